@@ -1,0 +1,223 @@
+"""Checks that includes go downward through the layers and that MPI, HDF5 and Python stay in the files named for them.
+
+Run from anywhere: ``check_layers.py [repository]``; ``check_layers.py --self-test`` plants violations and expects each
+to be found. Prints one line per violation and ends with status 1 if there is one.
+"""
+
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+# What each folder under src/ may include: another folder, or a single header of one, or a public header
+# (a `joblib_mpi/` path). A layer always sees itself. `ANY_PUBLIC` is every header of include/joblib_mpi.
+ANY_PUBLIC = "joblib_mpi/"
+PUBLIC_BASICS = ["joblib_mpi/error.hpp", "joblib_mpi/ids.hpp", "joblib_mpi/payload.hpp"]
+
+LAYERS = {
+    # The words that every layer shares; nothing of ours below it.
+    "core": [],
+    # Users bring their own archives and types, so the library's part of that face is public.
+    "serialization": ["core", "joblib_mpi/serialization.hpp"],
+    "mpi": ["core"],
+    # Others watch through the public observer.
+    "observe": ["core", "joblib_mpi/observer.hpp"],
+    # Decides and does no I/O: testable without MPI only as long as it sees nothing that has any.
+    "scheduler": ["core"],
+    "spill": ["core", "joblib_mpi/spill.hpp"],
+    # The interface moves bytes; the implementation over MPI needs its error codes and communicators.
+    "transport": ["core", "mpi"],
+    "store": ["core", "mpi", "transport/transport.hpp"],
+    "protocol": ["core", "serialization"],
+    "executor": ["core", "serialization", "store/object_store.hpp"],
+    # Rank 0's loop joins decisions with interfaces, never with one implementation.
+    "coordinator": [
+        "core",
+        "scheduler",
+        "protocol",
+        "observe",
+        "transport/transport.hpp",
+        "store/object_store.hpp",
+        "joblib_mpi/observer.hpp",
+    ],
+    "worker": [
+        "core",
+        "protocol",
+        "executor/executor.hpp",
+        "transport/transport.hpp",
+        "store/object_store.hpp",
+    ],
+    "backends": [
+        "core",
+        "coordinator",
+        "joblib_mpi/backend.hpp",
+        "joblib_mpi/backend_registry.hpp",
+        "joblib_mpi/observer.hpp",
+    ],
+    # Works with every backend because it knows none.
+    "parallel": [ANY_PUBLIC],
+    # The one place that knows every concrete class.
+    "session": [
+        ANY_PUBLIC,
+        "core",
+        "serialization",
+        "mpi",
+        "observe",
+        "scheduler",
+        "spill",
+        "transport",
+        "store",
+        "protocol",
+        "executor",
+        "coordinator",
+        "worker",
+        "backends",
+        "parallel",
+    ],
+}
+
+# Outside libraries that only some files may include: (what, include pattern, word that the file's name must have).
+NAMED_FILES = [
+    ("MPI", re.compile(r"^(mpi\.h|boost/mpi\b.*)$"), "mpi"),
+    ("HDF5", re.compile(r"^(hdf5.*|H5.*)$"), "hdf5"),
+]
+BINDING_INCLUDE = re.compile(r"^(nanobind/.*|pybind11/.*|Python\.h)$")
+BINDING_FOLDER = "python/bindings"
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
+SUFFIXES = {".hpp", ".cpp", ".h", ".ipp"}
+
+
+def layer_of(path):
+    """Return the layer that a file (path relative to the repository) belongs to, None for bindings and headers."""
+    if path.parts[0] == "src" and len(path.parts) > 2:
+        return path.parts[1]
+    if path.parts[0] == "include":
+        return "include/joblib_mpi"
+    return None
+
+
+def may_include(layer, target):
+    """Return whether a file of `layer` may include our header `target`, such as ``core/ids.hpp``."""
+    if layer == "include/joblib_mpi":
+        return target.startswith(ANY_PUBLIC)
+    if target in PUBLIC_BASICS or target.split("/")[0] == layer:
+        return True
+    for allowed in LAYERS[layer]:
+        if target == allowed or (allowed == ANY_PUBLIC and target.startswith(ANY_PUBLIC)):
+            return True
+        if "/" not in allowed and target.split("/")[0] == allowed:
+            return True
+    return False
+
+
+def resolve(target, path, root):
+    """Return `target` as ours, ``layer/header`` or ``joblib_mpi/header``, or None for an outside header."""
+    for base, prefix in ((root / "src", ""), (root / "include", ""), ((root / path).parent, None)):
+        if not (base / target).is_file():
+            continue
+        if prefix is not None:
+            return target
+        found = (base / target).resolve().relative_to(root.resolve())
+        return Path(*found.parts[1:]).as_posix()
+    first = target.split("/")[0]
+    return target if first == "joblib_mpi" or first in LAYERS else None
+
+
+def violations_of(path, root):
+    """Yield ``(line number, message)`` for each forbidden include of one file."""
+    layer = layer_of(path)
+    if layer is not None and layer not in LAYERS and layer != "include/joblib_mpi":
+        yield 1, f"layer {layer} is not in the table of .ci/check_layers.py; known: {', '.join(LAYERS)}"
+        return
+    for number, line in enumerate((root / path).read_text(encoding="utf-8").splitlines(), start=1):
+        match = INCLUDE.match(line)
+        if not match:
+            continue
+        target = match.group(1)
+        for what, pattern, word in NAMED_FILES:
+            if pattern.match(target) and word not in path.name:
+                yield number, f'only a file with "{word}" in its name may include {what}\'s {target}'
+        if BINDING_INCLUDE.match(target) and not path.as_posix().startswith(BINDING_FOLDER + "/"):
+            yield number, f"only {BINDING_FOLDER} may include {target}"
+        ours = resolve(target, path, root)
+        if layer is not None and ours is not None and not may_include(layer, ours):
+            yield number, f"layer {layer} may not include {ours}"
+
+
+def check(root):
+    """Return all violations below `root` as printable lines, and the number of files read."""
+    files = sorted(
+        file.relative_to(root)
+        for folder in ("include", "src", BINDING_FOLDER)
+        for file in (root / folder).rglob("*")
+        if file.suffix in SUFFIXES
+    )
+    lines = [f"{file}:{number}: {message}" for file in files for number, message in violations_of(file, root)]
+    return lines, len(files)
+
+
+def self_test():
+    """Return what the check gets wrong in a tree of allowed and forbidden includes; empty if nothing."""
+    planted = {
+        "include/joblib_mpi/error.hpp": ["<string>", "ok"],
+        "include/joblib_mpi/backend.hpp": ["<joblib_mpi/error.hpp>", "ok"],
+        "include/joblib_mpi/parallel.hpp": ['"core/clock.hpp"', "layer include/joblib_mpi may not include core/"],
+        "include/joblib_mpi/scatter.hpp": ["<mpi.h>", "may include MPI"],
+        "include/joblib_mpi/mpi_session.hpp": ["<mpi.h>", "ok"],
+        "src/core/clock.hpp": ["<joblib_mpi/error.hpp>", "ok"],
+        "src/core/bytes.cpp": ['"scheduler/scheduler.hpp"', "layer core may not include scheduler/"],
+        "src/core/other.cpp": ["<joblib_mpi/backend.hpp>", "layer core may not include joblib_mpi/backend.hpp"],
+        "src/scheduler/scheduler.hpp": ['"core/clock.hpp"', "ok"],
+        "src/scheduler/scheduler.cpp": ['"scheduler.hpp"', "ok"],
+        "src/scheduler/credits.cpp": ['"../mpi/mpi_check.hpp"', "layer scheduler may not include mpi/mpi_check.hpp"],
+        "src/mpi/mpi_check.hpp": ["<boost/mpi/exception.hpp>", "ok"],
+        "src/transport/loopback.cpp": ["<boost/mpi.hpp>", "may include MPI"],
+        "src/transport/transport.hpp": ['"protocol/messages.hpp"', "layer transport may not include protocol/"],
+        "src/coordinator/coordinator.cpp": ['"transport/transport.hpp"', "ok"],
+        "src/coordinator/loop.cpp": ['"transport/mpi_transport.hpp"', "layer coordinator may not include transport/"],
+        "src/parallel/window.cpp": ["<joblib_mpi/backend.hpp>", "ok"],
+        "src/parallel/driver.cpp": ['  #  include "coordinator/coordinator.hpp"', "layer parallel may not include"],
+        "src/spill/hdf5_result_file.cpp": ["<hdf5.h>", "ok"],
+        "src/spill/journal.cpp": ["<H5Cpp.h>", "may include HDF5"],
+        "src/worker/worker.cpp": ["<nanobind/nanobind.h>", "only python/bindings may include"],
+        "src/unlisted/thing.cpp": ["<string>", "layer unlisted is not in the table"],
+        "src/session/mpi_session.cpp": ['"worker/worker.hpp"', "ok"],
+        "python/bindings/module.cpp": ["<nanobind/nanobind.h>", "ok"],
+    }
+    wrong = []
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for name, (include, _) in planted.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            line = include if "#" in include else f"#include {include}"
+            (root / name).write_text(f"#pragma once\n{line}\n", encoding="utf-8")
+        found, files = check(root)
+    if files != len(planted):
+        wrong.append(f"read {files} files of {len(planted)}")
+    for name, (include, expected) in planted.items():
+        said = [line for line in found if line.startswith(f"{name}:")]
+        if (expected == "ok" and said) or (expected != "ok" and not (len(said) == 1 and expected in said[0])):
+            wrong.append(f"{name} with {include}: expected {expected}, got {said or 'nothing'}")
+    return wrong
+
+
+def main(arguments):
+    """Run the check or its self-test and return the exit status."""
+    if arguments == ["--self-test"]:
+        problems = self_test()
+        print("\n".join(problems) or "check_layers.py finds what it must find")
+        return 1 if problems else 0
+    root = Path(arguments[0]) if arguments else Path(__file__).resolve().parent.parent
+    lines, files = check(root)
+    for line in lines:
+        print(line)
+    if files == 0:
+        print(f"{root}: no source file found in include, src and {BINDING_FOLDER}")
+        return 1
+    print(f"{files} files, {len(lines)} includes that break the layers")
+    return 1 if lines else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

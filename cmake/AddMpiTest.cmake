@@ -1,0 +1,74 @@
+# Functions that add one test program and its CTest entries.
+include_guard()
+
+set(JOBLIB_MPI_MPIEXEC_OPTIONS
+    --oversubscribe --bind-to none
+    CACHE STRING "Options of mpiexec in tests: more ranks than cores, and no two tests pinned to the same core")
+
+# add_unit_test(NAME SOURCES file... [LIBRARIES target...] [TIMEOUT seconds])
+#
+# A Catch2 program without MPI; every test case is a CTest entry `NAME.<test case>`, labelled `unit`.
+function(add_unit_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 test "" "TIMEOUT" "SOURCES;LIBRARIES")
+  _joblib_mpi_add_test_program()
+  if(NOT DEFINED test_TIMEOUT)
+    set(test_TIMEOUT 60)
+  endif()
+  catch_discover_tests(${name} TEST_PREFIX "${name}." PROPERTIES LABELS unit TIMEOUT ${test_TIMEOUT})
+endfunction()
+
+# add_mpi_test(NAME SOURCES file... RANKS n... [LIBRARIES target...] [ARGUMENTS word...] [TIMEOUT seconds]
+#              [LABELS label...])
+#
+# One program that runs once per number of ranks: CTest entries `NAME.ranks_1`, `NAME.ranks_2`, ..., labelled `mpi`.
+# A run that takes longer than TIMEOUT (60) is ended with all its ranks.
+function(add_mpi_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 test "" "TIMEOUT" "SOURCES;RANKS;LIBRARIES;ARGUMENTS;LABELS")
+  if(NOT test_RANKS)
+    message(FATAL_ERROR "add_mpi_test(${name}): say RANKS, for example RANKS 1 2 4")
+  endif()
+  _joblib_mpi_add_test_program()
+  foreach(ranks IN LISTS test_RANKS)
+    add_mpi_run(
+      ${name}.ranks_${ranks}
+      RANKS ${ranks}
+      COMMAND $<TARGET_FILE:${name}> ${test_ARGUMENTS}
+      TIMEOUT ${test_TIMEOUT}
+      LABELS ${test_LABELS})
+  endforeach()
+endfunction()
+
+# add_mpi_run(NAME RANKS n COMMAND word... [TIMEOUT seconds] [LABELS label...])
+#
+# One CTest entry for any program on n ranks: an example, a benchmark's short run.
+function(add_mpi_run name)
+  cmake_parse_arguments(PARSE_ARGV 1 run "" "RANKS;TIMEOUT" "COMMAND;LABELS")
+  if(run_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "add_mpi_run(${name}): unknown arguments ${run_UNPARSED_ARGUMENTS}")
+  endif()
+  if(NOT run_TIMEOUT)
+    set(run_TIMEOUT 60)
+  endif()
+  # mpiexec ends its ranks on SIGTERM, and leaves them alone when ctest kills it: so timeout comes first.
+  math(EXPR last_resort_seconds "${run_TIMEOUT} + 15")
+  add_test(NAME ${name} COMMAND timeout -k 5 ${run_TIMEOUT} ${MPIEXEC_EXECUTABLE} ${JOBLIB_MPI_MPIEXEC_OPTIONS}
+                                ${MPIEXEC_NUMPROC_FLAG} ${run_RANKS} ${run_COMMAND})
+  set_tests_properties(
+    ${name}
+    PROPERTIES PROCESSORS ${run_RANKS}
+               TIMEOUT ${last_resort_seconds}
+               LABELS "mpi;${run_LABELS}"
+               ENVIRONMENT "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1")
+endfunction()
+
+# The program that both kinds of test start from; reads the caller's `name` and `test_` arguments.
+function(_joblib_mpi_add_test_program)
+  if(test_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "test ${name}: unknown arguments ${test_UNPARSED_ARGUMENTS}")
+  endif()
+  if(NOT test_SOURCES)
+    message(FATAL_ERROR "test ${name}: say SOURCES, for example SOURCES ${name}.cpp")
+  endif()
+  add_executable(${name} ${test_SOURCES})
+  target_link_libraries(${name} PRIVATE ${test_LIBRARIES} joblib_mpi_warnings)
+endfunction()

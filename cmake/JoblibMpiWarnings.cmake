@@ -1,0 +1,12 @@
+# Defines joblib_mpi_warnings: link it PRIVATE, as $<BUILD_INTERFACE:joblib_mpi_warnings>, to what we compile ourselves.
+include_guard()
+
+option(JOBLIB_MPI_WERROR "Treat compiler warnings as errors" OFF)
+
+add_library(joblib_mpi_warnings INTERFACE)
+target_compile_options(
+  joblib_mpi_warnings
+  INTERFACE
+    $<$<COMPILE_LANG_AND_ID:CXX,GNU,Clang,AppleClang>:-Wall;-Wextra;-Wpedantic;-Wnon-virtual-dtor;-Woverloaded-virtual>
+    $<$<COMPILE_LANG_AND_ID:CXX,GNU,Clang,AppleClang>:-Wcast-align;-Wshadow>
+    $<$<AND:$<BOOL:${JOBLIB_MPI_WERROR}>,$<COMPILE_LANG_AND_ID:CXX,GNU,Clang,AppleClang>>:-Werror>)

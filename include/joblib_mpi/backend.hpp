@@ -1,0 +1,84 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include <joblib_mpi/ids.hpp>
+#include <joblib_mpi/payload.hpp>
+
+namespace joblib_mpi {
+
+/// What a task's arguments need beside their bytes.
+struct TaskArguments {
+  Payload payload;
+  /// Scattered objects that must be where the task runs.
+  std::vector<ObjectId> objects;
+};
+
+class Backend;
+
+/// One delayed call, as a backend sees it. Of the two functions a backend calls one, once.
+class Task {
+ public:
+  virtual ~Task() = default;
+  /// Runs it here. The result is what its call's ResultSink stores; exceptions of the function pass through.
+  [[nodiscard]] virtual std::shared_ptr<void> run() = 0;
+  /// Serializes it for `backend`; large arrays that it owns are handed over. Throws what serialization throws.
+  [[nodiscard]] virtual TaskArguments save(Backend& backend) = 0;
+  /// Moves it to where it can wait until it runs.
+  [[nodiscard]] virtual std::unique_ptr<Task> move_to_heap() = 0;
+};
+
+/// Takes what becomes of a call's tasks, each once, in any order, on the thread that waits for them.
+class ResultSink {
+ public:
+  virtual ~ResultSink() = default;
+  /// What `Task::run` returned.
+  virtual void store(std::size_t index, std::shared_ptr<void> result) = 0;
+  /// A result from another process. Throws SerializationError if it is not one.
+  virtual void load(std::size_t index, PayloadReader& result) = 0;
+  virtual void fail(std::size_t index, std::exception_ptr error) = 0;
+};
+
+/// One `Parallel` call on a backend, used by the thread that started it. Destroying it is joblib's `stop_call` and, if
+/// tasks are left, `abort_everything`: they are dropped, and nothing more reaches the sink.
+class BackendCall {
+ public:
+  using Deadline = std::optional<std::chrono::steady_clock::time_point>;
+
+  virtual ~BackendCall() = default;
+  /// Takes over the task that becomes result `index`. Does not wait for it.
+  virtual void submit(std::size_t index, Task& task) = 0;
+  /// Waits until at least one more task has reached the sink. False if none has by the deadline.
+  [[nodiscard]] virtual bool wait(Deadline deadline) = 0;
+};
+
+/// Where tasks run. Mirrors `joblib.parallel.ParallelBackendBase`: `effective_n_jobs`, `default_n_jobs`, `submit`, and
+/// `start_call`/`stop_call`, which here are the life of a BackendCall.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+  /// Tasks that run at a time if the user asks for `n_jobs`: -1 is all there are, -2 all but one, and so on.
+  /// Throws UsageError for 0, as joblib raises ValueError.
+  [[nodiscard]] virtual int effective_n_jobs(int n_jobs) const = 0;
+  /// `n_jobs` of a user who asks for none.
+  [[nodiscard]] virtual int default_n_jobs() const noexcept = 0;
+  /// `n_jobs` as from effective_n_jobs. `sink` must outlive the call.
+  [[nodiscard]] virtual std::unique_ptr<BackendCall> start_call(int n_jobs, ResultSink& sink) = 0;
+
+  /// Brings an object to where tasks run; it stays there until the pointer and its copies are gone.
+  /// nullptr from backends whose tasks run in this process.
+  [[nodiscard]] virtual std::shared_ptr<const ObjectId> share(Payload value) = 0;
+  /// Whether tasks run in this process and see its objects.
+  [[nodiscard]] virtual bool in_process() const noexcept = 0;
+};
+
+/// `n_jobs` counted from `available` as joblib does. Throws UsageError for 0.
+[[nodiscard]] int count_n_jobs(int n_jobs, int available);
+
+}  // namespace joblib_mpi

@@ -1,0 +1,193 @@
+#pragma once
+
+#include <memory>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include <joblib_mpi/backend.hpp>
+#include <joblib_mpi/function_registry.hpp>
+#include <joblib_mpi/scatter.hpp>
+#include <joblib_mpi/serialization.hpp>
+
+namespace joblib_mpi {
+
+namespace detail {
+
+template <class Function>
+struct Signature : Signature<decltype(&Function::operator())> {};  // a lambda without captures
+template <class R, class... P>
+struct Signature<R (*)(P...)> {
+  using Result = R;
+  template <template <class...> class Template>
+  using Parameters = Template<P...>;
+};
+template <class R, class... P>
+struct Signature<R (*)(P...) noexcept> : Signature<R (*)(P...)> {};
+template <class R, class Class, class... P>
+struct Signature<R (Class::*)(P...) const> : Signature<R (*)(P...)> {};
+template <class R, class Class, class... P>
+struct Signature<R (Class::*)(P...) const noexcept> : Signature<R (*)(P...)> {};
+
+/// How an argument `A` for a parameter `P` waits and travels: as the parameter's own type, or as a shared object.
+template <class P, class A>
+using Stored = std::conditional_t<is_shared<std::remove_cvref_t<A>>, std::remove_cvref_t<A>, std::remove_cvref_t<P>>;
+
+template <class P, class S>
+void save_argument(PayloadWriter& writer, S&& stored, TaskArguments& arguments, Backend& backend) {
+  if constexpr (is_shared<std::remove_cvref_t<S>>) {
+    const ObjectId object = stored.publish(backend);
+    writer.write(object);
+    arguments.objects.push_back(object);
+  } else {
+    save_consumed(writer, std::move(stored));
+  }
+}
+
+/// An argument as it is on the rank that runs the task; binds to the parameter `P`.
+template <class P, class S>
+class LoadedArgument {
+ public:
+  LoadedArgument(PayloadReader& reader, TaskObjects&) : value_(load<S>(reader)) {}
+  P get() { return static_cast<P>(std::move(value_)); }
+
+ private:
+  S value_;
+};
+template <class P, class S>
+  requires std::is_lvalue_reference_v<P>
+class LoadedArgument<P, S> {
+ public:
+  LoadedArgument(PayloadReader& reader, TaskObjects&) : value_(load<S>(reader)) {}
+  P get() { return value_; }
+
+ private:
+  S value_;
+};
+template <class P, class T>
+class LoadedArgument<P, Shared<T>> {
+ public:
+  LoadedArgument(PayloadReader& reader, TaskObjects& objects)
+      : value_(static_cast<const T*>(objects.resolve(reader.read<ObjectId>(), [](PayloadReader& payload) {
+          return std::shared_ptr<const void>(std::make_shared<const T>(load<T>(payload)));
+        }))) {}
+  const T& get() { return *value_; }
+
+ private:
+  const T* value_;
+};
+
+/// Decodes in the order of the parameters: braces evaluate from left to right.
+template <auto function, class Parameters, class StoredTypes>
+struct Invocation;
+template <auto function, class... P, class... S>
+struct Invocation<function, std::tuple<P...>, std::tuple<S...>> {
+  static void invoke(PayloadReader& reader, TaskObjects& objects, PayloadWriter& result) {
+    std::tuple<LoadedArgument<P, S>...> arguments{LoadedArgument<P, S>(reader, objects)...};
+    std::apply(
+        [&](auto&... argument) {
+          using Result = std::invoke_result_t<decltype(function), decltype(argument.get())...>;
+          if constexpr (std::is_void_v<Result>) {
+            function(argument.get()...);
+          } else {
+            save_consumed(result, std::remove_cvref_t<Result>(function(argument.get()...)));
+          }
+        },
+        arguments);
+  }
+
+  static std::string name() { return function_name(__PRETTY_FUNCTION__); }
+};
+
+/// Naming it anywhere registers the function, on every rank, before `main`.
+template <auto function, class Parameters, class StoredTypes>
+inline const FunctionId function_id = FunctionRegistry::instance().add(
+    {Invocation<function, Parameters, StoredTypes>::name(), &Invocation<function, Parameters, StoredTypes>::invoke});
+
+template <class Tuple, class... A>
+struct StoredTupleOf;
+template <class... P, class... A>
+struct StoredTupleOf<std::tuple<P...>, A...> {
+  static_assert(sizeof...(P) == sizeof...(A), "delayed<function>(…) needs one argument for each parameter");
+  static_assert((!(std::is_lvalue_reference_v<P> && !std::is_const_v<std::remove_reference_t<P>>) && ...),
+                "a task works on its own copy of the arguments: take them by value or const&, and return the result");
+  using type = std::tuple<Stored<P, A>...>;
+};
+
+}  // namespace detail
+
+/// A call that has not happened yet: `function` and its arguments, as joblib's `delayed(function)(arguments…)`.
+template <auto function, class StoredTypes>
+class Delayed final : public Task {
+  using Function = detail::Signature<std::remove_const_t<decltype(function)>>;
+  using Parameters = typename Function::template Parameters<std::tuple>;
+
+ public:
+  using result_type = std::remove_cvref_t<typename Function::Result>;
+
+  template <class... A>
+  explicit Delayed(std::in_place_t, A&&... arguments) : arguments_(std::forward<A>(arguments)...) {}
+
+  [[nodiscard]] std::shared_ptr<void> run() override {
+    return call(std::make_index_sequence<std::tuple_size_v<StoredTypes>>{});
+  }
+
+  [[nodiscard]] TaskArguments save(Backend& backend) override {
+    TaskArguments arguments;
+    PayloadWriter writer(arguments.payload);
+    writer.write(detail::function_id<function, Parameters, StoredTypes>);
+    save_all(writer, arguments, backend, std::make_index_sequence<std::tuple_size_v<StoredTypes>>{});
+    return arguments;
+  }
+
+  [[nodiscard]] std::unique_ptr<Task> move_to_heap() override { return std::make_unique<Delayed>(std::move(*this)); }
+
+ private:
+  template <std::size_t index>
+  decltype(auto) argument() {
+    using P = std::tuple_element_t<index, Parameters>;
+    auto& stored = std::get<index>(arguments_);
+    if constexpr (detail::is_shared<std::remove_cvref_t<decltype(stored)>>) {
+      return *stored;
+    } else if constexpr (std::is_lvalue_reference_v<P>) {
+      return static_cast<P>(stored);
+    } else {
+      return std::move(stored);
+    }
+  }
+
+  template <std::size_t... index>
+  std::shared_ptr<void> call(std::index_sequence<index...>) {
+    if constexpr (std::is_void_v<result_type>) {
+      function(argument<index>()...);
+      return nullptr;
+    } else {
+      return std::make_shared<result_type>(function(argument<index>()...));
+    }
+  }
+
+  template <std::size_t... index>
+  void save_all([[maybe_unused]] PayloadWriter& writer, [[maybe_unused]] TaskArguments& arguments,
+                [[maybe_unused]] Backend& backend, std::index_sequence<index...>) {
+    (detail::save_argument<std::tuple_element_t<index, Parameters>>(writer, std::move(std::get<index>(arguments_)),
+                                                                   arguments, backend),
+     ...);
+  }
+
+  StoredTypes arguments_;
+};
+
+/// Notes a call of `function` for `Parallel`. As `joblib.delayed`.
+///
+/// `function` is a plain function or a lambda without captures; the program that runs on the other ranks knows it by
+/// having been compiled from the same source. Arguments are converted to the parameters' types and kept by value; a
+/// `Shared<T>` stands for a `const T&`.
+template <auto function, class... A>
+[[nodiscard]] auto delayed(A&&... arguments) {
+  using Function = detail::Signature<std::remove_const_t<decltype(function)>>;
+  using Parameters = typename Function::template Parameters<std::tuple>;
+  using StoredTypes = typename detail::StoredTupleOf<Parameters, A...>::type;
+  return Delayed<function, StoredTypes>(std::in_place, std::forward<A>(arguments)...);
+}
+
+}  // namespace joblib_mpi

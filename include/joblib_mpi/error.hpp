@@ -1,0 +1,90 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace joblib_mpi {
+
+/// What every error of this library is. The text says what happened, to what, where, and what to do next.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// The caller asked for something that cannot be, such as `n_jobs == 0` or a backend that nobody registered.
+class UsageError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// An MPI call failed, or MPI was initialised in a way that a session cannot work with.
+class MpiError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Two ranks run different programs or versions; the text names both.
+class VersionMismatch : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Bytes that do not hold the value they should: cut short, or of another type.
+class SerializationError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// On the ranks that serve: rank 0 left `MpiSession::run` with an exception, whose text this one repeats.
+class SessionAborted : public Error {
+ public:
+  using Error::Error;
+};
+
+/// The next result did not come within `ParallelOptions::timeout_seconds`. As `TimeoutError` in joblib.
+class TimeoutError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Where a task failed. Every exception of a task that ran on another rank can be caught as this, too.
+class TaskFailure {
+ public:
+  TaskFailure(std::string function, int rank, std::string host, std::string type_name, std::string remote_what);
+  virtual ~TaskFailure() = default;
+
+  /// The function as it was named in `delayed<function>`.
+  [[nodiscard]] const std::string& function() const noexcept { return function_; }
+  [[nodiscard]] int rank() const noexcept { return rank_; }
+  [[nodiscard]] const std::string& host() const noexcept { return host_; }
+  /// The exception's type on its rank, for people.
+  [[nodiscard]] const std::string& type_name() const noexcept { return type_name_; }
+  /// `what()` as it was on its rank, without the place.
+  [[nodiscard]] const std::string& remote_what() const noexcept { return remote_what_; }
+  /// All of it in one line: what happened, in which function, on which rank and host.
+  [[nodiscard]] const std::string& text() const noexcept { return text_; }
+
+ private:
+  std::string function_;
+  int rank_;
+  std::string host_;
+  std::string type_name_;
+  std::string remote_what_;
+  std::string text_;
+};
+
+/// A task failed with an exception whose type is not known here (see `register_exception`).
+class TaskError : public Error, public TaskFailure {
+ public:
+  explicit TaskError(TaskFailure failure) : Error(failure.text()), TaskFailure(std::move(failure)) {}
+};
+
+/// A task failed with an `E`: catch it as `E`, as on one process, or as `TaskFailure`.
+template <class E>
+class RemoteException final : public E, public TaskFailure {
+ public:
+  explicit RemoteException(TaskFailure failure) : E(failure.remote_what()), TaskFailure(std::move(failure)) {}
+  [[nodiscard]] const char* what() const noexcept override { return text().c_str(); }
+};
+
+}  // namespace joblib_mpi

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include <mpi.h>
+
+namespace joblib_mpi {
+
+/// This process's part in a group of MPI ranks that work for each other: rank 0 leads, the others work.
+class MpiSession {
+ public:
+  /// Starts MPI, or joins it if the program has called MPI_Init; all ranks of MPI_COMM_WORLD take part. The arguments
+  /// are those of `main`. Collective. Throws MpiError and VersionMismatch, then on every rank.
+  MpiSession(int& argc, char**& argv);
+
+  /// Joins the MPI that the program has started. Collective over `communicator`, which is duplicated and not used
+  /// otherwise; the program goes on owning it and MPI itself.
+  explicit MpiSession(MPI_Comm communicator);
+
+  MpiSession(const MpiSession&) = delete;
+  MpiSession& operator=(const MpiSession&) = delete;
+  /// Collective. Finalises MPI if the session started it.
+  ~MpiSession();
+
+  [[nodiscard]] int rank() const;
+  [[nodiscard]] int size() const;
+
+  /// Calls `function` on rank 0, where "mpi" is the default backend meanwhile. The other ranks work for it until it
+  /// returns. Collective; may be called again.
+  ///
+  /// Returns what `function` returns (0 for void) on every rank. If it throws, rank 0 throws that, and the others throw
+  /// SessionAborted with its text.
+  template <class Function>
+  int run(Function&& function) {
+    using Result = std::invoke_result_t<Function>;
+    static_assert(std::is_void_v<Result> || std::is_convertible_v<Result, int>,
+                  "MpiSession::run passes on an exit status: return an int or nothing");
+    if constexpr (std::is_void_v<Result>) {
+      return run_function([&] {
+        std::invoke(std::forward<Function>(function));
+        return 0;
+      });
+    } else {
+      return run_function([&] { return static_cast<int>(std::invoke(std::forward<Function>(function))); });
+    }
+  }
+
+ private:
+  int run_function(const std::function<int()>& function);
+
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace joblib_mpi

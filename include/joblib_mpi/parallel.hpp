@@ -1,0 +1,140 @@
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <joblib_mpi/backend.hpp>
+#include <joblib_mpi/delayed.hpp>
+
+namespace joblib_mpi {
+
+/// What is left out comes from `parallel_config`, then from the backend.
+struct ParallelOptions {
+  /// Tasks that run at a time; -1 is all, -2 all but one. 0 is an error, as in joblib.
+  std::optional<int> n_jobs = {};
+  /// "mpi", "threading", "sequential", or one that `register_backend` has made known.
+  std::optional<std::string> backend = {};
+  /// Progress on stderr: 0 none, 1 to 9 now and then, from 10 each second, from 50 after each task.
+  std::optional<int> verbose = {};
+  /// Tasks that are taken from the range before their turn; joblib's `pre_dispatch`.
+  std::optional<std::size_t> pre_dispatch = {};
+  /// The longest wait for the next result in seconds; TimeoutError after it.
+  std::optional<double> timeout_seconds = {};
+};
+
+namespace detail {
+
+/// A call while it runs, apart from its types. Destroying it before `finish` drops what has not run.
+class RunningCall {
+ public:
+  /// `total` is for the progress line, if known.
+  RunningCall(const ParallelOptions& options, std::optional<std::size_t> total);
+  ~RunningCall();
+  RunningCall(const RunningCall&) = delete;
+  RunningCall& operator=(const RunningCall&) = delete;
+
+  /// Before the first task. `sink` must outlive this.
+  void start(ResultSink& sink);
+  /// Hands on task number `index`; while too many are on their way, waits for results first.
+  void submit(std::size_t index, Task& task);
+  /// Waits for all. Throws the first error of a task.
+  void finish();
+
+  /// A task has come back; to be told by the sink.
+  void note_finished();
+  void note_failed(std::exception_ptr error);
+
+ private:
+  void wait();
+
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+template <class R>
+class ResultCollector final : public ResultSink {
+ public:
+  explicit ResultCollector(RunningCall& call) : call_(&call) {}
+
+  void expect_one_more() { results_.emplace_back(); }
+  void store(std::size_t index, std::shared_ptr<void> result) override {
+    results_[index] = std::move(*static_cast<R*>(result.get()));
+    call_->note_finished();
+  }
+  void load(std::size_t index, PayloadReader& result) override {
+    results_[index] = joblib_mpi::load<R>(result);
+    call_->note_finished();
+  }
+  void fail(std::size_t, std::exception_ptr error) override { call_->note_failed(std::move(error)); }
+
+  [[nodiscard]] std::vector<R> take() {
+    std::vector<R> results;
+    results.reserve(results_.size());
+    for (std::optional<R>& result : results_) results.push_back(std::move(*result));
+    return results;
+  }
+
+ private:
+  RunningCall* call_;
+  std::deque<std::optional<R>> results_;
+};
+
+template <>
+class ResultCollector<void> final : public ResultSink {
+ public:
+  explicit ResultCollector(RunningCall& call) : call_(&call) {}
+
+  void expect_one_more() {}
+  void store(std::size_t, std::shared_ptr<void>) override { call_->note_finished(); }
+  void load(std::size_t, PayloadReader&) override { call_->note_finished(); }
+  void fail(std::size_t, std::exception_ptr error) override { call_->note_failed(std::move(error)); }
+  void take() {}
+
+ private:
+  RunningCall* call_;
+};
+
+}  // namespace detail
+
+/// Runs delayed calls and gives their results in the order of the calls. As `joblib.Parallel`.
+class Parallel {
+ public:
+  explicit Parallel(ParallelOptions options = {}) : options_(std::move(options)) {}
+
+  /// Takes the calls from the range as they are needed and returns a `std::vector` of their results, nothing for calls
+  /// of void functions. Waits until all are done.
+  ///
+  /// An exception of a task ends the call: tasks that have not started are dropped and the first exception is thrown, as
+  /// its own type and as `TaskFailure`. Throws UsageError for options that cannot be, TimeoutError as asked for.
+  template <std::ranges::input_range Calls>
+  auto operator()(Calls&& calls) const {
+    using R = typename std::remove_cvref_t<std::ranges::range_reference_t<Calls>>::result_type;
+    std::optional<std::size_t> total;
+    if constexpr (std::ranges::sized_range<Calls>) total = static_cast<std::size_t>(std::ranges::size(calls));
+
+    detail::RunningCall call(options_, total);
+    detail::ResultCollector<R> results(call);
+    call.start(results);
+    std::size_t index = 0;
+    for (auto&& delayed_call : calls) {
+      auto task = std::forward<decltype(delayed_call)>(delayed_call);
+      results.expect_one_more();
+      call.submit(index++, task);
+    }
+    call.finish();
+    return results.take();
+  }
+
+ private:
+  ParallelOptions options_;
+};
+
+}  // namespace joblib_mpi

@@ -1,0 +1,133 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <joblib_mpi/error.hpp>
+
+namespace joblib_mpi {
+
+namespace detail {
+/// Leaves trivial elements uninitialised, so that a receive buffer is not written twice.
+template <class T>
+struct UninitializedAllocator : std::allocator<T> {
+  template <class U>
+  struct rebind {
+    using other = UninitializedAllocator<U>;
+  };
+  template <class U, class... Args>
+  void construct(U* place, Args&&... args) {
+    if constexpr (sizeof...(Args) == 0) {
+      ::new (static_cast<void*>(place)) U;
+    } else {
+      ::new (static_cast<void*>(place)) U(std::forward<Args>(args)...);
+    }
+  }
+};
+}  // namespace detail
+
+using Bytes = std::vector<std::byte, detail::UninitializedAllocator<std::byte>>;
+using ByteView = std::span<const std::byte>;
+
+/// Memory that nobody changes and that lives as long as any copy of this does.
+class SharedBytes {
+ public:
+  SharedBytes() = default;
+  SharedBytes(std::shared_ptr<const void> owner, ByteView bytes) : owner_(std::move(owner)), bytes_(bytes) {}
+  explicit SharedBytes(Bytes bytes) {
+    auto owner = std::make_shared<const Bytes>(std::move(bytes));
+    bytes_ = *owner;
+    owner_ = std::move(owner);
+  }
+
+  [[nodiscard]] ByteView view() const noexcept { return bytes_; }
+  [[nodiscard]] std::size_t size() const noexcept { return bytes_.size(); }
+  [[nodiscard]] const std::shared_ptr<const void>& owner() const noexcept { return owner_; }
+
+ private:
+  std::shared_ptr<const void> owner_;
+  ByteView bytes_;
+};
+
+/// A serialized value: a head, and the large arrays of the value beside it, which travel without being packed.
+struct Payload {
+  Bytes head;
+  std::vector<SharedBytes> parts;
+
+  [[nodiscard]] std::size_t size_bytes() const noexcept {
+    std::size_t total = head.size();
+    for (const SharedBytes& part : parts) total += part.size();
+    return total;
+  }
+};
+
+/// Arrays of at least this many bytes become parts. Below, a copy into the head is cheaper than a message of its own:
+/// benchmarks/cpp/large_arguments.
+inline constexpr std::size_t min_part_bytes = 64 * 1024;
+
+/// Appends values to a payload.
+class PayloadWriter {
+ public:
+  explicit PayloadWriter(Payload& payload) : payload_(&payload) {}
+
+  void write_bytes(const void* data, std::size_t size) {
+    const auto* bytes = static_cast<const std::byte*>(data);
+    payload_->head.insert(payload_->head.end(), bytes, bytes + size);
+  }
+
+  template <class T>
+    requires std::is_trivially_copyable_v<T>
+  void write(const T& value) {
+    write_bytes(&value, sizeof value);
+  }
+
+  /// Hands a large array over; it is neither copied nor changed.
+  void write_part(SharedBytes part) { payload_->parts.push_back(std::move(part)); }
+
+ private:
+  Payload* payload_;
+};
+
+/// Takes values out in the order in which they were written. Throws SerializationError at the end of the bytes.
+/// What it reads must outlive it.
+class PayloadReader {
+ public:
+  PayloadReader(ByteView head, std::span<const SharedBytes> parts) : head_(head), parts_(parts) {}
+  explicit PayloadReader(const Payload& payload) : PayloadReader(payload.head, payload.parts) {}
+
+  [[nodiscard]] ByteView read_bytes(std::size_t size) {
+    if (size > head_.size()) throw SerializationError("a serialized value ends too early: its type differs here");
+    ByteView result = head_.first(size);
+    head_ = head_.subspan(size);
+    return result;
+  }
+
+  template <class T>
+    requires std::is_trivially_copyable_v<T>
+  [[nodiscard]] T read() {
+    T value;
+    std::memcpy(&value, read_bytes(sizeof value).data(), sizeof value);
+    return value;
+  }
+
+  [[nodiscard]] const SharedBytes& read_part() {
+    if (parts_.empty()) throw SerializationError("a serialized value lacks a large array: its type differs here");
+    const SharedBytes& part = parts_.front();
+    parts_ = parts_.subspan(1);
+    return part;
+  }
+
+  [[nodiscard]] std::size_t remaining_bytes() const noexcept { return head_.size(); }
+
+ private:
+  ByteView head_;
+  std::span<const SharedBytes> parts_;
+};
+
+}  // namespace joblib_mpi

@@ -1,0 +1,179 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <span>
+#include <streambuf>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
+#include <vector>
+
+#include <boost/archive/archive_exception.hpp>
+#include <boost/archive/binary_iarchive.hpp>
+#include <boost/archive/binary_oarchive.hpp>
+#include <boost/serialization/array.hpp>
+#include <boost/serialization/complex.hpp>
+#include <boost/serialization/map.hpp>
+#include <boost/serialization/string.hpp>
+#include <boost/serialization/unordered_map.hpp>
+#include <boost/serialization/utility.hpp>
+#include <boost/serialization/vector.hpp>
+
+#include <joblib_mpi/payload.hpp>
+
+/// How values become payloads. Whatever Boost.Serialization can carry works: see its tutorial for giving a class a
+/// `serialize` member, and include its header for a standard container that is not included here.
+namespace joblib_mpi {
+
+namespace detail {
+
+template <class T>
+inline constexpr bool refers_elsewhere = std::is_pointer_v<T> || std::is_member_pointer_v<T>;
+template <class Char, class Traits>
+inline constexpr bool refers_elsewhere<std::basic_string_view<Char, Traits>> = true;
+template <class T, std::size_t extent>
+inline constexpr bool refers_elsewhere<std::span<T, extent>> = true;
+template <class T>
+inline constexpr bool refers_elsewhere<std::reference_wrapper<T>> = true;
+
+/// Values that are their bytes. A struct of this kind must not hold pointers: they mean nothing on another rank.
+template <class T>
+concept PlainBytes = std::is_trivially_copyable_v<T> && std::is_default_constructible_v<T> && !refers_elsewhere<T>;
+
+template <class T>
+inline constexpr bool is_plain_array = false;  // one block of plain values that knows its size
+template <PlainBytes T, class Allocator>
+inline constexpr bool is_plain_array<std::vector<T, Allocator>> = !std::is_same_v<T, bool>;
+template <PlainBytes Char, class Traits, class Allocator>
+inline constexpr bool is_plain_array<std::basic_string<Char, Traits, Allocator>> = true;
+
+/// Lets Boost's archives write into a payload.
+class PayloadOutput final : public std::streambuf {
+ public:
+  explicit PayloadOutput(PayloadWriter& writer) : writer_(&writer) {}
+
+ private:
+  std::streamsize xsputn(const char* data, std::streamsize size) override {
+    writer_->write_bytes(data, static_cast<std::size_t>(size));
+    return size;
+  }
+  int_type overflow(int_type character) override {
+    if (!traits_type::eq_int_type(character, traits_type::eof())) writer_->write(traits_type::to_char_type(character));
+    return traits_type::not_eof(character);
+  }
+  PayloadWriter* writer_;
+};
+
+/// Lets Boost's archives read from a payload.
+class PayloadInput final : public std::streambuf {
+ public:
+  explicit PayloadInput(PayloadReader& reader) : reader_(&reader) {}
+
+ private:
+  std::streamsize xsgetn(char* data, std::streamsize size) override {
+    const ByteView bytes = reader_->read_bytes(static_cast<std::size_t>(size));
+    if (!bytes.empty()) std::memcpy(data, bytes.data(), bytes.size());
+    return size;
+  }
+  int_type uflow() override { return traits_type::to_int_type(reader_->read<char>()); }
+  PayloadReader* reader_;
+};
+
+// Every value has an archive of its own: no header, since all ranks run the same program.
+inline constexpr unsigned archive_flags = boost::archive::no_header | boost::archive::no_codecvt;
+
+[[noreturn]] void throw_serialization_error(const std::type_info& type, const char* doing, const char* what);
+
+template <class T>
+void save_array_size(PayloadWriter& writer, const T& array, bool as_part) {
+  writer.write(static_cast<std::uint64_t>(array.size()));
+  writer.write(as_part);
+}
+
+template <class T>
+[[nodiscard]] std::size_t array_bytes(const T& array) {
+  return array.size() * sizeof(typename T::value_type);
+}
+
+}  // namespace detail
+
+/// Appends a copy of `value`.
+template <class T>
+void save(PayloadWriter& writer, const T& value) {
+  static_assert(!detail::refers_elsewhere<T>,
+                "pointers, references and views mean nothing on another rank: pass the value itself");
+  if constexpr (detail::PlainBytes<T>) {
+    writer.write(value);
+  } else if constexpr (detail::is_plain_array<T>) {
+    detail::save_array_size(writer, value, false);
+    writer.write_bytes(value.data(), detail::array_bytes(value));
+  } else {
+    try {
+      detail::PayloadOutput output(writer);
+      boost::archive::binary_oarchive archive(output, detail::archive_flags);
+      archive << value;
+    } catch (const boost::archive::archive_exception& error) {
+      detail::throw_serialization_error(typeid(T), "serialize", error.what());
+    }
+  }
+}
+
+/// The same without a copy of a large array: `owner` keeps `*owner` alive and unchanged as long as the payload needs it.
+template <class T>
+void save_owned(PayloadWriter& writer, const std::shared_ptr<const T>& owner) {
+  if constexpr (detail::is_plain_array<T>) {
+    if (detail::array_bytes(*owner) >= min_part_bytes) {
+      detail::save_array_size(writer, *owner, true);
+      writer.write_part({owner, std::as_bytes(std::span(*owner))});
+      return;
+    }
+  }
+  save(writer, *owner);
+}
+
+/// The same for a value that is not needed any more.
+template <class T>
+  requires(!std::is_lvalue_reference_v<T>)
+void save_consumed(PayloadWriter& writer, T&& value) {
+  if constexpr (detail::is_plain_array<T>) {
+    if (detail::array_bytes(value) >= min_part_bytes) {
+      return save_owned<T>(writer, std::make_shared<const T>(std::move(value)));
+    }
+  }
+  save(writer, value);
+}
+
+/// Takes the next value out. Throws SerializationError if the bytes are not a `T`.
+template <class T>
+[[nodiscard]] T load(PayloadReader& reader) {
+  if constexpr (detail::PlainBytes<T>) {
+    return reader.read<T>();
+  } else if constexpr (detail::is_plain_array<T>) {
+    const auto size = static_cast<std::size_t>(reader.read<std::uint64_t>());
+    const std::size_t bytes = size * sizeof(typename T::value_type);
+    const ByteView source = reader.read<bool>() ? reader.read_part().view() : reader.read_bytes(bytes);
+    if (source.size() != bytes) detail::throw_serialization_error(typeid(T), "deserialize", "its size differs");
+    T value;
+    value.resize(size);
+    if (size != 0) std::memcpy(value.data(), source.data(), bytes);
+    return value;
+  } else {
+    static_assert(std::is_default_constructible_v<T>, "a value that travels between ranks needs a default constructor");
+    try {
+      T value;
+      detail::PayloadInput input(reader);
+      boost::archive::binary_iarchive archive(input, detail::archive_flags);
+      archive >> value;
+      return value;
+    } catch (const boost::archive::archive_exception& error) {
+      detail::throw_serialization_error(typeid(T), "deserialize", error.what());
+    }
+  }
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,28 @@
+"""A joblib backend on the ranks of an MPI job.
+
+``mpirun -n 4 python -m joblib_mpi script.py`` runs the script on rank 0; its ``joblib.Parallel`` calls run on the
+other ranks inside ``joblib.parallel_config(backend="mpi")``. The script needs no import of this package.
+"""
+
+from joblib_mpi import thread_limits
+
+# Before anything below imports numpy, which reads these limits only once.
+thread_limits.apply_to_worker_rank()
+
+from joblib_mpi._core import SessionError, VersionMismatchError, __version__  # noqa: E402
+from joblib_mpi.backend import MpiBackend, register  # noqa: E402
+from joblib_mpi.errors import RemoteTraceback, TaskCancelled, WorkerImportError  # noqa: E402
+from joblib_mpi.session import init  # noqa: E402
+
+__all__ = [
+    "MpiBackend",
+    "RemoteTraceback",
+    "SessionError",
+    "TaskCancelled",
+    "VersionMismatchError",
+    "WorkerImportError",
+    "__version__",
+    "init",
+]
+
+register()

@@ -1,0 +1,102 @@
+"""The compiled part: scheduling, MPI and data movement, in a native thread that never needs the GIL to make progress.
+
+Everything here is in terms of bytes; `pickling` alone knows what they mean.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import final
+
+from typing_extensions import Buffer as SupportsBuffer
+
+__version__: str
+
+class SessionError(RuntimeError):
+    """MPI, another rank or the way the program was started made the session impossible; the text says what to do."""
+
+class VersionMismatchError(SessionError):
+    """Two ranks run different programs or versions; both are named."""
+
+@final
+class Buffer:
+    """Memory owned by the core, readable through the buffer protocol without a copy.
+
+    Writable for arguments and results (each belongs to one task), read-only for scattered objects.
+    """
+
+    def __len__(self) -> int: ...
+
+@final
+class Session:
+    """This process's part in the MPI job: one per process. Creating it is collective over all ranks.
+
+    Starts the native thread, which initialises MPI (or joins an MPI that the program has initialised with
+    MPI_THREAD_MULTIPLE) and compares `identity` on all ranks.
+    """
+
+    def __init__(self, identity: str) -> None: ...
+    @property
+    def rank(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def n_workers(self) -> int:
+        """`size - 1`: rank 0 schedules, the others work."""
+    def host(self, rank: int) -> str:
+        """The processor name of `rank`."""
+
+    # Rank 0. All of these may be called from any Python thread; none of them waits for MPI, except where said.
+    def start_call(self, max_running: int) -> int:
+        """A new call, of which at most `max_running` tasks run at a time; returns its id."""
+    def submit(
+        self,
+        call: int,
+        ticket: int,
+        name: str,
+        head: bytes,
+        buffers: Sequence[SupportsBuffer],
+        objects: Sequence[int],
+    ) -> None:
+        """Queues a task. Comes back once from `next_results` as `(call, ticket, …)`.
+
+        `name` is for messages ("fit_fold"). `buffers` (C-contiguous, any number) are not copied: they are kept alive
+        and sent from where they are. The task starts on its worker after all `objects` have arrived there.
+        Does nothing if the call has ended: another thread may end it meanwhile.
+        """
+    def end_call(self, call: int) -> None:
+        """Forgets the call: queued tasks are dropped, running ones interrupted, nothing of it is delivered any more."""
+    def scatter(self, head: bytes, buffers: Sequence[SupportsBuffer]) -> int:
+        """Starts the broadcast of one object to every rank and returns its id at once; `buffers` as in `submit`."""
+    def drop(self, object_id: int) -> None:
+        """Frees the object on every rank. Does nothing after `close`."""
+    def next_results(self, timeout: float) -> list[tuple[int, int, int, bool, bytes, list[Buffer]]]:
+        """Waits without the GIL until there are results, `wake` was called, or `timeout` seconds have passed.
+
+        Each result is `(call, ticket, rank, ok, head, buffers)`; `head` and `buffers` are what the worker's `run`
+        returned. Only one thread may wait at a time.
+        """
+    def wake(self) -> None:
+        """Makes `next_results` return; remembered if nobody waits yet."""
+    def close(self, status: int) -> None:
+        """Stops the workers, which then leave `serve` with `status`, and finalises MPI. Idempotent.
+
+        Workers that do not stop within the grace period (5 s) end with the job through MPI_Abort.
+        """
+
+    # Worker ranks.
+    def serve(self, run: Callable[[bytes, list[Buffer]], tuple[bool, bytes, Sequence[SupportsBuffer]]]) -> int:
+        """Runs tasks on the calling thread until rank 0 closes the session; finalises MPI and returns its status.
+
+        `run(head, buffers)` gets what `submit` was given and returns `(ok, head, buffers)`; it must not raise.
+        """
+    def object(self, object_id: int) -> tuple[bytes, list[Buffer]]:
+        """The parts of a scattered object that a running task names."""
+    def dropped(self) -> Sequence[int]:
+        """The objects dropped on this rank since the last call, for `run` to forget what it made from them.
+
+        Asked once for each task: nearly always empty, so it should cost no more than an attribute.
+        """
+    def interrupt_requested(self) -> bool:
+        """Whether the task that is running now was cancelled.
+
+        On cancellation the core sends SIGINT to the thread in `serve`; the handler asks this before it raises.
+        """

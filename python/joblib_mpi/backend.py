@@ -1,0 +1,264 @@
+"""The joblib backend named "mpi".
+
+The methods are those of `joblib.parallel.ParallelBackendBase`; joblib's own documentation says when each is called.
+"""
+
+import pickle
+import queue
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import joblib
+from joblib.parallel import (
+    BACKENDS,
+    EXTERNAL_BACKENDS,
+    AutoBatchingMixin,
+    FallbackToBackend,
+    ParallelBackendBase,
+    SequentialBackend,
+)
+
+from joblib_mpi import session as sessions
+from joblib_mpi.dispatcher import Call, Outcome
+from joblib_mpi.errors import unpack_error
+from joblib_mpi.scatter import ScatteredObjects, check_scatter
+from joblib_mpi.task_context import TaskContext, authkey, pickled_warning_filters
+from joblib_mpi.task_format import TaskEncoder
+
+#: The longest that a waiting caller may miss an end that no result announces, such as an error of the task iterator.
+_WAIT_SECONDS = 0.05
+
+_warned_about_one_rank = False
+
+
+class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
+    """Runs the tasks of ``joblib.Parallel`` on the worker ranks of the MPI job.
+
+    Parameters
+    ----------
+    nesting_level : int, optional
+        Given by joblib.
+    inner_max_num_threads : int, optional
+        The limit for OpenMP and BLAS threads inside a task. By default each worker has its share of its node's cores.
+    scatter : list of objects, optional
+        Objects that many tasks use. Each is pickled once and broadcast to all ranks; wherever one of these very
+        objects sits in the arguments of a task, the worker's one copy takes its place. Arrays are read-only there.
+        They are freed when the ``with`` block ends.
+
+    Raises
+    ------
+    SessionError
+        ``scatter`` is given and the program has no MPI session.
+    TypeError
+        ``scatter`` is not a list, or one of its items cannot be pickled.
+
+    Notes
+    -----
+    ``n_jobs=None``, as in ``parallel_config(backend="mpi")`` without more, means all worker ranks.
+    """
+
+    supports_retrieve_callback = True
+    supports_inner_max_num_threads = True
+    supports_sharedmem = False
+    uses_threads = False
+    default_n_jobs = -1
+
+    def __init__(
+        self, nesting_level: int | None = None, inner_max_num_threads: int | None = None, scatter: Any = None
+    ) -> None:
+        super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
+        self._calls: dict[int, _Running] = {}  # by the id of the Parallel object
+        self._starting: set[int] = set()  # threads between start_call and their first batch
+        self._nested: ParallelBackendBase | None = None
+        self._scattered = ScatteredObjects()
+        session = sessions.current()
+        if session is not None and session.is_worker:
+            self.default_n_jobs = 1
+        if scatter is not None:
+            self._scatter(scatter)
+
+    def configure(self, n_jobs: int = 1, parallel: Any = None, scatter: Any = None, **options: Any) -> int:
+        """Return the number of tasks at a time, 1 for running them inline; ``options`` are for other backends."""
+        session = sessions.require()
+        if session.is_worker or session.is_serving_here():
+            # Within a task, or within the program's task iterator: whoever serves calls must not wait for one.
+            raise FallbackToBackend(self._local_backend())
+        if options.get("initializer") is not None:
+            raise TypeError('the "mpi" backend has no initializer: its worker ranks outlive the call')
+        if scatter is not None:
+            self._scatter(scatter)
+        n_tasks = self.effective_n_jobs(n_jobs=n_jobs)
+        # joblib never terminates what it runs inline; then a reference here would be a cycle that keeps scattered data.
+        self.parallel = parallel if n_tasks > 1 else _NO_PARALLEL
+        return n_tasks
+
+    def effective_n_jobs(self, n_jobs: int | None) -> int:
+        """Return how many tasks joblib should keep going; 2 for a single worker, as 1 would run them on rank 0."""
+        if n_jobs == 0:
+            raise ValueError("n_jobs == 0 in Parallel has no meaning")
+        session = sessions.require()
+        if n_jobs is None:
+            n_jobs = self.default_n_jobs
+        if session.is_worker:
+            return self._local_backend().effective_n_jobs(n_jobs)
+        n_workers = session.core.n_workers
+        if n_workers == 0:
+            _warn_about_one_rank()
+            return 1
+        if n_workers == 1 and (n_jobs == -1 or n_jobs > 1):
+            return 2
+        return _max_running(n_jobs, n_workers)
+
+    def start_call(self) -> None:
+        """Expect the first batch of a call from this thread; it tells which `Parallel` object the call belongs to."""
+        self._starting.add(threading.get_ident())
+
+    def submit(self, func: Any, callback: Callable[[Outcome], None] | None = None) -> None:
+        """Queue a batch; ``callback`` gets its outcome on the service thread."""
+        parallel = getattr(callback, "parallel", None)
+        running = self._calls.get(id(parallel))
+        if running is None:
+            thread = threading.get_ident()
+            if thread not in self._starting:
+                return  # from a callback that was under way while its call ended
+            self._starting.discard(thread)
+            running = self._begin(parallel, thread)
+        running.call.submit(func, callback)
+
+    apply_async = submit
+
+    def retrieve_result_callback(self, out: Outcome) -> list[Any]:
+        """Return the results of a batch, or raise its error."""
+        if isinstance(out, BaseException):
+            raise out
+        rank, ok, head, buffers = out
+        if ok:
+            return pickle.loads(head, buffers=buffers)
+        raise unpack_error(head, f"rank {rank} on {sessions.require().core.host(rank)}")
+
+    @contextmanager
+    def retrieval_context(self) -> Iterator[None]:
+        """Wait here until the calling thread's call is over, which spares it joblib's polling."""
+        thread = threading.get_ident()
+        mine = [running for running in list(self._calls.values()) if running.thread == thread]
+        if mine:
+            _wait_until_over(mine[-1])
+        yield
+
+    def abort_everything(self, ensure_ready: bool = True) -> None:
+        """End the calls that are aborting; the backend stays usable either way."""
+        self._end_calls()
+
+    def stop_call(self) -> None:
+        """End the calls that are over."""
+        self._end_calls()
+        self.reset_batch_stats()
+
+    def terminate(self) -> None:
+        """End the calls that are over; the worker ranks stay."""
+        self._end_calls()
+        self.parallel = _NO_PARALLEL
+        self.reset_batch_stats()
+
+    def get_nested_backend(self) -> tuple[ParallelBackendBase, None]:
+        """Return joblib's usual nested backend, always the same object, so that it is pickled once."""
+        if self._nested is None:
+            self._nested = super().get_nested_backend()[0]
+        return self._nested, None
+
+    def _begin(self, parallel: Any, thread: int) -> "_Running":
+        session = sessions.require()
+        n_jobs = getattr(parallel, "n_jobs", self.default_n_jobs)
+        context = TaskContext(
+            nested_backend=self.get_nested_backend()[0],
+            nested_n_jobs=None,
+            inner_max_num_threads=self.inner_max_num_threads,
+            warning_filters=pickled_warning_filters(),
+            authkey=authkey(),
+        )
+        call = session.dispatcher.start_call(
+            max_running=_max_running(n_jobs, session.core.n_workers),
+            make_encoder=lambda call: TaskEncoder(context, self._scattered.ids, call.scatter),
+        )
+        self._calls[id(parallel)] = running = _Running(call, parallel, thread)
+        return running
+
+    def _end_calls(self) -> None:
+        for key, running in list(self._calls.items()):
+            if _is_over(running.parallel):
+                self._calls.pop(key, None)
+                running.call.end()
+                _discard_prepared_batches(running.parallel)
+
+    def _scatter(self, scatter: Any) -> None:
+        objects = check_scatter(scatter)
+        session = sessions.require()
+        if not session.is_worker and session.core.n_workers > 0:
+            self._scattered.add(objects, session.core)
+
+    def _local_backend(self) -> ParallelBackendBase:
+        level = self.nesting_level or 0
+        return BACKENDS["threading"](nesting_level=level) if level <= 1 else SequentialBackend(nesting_level=level)
+
+
+class _Running(NamedTuple):
+    call: Call
+    parallel: Any
+    thread: int
+
+
+#: Stands in for the `Parallel` object between calls.
+_NO_PARALLEL = SimpleNamespace(verbose=0)
+
+
+def register() -> None:
+    """Make the backend known to joblib as "mpi"."""
+    joblib.register_parallel_backend("mpi", MpiBackend)
+    EXTERNAL_BACKENDS["mpi"] = register  # `parallel_config` and `parallel_backend` look there
+
+
+def _max_running(n_jobs: int, n_workers: int) -> int:
+    return max(n_workers + 1 + n_jobs, 1) if n_jobs < 0 else min(n_jobs, n_workers)
+
+
+def _is_over(parallel: Any) -> bool:
+    # joblib does not say which of the calls on a backend it stops. Without its private flags: all of them.
+    return getattr(parallel, "_aborting", True) or not getattr(parallel, "_running", False)
+
+
+def _discard_prepared_batches(parallel: Any) -> None:
+    # joblib (1.3 to 1.6, with any backend) keeps batches of a call that failed and returns their results in the next
+    # call of the same Parallel object.
+    prepared = getattr(parallel, "_ready_batches", None)
+    if isinstance(prepared, queue.Queue):
+        with suppress(queue.Empty):
+            while True:
+                prepared.get(block=False)
+
+
+def _wait_until_over(running: _Running) -> None:
+    parallel = running.parallel
+    if getattr(parallel, "return_generator", True) or parallel.timeout is not None:
+        return
+    unfinished = getattr(parallel, "_wait_retrieval", None)
+    if unfinished is None or not hasattr(parallel, "_aborting"):
+        return  # another joblib: it polls by itself
+    progress = running.call.progress
+    while unfinished() and not parallel._aborting:
+        progress.wait(_WAIT_SECONDS)
+        progress.clear()
+
+
+def _warn_about_one_rank() -> None:
+    global _warned_about_one_rank
+    if not _warned_about_one_rank:
+        _warned_about_one_rank = True
+        warnings.warn(
+            "the MPI job has one rank, which leaves no worker: tasks run on rank 0, one at a time. "
+            'Start it with "mpirun -n N", N > 1.',
+            stacklevel=2,
+        )

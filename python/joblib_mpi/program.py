@@ -1,0 +1,159 @@
+"""The user's program: what ``python -m joblib_mpi`` is told to run, run as Python itself would."""
+
+import builtins
+import importlib.machinery
+import importlib.util
+import io
+import os
+import sys
+import types
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from joblib_mpi.errors import without_own_frames
+
+#: Exit status after Ctrl-C, as shells report it: 128 + SIGINT.
+INTERRUPTED = 130
+
+
+class UsageError(Exception):
+    """The command line names no program."""
+
+
+class Program(NamedTuple):
+    """What to run.
+
+    Parameters
+    ----------
+    kind : {"script", "module", "command", "stdin"}
+        Where its code comes from.
+    target : str
+        The path, the module's name or the code itself.
+    arguments : list of str
+        Its ``sys.argv[1:]``.
+    """
+
+    kind: str
+    target: str
+    arguments: list[str]
+
+
+def parse(argv: Sequence[str]) -> Program:
+    """Return the program that ``argv``, the arguments after ``-m joblib_mpi``, names; raises `UsageError`."""
+    if not argv:
+        raise UsageError("no script given")
+    first, rest = argv[0], list(argv[1:])
+    if first in ("-m", "-c"):
+        if not rest:
+            raise UsageError(f"{first} needs an argument")
+        return Program("module" if first == "-m" else "command", rest[0], rest[1:])
+    if first == "-":
+        return Program("stdin", "-", rest)
+    if first.startswith("-"):
+        raise UsageError(f"unknown option {first}")
+    return Program("script", first, rest)
+
+
+def set_import_path(program: Program) -> None:
+    """Make ``sys.path[0]`` what Python makes it for ``program``; all ranks do, so that its modules are found there."""
+    if sys.flags.safe_path or program.kind == "module":
+        return  # for a module Python has put the current folder there already
+    sys.path[0] = os.path.dirname(os.path.realpath(program.target)) if program.kind == "script" else ""
+
+
+def run(program: Program) -> int:
+    """Run ``program`` as ``__main__`` and return its exit status; its errors are shown on stderr."""
+    try:
+        code, main, sys.argv[0] = _LOADERS[program.kind](program.target)
+    except _CannotStart as error:
+        print(f"{sys.executable}: {error.args[0]}", file=sys.stderr)
+        return error.status
+    except Exception as error:  # a syntax error, or an error in the package that holds the module
+        _show(error)
+        return 1
+    sys.argv[1:] = program.arguments
+    # A real module that stays: cloudpickle, pickle and child processes look the program's names up in it.
+    global _launcher_main
+    _launcher_main = sys.modules["__main__"]
+    sys.modules["__main__"] = main
+    try:
+        exec(code, main.__dict__)
+    except SystemExit as error:
+        return _status_of(error)
+    except BaseException as error:
+        _show(error)
+        return INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
+    return 0
+
+
+_launcher_main: types.ModuleType | None = None
+
+
+class _CannotStart(Exception):
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class _Loaded(NamedTuple):
+    code: types.CodeType
+    main: types.ModuleType
+    argv0: str
+
+
+def _load_script(path: str) -> _Loaded:
+    absolute = os.path.abspath(path)
+    try:
+        with io.open_code(absolute) as file:
+            source = file.read()
+    except OSError as error:
+        raise _CannotStart(f"can't open file {absolute!r}: [Errno {error.errno}] {error.strerror}", 2) from error
+    main = _new_main(__file__=absolute, __cached__=None)
+    main.__loader__ = importlib.machinery.SourceFileLoader("__main__", absolute)
+    return _Loaded(compile(source, absolute, "exec", dont_inherit=True), main, path)
+
+
+def _load_module(name: str) -> _Loaded:
+    try:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.submodule_search_locations is not None:
+            spec = importlib.util.find_spec(name := f"{name}.__main__")
+    except ModuleNotFoundError as error:
+        raise _CannotStart(f"Error while finding module specification for {name!r} ({error})", 1) from error
+    if spec is None:
+        raise _CannotStart(f"No module named {name}", 1)
+    code = spec.loader.get_code(name) if hasattr(spec.loader, "get_code") else None
+    if code is None:
+        raise _CannotStart(f"No code object available for {name}", 1)
+    main = _new_main(__file__=spec.origin, __cached__=spec.cached, __package__=spec.parent, __spec__=spec)
+    main.__loader__ = spec.loader
+    return _Loaded(code, main, spec.origin or name)
+
+
+def _load_command(code: str) -> _Loaded:
+    return _Loaded(compile(code, "<string>", "exec", dont_inherit=True), _new_main(), "-c")
+
+
+def _load_stdin(_: str) -> _Loaded:
+    return _Loaded(compile(sys.stdin.read(), "<stdin>", "exec", dont_inherit=True), _new_main(), "-")
+
+
+_LOADERS = {"script": _load_script, "module": _load_module, "command": _load_command, "stdin": _load_stdin}
+
+
+def _new_main(**attributes: object) -> types.ModuleType:
+    main = types.ModuleType("__main__")
+    main.__dict__.update(__builtins__=builtins, __annotations__={}, **attributes)
+    return main
+
+
+def _status_of(error: SystemExit) -> int:
+    if error.code is None or isinstance(error.code, int):
+        return error.code or 0
+    print(error.code, file=sys.stderr)
+    return 1
+
+
+def _show(error: BaseException) -> None:
+    error.__traceback__ = without_own_frames(error.__traceback__)
+    sys.excepthook(type(error), error, error.__traceback__)

@@ -1,0 +1,91 @@
+"""A worker rank: runs the tasks that its core receives until rank 0 closes the session."""
+
+import pickle
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from joblib_mpi import _core
+from joblib_mpi.errors import TaskCancelled, import_error, pack_error, read_only_hint
+from joblib_mpi.pickling import Pickler
+from joblib_mpi.shared_objects import SharedObjects
+from joblib_mpi.task_context import ContextKeeper
+from joblib_mpi.task_format import TaskDecoder
+
+Answer = tuple[bool, bytes, Sequence[Any]]
+
+
+class Worker:
+    """Runs one task after the other on one thread.
+
+    Parameters
+    ----------
+    core : _core.Session
+        The session, for scattered objects and cancellation.
+    """
+
+    def __init__(self, core: _core.Session) -> None:
+        self._core = core
+        self._objects = SharedObjects(core)
+        self._decoder = TaskDecoder(self._objects.resolve, ContextKeeper().enter)
+        self._pickler = Pickler()
+        self._running = False
+
+    def run(self, head: bytes, buffers: Sequence[Any]) -> Answer:
+        """Run one task and return ``(ok, head, buffers)`` of its results or of its error; never raises."""
+        try:
+            self._running = True
+            try:
+                return self._run(head, buffers)
+            except TaskCancelled:
+                raise
+            except BaseException as error:
+                if self._objects.in_use and (hint := read_only_hint(error)) is not None:
+                    error.add_note(hint)
+                return False, pack_error(error), ()
+            finally:
+                self._running = False
+        except TaskCancelled:
+            self._running = False
+            return False, b"", ()  # the call has ended: nobody will look at it
+
+    def interrupt(self, signal_number: int = signal.SIGINT, frame: Any = None) -> None:
+        """Handle SIGINT: cancel the running task if the core asked for it, else leave Ctrl-C to rank 0."""
+        if self._running and self._core.interrupt_requested():
+            self._running = False
+            raise TaskCancelled("the call that this task belongs to has ended")
+
+    def _run(self, head: bytes, buffers: Sequence[Any]) -> Answer:
+        dropped = self._core.dropped()
+        if dropped:
+            self._objects.forget(dropped)
+            self._decoder.forget(dropped)
+        try:
+            task = self._decoder.decode(head, buffers)
+        except (ImportError, AttributeError) as error:
+            raise import_error(error) from error
+        results = task()
+        try:
+            return True, *self._pickler.dumps(results)
+        except Exception as error:
+            kinds = ", ".join(sorted({type(result).__qualname__ for result in results}))
+            raise pickle.PicklingError(
+                f"the result of a task (of type {kinds}) cannot be pickled to send it back: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+
+def serve(core: _core.Session) -> int:
+    """Serve on this rank until rank 0 closes the session; returns the exit status. Main thread only."""
+    worker = Worker(core)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(line_buffering=True)  # what a task prints shows now, not when the job ends
+    signal.signal(signal.SIGINT, worker.interrupt)
+    try:
+        return core.serve(worker.run)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the job is ending: rank 0 decides how
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()

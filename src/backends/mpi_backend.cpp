@@ -1,0 +1,128 @@
+#include "backends/mpi_backend.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "backends/sequential_backend.hpp"
+#include "serialization/exception_codec.hpp"
+
+namespace joblib_mpi {
+
+class MpiBackend::Call final : public BackendCall {
+ public:
+  Call(MpiBackend& backend, CoordinatorDriver& driver, int n_jobs, ResultSink& sink)
+      : backend_(&backend),
+        driver_(&driver),
+        sink_(&sink),
+        id_(driver.start_call(static_cast<std::size_t>(n_jobs), inbox_)) {}
+
+  ~Call() override {
+    driver_->end_call(id_);
+    try {
+      driver_->drive();  // tell the workers now: this thread may not come back soon
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "joblib_mpi: cancelling a call failed: %s\n", error.what());
+    }
+  }
+
+  void submit(std::size_t index, Task& task) override {
+    try {
+      TaskArguments arguments = task.save(*backend_);
+      driver_->submit(id_, {index, std::move(arguments.payload), std::move(arguments.objects)});
+    } catch (...) {
+      failed_.push_back({index, std::current_exception()});
+      return;
+    }
+    driver_->drive();
+  }
+
+  bool wait(Deadline deadline) override {
+    if (!failed_.empty()) {
+      for (Failed& task : std::exchange(failed_, {})) sink_->fail(task.index, std::move(task.error));
+      return true;
+    }
+    results_.clear();
+    if (!driver_->wait(inbox_, results_, deadline)) return false;
+    for (const FinishedTask& task : results_) deliver(task);
+    return true;
+  }
+
+ private:
+  struct Failed {
+    std::size_t index;
+    std::exception_ptr error;
+  };
+
+  void deliver(const FinishedTask& task) {
+    PayloadReader reader(task.result);
+    try {
+      if (task.returned) {
+        sink_->load(task.ticket, reader);
+      } else {
+        const int rank = task.worker.value;
+        sink_->fail(task.ticket, load_exception(reader, rank, backend_->ranks_.hosts.at(static_cast<std::size_t>(rank))));
+      }
+    } catch (const SerializationError&) {
+      sink_->fail(task.ticket, std::current_exception());
+    }
+  }
+
+  MpiBackend* backend_;
+  CoordinatorDriver* driver_;
+  ResultSink* sink_;
+  ResultInbox inbox_;
+  CallId id_;
+  std::vector<FinishedTask> results_;
+  std::vector<Failed> failed_;  // could not be serialized
+};
+
+MpiBackend::MpiBackend(CoordinatorDriver& driver, Ranks ranks)
+    : ranks_(std::move(ranks)), connection_(std::make_shared<Connection>()) {
+  connection_->driver = &driver;
+}
+
+MpiBackend::~MpiBackend() { disconnect(); }
+
+void MpiBackend::disconnect() {
+  const std::lock_guard lock(connection_->mutex);
+  connection_->driver = nullptr;
+}
+
+int MpiBackend::effective_n_jobs(int n_jobs) const {
+  if (workers() == 0) {
+    [[maybe_unused]] static const int warned = std::fprintf(
+        stderr, "joblib_mpi: there is one rank only, so tasks run on it one after another; start more, as in "
+                "\"mpirun -n 4\"\n");
+  }
+  return std::min(count_n_jobs(n_jobs, workers()), std::max(workers(), 1));
+}
+
+std::unique_ptr<BackendCall> MpiBackend::start_call(int n_jobs, ResultSink& sink) {
+  if (workers() == 0) return SequentialBackend().start_call(n_jobs, sink);
+  if (!ranks_.any_thread_may_call_mpi && std::this_thread::get_id() != ranks_.session_thread) {
+    throw UsageError(
+        "Parallel on backend \"mpi\" was called from a second thread, but MPI was initialised for one thread only: "
+        "initialise it with MPI_THREAD_SERIALIZED, or make the call on the session's thread");
+  }
+  const std::lock_guard lock(connection_->mutex);
+  if (connection_->driver == nullptr) {
+    throw UsageError("backend \"mpi\" is used after its session has ended: make the call inside MpiSession::run");
+  }
+  return std::make_unique<Call>(*this, *connection_->driver, n_jobs, sink);
+}
+
+std::shared_ptr<const ObjectId> MpiBackend::share(Payload value) {
+  const std::lock_guard lock(connection_->mutex);
+  if (connection_->driver == nullptr) {
+    throw UsageError("an object is scattered after the session has ended: scatter inside MpiSession::run");
+  }
+  const ObjectId id = connection_->driver->share(std::move(value));
+  return {new ObjectId(id), [connection = connection_](const ObjectId* object) {
+            const std::lock_guard connected(connection->mutex);
+            if (connection->driver != nullptr) connection->driver->drop(*object);
+            delete object;
+          }};
+}
+
+}  // namespace joblib_mpi

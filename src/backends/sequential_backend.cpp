@@ -1,0 +1,45 @@
+#include "backends/sequential_backend.hpp"
+
+#include <cassert>
+#include <deque>
+
+#include "backends/run_here.hpp"
+
+namespace joblib_mpi {
+namespace {
+
+class SequentialCall final : public BackendCall {
+ public:
+  explicit SequentialCall(ResultSink& sink) : sink_(&sink) {}
+
+  void submit(std::size_t index, Task& task) override { tasks_.push_back({index, task.move_to_heap()}); }
+
+  bool wait(Deadline) override {
+    assert(!tasks_.empty());
+    const auto [index, task] = std::move(tasks_.front());
+    tasks_.pop_front();
+    deliver(run_here(*task), index, *sink_);
+    return true;
+  }
+
+ private:
+  struct Waiting {
+    std::size_t index;
+    std::unique_ptr<Task> task;
+  };
+  ResultSink* sink_;
+  std::deque<Waiting> tasks_;
+};
+
+}  // namespace
+
+int SequentialBackend::effective_n_jobs(int n_jobs) const {
+  (void)count_n_jobs(n_jobs, 1);
+  return 1;
+}
+
+std::unique_ptr<BackendCall> SequentialBackend::start_call(int, ResultSink& sink) {
+  return std::make_unique<SequentialCall>(sink);
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,107 @@
+#include "backends/threading_backend.hpp"
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <sched.h>
+
+#include "backends/run_here.hpp"
+
+namespace joblib_mpi {
+namespace {
+
+class ThreadingCall final : public BackendCall {
+ public:
+  ThreadingCall(int n_jobs, ResultSink& sink) : sink_(&sink) {
+    for (int thread = 0; thread < n_jobs; ++thread) threads_.emplace_back([this] { work(); });
+  }
+
+  /// Waits for the tasks that run; those that have not started are dropped.
+  ~ThreadingCall() override {
+    {
+      const std::lock_guard lock(mutex_);
+      waiting_.clear();
+      closed_ = true;
+    }
+    task_added_.notify_all();
+    threads_.clear();  // joins
+  }
+
+  void submit(std::size_t index, Task& task) override {
+    {
+      const std::lock_guard lock(mutex_);
+      waiting_.push_back({index, task.move_to_heap()});
+    }
+    task_added_.notify_one();
+  }
+
+  bool wait(Deadline deadline) override {
+    std::deque<Done> done;
+    {
+      std::unique_lock lock(mutex_);
+      const auto some_done = [this] { return !done_.empty(); };
+      if (!deadline) {
+        task_done_.wait(lock, some_done);
+      } else if (!task_done_.wait_until(lock, *deadline, some_done)) {
+        return false;
+      }
+      done.swap(done_);
+    }
+    for (Done& task : done) deliver(std::move(task.outcome), task.index, *sink_);
+    return true;
+  }
+
+ private:
+  struct Waiting {
+    std::size_t index;
+    std::unique_ptr<Task> task;
+  };
+  struct Done {
+    std::size_t index;
+    HereOutcome outcome;
+  };
+
+  void work() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      task_added_.wait(lock, [this] { return closed_ || !waiting_.empty(); });
+      if (waiting_.empty()) return;
+      const Waiting next = std::move(waiting_.front());
+      waiting_.pop_front();
+      lock.unlock();
+      HereOutcome outcome = run_here(*next.task);
+      lock.lock();
+      done_.push_back({next.index, std::move(outcome)});
+      task_done_.notify_one();
+    }
+  }
+
+  ResultSink* sink_;
+  std::mutex mutex_;
+  std::condition_variable task_added_;
+  std::condition_variable task_done_;
+  std::deque<Waiting> waiting_;
+  std::deque<Done> done_;
+  bool closed_ = false;
+  std::vector<std::jthread> threads_;
+};
+
+int usable_cores() {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  if (sched_getaffinity(0, sizeof cores, &cores) == 0) return CPU_COUNT(&cores);
+  return static_cast<int>(std::thread::hardware_concurrency());
+}
+
+}  // namespace
+
+int ThreadingBackend::effective_n_jobs(int n_jobs) const { return count_n_jobs(n_jobs, usable_cores()); }
+
+std::unique_ptr<BackendCall> ThreadingBackend::start_call(int n_jobs, ResultSink& sink) {
+  return std::make_unique<ThreadingCall>(n_jobs, sink);
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <cstddef>
+#include <unordered_map>
+#include <vector>
+
+#include "coordinator/task_table.hpp"
+#include "core/settings.hpp"
+#include "protocol/messages.hpp"
+#include "scheduler/scheduler.hpp"
+#include "store/object_store.hpp"
+#include "transport/transport.hpp"
+
+namespace joblib_mpi {
+
+struct FinishedTask {
+  CallId call;
+  std::uint64_t ticket;  ///< of its TaskRequest
+  WorkerId worker;
+  bool returned;  ///< or raised, and `result` is the exception
+  Payload result;
+};
+
+/// Where a call's tasks come back. Called from whichever thread drives the coordinator.
+class CompletionSink {
+ public:
+  virtual ~CompletionSink() = default;
+  virtual void finished(FinishedTask task) = 0;
+};
+
+/// Rank 0's loop: tells the scheduler what happens, and does what it decides, by messages to the workers.
+///
+/// Not thread-safe. Only `progress` and `stop_workers` use the transport and the store; the others note what is wanted.
+class Coordinator {
+ public:
+  Coordinator(Transport& transport, ObjectStore& store, const Settings& settings);
+
+  /// `sink` must stay until end_call.
+  [[nodiscard]] CallId start_call(std::size_t max_running, CompletionSink& sink);
+  void submit(CallId call, TaskRequest request);
+  /// The sink hears nothing more of the call. What has not started is dropped, what runs is interrupted.
+  void end_call(CallId call);
+
+  [[nodiscard]] ObjectId share(Payload value);
+  void drop(ObjectId object);
+
+  /// Takes what has arrived, passes on what is decided. True if there was anything to do. Never waits.
+  bool progress();
+
+  /// Asks all workers to leave.
+  void stop_workers(const to_worker::Stop& stop);
+  /// The workers that have not said Goodbye yet.
+  [[nodiscard]] std::vector<WorkerId> serving_workers() const;
+  /// Whether nothing is under way any more.
+  [[nodiscard]] bool quiet() const { return transport_->quiet(); }
+  [[nodiscard]] std::size_t unfinished_tasks() const noexcept { return tasks_.size(); }
+
+ private:
+  /// Frames on their way to one worker with the next flush.
+  struct WorkerLine {
+    std::vector<Frame> frames;
+    std::size_t tasks_in_last = 0;
+    bool unflushed = false;
+    bool serving = true;
+  };
+  struct SharedObject {
+    std::size_t users = 0;  // unfinished tasks that name it
+    bool dropped = false;
+  };
+  struct Unpublished {
+    ObjectId id;
+    Payload value;
+  };
+
+  void tell_scheduler(const SchedulerEvent& event);
+  void perform(const action::Assign& action);
+  void perform(const action::Complete& action);
+  void perform(const action::Discard& action);
+  void perform(const action::CancelCall& action);
+  void handle(WorkerId worker, to_coordinator::TaskFinished&& message);
+  void handle(WorkerId worker, const to_coordinator::Goodbye& message);
+  void remove(TaskId task);
+  void drop_unused(ObjectId object, const SharedObject& state);
+
+  template <class Message>
+  void tell(WorkerId worker, Message&& message);
+  template <class Message>
+  void tell_all(const Message& message);
+  [[nodiscard]] Frame& frame_for_task(WorkerId worker);
+  bool flush();
+
+  Transport* transport_;
+  ObjectStore* store_;
+  std::size_t tasks_per_message_;
+  Scheduler scheduler_;
+  SchedulerActions actions_;
+
+  TaskTable tasks_;
+  to_coordinator::TaskFinished* finishing_ = nullptr;  // the message that the scheduler hears of just now
+  WorkerId finishing_from_;
+  std::unordered_map<CallId, CompletionSink*> calls_;
+  std::unordered_map<ObjectId, SharedObject> objects_;
+  std::vector<WorkerLine> lines_;  // by rank; rank 0's is unused
+  std::vector<WorkerId> unflushed_;
+  std::vector<Unpublished> unpublished_;
+  std::vector<ObjectId> unused_;  // to be forgotten by the store
+  std::uint64_t calls_started_ = 0;
+  std::uint64_t objects_shared_ = 0;
+};
+
+}  // namespace joblib_mpi

@@ -1,0 +1,76 @@
+#include "coordinator/coordinator_driver.hpp"
+
+#include <utility>
+
+namespace joblib_mpi {
+
+CallId CoordinatorDriver::start_call(std::size_t max_running, CompletionSink& sink) {
+  const std::lock_guard lock(mutex_);
+  return coordinator_->start_call(max_running, sink);
+}
+
+void CoordinatorDriver::submit(CallId call, TaskRequest request) {
+  const std::lock_guard lock(mutex_);
+  coordinator_->submit(call, std::move(request));
+}
+
+void CoordinatorDriver::end_call(CallId call) {
+  const std::lock_guard lock(mutex_);
+  coordinator_->end_call(call);
+}
+
+ObjectId CoordinatorDriver::share(Payload value) {
+  const std::lock_guard lock(mutex_);
+  return coordinator_->share(std::move(value));
+}
+
+void CoordinatorDriver::drop(ObjectId object) {
+  const std::lock_guard lock(mutex_);
+  coordinator_->drop(object);
+}
+
+bool CoordinatorDriver::drive() {
+  const std::lock_guard lock(mutex_);
+  return coordinator_->progress();
+}
+
+bool CoordinatorDriver::wait(ResultInbox& inbox, std::vector<FinishedTask>& results,
+                             std::optional<Clock::time_point> deadline) {
+  IdleWaiter waiter(settings_, has_own_core_);
+  while (true) {
+    bool active = false;
+    {
+      const std::lock_guard lock(mutex_);
+      active = coordinator_->progress();
+      if (!inbox.tasks_.empty()) {
+        std::swap(inbox.tasks_, results);
+        return true;
+      }
+    }
+    if (deadline && Clock::now() >= *deadline) return false;
+    active ? waiter.reset() : waiter.wait();
+  }
+}
+
+std::vector<WorkerId> CoordinatorDriver::stop_workers(const to_worker::Stop& stop, double seconds) {
+  const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  IdleWaiter waiter(settings_, has_own_core_);
+  {
+    const std::lock_guard lock(mutex_);
+    coordinator_->stop_workers(stop);
+  }
+  while (true) {
+    bool active = false;
+    std::vector<WorkerId> serving;
+    {
+      const std::lock_guard lock(mutex_);
+      active = coordinator_->progress();
+      serving = coordinator_->serving_workers();
+      if (serving.empty() && coordinator_->quiet()) return {};
+    }
+    if (Clock::now() >= deadline) return serving;
+    active ? waiter.reset() : waiter.wait();
+  }
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <chrono>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "coordinator/coordinator.hpp"
+#include "core/idle_waiter.hpp"
+#include "core/settings.hpp"
+
+namespace joblib_mpi {
+
+/// Finished tasks on their way to the thread that wants them. Only the driver touches it, under its lock.
+class ResultInbox final : public CompletionSink {
+ public:
+  void finished(FinishedTask task) override { tasks_.push_back(std::move(task)); }
+
+ private:
+  friend class CoordinatorDriver;
+  std::vector<FinishedTask> tasks_;
+};
+
+/// Lets several threads use one coordinator. It moves on whenever one of them calls `drive` or `wait`; a thread that
+/// waits while another drives gets its results all the same.
+class CoordinatorDriver {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  CoordinatorDriver(Coordinator& coordinator, const Settings& settings, bool has_own_core)
+      : coordinator_(&coordinator), settings_(settings), has_own_core_(has_own_core) {}
+
+  // From any thread. None of these waits or makes an MPI call: `drive` does what they ask for.
+  [[nodiscard]] CallId start_call(std::size_t max_running, CompletionSink& sink);
+  void submit(CallId call, TaskRequest request);
+  void end_call(CallId call);
+  [[nodiscard]] ObjectId share(Payload value);
+  void drop(ObjectId object);
+
+  // The calling thread makes MPI calls.
+
+  /// One turn; true if there was something to do.
+  bool drive();
+  /// Drives until something has come and moves it to `results`, which must be empty. False after the deadline.
+  [[nodiscard]] bool wait(ResultInbox& inbox, std::vector<FinishedTask>& results,
+                          std::optional<Clock::time_point> deadline);
+  /// Asks the workers to leave and drives until they have, for `seconds` at most. Returns those that have not.
+  [[nodiscard]] std::vector<WorkerId> stop_workers(const to_worker::Stop& stop, double seconds);
+
+ private:
+  std::mutex mutex_;
+  Coordinator* coordinator_;
+  const Settings settings_;
+  const bool has_own_core_;
+};
+
+}  // namespace joblib_mpi

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include <joblib_mpi/payload.hpp>
+
+namespace joblib_mpi {
+
+/// What a transport carries in one piece: a body, which it packs, and large parts, which it sends from where they are.
+struct Frame {
+  Bytes body;
+  std::vector<SharedBytes> parts;
+
+  [[nodiscard]] bool empty() const noexcept { return body.empty(); }
+};
+
+/// A frame that has arrived; valid until the transport is used again. `parts` may be kept by copying them.
+struct FrameView {
+  ByteView body;
+  std::span<const SharedBytes> parts;
+};
+
+}  // namespace joblib_mpi

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+
+#include "core/settings.hpp"
+
+namespace joblib_mpi {
+
+/// How a polling loop waits for traffic: it looks again at once for a moment, then gives its core away between looks,
+/// then sleeps for pauses that double up to a limit. Any traffic, or `notify`, starts it over.
+class IdleWaiter {
+ public:
+  /// Without a core of its own a loop never spins: the time would be taken from the rank it waits for.
+  IdleWaiter(const Settings& settings, bool has_own_core);
+
+  /// After a look that found something.
+  void reset() noexcept {
+    idle_ = false;
+    spinning_ = has_own_core_;
+  }
+
+  /// After a look that found nothing. Returns when it is time to look again. Only the polling thread may call it.
+  void wait() {
+    // The clock is read only at each 64th look: a look costs 50 ns, reading the clock as much again.
+    if (spinning_ && (++looks_ % 64) != 0) return;
+    wait_slowly();
+  }
+
+  /// From any thread: there is something to look at. Cheap while the polling thread is awake.
+  void notify();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void wait_slowly();
+
+  const std::chrono::nanoseconds spin_;
+  const std::chrono::nanoseconds yield_;
+  const std::chrono::nanoseconds longest_pause_;
+  const bool has_own_core_;
+  bool spinning_;
+  unsigned looks_ = 0;
+  bool idle_ = false;
+  Clock::time_point idle_since_;  // if idle_
+  std::chrono::nanoseconds pause_{};
+
+  std::atomic<bool> notified_{false};
+  std::atomic<bool> asleep_{false};
+  std::mutex mutex_;
+  std::condition_variable wake_;
+};
+
+}  // namespace joblib_mpi

@@ -1,0 +1,47 @@
+#include "core/settings.hpp"
+
+#include <charconv>
+#include <cstdlib>
+#include <string_view>
+
+#include <joblib_mpi/error.hpp>
+
+namespace joblib_mpi {
+namespace {
+
+template <class Number>
+void read(const EnvironmentLookup& lookup, const char* name, Number& value, Number smallest, Number largest) {
+  const std::optional<std::string> text = lookup(name);
+  if (!text) return;
+  Number parsed{};
+  const char* end = text->data() + text->size();
+  const auto [stop, error] = std::from_chars(text->data(), end, parsed);
+  if (error != std::errc{} || stop != end || !(parsed >= smallest && parsed <= largest)) {
+    throw UsageError(std::string(name) + "=\"" + *text + "\" is not a number from " + std::to_string(smallest) +
+                     " to " + std::to_string(largest) + "; correct or unset it");
+  }
+  value = parsed;
+}
+
+}  // namespace
+
+Settings settings_from(const EnvironmentLookup& lookup) {
+  Settings settings;
+  read<std::size_t>(lookup, "JOBLIB_MPI_TASKS_PER_MESSAGE", settings.tasks_per_message, 1, 1024);
+  read<std::size_t>(lookup, "JOBLIB_MPI_MAX_CREDITS", settings.max_credits, 1, 4096);
+  read(lookup, "JOBLIB_MPI_PREFETCH_SECONDS", settings.prefetch_seconds, 0.0, 3600.0);
+  read(lookup, "JOBLIB_MPI_SHUTDOWN_SECONDS", settings.shutdown_seconds, 0.0, 86400.0);
+  read(lookup, "JOBLIB_MPI_SPIN_SECONDS", settings.spin_seconds, 0.0, 3600.0);
+  read(lookup, "JOBLIB_MPI_MAX_SLEEP_SECONDS", settings.max_sleep_seconds, 1e-6, 10.0);
+  read<std::size_t>(lookup, "JOBLIB_MPI_BROADCAST_CHUNK_BYTES", settings.broadcast_chunk_bytes, 1, 1 << 30);
+  return settings;
+}
+
+Settings settings_from_environment() {
+  return settings_from([](const char* name) -> std::optional<std::string> {
+    const char* value = std::getenv(name);
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  });
+}
+
+}  // namespace joblib_mpi

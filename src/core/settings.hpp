@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace joblib_mpi {
+
+/// Everything that the environment can change, read once per session. Rank 0's and the workers' may differ.
+struct Settings {
+  /// JOBLIB_MPI_TASKS_PER_MESSAGE: small tasks that may share a message to one worker, and results one back.
+  std::size_t tasks_per_message = 16;
+  /// JOBLIB_MPI_MAX_CREDITS: tasks that one worker may hold, the running one included. Tasks that take longer than
+  /// `prefetch_seconds` are never held ahead.
+  std::size_t max_credits = 32;
+  /// JOBLIB_MPI_PREFETCH_SECONDS: work that a worker holds beside the running task, by the measured time per task.
+  /// 0.5 ms covers a hundred round trips, so that a worker never waits, and costs at most that much balance at the end.
+  double prefetch_seconds = 0.5e-3;
+  /// JOBLIB_MPI_SHUTDOWN_SECONDS: how long rank 0 waits at the end for workers that still run a task.
+  double shutdown_seconds = 5.0;
+  /// JOBLIB_MPI_SPIN_SECONDS: how long a rank with a core of its own polls before it yields and then sleeps.
+  double spin_seconds = 200e-6;
+  /// JOBLIB_MPI_MAX_SLEEP_SECONDS: the longest pause of an idle rank between two looks at its messages.
+  double max_sleep_seconds = 1e-3;
+  /// JOBLIB_MPI_BROADCAST_CHUNK_BYTES: the piece of one MPI broadcast.
+  std::size_t broadcast_chunk_bytes = std::size_t{8} << 20;
+};
+
+using EnvironmentLookup = std::function<std::optional<std::string>(const char* name)>;
+
+/// Reads the settings. Throws UsageError that names the variable, its value and the allowed range.
+[[nodiscard]] Settings settings_from(const EnvironmentLookup& lookup);
+
+/// The same from this process's environment.
+[[nodiscard]] Settings settings_from_environment();
+
+}  // namespace joblib_mpi

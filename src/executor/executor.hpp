@@ -1,0 +1,50 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <joblib_mpi/ids.hpp>
+#include <joblib_mpi/payload.hpp>
+
+namespace joblib_mpi {
+
+/// A scattered object that a task names, as it lies in this rank's store.
+struct ObjectInput {
+  ObjectId object;
+  std::shared_ptr<const Payload> value;
+};
+
+struct ExecutorTask {
+  TaskId task;
+  Payload arguments;
+  std::vector<ObjectInput> objects;
+};
+
+struct ExecutedTask {
+  TaskId task;
+  bool returned;   ///< or raised, and `result` is the exception
+  double seconds;  ///< that the function took
+  Payload result;
+};
+
+/// Where the user's functions run: one task at a time. All calls come from the rank's agent, the thread of the worker's
+/// loop; the functions may run on it, on another thread or in another process.
+class Executor {
+ public:
+  Executor() = default;
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+  virtual ~Executor() = default;
+
+  /// Begins a task. The one before must have been taken.
+  virtual void start(ExecutorTask task) = 0;
+  /// The task that was started, once it is done.
+  [[nodiscard]] virtual std::optional<ExecutedTask> take_finished() = 0;
+  /// Asks the running task to end early; it still comes back from `take_finished`.
+  virtual void interrupt() = 0;
+  /// Nobody will name the object again: what was made of it can go.
+  virtual void forget(ObjectId object) = 0;
+};
+
+}  // namespace joblib_mpi

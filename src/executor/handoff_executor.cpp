@@ -1,0 +1,78 @@
+#include "executor/handoff_executor.hpp"
+
+#include <cassert>
+#include <chrono>
+#include <utility>
+
+#include <sched.h>
+
+namespace joblib_mpi {
+namespace {
+
+/// Looks for the next task before the thread falls asleep. Between them it gives its core away: the agent, which will
+/// bring the task, may share it. Some 50 µs, several times the round trip to rank 0 that usually brings the next one.
+constexpr int looks_before_sleep = 64;
+
+}  // namespace
+
+HandoffExecutor::HandoffExecutor(IdleWaiter& agent, std::function<void()> interrupt_thread)
+    : agent_(&agent), interrupt_thread_(std::move(interrupt_thread)) {}
+
+void HandoffExecutor::start(ExecutorTask task) {
+  assert(state_.load() == State::empty);
+  task_ = std::move(task);
+  interrupt_requested_ = false;
+  {
+    const std::lock_guard lock(mutex_);
+    state_ = State::ready;
+  }
+  wake_.notify_one();
+}
+
+std::optional<ExecutedTask> HandoffExecutor::take_finished() {
+  if (state_.load(std::memory_order_acquire) != State::finished) return std::nullopt;
+  state_ = State::empty;
+  return std::exchange(result_, std::nullopt);
+}
+
+void HandoffExecutor::interrupt() {
+  interrupt_requested_ = true;
+  interrupt_thread_();
+}
+
+void HandoffExecutor::forget(ObjectId object) {
+  const std::lock_guard lock(mutex_);
+  forgotten_.push_back(object);
+}
+
+void HandoffExecutor::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    state_ = State::closed;
+  }
+  wake_.notify_one();
+}
+
+HandoffExecutor::Work HandoffExecutor::next_task() {
+  const auto has_work = [this] {
+    const State state = state_.load(std::memory_order_acquire);
+    return state == State::ready || state == State::closed;
+  };
+  for (int look = 0; look < looks_before_sleep && !has_work(); ++look) sched_yield();
+  std::unique_lock lock(mutex_);
+  wake_.wait(lock, has_work);
+  Work work{std::nullopt, std::exchange(forgotten_, {})};
+  if (state_.load() == State::closed) return work;
+  state_ = State::running;
+  work.task = std::exchange(task_, std::nullopt);
+  return work;
+}
+
+void HandoffExecutor::finish(ExecutedTask task) {
+  result_ = std::move(task);
+  State running = State::running;
+  state_.compare_exchange_strong(running, State::finished);  // it may have been closed meanwhile
+  agent_->notify();
+}
+
+}  // namespace joblib_mpi

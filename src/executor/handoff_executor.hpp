@@ -1,0 +1,57 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+
+#include "core/idle_waiter.hpp"
+#include "executor/executor.hpp"
+
+namespace joblib_mpi {
+
+/// Hands each task to another thread of this process, which stays in a loop of `next_task` and `finish`: Python's main
+/// thread, while the agent keeps answering rank 0.
+class HandoffExecutor final : public Executor {
+ public:
+  /// `agent` is notified when a task is done. `interrupt_thread` makes the other thread look at
+  /// `interrupt_requested`; the agent calls it.
+  HandoffExecutor(IdleWaiter& agent, std::function<void()> interrupt_thread);
+
+  // The agent's side.
+  void start(ExecutorTask task) override;
+  [[nodiscard]] std::optional<ExecutedTask> take_finished() override;
+  void interrupt() override;
+  void forget(ObjectId object) override;
+  /// Makes `next_task` return nothing, now and ever after.
+  void close();
+
+  // The other thread's side.
+  struct Work {
+    std::optional<ExecutorTask> task;  ///< none: the executor is closed
+    std::vector<ObjectId> forgotten;   ///< since the last work
+  };
+  /// Waits for a task.
+  [[nodiscard]] Work next_task();
+  void finish(ExecutedTask task);
+  /// Whether the task that `next_task` gave last should end early.
+  [[nodiscard]] bool interrupt_requested() const noexcept { return interrupt_requested_.load(); }
+
+ private:
+  enum class State : int { empty, ready, running, finished, closed };
+
+  IdleWaiter* agent_;
+  std::function<void()> interrupt_thread_;
+
+  // `state_` says whose the task and the result are: the agent's in empty and finished, otherwise the other thread's.
+  std::atomic<State> state_{State::empty};
+  std::optional<ExecutorTask> task_;
+  std::optional<ExecutedTask> result_;
+  std::atomic<bool> interrupt_requested_{false};
+
+  std::mutex mutex_;  // of forgotten_ and of falling asleep
+  std::condition_variable wake_;
+  std::vector<ObjectId> forgotten_;
+};
+
+}  // namespace joblib_mpi

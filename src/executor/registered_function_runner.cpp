@@ -1,0 +1,46 @@
+#include "executor/registered_function_runner.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include <joblib_mpi/parallel_config.hpp>
+
+#include "serialization/exception_codec.hpp"
+
+namespace joblib_mpi {
+
+bool RegisteredFunctionRunner::run(const ExecutorTask& task, Payload& result) {
+  const detail::TaskScope scope;
+  running_ = &task;
+  std::string name = "a task";
+  try {
+    PayloadReader arguments(task.arguments);
+    const auto& function = detail::FunctionRegistry::instance().at(arguments.read<detail::FunctionId>());
+    try {
+      PayloadWriter writer(result);
+      function.invoke(arguments, *this, writer);
+      return true;
+    } catch (...) {
+      name = function.name;
+      throw;
+    }
+  } catch (...) {
+    result = {};
+    PayloadWriter writer(result);
+    save_current_exception(writer, name);
+    return false;
+  }
+}
+
+const void* RegisteredFunctionRunner::resolve(ObjectId object, Load load) {
+  auto& made = objects_[object];
+  if (!made) {
+    const auto input = std::ranges::find(running_->objects, object, &ObjectInput::object);
+    if (input == running_->objects.end()) throw SerializationError("a task names a scattered object that it lacks");
+    PayloadReader reader(*input->value);
+    made = load(reader);
+  }
+  return made.get();
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,54 @@
+#include <joblib_mpi/parallel_config.hpp>
+
+#include <utility>
+
+#include <joblib_mpi/backend_registry.hpp>
+
+namespace joblib_mpi {
+namespace {
+
+using detail::ActiveConfig;
+
+thread_local std::shared_ptr<const ActiveConfig> current;
+
+/// A copy of what applies now, to be changed by an inner scope. Its backend may be null: the default.
+ActiveConfig inherited() { return current ? *current : ActiveConfig{}; }
+
+std::shared_ptr<const void> enter(ActiveConfig config) {
+  return std::exchange(current, std::make_shared<const ActiveConfig>(std::move(config)));
+}
+
+void leave(std::shared_ptr<const void>&& outer) {
+  current = std::static_pointer_cast<const ActiveConfig>(std::move(outer));
+}
+
+}  // namespace
+
+parallel_config::parallel_config(ParallelConfigOptions options) {
+  ActiveConfig config = inherited();
+  if (options.backend) config.backend = find_backend(*options.backend);
+  if (options.n_jobs) {
+    (void)count_n_jobs(*options.n_jobs, 1);
+    config.n_jobs = options.n_jobs;
+  }
+  if (options.verbose) config.verbose = options.verbose;
+  outer_ = enter(std::move(config));
+}
+
+parallel_config::~parallel_config() { leave(std::move(outer_)); }
+
+detail::ActiveConfig detail::active_config() {
+  ActiveConfig config = inherited();
+  if (!config.backend) config.backend = default_backend();
+  return config;
+}
+
+detail::TaskScope::TaskScope() : outer_(current) {
+  static const std::shared_ptr<const ActiveConfig> inside_task =
+      std::make_shared<const ActiveConfig>(ActiveConfig{find_backend("sequential")});
+  current = inside_task;
+}
+
+detail::TaskScope::~TaskScope() { leave(std::move(outer_)); }
+
+}  // namespace joblib_mpi

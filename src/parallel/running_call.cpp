@@ -1,0 +1,94 @@
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <string>
+
+#include <joblib_mpi/backend_registry.hpp>
+#include <joblib_mpi/parallel.hpp>
+#include <joblib_mpi/parallel_config.hpp>
+
+#include "observe/progress.hpp"
+#include "parallel/dispatch_window.hpp"
+
+namespace joblib_mpi::detail {
+namespace {
+
+/// Enough for a worker's credits of tiny tasks; joblib's own 2 would make every worker wait for the round trip.
+constexpr std::size_t tasks_ahead_per_job = 64;
+
+struct Choice {
+  std::shared_ptr<Backend> backend;
+  int n_jobs;
+  int verbose;
+};
+
+Choice choose(const ParallelOptions& options) {
+  ActiveConfig config = active_config();
+  if (options.backend) config.backend = find_backend(*options.backend);
+  const int asked = options.n_jobs ? *options.n_jobs : config.n_jobs.value_or(config.backend->default_n_jobs());
+  const int n_jobs = config.backend->effective_n_jobs(asked);
+  return {std::move(config.backend), n_jobs, options.verbose.value_or(config.verbose.value_or(0))};
+}
+
+}  // namespace
+
+struct RunningCall::State {
+  State(Choice choice, const ParallelOptions& options, std::optional<std::size_t> total)
+      : backend(std::move(choice.backend)),
+        n_jobs(choice.n_jobs),
+        timeout_seconds(options.timeout_seconds),
+        window(options.pre_dispatch.value_or(tasks_ahead_per_job * static_cast<std::size_t>(choice.n_jobs))),
+        progress(choice.verbose, choice.n_jobs, total) {}
+
+  std::shared_ptr<Backend> backend;
+  int n_jobs;
+  std::optional<double> timeout_seconds;
+  DispatchWindow window;
+  Progress progress;
+  std::exception_ptr error;
+  std::unique_ptr<BackendCall> call;  // last, so that it ends first
+};
+
+RunningCall::RunningCall(const ParallelOptions& options, std::optional<std::size_t> total)
+    : state_(std::make_unique<State>(choose(options), options, total)) {}
+
+RunningCall::~RunningCall() = default;
+
+void RunningCall::start(ResultSink& sink) { state_->call = state_->backend->start_call(state_->n_jobs, sink); }
+
+void RunningCall::submit(std::size_t index, Task& task) {
+  while (!state_->window.has_room()) wait();
+  state_->call->submit(index, task);
+  state_->window.submitted();
+}
+
+void RunningCall::finish() {
+  while (!state_->window.empty()) wait();
+  state_->progress.finish();
+}
+
+void RunningCall::wait() {
+  BackendCall::Deadline deadline;
+  if (state_->timeout_seconds) {
+    deadline = std::chrono::steady_clock::now() +
+               std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+                   std::chrono::duration<double>(*state_->timeout_seconds));
+  }
+  if (!state_->call->wait(deadline)) {
+    throw TimeoutError("no task finished within timeout_seconds = " + std::to_string(*state_->timeout_seconds) +
+                       "; give the tasks more time or make them smaller");
+  }
+  if (state_->error) std::rethrow_exception(state_->error);
+}
+
+void RunningCall::note_finished() {
+  state_->window.finished();
+  state_->progress.task_finished();
+}
+
+void RunningCall::note_failed(std::exception_ptr error) {
+  state_->window.finished();
+  if (!state_->error) state_->error = std::move(error);
+}
+
+}  // namespace joblib_mpi::detail

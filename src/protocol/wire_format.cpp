@@ -1,0 +1,183 @@
+#include "protocol/wire_format.hpp"
+
+#include <cstring>
+#include <string>
+
+namespace joblib_mpi {
+namespace {
+
+template <class Variant, class Message, std::size_t index = 0>
+constexpr std::uint8_t kind_of() {
+  if constexpr (std::is_same_v<std::variant_alternative_t<index, Variant>, Message>) {
+    return static_cast<std::uint8_t>(index);
+  } else {
+    return kind_of<Variant, Message, index + 1>();
+  }
+}
+
+/// Grows the body once by all that a message needs beside its head, then copies.
+class BodyWriter {
+ public:
+  BodyWriter(Frame& frame, std::size_t size) : frame_(&frame), position_(frame.body.size()) {
+    frame.body.resize(position_ + size);
+  }
+
+  template <class T>
+    requires std::is_trivially_copyable_v<T>
+  BodyWriter& operator<<(const T& value) {
+    return write(&value, sizeof value);
+  }
+  BodyWriter& write(const void* data, std::size_t size) {
+    if (size != 0) std::memcpy(frame_->body.data() + position_, data, size);
+    position_ += size;
+    return *this;
+  }
+
+ private:
+  Frame* frame_;
+  std::size_t position_;
+};
+
+using Count = std::uint32_t;
+
+template <class Numbers>
+std::size_t list_bytes(const Numbers& numbers) {
+  return sizeof(Count) + numbers.size() * sizeof(typename Numbers::value_type);
+}
+
+template <class Numbers>
+void write_list(BodyWriter& writer, const Numbers& numbers) {
+  writer << static_cast<Count>(numbers.size());
+  writer.write(numbers.data(), numbers.size() * sizeof(typename Numbers::value_type));
+}
+
+std::size_t payload_bytes(const Payload& payload) {
+  return sizeof(std::uint64_t) + payload.head.size() + sizeof(Count);
+}
+
+void write_payload(BodyWriter& writer, Frame& frame, Payload&& payload) {
+  writer << static_cast<std::uint64_t>(payload.head.size());
+  writer.write(payload.head.data(), payload.head.size());
+  writer << static_cast<Count>(payload.parts.size());
+  for (SharedBytes& part : payload.parts) frame.parts.push_back(std::move(part));
+}
+
+template <class List>
+List read_list(PayloadReader& reader) {
+  const auto count = reader.read<Count>();
+  const ByteView bytes = reader.read_bytes(count * sizeof(typename List::value_type));
+  List values;
+  values.resize(count);
+  if (count != 0) std::memcpy(values.data(), bytes.data(), bytes.size());
+  return values;
+}
+
+Payload read_payload(PayloadReader& reader) {
+  Payload payload;
+  const ByteView head = reader.read_bytes(reader.read<std::uint64_t>());
+  payload.head.assign(head.begin(), head.end());
+  const auto parts = reader.read<Count>();
+  payload.parts.reserve(parts);
+  for (Count part = 0; part < parts; ++part) payload.parts.push_back(reader.read_part());
+  return payload;
+}
+
+/// A message of nothing but trivially copyable fields.
+template <class Variant, class Message>
+void append_plain(Frame& frame, const Message& message) {
+  BodyWriter(frame, 1 + sizeof message) << kind_of<Variant, Message>() << message;
+}
+
+[[noreturn]] void refuse(std::uint8_t kind) {
+  throw SerializationError("message of unknown kind " + std::to_string(kind) + ": the ranks run different versions");
+}
+
+}  // namespace
+
+void append(Frame& frame, to_worker::RunTask&& message) {
+  BodyWriter writer(frame, 1 + sizeof message.task + sizeof message.call + list_bytes(message.objects) +
+                               payload_bytes(message.arguments));
+  writer << kind_of<MessageToWorker, to_worker::RunTask>() << message.task << message.call;
+  write_list(writer, message.objects);
+  write_payload(writer, frame, std::move(message.arguments));
+}
+
+void append(Frame& frame, const to_worker::CancelCall& message) { append_plain<MessageToWorker>(frame, message); }
+
+void append(Frame& frame, const to_worker::ShareObject& message) {
+  BodyWriter writer(frame, 1 + sizeof message.object + list_bytes(message.part_bytes));
+  writer << kind_of<MessageToWorker, to_worker::ShareObject>() << message.object;
+  write_list(writer, message.part_bytes);
+}
+
+void append(Frame& frame, const to_worker::DropObject& message) { append_plain<MessageToWorker>(frame, message); }
+
+void append(Frame& frame, const to_worker::Stop& message) {
+  BodyWriter writer(frame, 1 + sizeof message.status + list_bytes(message.failure));
+  writer << kind_of<MessageToWorker, to_worker::Stop>() << message.status;
+  write_list(writer, message.failure);
+}
+
+void append(Frame& frame, to_coordinator::TaskFinished&& message) {
+  BodyWriter writer(frame, 1 + sizeof message.task + sizeof message.ending + sizeof message.seconds +
+                               payload_bytes(message.result));
+  writer << kind_of<MessageToCoordinator, to_coordinator::TaskFinished>() << message.task << message.ending
+         << message.seconds;
+  write_payload(writer, frame, std::move(message.result));
+}
+
+void append(Frame& frame, const to_coordinator::Goodbye& message) {
+  append_plain<MessageToCoordinator>(frame, message);
+}
+
+MessageToWorker FrameReader::next_to_worker() {
+  const auto kind = reader_.read<std::uint8_t>();
+  switch (kind) {
+    case kind_of<MessageToWorker, to_worker::RunTask>(): {
+      to_worker::RunTask message;
+      message.task = reader_.read<TaskId>();
+      message.call = reader_.read<CallId>();
+      message.objects = read_list<std::vector<ObjectId>>(reader_);
+      message.arguments = read_payload(reader_);
+      return message;
+    }
+    case kind_of<MessageToWorker, to_worker::CancelCall>():
+      return reader_.read<to_worker::CancelCall>();
+    case kind_of<MessageToWorker, to_worker::ShareObject>(): {
+      to_worker::ShareObject message;
+      message.object = reader_.read<ObjectId>();
+      message.part_bytes = read_list<std::vector<std::uint64_t>>(reader_);
+      return message;
+    }
+    case kind_of<MessageToWorker, to_worker::DropObject>():
+      return reader_.read<to_worker::DropObject>();
+    case kind_of<MessageToWorker, to_worker::Stop>(): {
+      to_worker::Stop message;
+      message.status = reader_.read<std::int32_t>();
+      message.failure = read_list<std::string>(reader_);
+      return message;
+    }
+    default:
+      refuse(kind);
+  }
+}
+
+MessageToCoordinator FrameReader::next_to_coordinator() {
+  const auto kind = reader_.read<std::uint8_t>();
+  switch (kind) {
+    case kind_of<MessageToCoordinator, to_coordinator::TaskFinished>(): {
+      to_coordinator::TaskFinished message;
+      message.task = reader_.read<TaskId>();
+      message.ending = reader_.read<to_coordinator::TaskEnding>();
+      message.seconds = reader_.read<double>();
+      message.result = read_payload(reader_);
+      return message;
+    }
+    case kind_of<MessageToCoordinator, to_coordinator::Goodbye>():
+      return reader_.read<to_coordinator::Goodbye>();
+    default:
+      refuse(kind);
+  }
+}
+
+}  // namespace joblib_mpi

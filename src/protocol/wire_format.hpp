@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+
+#include "protocol/messages.hpp"
+#include "core/frame.hpp"
+
+namespace joblib_mpi {
+
+/// Messages as bytes. All ranks run the same program on the same architecture (checked at start), so numbers travel
+/// as they are in memory.
+///
+/// Each message is its kind (its index in the variant, one byte) and its fields. A payload is its head's size, its
+/// head and the number of its parts, which join the frame's parts and are never copied.
+
+void append(Frame& frame, to_worker::RunTask&& message);
+void append(Frame& frame, const to_worker::CancelCall& message);
+void append(Frame& frame, const to_worker::ShareObject& message);
+void append(Frame& frame, const to_worker::DropObject& message);
+void append(Frame& frame, const to_worker::Stop& message);
+void append(Frame& frame, to_coordinator::TaskFinished&& message);
+void append(Frame& frame, const to_coordinator::Goodbye& message);
+
+/// Takes the messages out of a frame, first to last. Throws SerializationError where the bytes are not a message.
+class FrameReader {
+ public:
+  explicit FrameReader(const FrameView& frame) : reader_(frame.body, frame.parts) {}
+
+  [[nodiscard]] bool at_end() const noexcept { return reader_.remaining_bytes() == 0; }
+  [[nodiscard]] MessageToWorker next_to_worker();
+  [[nodiscard]] MessageToCoordinator next_to_coordinator();
+
+ private:
+  PayloadReader reader_;
+};
+
+}  // namespace joblib_mpi

@@ -1,0 +1,43 @@
+#include "scheduler/worker_table.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace joblib_mpi {
+
+void WorkerTable::add(WorkerId worker) {
+  assert(worker.value >= 0);
+  if (entries_.size() <= index(worker)) entries_.resize(index(worker) + 1);
+  append(worker.value, 0);
+  ++count_;
+}
+
+std::optional<WorkerId> WorkerTable::least_loaded(std::size_t limit) const {
+  const std::size_t end = std::min(limit, by_load_.size());
+  for (std::size_t load = 0; load < end; ++load) {
+    if (by_load_[load].first != none) return WorkerId{by_load_[load].first};
+  }
+  return std::nullopt;
+}
+
+void WorkerTable::move(WorkerId worker, std::size_t load) {
+  unlink(worker.value);
+  append(worker.value, load);
+}
+
+void WorkerTable::append(int worker, std::size_t load) {
+  if (by_load_.size() <= load) by_load_.resize(load + 1);
+  List& list = by_load_[load];
+  entries_[static_cast<std::size_t>(worker)] = Entry{load, list.last, none};
+  (list.last == none ? list.first : entries_[static_cast<std::size_t>(list.last)].next) = worker;
+  list.last = worker;
+}
+
+void WorkerTable::unlink(int worker) {
+  const Entry& entry = entries_[static_cast<std::size_t>(worker)];
+  List& list = by_load_[entry.load];
+  (entry.previous == none ? list.first : entries_[static_cast<std::size_t>(entry.previous)].next) = entry.next;
+  (entry.next == none ? list.last : entries_[static_cast<std::size_t>(entry.next)].previous) = entry.previous;
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,13 @@
+#include <string>
+
+#include <boost/core/demangle.hpp>
+
+#include <joblib_mpi/serialization.hpp>
+
+namespace joblib_mpi::detail {
+
+void throw_serialization_error(const std::type_info& type, const char* doing, const char* what) {
+  throw SerializationError(std::string("cannot ") + doing + " a " + boost::core::demangle(type.name()) + ": " + what);
+}
+
+}  // namespace joblib_mpi::detail

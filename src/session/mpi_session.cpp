@@ -1,0 +1,113 @@
+#include <joblib_mpi/mpi_session.hpp>
+
+#include <thread>
+
+#include <joblib_mpi/backend_registry.hpp>
+#include <joblib_mpi/error.hpp>
+#include <joblib_mpi/function_registry.hpp>
+
+#include "backends/mpi_backend.hpp"
+#include "backends/sequential_backend.hpp"
+#include "coordinator/coordinator_driver.hpp"
+#include "core/program_identity.hpp"
+#include "executor/in_process_executor.hpp"
+#include "executor/registered_function_runner.hpp"
+#include "session/rank_parts.hpp"
+#include "store/broadcast_store.hpp"
+#include "worker/worker.hpp"
+
+namespace joblib_mpi {
+namespace {
+
+MpiWorld::Options world_options() {
+  const auto functions = detail::FunctionRegistry::instance().fingerprint();
+  return {.identity = program_identity() + ", functions " + std::to_string(functions)};
+}
+
+/// "mpi" under its name while the object lives.
+class RegisteredBackend {
+ public:
+  explicit RegisteredBackend(std::shared_ptr<Backend> backend) { register_backend("mpi", std::move(backend)); }
+  RegisteredBackend(const RegisteredBackend&) = delete;
+  RegisteredBackend& operator=(const RegisteredBackend&) = delete;
+  ~RegisteredBackend() { unregister_backend("mpi"); }
+};
+
+}  // namespace
+
+struct MpiSession::State {
+  explicit State() : parts(world_options()) {}
+  explicit State(MPI_Comm communicator) : parts(communicator, world_options()) {}
+
+  int lead(const std::function<int()>& function);
+  int serve();
+  void stop(CoordinatorDriver& driver, const to_worker::Stop& stop) {
+    const auto stuck = driver.stop_workers(stop, parts.settings.shutdown_seconds);
+    if (!stuck.empty()) parts.abort_with(stuck, stop.status);
+  }
+
+  RankParts parts;
+  std::thread::id thread = std::this_thread::get_id();
+  bool has_run = false;
+};
+
+MpiSession::MpiSession(int&, char**&) : state_(std::make_unique<State>()) {}
+
+MpiSession::MpiSession(MPI_Comm communicator) : state_(std::make_unique<State>(communicator)) {}
+
+MpiSession::~MpiSession() {
+  if (rank() != 0 || state_->has_run) return;
+  // The others may wait in `run` already.
+  try {
+    BroadcastStore store(state_->parts.transport);
+    Coordinator coordinator(state_->parts.transport, store, state_->parts.settings);
+    coordinator.stop_workers({1, "rank 0 ended its session without calling run"});
+  } catch (const std::exception&) {  // they will find out from MPI
+  }
+}
+
+int MpiSession::rank() const { return state_->parts.world.rank(); }
+
+int MpiSession::size() const { return state_->parts.world.size(); }
+
+int MpiSession::run_function(const std::function<int()>& function) {
+  state_->has_run = true;
+  return rank() == 0 ? state_->lead(function) : state_->serve();
+}
+
+int MpiSession::State::lead(const std::function<int()>& function) {
+  BroadcastStore store(parts.transport);
+  Coordinator coordinator(parts.transport, store, parts.settings);
+  CoordinatorDriver driver(coordinator, parts.settings, parts.world.has_own_core());
+  const auto backend = std::make_shared<MpiBackend>(
+      driver, MpiBackend::Ranks{parts.world.hosts(), parts.world.any_thread_may_call(), thread});
+  int status = 0;
+  try {
+    const RegisteredBackend registered(backend);
+    status = function();
+  } catch (const std::exception& error) {
+    backend->disconnect();
+    stop(driver, {1, error.what()});
+    throw;
+  } catch (...) {
+    backend->disconnect();
+    stop(driver, {1, "an exception that is not a std::exception"});
+    throw;
+  }
+  backend->disconnect();
+  stop(driver, {status, ""});
+  return status;
+}
+
+int MpiSession::State::serve() {
+  BroadcastStore store(parts.transport);
+  RegisteredFunctionRunner runner;
+  InProcessExecutor executor(runner);
+  IdleWaiter waiter(parts.settings, parts.world.has_own_core());
+  const RegisteredBackend nested(std::make_shared<SequentialBackend>());
+  const to_worker::Stop stop = Worker(parts.transport, store, executor, waiter, parts.settings).serve();
+  if (!stop.failure.empty()) throw SessionAborted("rank 0 left MpiSession::run with an exception: " + stop.failure);
+  return stop.status;
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <joblib_mpi/ids.hpp>
+
+#include "core/idle_waiter.hpp"
+#include "core/settings.hpp"
+#include "mpi/mpi_world.hpp"
+#include "transport/mpi_transport.hpp"
+
+namespace joblib_mpi {
+
+/// What every rank of a session has, whatever it does there.
+struct RankParts {
+  explicit RankParts(const MpiWorld::Options& options) : world(options) {}
+  RankParts(MPI_Comm communicator, const MpiWorld::Options& options) : world(communicator, options) {}
+
+  /// Ends the job because workers do not leave, after a line that names them.
+  [[noreturn]] void abort_with(const std::vector<WorkerId>& stuck, int status) const;
+
+  Settings settings = settings_from_environment();
+  MpiWorld world;
+  MpiTransport transport{world.communicator(), settings.broadcast_chunk_bytes};
+};
+
+}  // namespace joblib_mpi

@@ -1,0 +1,216 @@
+#include "session/threaded_session.hpp"
+
+#include <chrono>
+#include <condition_variable>
+#include <future>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include <sched.h>
+
+#include "coordinator/coordinator_driver.hpp"
+#include "session/rank_parts.hpp"
+#include "store/broadcast_store.hpp"
+#include "worker/worker.hpp"
+
+namespace joblib_mpi {
+namespace {
+
+/// Python runs a task on one thread while the agent answers rank 0 on another.
+constexpr int busy_threads = 2;
+
+/// Looks for results before the taking thread falls asleep. It gives its core away in between: the session's thread,
+/// which brings them, may share it.
+constexpr int looks_before_sleep = 32;
+
+/// Results of all calls, from the session's thread to the program's.
+class ResultQueue final : public CompletionSink {
+ public:
+  void finished(FinishedTask task) override {
+    {
+      const std::lock_guard lock(mutex_);
+      results_.push_back(std::move(task));
+      something_ = true;
+    }
+    changed_.notify_one();
+  }
+
+  void wake() {
+    {
+      const std::lock_guard lock(mutex_);
+      something_ = true;
+    }
+    changed_.notify_one();
+  }
+
+  void fail(std::exception_ptr error) {
+    {
+      const std::lock_guard lock(mutex_);
+      error_ = std::move(error);
+      something_ = true;
+    }
+    changed_.notify_one();
+  }
+
+  [[nodiscard]] std::vector<FinishedTask> take(double seconds) {
+    for (int look = 0; look < looks_before_sleep && !something_; ++look) sched_yield();
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, std::chrono::duration<double>(seconds), [this] { return something_.load(); });
+    something_ = false;
+    if (error_) std::rethrow_exception(error_);
+    return std::exchange(results_, {});
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::atomic<bool> something_{false};
+  std::vector<FinishedTask> results_;
+  std::exception_ptr error_;
+};
+
+}  // namespace
+
+struct ThreadedSession::State {
+  State(std::string session_identity, std::function<void()> interrupt)
+      : identity(std::move(session_identity)), interrupt_task(std::move(interrupt)) {}
+
+  /// The life of the session's thread. Everything that uses MPI is made and destroyed here.
+  void live(std::promise<void>& started);
+  void lead(RankParts& parts, std::promise<void>& started);
+  void serve(RankParts& parts, std::promise<void>& started);
+
+  std::string identity;
+  std::function<void()> interrupt_task;
+  int rank = 0;
+  std::vector<std::string> hosts;
+
+  // Set while the thread runs its loop, before `started`.
+  std::optional<IdleWaiter> waiter;
+  std::optional<CoordinatorDriver> driver;  // rank 0
+  std::optional<HandoffExecutor> executor;  // the others
+
+  ResultQueue results;
+  std::atomic<bool> closing{false};
+  int status = 0;  // written before `closing`, or by the thread before it ends
+  std::mutex close_mutex;
+  std::thread thread;
+};
+
+ThreadedSession::ThreadedSession(std::string identity, std::function<void()> interrupt_task)
+    : state_(std::make_unique<State>(std::move(identity), std::move(interrupt_task))) {
+  std::promise<void> started;
+  auto ready = started.get_future();
+  state_->thread = std::thread([this, started = std::move(started)]() mutable { state_->live(started); });
+  try {
+    ready.get();
+  } catch (...) {
+    state_->thread.join();
+    throw;
+  }
+}
+
+ThreadedSession::~ThreadedSession() {
+  if (rank() == 0) {
+    close(1);
+  } else if (state_->thread.joinable()) {
+    state_->thread.join();
+  }
+}
+
+void ThreadedSession::State::live(std::promise<void>& started) {
+  std::optional<RankParts> parts;
+  try {
+    parts.emplace(MpiWorld::Options{identity, busy_threads, true});
+    rank = parts->world.rank();
+    hosts = parts->world.hosts();
+    waiter.emplace(parts->settings, parts->world.has_own_core());
+  } catch (...) {
+    parts.reset();
+    started.set_exception(std::current_exception());
+    return;
+  }
+  rank == 0 ? lead(*parts, started) : serve(*parts, started);
+}
+
+void ThreadedSession::State::lead(RankParts& parts, std::promise<void>& started) {
+  BroadcastStore store(parts.transport);
+  Coordinator coordinator(parts.transport, store, parts.settings);
+  driver.emplace(coordinator, parts.settings, parts.world.has_own_core());
+  started.set_value();
+  try {
+    while (!closing.load(std::memory_order_acquire)) {
+      if (driver->drive()) {
+        waiter->reset();
+      } else {
+        waiter->wait();
+      }
+    }
+  } catch (...) {
+    results.fail(std::current_exception());
+    while (!closing.load(std::memory_order_acquire)) waiter->wait();
+  }
+  const std::vector<WorkerId> stuck = driver->stop_workers({status, ""}, parts.settings.shutdown_seconds);
+  if (!stuck.empty()) parts.abort_with(stuck, status);
+}
+
+void ThreadedSession::State::serve(RankParts& parts, std::promise<void>& started) {
+  BroadcastStore store(parts.transport);
+  executor.emplace(*waiter, interrupt_task);
+  started.set_value();
+  status = Worker(parts.transport, store, *executor, *waiter, parts.settings).serve().status;
+  executor->close();
+}
+
+int ThreadedSession::rank() const noexcept { return state_->rank; }
+
+const std::vector<std::string>& ThreadedSession::hosts() const noexcept { return state_->hosts; }
+
+CallId ThreadedSession::start_call(std::size_t max_running) {
+  return state_->driver->start_call(max_running, state_->results);
+}
+
+void ThreadedSession::submit(CallId call, TaskRequest request) {
+  state_->driver->submit(call, std::move(request));
+  state_->waiter->notify();
+}
+
+void ThreadedSession::end_call(CallId call) {
+  state_->driver->end_call(call);
+  state_->waiter->notify();
+}
+
+ObjectId ThreadedSession::share(Payload value) {
+  const ObjectId object = state_->driver->share(std::move(value));
+  state_->waiter->notify();
+  return object;
+}
+
+void ThreadedSession::drop(ObjectId object) {
+  state_->driver->drop(object);
+  state_->waiter->notify();
+}
+
+std::vector<FinishedTask> ThreadedSession::next_results(double seconds) { return state_->results.take(seconds); }
+
+void ThreadedSession::wake() { state_->results.wake(); }
+
+void ThreadedSession::close(int status) {
+  const std::lock_guard lock(state_->close_mutex);
+  if (!state_->thread.joinable()) return;
+  state_->status = status;
+  state_->closing.store(true, std::memory_order_release);
+  state_->waiter->notify();
+  state_->thread.join();
+}
+
+HandoffExecutor& ThreadedSession::executor() noexcept { return *state_->executor; }
+
+int ThreadedSession::leave() {
+  if (state_->thread.joinable()) state_->thread.join();
+  return state_->status;
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <deque>
+#include <unordered_map>
+
+#include "store/object_store.hpp"
+#include "transport/transport.hpp"
+
+namespace joblib_mpi {
+
+/// One copy of every object in each process, brought there by the transport's broadcast.
+class BroadcastStore final : public ObjectStore {
+ public:
+  explicit BroadcastStore(Transport& transport) : transport_(&transport) {}
+
+  void publish(ObjectId object, Payload value) override;
+  void expect(ObjectId object, std::span<const std::uint64_t> part_bytes) override;
+  [[nodiscard]] std::shared_ptr<const Payload> find(ObjectId object) const override;
+  void drop(ObjectId object) override { whole_.erase(object); }
+  void progress() override;
+
+ private:
+  /// Holds the memory until the broadcast is complete, dropped or not.
+  struct Transfer {
+    ObjectId object;
+    std::shared_ptr<const Payload> value;
+    std::size_t last_broadcast;  // complete when this many are
+  };
+
+  void start(ObjectId object, std::shared_ptr<const Payload> value);
+
+  Transport* transport_;
+  std::deque<Transfer> transfers_;
+  std::unordered_map<ObjectId, std::shared_ptr<const Payload>> whole_;
+};
+
+}  // namespace joblib_mpi

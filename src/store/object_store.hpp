@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include <joblib_mpi/ids.hpp>
+#include <joblib_mpi/payload.hpp>
+
+namespace joblib_mpi {
+
+/// Scattered objects as serialized bytes, the same on every rank.
+///
+/// Rank 0 publishes; every worker expects the same objects in the same order. Nothing waits: an object arrives while
+/// `progress` is called. Only the thread that uses the transport may call this.
+class ObjectStore {
+ public:
+  ObjectStore() = default;
+  ObjectStore(const ObjectStore&) = delete;
+  ObjectStore& operator=(const ObjectStore&) = delete;
+  virtual ~ObjectStore() = default;
+
+  /// On rank 0: starts to send the object. Its parts are sent from where they are.
+  virtual void publish(ObjectId object, Payload value) = 0;
+  /// On a worker: makes room for an object of these parts (bytes each), its head being the first.
+  virtual void expect(ObjectId object, std::span<const std::uint64_t> part_bytes) = 0;
+
+  /// The object once it is whole, until then nullptr. It stays valid as long as the pointer is kept.
+  [[nodiscard]] virtual std::shared_ptr<const Payload> find(ObjectId object) const = 0;
+  /// Forgets the object; memory is freed when nothing uses it any more, its own transfer included.
+  virtual void drop(ObjectId object) = 0;
+
+  virtual void progress() = 0;
+};
+
+}  // namespace joblib_mpi

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "transport/transport.hpp"
+
+namespace joblib_mpi {
+
+class LoopbackNetwork;
+
+/// A transport between threads of one process: a whole cluster in a unit test.
+class LoopbackTransport final : public Transport {
+ public:
+  /// One transport per rank, connected with each other. Each may be used by a thread of its own.
+  [[nodiscard]] static std::vector<std::unique_ptr<LoopbackTransport>> make_cluster(int size);
+
+  LoopbackTransport(std::shared_ptr<LoopbackNetwork> network, int rank);
+  ~LoopbackTransport() override;
+
+  [[nodiscard]] int rank() const noexcept override { return rank_; }
+  [[nodiscard]] int size() const noexcept override;
+  void send(int destination, Frame& frame) override;
+  [[nodiscard]] std::optional<ArrivedFrame> receive() override;
+  [[nodiscard]] std::size_t broadcast(std::span<std::byte> memory) override;
+  [[nodiscard]] std::size_t broadcasts_done() const noexcept override;
+  void progress() override {}
+  [[nodiscard]] bool quiet() const noexcept override;
+
+ private:
+  std::shared_ptr<LoopbackNetwork> network_;
+  int rank_;
+  Frame current_;  // what the last receive() views
+};
+
+}  // namespace joblib_mpi

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "core/frame.hpp"
+
+namespace joblib_mpi {
+
+struct ArrivedFrame {
+  int source;
+  FrameView frame;
+};
+
+/// How ranks exchange frames, and how rank 0 reaches all of them at once.
+///
+/// Nothing here waits: sends and broadcasts go on in the background, whenever `receive` or `progress` is called. One
+/// thread at a time may use a transport (with MPI, one that MPI allows). Between two ranks frames arrive in the order in
+/// which they were sent. A rank that is gone is not reported here; frames to it are lost.
+class Transport {
+ public:
+  Transport() = default;
+  Transport(const Transport&) = delete;
+  Transport& operator=(const Transport&) = delete;
+  virtual ~Transport() = default;
+
+  [[nodiscard]] virtual int rank() const noexcept = 0;
+  [[nodiscard]] virtual int size() const noexcept = 0;
+
+  /// Takes the frame's content over and returns at once. `frame` is left empty; its memory may be used again.
+  virtual void send(int destination, Frame& frame) = 0;
+
+  /// The next frame that has arrived whole, if any. What it views is valid until the next call of any function here.
+  [[nodiscard]] virtual std::optional<ArrivedFrame> receive() = 0;
+
+  /// Queues a broadcast of rank 0's `memory` into the `memory` of every other rank. Every rank must queue the same
+  /// broadcasts, of the same sizes, in the same order. `memory` must stay until it is done, and on rank 0 nobody may
+  /// change it; there it is only read. Returns what `broadcasts_done` will have reached then.
+  [[nodiscard]] virtual std::size_t broadcast(std::span<std::byte> memory) = 0;
+  /// How many of all broadcasts queued so far are complete on this rank; they complete in their order.
+  [[nodiscard]] virtual std::size_t broadcasts_done() const noexcept = 0;
+
+  /// Moves sends and broadcasts on. `receive` does it, too.
+  virtual void progress() = 0;
+  /// Whether nothing is under way from or to this rank, as far as it knows.
+  [[nodiscard]] virtual bool quiet() const noexcept = 0;
+};
+
+}  // namespace joblib_mpi

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+#include "core/frame.hpp"
+#include "core/idle_waiter.hpp"
+#include "core/settings.hpp"
+#include "executor/executor.hpp"
+#include "protocol/messages.hpp"
+#include "store/object_store.hpp"
+#include "transport/transport.hpp"
+
+namespace joblib_mpi {
+
+/// The loop of every rank but 0: takes tasks from rank 0, has the executor run them one after another, and sends what
+/// came of them back.
+class Worker {
+ public:
+  Worker(Transport& transport, ObjectStore& store, Executor& executor, IdleWaiter& waiter, const Settings& settings);
+
+  /// Works until rank 0 says Stop; returns what it said. The calling thread is the one that uses MPI.
+  to_worker::Stop serve();
+  /// One turn of the loop: true if there was something to do.
+  bool step();
+  /// Whether rank 0 has said Stop and everything has been sent.
+  [[nodiscard]] bool stopped() const;
+
+ private:
+  bool receive();
+  void handle(to_worker::RunTask&& message);
+  void handle(const to_worker::CancelCall& message);
+  void handle(const to_worker::ShareObject& message);
+  void handle(const to_worker::DropObject& message);
+  void handle(const to_worker::Stop& message);
+
+  bool start_next_task();
+  bool take_finished_task();
+  void cancel_running();
+  void report(to_coordinator::TaskFinished&& message);
+  void send_results();
+
+  struct RunningTask {
+    TaskId task;
+    CallId call;
+    bool cancelled;
+  };
+
+  Transport* transport_;
+  ObjectStore* store_;
+  Executor* executor_;
+  IdleWaiter* waiter_;
+  const std::size_t tasks_per_message_;
+
+  std::deque<to_worker::RunTask> queue_;
+  std::optional<RunningTask> running_;
+
+  Frame results_;  // finished tasks that rank 0 does not know of yet
+  std::size_t results_count_ = 0;
+  double results_seconds_ = 0;
+
+  std::optional<to_worker::Stop> stop_;
+  bool said_goodbye_ = false;
+};
+
+}  // namespace joblib_mpi

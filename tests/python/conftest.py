@@ -1,0 +1,148 @@
+"""Fixtures: `job`, a session on worker threads of this process, and `mpirun`, which starts the real thing."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path.insert(0, str(HERE))
+
+from support import core_double  # noqa: E402
+
+try:
+    import joblib_mpi
+except ImportError:
+    sys.path.insert(0, str(ROOT / "python"))
+    core_double.install_if_not_built()
+    import joblib_mpi
+
+from joblib_mpi import session as sessions  # noqa: E402
+from joblib_mpi.worker import Worker  # noqa: E402
+
+#: Ends a test that hangs; far more than any of them takes.
+TIMEOUT_SECONDS = 120
+
+
+@pytest.fixture
+def make_job(monkeypatch):
+    """Start sessions by `make_job(n_workers)`; returns the `Job`."""
+    jobs = []
+
+    def make(n_workers, make_worker=Worker):
+        job = core_double.Job(n_workers, make_worker)
+        session = sessions.Session(job.rank0)
+        monkeypatch.setattr(sessions, "_session", session)
+        jobs.append((job, session))
+        return job
+
+    yield make
+    for job, session in jobs:
+        session.close()
+        job.stop()
+
+
+@pytest.fixture
+def job(make_job):
+    """A session with two workers."""
+    return make_job(2)
+
+
+class Launched:
+    """A finished `mpirun`: `status`, `stdout`, `stderr`."""
+
+    def __init__(self, status, stdout, stderr):
+        self.status = status
+        self.stdout = stdout
+        self.stderr = stderr
+
+    def __repr__(self):
+        return f"status {self.status}\n--- stdout\n{self.stdout}\n--- stderr\n{self.stderr}"
+
+
+class Mpirun:
+    """Starts programs under mpirun and sees to it that nothing is left of them."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, ranks, *arguments, stdin=None, timeout=TIMEOUT_SECONDS, environment=None):
+        """Run ``python *arguments`` on ``ranks`` ranks in the test's folder and return it as `Launched`."""
+        process = self.start(ranks, *arguments, environment=environment)
+        return self.finish(process, stdin=stdin, timeout=timeout)
+
+    def script(self, ranks, text, *arguments, name="script.py", **options):
+        """Run ``text`` as a script by ``python -m joblib_mpi``."""
+        return self(ranks, "-m", "joblib_mpi", str(self.write(name, text)), *arguments, **options)
+
+    def write(self, name, text):
+        """Write a file into the test's folder."""
+        path = self.folder / name
+        path.write_text(textwrap.dedent(text))
+        return path
+
+    def start(self, ranks, *arguments, environment=None):
+        """Start the program and return without waiting; `finish` must follow."""
+        self._shared_memory = set(os.listdir("/dev/shm"))
+        self._mark = f"JOBLIB_MPI_TEST_{os.getpid()}_{id(self)}"
+        variables = {
+            **os.environ,
+            "OMPI_ALLOW_RUN_AS_ROOT": "1",
+            "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+            self._mark: "1",
+            **(environment or {}),
+        }
+        command = ["mpirun", "--oversubscribe", "-n", str(ranks), sys.executable, *arguments]
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=variables,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def finish(self, process, stdin=None, timeout=TIMEOUT_SECONDS):
+        """Wait for the program; fails if it does not end or leaves a process or shared memory behind."""
+        try:
+            stdout, stderr = process.communicate(stdin, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            for pid in self.processes():
+                os.kill(pid, signal.SIGKILL)
+            stdout, stderr = process.communicate()
+            pytest.fail(f"no end after {timeout} s\n{Launched(None, stdout, stderr)}")
+        left = self.processes()
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+        launched = Launched(process.returncode, stdout, stderr)
+        assert not left, f"processes left behind: {left}\n{launched}"
+        assert set(os.listdir("/dev/shm")) <= self._shared_memory, f"left in /dev/shm\n{launched}"
+        return launched
+
+    def processes(self):
+        """Return the ids of all processes of the job, known by a variable in their environment."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                environment = (folder / "environ").read_bytes()
+                state = (folder / "stat").read_text().rsplit(")", 1)[1].split()[0]
+            except (OSError, IndexError):
+                continue
+            if self._mark.encode() in environment and state != "Z":
+                found.append(int(folder.name))
+        return found
+
+
+@pytest.fixture
+def mpirun(tmp_path):
+    """Launch real MPI jobs; skips where the compiled part is not built."""
+    if getattr(joblib_mpi._core, "is_double", False):
+        pytest.skip("joblib_mpi._core is not built")
+    return Mpirun(tmp_path)

@@ -1,0 +1,243 @@
+"""A `_core.Session` in one process, with threads for workers, that refuses what its contract does not allow."""
+
+import itertools
+import sys
+import threading
+import types
+from collections import defaultdict, deque
+
+
+class Refused(AssertionError):
+    """The code under test broke the contract of `_core.Session`."""
+
+
+class Job:
+    """What all ranks share: the tasks, the results and the scattered objects.
+
+    Parameters
+    ----------
+    n_workers : int
+        Worker ranks.
+    make_worker : callable
+        Takes the `WorkerSession` of a rank and returns an object with `run`; None to leave all tasks unrun.
+    """
+
+    def __init__(self, n_workers, make_worker=None):
+        self.n_workers = n_workers
+        self.changed = threading.Condition()
+        self.tasks = deque()
+        self.results = []
+        self.running = defaultdict(int)
+        self.most_running = defaultdict(int)
+        self.calls = {}
+        self.submitted = []
+        self.objects = {}
+        self.dropped = {rank: [] for rank in range(1, n_workers + 1)}
+        self.n_scattered = 0
+        self.closed_with = None
+        self.failure = None
+        self.rank0 = Rank0Session(self)
+        self._threads = []
+        if make_worker is not None:
+            for rank in range(1, n_workers + 1):
+                session = WorkerSession(self, rank)
+                thread = threading.Thread(target=self._work, args=(session, make_worker), daemon=True)
+                thread.start()
+                self._threads.append(thread)
+
+    def stop(self):
+        """End the worker threads; a task that never returns fails the test."""
+        with self.changed:
+            self.closed_with = 0 if self.closed_with is None else self.closed_with
+            self.changed.notify_all()
+        for thread in self._threads:
+            thread.join(10)
+            assert not thread.is_alive(), "a task is still running"
+
+    def _startable(self):
+        for index, task in enumerate(self.tasks):
+            if self.running[task[0]] < self.calls[task[0]]:
+                del self.tasks[index]
+                return task
+        return None
+
+    def _work(self, session, make_worker):
+        worker = make_worker(session)
+        while True:
+            with self.changed:
+                task = None
+                while self.closed_with is None and (task := self._startable()) is None:
+                    self.changed.wait()
+                if task is None:
+                    return
+                call, ticket, head, buffers, objects = task
+                self.running[call] += 1
+                self.most_running[call] = max(self.most_running[call], self.running[call])
+            session.allowed = set(objects)
+            ok, head, buffers = worker.run(head, [bytearray(buffer) for buffer in buffers])
+            with self.changed:
+                self.running[call] -= 1
+                if call in self.calls:
+                    received = [bytearray(buffer) for buffer in buffers]
+                    self.results.append((call, ticket, session.rank, ok, bytes(head), received))
+                self.changed.notify_all()
+
+
+class Rank0Session:
+    """Rank 0's view of a `Job`."""
+
+    rank = 0
+
+    def __init__(self, job):
+        self._job = job
+        self._ids = itertools.count(1)
+        self._woken = False
+        self._waiter = None
+        self._tickets = defaultdict(set)
+        self._ended = set()
+
+    @property
+    def size(self):
+        return self._job.n_workers + 1
+
+    @property
+    def n_workers(self):
+        return self._job.n_workers
+
+    def host(self, rank):
+        if not 0 <= rank < self.size:
+            raise Refused(f"no rank {rank}")
+        return f"host{rank}"
+
+    def start_call(self, max_running):
+        if not 1 <= max_running <= self._job.n_workers:
+            raise Refused(f"max_running={max_running} with {self._job.n_workers} workers")
+        self._open()
+        call = next(self._ids)
+        with self._job.changed:
+            self._job.calls[call] = max_running
+        return call
+
+    def submit(self, call, ticket, name, head, buffers, objects):
+        self._open()
+        if call in self._ended:
+            return
+        if call not in self._job.calls:
+            raise Refused(f"unknown call {call}")
+        if ticket in self._tickets[call]:
+            raise Refused(f"ticket {ticket} submitted twice")
+        if type(name) is not str or type(head) is not bytes:
+            raise Refused(f"name {name!r}, head {type(head)}")
+        for buffer in buffers:
+            if not memoryview(buffer).c_contiguous:
+                raise Refused("a buffer is not contiguous")
+        for object_id in objects:
+            if object_id not in self._job.objects:
+                raise Refused(f"task needs object {object_id}, which does not exist")
+        self._tickets[call].add(ticket)
+        with self._job.changed:
+            self._job.submitted.append((call, ticket, name, head, list(buffers), list(objects)))
+            self._job.tasks.append((call, ticket, head, buffers, objects))
+            self._job.changed.notify_all()
+
+    def end_call(self, call):
+        if call not in self._job.calls:
+            raise Refused(f"end of unknown or ended call {call}")
+        with self._job.changed:
+            del self._job.calls[call]
+            self._ended.add(call)
+            self._job.tasks = deque(task for task in self._job.tasks if task[0] != call)
+            self._job.results = [result for result in self._job.results if result[0] != call]
+
+    def scatter(self, head, buffers):
+        self._open()
+        object_id = next(self._ids)
+        with self._job.changed:
+            parts = bytes(head), [memoryview(bytes(memoryview(buffer))) for buffer in buffers]
+            self._job.objects[object_id] = parts
+            self._job.n_scattered += 1
+        return object_id
+
+    def drop(self, object_id):
+        if self._job.closed_with is not None:
+            return
+        with self._job.changed:
+            if object_id not in self._job.objects:
+                raise Refused(f"drop of unknown object {object_id}")
+            del self._job.objects[object_id]
+            for dropped in self._job.dropped.values():
+                dropped.append(object_id)
+
+    def next_results(self, timeout):
+        if self._waiter is not None:
+            raise Refused("two threads wait for results")
+        self._waiter = threading.get_ident()
+        try:
+            with self._job.changed:
+                self._job.changed.wait_for(lambda: self._job.results or self._woken or self._job.failure, timeout)
+                self._woken = False
+                if self._job.failure is not None:
+                    raise self._job.failure
+                results, self._job.results = self._job.results, []
+                return results
+        finally:
+            self._waiter = None
+
+    def wake(self):
+        with self._job.changed:
+            self._woken = True
+            self._job.changed.notify_all()
+
+    def close(self, status):
+        with self._job.changed:
+            if self._job.closed_with is None:
+                self._job.closed_with = status
+            self._job.changed.notify_all()
+
+    def _open(self):
+        if self._job.closed_with is not None:
+            raise Refused("used after close")
+
+
+class WorkerSession:
+    """A worker rank's view of a `Job`."""
+
+    def __init__(self, job, rank):
+        self._job = job
+        self.rank = rank
+        self.allowed = set()
+        self.cancelled = False
+
+    @property
+    def size(self):
+        return self._job.n_workers + 1
+
+    @property
+    def n_workers(self):
+        return self._job.n_workers
+
+    def object(self, object_id):
+        if object_id not in self.allowed:
+            raise Refused(f"the task does not name object {object_id}")
+        return self._job.objects[object_id]
+
+    def dropped(self):
+        dropped, self._job.dropped[self.rank] = self._job.dropped[self.rank], []
+        return dropped
+
+    def interrupt_requested(self):
+        return self.cancelled
+
+
+def install_if_not_built():
+    """Let the package be imported where its compiled part is missing; a real session cannot be started then."""
+    try:
+        import joblib_mpi._core  # noqa: F401
+    except ImportError:
+        core = types.ModuleType("joblib_mpi._core")
+        core.__version__ = "0"
+        core.SessionError = type("SessionError", (RuntimeError,), {})
+        core.VersionMismatchError = type("VersionMismatchError", (core.SessionError,), {})
+        core.Session = type("Session", (), {})
+        core.is_double = True
+        sys.modules["joblib_mpi._core"] = core
