@@ -25,6 +25,8 @@ class Backend;
 class Task {
  public:
   virtual ~Task() = default;
+  /// Its function, for messages.
+  [[nodiscard]] virtual std::string_view name() const = 0;
   /// Runs it here. The result is what its call's ResultSink stores; exceptions of the function pass through.
   [[nodiscard]] virtual std::shared_ptr<void> run() = 0;
   /// Serializes it for `backend`; large arrays that it owns are handed over. Throws what serialization throws.

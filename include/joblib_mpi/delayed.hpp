@@ -128,6 +128,10 @@ class Delayed final : public Task {
   template <class... A>
   explicit Delayed(std::in_place_t, A&&... arguments) : arguments_(std::forward<A>(arguments)...) {}
 
+  [[nodiscard]] std::string_view name() const override {
+    return detail::FunctionRegistry::instance().at(detail::function_id<function, Parameters, StoredTypes>).name;
+  }
+
   [[nodiscard]] std::shared_ptr<void> run() override {
     return call(std::make_index_sequence<std::tuple_size_v<StoredTypes>>{});
   }

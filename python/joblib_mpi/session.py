@@ -4,6 +4,7 @@ import atexit
 import os
 import platform
 import sys
+import threading
 from types import TracebackType
 
 import cloudpickle
@@ -41,6 +42,7 @@ class Session:
         self.status = 0
         self.is_worker = core.rank != 0
         self._dispatcher: Dispatcher | None = None
+        self._dispatcher_lock = threading.Lock()
         self._pid = os.getpid()
         self._closed = False
 
@@ -52,9 +54,10 @@ class Session:
     @property
     def dispatcher(self) -> Dispatcher:
         """Rank 0's service thread, started on first use."""
-        if self._dispatcher is None:
-            self._dispatcher = Dispatcher(self.core)
-        return self._dispatcher
+        with self._dispatcher_lock:
+            if self._dispatcher is None:
+                self._dispatcher = Dispatcher(self.core)
+            return self._dispatcher
 
     def is_serving_here(self) -> bool:
         """Whether the calling thread is the one that serves all calls, so that it must not wait for one."""

@@ -29,7 +29,7 @@ class MpiBackend::Call final : public BackendCall {
   void submit(std::size_t index, Task& task) override {
     try {
       TaskArguments arguments = task.save(*backend_);
-      driver_->submit(id_, {index, std::move(arguments.payload), std::move(arguments.objects)});
+      driver_->submit(id_, {index, std::string(task.name()), std::move(arguments.payload), std::move(arguments.objects)});
     } catch (...) {
       failed_.push_back({index, std::current_exception()});
       return;

@@ -28,13 +28,15 @@ CallId Coordinator::start_call(std::size_t max_running, CompletionSink& sink) {
 }
 
 void Coordinator::submit(CallId call, TaskRequest request) {
+  const auto found = calls_.find(call);
+  if (found == calls_.end()) return;  // another thread has ended it meanwhile
   for (const ObjectId object : request.objects) ++objects_.at(object).users;
-  const TaskId task = tasks_.add({calls_.at(call), call, std::move(request)});
+  const TaskId task = tasks_.add({found->second, call, std::move(request), {}});
   tell_scheduler(event::TaskSubmitted{task, call});
 }
 
 void Coordinator::end_call(CallId call) {
-  calls_.erase(call);
+  if (calls_.erase(call) == 0) return;
   tell_scheduler(event::CallEnded{call});
 }
 
@@ -80,10 +82,12 @@ void Coordinator::stop_workers(const to_worker::Stop& stop) {
   flush();
 }
 
-std::vector<WorkerId> Coordinator::serving_workers() const {
-  std::vector<WorkerId> serving;
+std::vector<ServingWorker> Coordinator::serving_workers() const {
+  std::vector<ServingWorker> serving;
   for (int rank = 1; rank < transport_->size(); ++rank) {
-    if (lines_[static_cast<std::size_t>(rank)].serving) serving.push_back(WorkerId{rank});
+    if (!lines_[static_cast<std::size_t>(rank)].serving) continue;
+    const TaskTable::Entry* task = tasks_.any_of(WorkerId{rank});
+    serving.push_back({WorkerId{rank}, task == nullptr ? "" : task->request.name});
   }
   return serving;
 }
@@ -98,6 +102,7 @@ void Coordinator::tell_scheduler(const SchedulerEvent& event) {
 
 void Coordinator::perform(const action::Assign& action) {
   TaskTable::Entry& entry = tasks_.at(action.task);
+  entry.worker = action.worker;
   append(frame_for_task(action.worker),
          to_worker::RunTask{action.task, entry.call, entry.request.objects, std::move(entry.request.arguments)});
 }

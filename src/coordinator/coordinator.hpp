@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -21,6 +22,12 @@ struct FinishedTask {
   Payload result;
 };
 
+/// A worker that has not left yet, and the name of a task that it holds, if any.
+struct ServingWorker {
+  WorkerId worker;
+  std::string task;
+};
+
 /// Where a call's tasks come back. Called from whichever thread drives the coordinator.
 class CompletionSink {
  public:
@@ -37,6 +44,7 @@ class Coordinator {
 
   /// `sink` must stay until end_call.
   [[nodiscard]] CallId start_call(std::size_t max_running, CompletionSink& sink);
+  /// Does nothing if the call has ended.
   void submit(CallId call, TaskRequest request);
   /// The sink hears nothing more of the call. What has not started is dropped, what runs is interrupted.
   void end_call(CallId call);
@@ -50,7 +58,7 @@ class Coordinator {
   /// Asks all workers to leave.
   void stop_workers(const to_worker::Stop& stop);
   /// The workers that have not said Goodbye yet.
-  [[nodiscard]] std::vector<WorkerId> serving_workers() const;
+  [[nodiscard]] std::vector<ServingWorker> serving_workers() const;
   /// Whether nothing is under way any more.
   [[nodiscard]] bool quiet() const { return transport_->quiet(); }
   [[nodiscard]] std::size_t unfinished_tasks() const noexcept { return tasks_.size(); }

@@ -52,7 +52,7 @@ bool CoordinatorDriver::wait(ResultInbox& inbox, std::vector<FinishedTask>& resu
   }
 }
 
-std::vector<WorkerId> CoordinatorDriver::stop_workers(const to_worker::Stop& stop, double seconds) {
+std::vector<ServingWorker> CoordinatorDriver::stop_workers(const to_worker::Stop& stop, double seconds) {
   const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
   IdleWaiter waiter(settings_, has_own_core_);
   {
@@ -61,7 +61,7 @@ std::vector<WorkerId> CoordinatorDriver::stop_workers(const to_worker::Stop& sto
   }
   while (true) {
     bool active = false;
-    std::vector<WorkerId> serving;
+    std::vector<ServingWorker> serving;
     {
       const std::lock_guard lock(mutex_);
       active = coordinator_->progress();

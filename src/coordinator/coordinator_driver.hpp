@@ -45,7 +45,7 @@ class CoordinatorDriver {
   [[nodiscard]] bool wait(ResultInbox& inbox, std::vector<FinishedTask>& results,
                           std::optional<Clock::time_point> deadline);
   /// Asks the workers to leave and drives until they have, for `seconds` at most. Returns those that have not.
-  [[nodiscard]] std::vector<WorkerId> stop_workers(const to_worker::Stop& stop, double seconds);
+  [[nodiscard]] std::vector<ServingWorker> stop_workers(const to_worker::Stop& stop, double seconds);
 
  private:
   std::mutex mutex_;

@@ -3,6 +3,7 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include <joblib_mpi/ids.hpp>
@@ -13,6 +14,7 @@ namespace joblib_mpi {
 /// What a call gives away with a task.
 struct TaskRequest {
   std::uint64_t ticket{};  ///< the call's own number of the task
+  std::string name;        ///< of its function, for messages
   Payload arguments;
   std::vector<ObjectId> objects;  ///< that must be on the worker before the task starts
 };
@@ -26,6 +28,7 @@ class TaskTable {
     CompletionSink* sink;
     CallId call;
     TaskRequest request;  // without the arguments once they are sent
+    WorkerId worker;      // once it is assigned
   };
 
   [[nodiscard]] TaskId add(Entry entry) {
@@ -36,6 +39,7 @@ class TaskTable {
     const std::uint32_t slot = free_slots_.back();
     free_slots_.pop_back();
     slots_[slot].entry = std::move(entry);
+    slots_[slot].in_use = true;
     return {slot, slots_[slot].generation};
   }
 
@@ -47,7 +51,16 @@ class TaskTable {
   void remove(TaskId task) {
     at(task).request = {};
     ++slots_[task.slot].generation;
+    slots_[task.slot].in_use = false;
     free_slots_.push_back(task.slot);
+  }
+
+  /// A task that the worker holds, or nullptr.
+  [[nodiscard]] const Entry* any_of(WorkerId worker) const {
+    for (const Slot& slot : slots_) {
+      if (slot.in_use && slot.entry.worker == worker) return &slot.entry;
+    }
+    return nullptr;
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return slots_.size() - free_slots_.size(); }
@@ -55,6 +68,7 @@ class TaskTable {
  private:
   struct Slot {
     std::uint32_t generation = 0;
+    bool in_use = false;
     Entry entry;
   };
   std::vector<Slot> slots_;

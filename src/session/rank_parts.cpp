@@ -4,15 +4,15 @@
 
 namespace joblib_mpi {
 
-void RankParts::abort_with(const std::vector<WorkerId>& stuck, int status) const {
+void RankParts::abort_with(const std::vector<ServingWorker>& stuck, int status) const {
   std::string names;
-  for (const WorkerId worker : stuck) {
-    names += (names.empty() ? "" : ", ") + std::to_string(worker.value) + " (" +
-             world.hosts()[static_cast<std::size_t>(worker.value)] + ")";
+  for (const auto& [worker, task] : stuck) {
+    names += (names.empty() ? "" : ", ") + std::to_string(worker.value) + " on " +
+             world.hosts()[static_cast<std::size_t>(worker.value)] + (task.empty() ? "" : " (running " + task + ")");
   }
   std::fprintf(stderr,
-               "joblib_mpi: rank %s did not leave within %g s, as while it runs a long task; the job ends through "
-               "MPI_Abort with status %d (JOBLIB_MPI_SHUTDOWN_SECONDS changes the wait)\n",
+               "joblib_mpi: rank %s did not leave within %g s; the job ends through MPI_Abort with "
+               "status %d (JOBLIB_MPI_SHUTDOWN_SECONDS changes the wait)\n",
                names.c_str(), settings.shutdown_seconds, status);
   std::fflush(nullptr);
   world.abort(status);

@@ -3,8 +3,7 @@
 #include <string>
 #include <vector>
 
-#include <joblib_mpi/ids.hpp>
-
+#include "coordinator/coordinator.hpp"
 #include "core/idle_waiter.hpp"
 #include "core/settings.hpp"
 #include "mpi/mpi_world.hpp"
@@ -18,7 +17,7 @@ struct RankParts {
   RankParts(MPI_Comm communicator, const MpiWorld::Options& options) : world(communicator, options) {}
 
   /// Ends the job because workers do not leave, after a line that names them.
-  [[noreturn]] void abort_with(const std::vector<WorkerId>& stuck, int status) const;
+  [[noreturn]] void abort_with(const std::vector<ServingWorker>& stuck, int status) const;
 
   Settings settings = settings_from_environment();
   MpiWorld world;

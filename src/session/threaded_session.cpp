@@ -152,7 +152,7 @@ void ThreadedSession::State::lead(RankParts& parts, std::promise<void>& started)
     results.fail(std::current_exception());
     while (!closing.load(std::memory_order_acquire)) waiter->wait();
   }
-  const std::vector<WorkerId> stuck = driver->stop_workers({status, ""}, parts.settings.shutdown_seconds);
+  const auto stuck = driver->stop_workers({status, ""}, parts.settings.shutdown_seconds);
   if (!stuck.empty()) parts.abort_with(stuck, status);
 }
 

@@ -228,7 +228,7 @@ def test_a_dropped_generator_ends_its_call(job, event, elsewhere):
 
 
 def test_no_callback_comes_after_an_abort(job, event):
-    backend = MpiBackend()
+    backend = MpiBackend(nesting_level=0)
     backend.parallel = parallel = FakeParallel()
     backend.start_call()
     outcomes = []
@@ -242,7 +242,7 @@ def test_no_callback_comes_after_an_abort(job, event):
 
 
 def test_the_callback_comes_once_with_one_argument(job):
-    backend = MpiBackend()
+    backend = MpiBackend(nesting_level=0)
     parallel = FakeParallel()
     backend.start_call()
     outcomes = []
@@ -333,7 +333,7 @@ def test_progress_is_printed_as_with_other_backends(job, capfd):
 
 
 def test_a_callback_that_raises_does_not_stop_the_other_calls(job, capfd):
-    backend = MpiBackend()
+    backend = MpiBackend(nesting_level=0)
 
     class Raising(Callback):
         def __call__(self, outcome):

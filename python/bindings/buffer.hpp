@@ -1,0 +1,17 @@
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <joblib_mpi/payload.hpp>
+
+namespace joblib_mpi {
+
+/// Memory of the core as a Python object with the buffer protocol.
+struct Buffer {
+  SharedBytes bytes;
+  bool writable;
+};
+
+void bind_buffer(nanobind::module_& module);
+
+}  // namespace joblib_mpi

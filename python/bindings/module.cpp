@@ -1,0 +1,20 @@
+// The compiled part of the Python package. _core.pyi beside the package describes it.
+
+#include <nanobind/nanobind.h>
+
+#include <joblib_mpi/error.hpp>
+
+#include "buffer.hpp"
+#include "core/version.hpp"
+#include "python_session.hpp"
+
+namespace nb = nanobind;
+
+NB_MODULE(_core, module) {
+  module.attr("__version__") = joblib_mpi::version;
+  // The handler registered last is asked first.
+  const auto session_error = nb::exception<joblib_mpi::Error>(module, "SessionError", PyExc_RuntimeError);
+  nb::exception<joblib_mpi::VersionMismatch>(module, "VersionMismatchError", session_error.ptr());
+  joblib_mpi::bind_buffer(module);
+  joblib_mpi::bind_session(module);
+}

@@ -1,0 +1,79 @@
+#include "python_payload.hpp"
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "buffer.hpp"
+
+namespace nb = nanobind;
+
+namespace joblib_mpi {
+namespace {
+
+/// Views that the core has dropped, until somebody with the GIL releases them.
+class DoneBuffers {
+ public:
+  void add(std::unique_ptr<Py_buffer> view) {
+    const std::lock_guard lock(mutex_);
+    views_.push_back(std::move(view));
+    any_ = true;
+  }
+
+  void release() {
+    if (!any_.load(std::memory_order_relaxed)) return;
+    std::vector<std::unique_ptr<Py_buffer>> views;
+    {
+      const std::lock_guard lock(mutex_);
+      views.swap(views_);
+      any_ = false;
+    }
+    for (const auto& view : views) PyBuffer_Release(view.get());
+  }
+
+ private:
+  std::mutex mutex_;
+  std::atomic<bool> any_{false};
+  std::vector<std::unique_ptr<Py_buffer>> views_;
+};
+
+/// Never destroyed: the core may drop views while the interpreter ends.
+DoneBuffers& done_buffers() {
+  static auto* buffers = new DoneBuffers;
+  return *buffers;
+}
+
+SharedBytes bytes_of(nb::handle object) {
+  auto view = std::make_unique<Py_buffer>();
+  if (PyObject_GetBuffer(object.ptr(), view.get(), PyBUF_SIMPLE) != 0) throw nb::python_error();
+  const ByteView bytes(static_cast<const std::byte*>(view->buf), static_cast<std::size_t>(view->len));
+  const std::shared_ptr<const Py_buffer> owner(view.release(), [](const Py_buffer* done) {
+    done_buffers().add(std::unique_ptr<Py_buffer>(const_cast<Py_buffer*>(done)));
+  });
+  return {owner, bytes};
+}
+
+}  // namespace
+
+Payload payload_from(const nb::bytes& head, nb::handle buffers) {
+  release_done_buffers();
+  Payload payload;
+  const auto* data = reinterpret_cast<const std::byte*>(head.c_str());
+  payload.head.assign(data, data + head.size());
+  for (const nb::handle buffer : buffers) payload.parts.push_back(bytes_of(buffer));
+  return payload;
+}
+
+nb::bytes head_of(const Payload& payload) { return nb::bytes(payload.head.data(), payload.head.size()); }
+
+nb::list buffers_of(const Payload& payload, bool writable) {
+  nb::list buffers;
+  for (const SharedBytes& part : payload.parts) buffers.append(nb::cast(Buffer{part, writable}));
+  return buffers;
+}
+
+void release_done_buffers() { done_buffers().release(); }
+
+}  // namespace joblib_mpi

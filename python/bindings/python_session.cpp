@@ -1,0 +1,156 @@
+#include "python_session.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <utility>
+
+#include <nanobind/stl/string.h>
+
+#include <joblib_mpi/error.hpp>
+
+#include "python_payload.hpp"
+
+namespace nb = nanobind;
+
+namespace joblib_mpi {
+
+PythonSession::PythonSession(std::string identity)
+    : session_((nb::gil_scoped_release{}, std::move(identity)), [this] {
+        if (serving_) pthread_kill(serving_thread_, SIGINT);
+      }) {}
+
+void PythonSession::require_rank_0(const char* function) const {
+  if (rank() != 0) {
+    throw UsageError(std::string(function) + " was called on rank " + std::to_string(rank()) +
+                     "; only rank 0 gives tasks away");
+  }
+  if (closed_) throw UsageError(std::string(function) + " was called after the session was closed");
+}
+
+const std::string& PythonSession::host(int rank) const {
+  if (rank < 0 || rank >= size()) throw nb::index_error("there is no such rank");
+  return session_.hosts()[static_cast<std::size_t>(rank)];
+}
+
+std::uint64_t PythonSession::start_call(std::size_t max_running) {
+  require_rank_0("start_call");
+  return session_.start_call(max_running).value;
+}
+
+void PythonSession::submit(std::uint64_t call, std::uint64_t ticket, std::string name, const nb::bytes& head,
+                           nb::handle buffers, nb::handle objects) {
+  require_rank_0("submit");
+  TaskRequest request{ticket, std::move(name), payload_from(head, buffers), {}};
+  for (const nb::handle object : objects) request.objects.push_back(ObjectId{nb::cast<std::uint64_t>(object)});
+  session_.submit(CallId{call}, std::move(request));
+}
+
+void PythonSession::end_call(std::uint64_t call) {
+  if (!closed_) session_.end_call(CallId{call});
+}
+
+std::uint64_t PythonSession::scatter(const nb::bytes& head, nb::handle buffers) {
+  require_rank_0("scatter");
+  return session_.share(payload_from(head, buffers)).value;
+}
+
+void PythonSession::drop(std::uint64_t object) {
+  if (!closed_) session_.drop(ObjectId{object});
+}
+
+nb::list PythonSession::next_results(double seconds) {
+  require_rank_0("next_results");
+  std::vector<FinishedTask> tasks;
+  {
+    const nb::gil_scoped_release release;
+    tasks = session_.next_results(seconds);
+  }
+  release_done_buffers();
+  nb::list results;
+  for (const FinishedTask& task : tasks) {
+    results.append(nb::make_tuple(task.call.value, task.ticket, task.worker.value, task.returned, head_of(task.result),
+                                  buffers_of(task.result, true)));
+  }
+  return results;
+}
+
+void PythonSession::close(int status) {
+  if (rank() != 0) throw UsageError("close was called on a worker rank; it is rank 0 that ends the session");
+  closed_ = true;
+  const nb::gil_scoped_release release;
+  session_.close(status);
+}
+
+int PythonSession::serve(const nb::callable& run) {
+  if (rank() == 0) throw UsageError("serve was called on rank 0, which gives tasks away and does not run them");
+  serving_thread_ = pthread_self();
+  serving_ = true;
+  HandoffExecutor& executor = session_.executor();
+  while (true) {
+    HandoffExecutor::Work work;
+    {
+      const nb::gil_scoped_release release;
+      work = executor.next_task();
+    }
+    if (!work.task) break;
+    dropped_.insert(dropped_.end(), work.forgotten.begin(), work.forgotten.end());
+    running_ = std::move(work.task);
+    executor.finish(run_task(run));
+    running_.reset();
+    release_done_buffers();
+  }
+  serving_ = false;
+  const nb::gil_scoped_release release;
+  return session_.leave();
+}
+
+ExecutedTask PythonSession::run_task(const nb::callable& run) {
+  const auto begin = std::chrono::steady_clock::now();
+  const nb::object answer = run(head_of(running_->arguments), buffers_of(running_->arguments, true));
+  const std::chrono::duration<double> duration = std::chrono::steady_clock::now() - begin;
+  const auto [returned, head, buffers] = nb::cast<nb::typed<nb::tuple, bool, nb::bytes, nb::object>>(answer);
+  return {running_->task, nb::cast<bool>(returned), duration.count(), payload_from(head, buffers)};
+}
+
+nb::tuple PythonSession::object(std::uint64_t object) const {
+  if (running_) {
+    const auto input = std::ranges::find(running_->objects, ObjectId{object}, &ObjectInput::object);
+    if (input != running_->objects.end()) return nb::make_tuple(head_of(*input->value), buffers_of(*input->value, false));
+  }
+  throw nb::key_error(("the running task does not name the scattered object " + std::to_string(object)).c_str());
+}
+
+nb::object PythonSession::dropped() {
+  static PyObject* nothing = PyTuple_New(0);
+  if (dropped_.empty()) return nb::borrow(nothing);
+  nb::list objects;
+  for (const ObjectId object : std::exchange(dropped_, {})) objects.append(object.value);
+  return objects;
+}
+
+bool PythonSession::interrupt_requested() { return serving_ && session_.executor().interrupt_requested(); }
+
+void bind_session(nb::module_& module) {
+  nb::class_<PythonSession>(module, "Session", nb::is_final())
+      .def(nb::init<std::string>(), nb::arg("identity"))
+      .def_prop_ro("rank", &PythonSession::rank)
+      .def_prop_ro("size", &PythonSession::size)
+      .def_prop_ro("n_workers", [](const PythonSession& session) { return session.size() - 1; })
+      .def("host", &PythonSession::host, nb::arg("rank"))
+      .def("start_call", &PythonSession::start_call, nb::arg("max_running"))
+      .def("submit", &PythonSession::submit, nb::arg("call"), nb::arg("ticket"), nb::arg("name"), nb::arg("head"),
+           nb::arg("buffers"), nb::arg("objects"))
+      .def("end_call", &PythonSession::end_call, nb::arg("call"))
+      .def("scatter", &PythonSession::scatter, nb::arg("head"), nb::arg("buffers"))
+      .def("drop", &PythonSession::drop, nb::arg("object_id"))
+      .def("next_results", &PythonSession::next_results, nb::arg("timeout"))
+      .def("wake", &PythonSession::wake)
+      .def("close", &PythonSession::close, nb::arg("status"))
+      .def("serve", &PythonSession::serve, nb::arg("run"))
+      .def("object", &PythonSession::object, nb::arg("object_id"))
+      .def("dropped", &PythonSession::dropped)
+      .def("interrupt_requested", &PythonSession::interrupt_requested);
+}
+
+}  // namespace joblib_mpi

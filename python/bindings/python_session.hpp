@@ -1,0 +1,54 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <pthread.h>
+
+#include <nanobind/nanobind.h>
+
+#include "session/threaded_session.hpp"
+
+namespace joblib_mpi {
+
+/// `_core.Session`, as described in _core.pyi: a ThreadedSession in terms of Python's objects. Every function is called
+/// with the GIL and gives it away while it waits.
+class PythonSession {
+ public:
+  explicit PythonSession(std::string identity);
+
+  [[nodiscard]] int rank() const { return session_.rank(); }
+  [[nodiscard]] int size() const { return static_cast<int>(session_.hosts().size()); }
+  [[nodiscard]] const std::string& host(int rank) const;
+
+  [[nodiscard]] std::uint64_t start_call(std::size_t max_running);
+  void submit(std::uint64_t call, std::uint64_t ticket, std::string name, const nanobind::bytes& head,
+              nanobind::handle buffers, nanobind::handle objects);
+  void end_call(std::uint64_t call);
+  [[nodiscard]] std::uint64_t scatter(const nanobind::bytes& head, nanobind::handle buffers);
+  void drop(std::uint64_t object);
+  [[nodiscard]] nanobind::list next_results(double seconds);
+  void wake() { session_.wake(); }
+  void close(int status);
+
+  [[nodiscard]] int serve(const nanobind::callable& run);
+  [[nodiscard]] nanobind::tuple object(std::uint64_t object) const;
+  [[nodiscard]] nanobind::object dropped();
+  [[nodiscard]] bool interrupt_requested();
+
+ private:
+  void require_rank_0(const char* function) const;
+  [[nodiscard]] ExecutedTask run_task(const nanobind::callable& run);
+
+  std::atomic<bool> serving_{false};
+  pthread_t serving_thread_{};
+  bool closed_ = false;
+  std::optional<ExecutorTask> running_;
+  std::vector<ObjectId> dropped_;
+  ThreadedSession session_;  // last: its thread uses what is above
+};
+
+void bind_session(nanobind::module_& module);
+
+}  // namespace joblib_mpi
