@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 
 #include <joblib_mpi/error.hpp>
 
@@ -109,8 +110,8 @@ ExecutedTask PythonSession::run_task(const nb::callable& run) {
   const auto begin = std::chrono::steady_clock::now();
   const nb::object answer = run(head_of(running_->arguments), buffers_of(running_->arguments, true));
   const std::chrono::duration<double> duration = std::chrono::steady_clock::now() - begin;
-  const auto [returned, head, buffers] = nb::cast<nb::typed<nb::tuple, bool, nb::bytes, nb::object>>(answer);
-  return {running_->task, nb::cast<bool>(returned), duration.count(), payload_from(head, buffers)};
+  const auto [returned, head, buffers] = nb::cast<std::tuple<bool, nb::bytes, nb::object>>(answer);
+  return {running_->task, returned, duration.count(), payload_from(head, buffers)};
 }
 
 nb::tuple PythonSession::object(std::uint64_t object) const {
