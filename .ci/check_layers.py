@@ -18,7 +18,12 @@ LAYERS = {
     # The words that every layer shares; nothing of ours below it.
     "core": [],
     # Users bring their own archives and types, so the library's part of that face is public.
-    "serialization": ["core", "joblib_mpi/serialization.hpp"],
+    "serialization": [
+        "core",
+        "joblib_mpi/serialization.hpp",
+        "joblib_mpi/exceptions.hpp",
+        "joblib_mpi/function_registry.hpp",
+    ],
     "mpi": ["core"],
     # Others watch through the public observer.
     "observe": ["core", "joblib_mpi/observer.hpp"],
@@ -29,7 +34,14 @@ LAYERS = {
     "transport": ["core", "mpi"],
     "store": ["core", "mpi", "transport/transport.hpp"],
     "protocol": ["core", "serialization"],
-    "executor": ["core", "serialization", "store/object_store.hpp"],
+    # Calls registered functions, in the scope of a task: nested calls must not go to MPI.
+    "executor": [
+        "core",
+        "serialization",
+        "store/object_store.hpp",
+        "joblib_mpi/function_registry.hpp",
+        "joblib_mpi/parallel_config.hpp",
+    ],
     # Rank 0's loop joins decisions with interfaces, never with one implementation.
     "coordinator": [
         "core",
@@ -47,15 +59,18 @@ LAYERS = {
         "transport/transport.hpp",
         "store/object_store.hpp",
     ],
+    # The MPI backend makes exceptions of what workers describe.
     "backends": [
         "core",
         "coordinator",
+        "serialization/exception_codec.hpp",
+        "joblib_mpi/parallel_config.hpp",
         "joblib_mpi/backend.hpp",
         "joblib_mpi/backend_registry.hpp",
         "joblib_mpi/observer.hpp",
     ],
     # Works with every backend because it knows none.
-    "parallel": [ANY_PUBLIC],
+    "parallel": [ANY_PUBLIC, "observe"],
     # The one place that knows every concrete class.
     "session": [
         ANY_PUBLIC,

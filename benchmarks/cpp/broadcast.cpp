@@ -2,17 +2,16 @@
 //
 //   mpirun -n 4 build/release/benchmarks/cpp/benchmark_broadcast [megabytes] [rounds]
 
+#include "median.hpp"
+#include <joblib_mpi/joblib_mpi.hpp>
+
+#include <mpi.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <ranges>
 #include <vector>
-
-#include <mpi.h>
-
-#include <joblib_mpi/joblib_mpi.hpp>
-
-#include "median.hpp"
 
 namespace jm = joblib_mpi;
 
@@ -20,7 +19,9 @@ namespace {
 
 using Array = std::vector<double>;
 
-double last_of(const Array& data, int) { return data.back(); }
+double last_of(const Array& data, int) {
+  return data.back();
+}
 
 /// Until every worker has run a task that needs the array.
 double scatter_seconds(jm::MpiSession& session, const Array& source) {

@@ -5,17 +5,16 @@
 // Prints, for each round, the farm with one task in flight per worker (how such farms are usually written) and with
 // eight, and joblib_mpi with one task per message and with as many as fit; then medians as ratios to the first.
 
+#include "median.hpp"
+#include <joblib_mpi/joblib_mpi.hpp>
+
+#include <mpi.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <ranges>
 #include <string>
 #include <vector>
-
-#include <mpi.h>
-
-#include <joblib_mpi/joblib_mpi.hpp>
-
-#include "median.hpp"
 
 namespace jm = joblib_mpi;
 
@@ -23,7 +22,9 @@ namespace {
 
 constexpr int stop = -1;
 
-int next_number(int number) { return number + 1; }
+int next_number(int number) {
+  return number + 1;
+}
 
 /// The farm's master: keeps `in_flight` tasks with each worker.
 void lead_farm(int tasks, int in_flight, int workers) {
@@ -66,8 +67,9 @@ double library_seconds(jm::MpiSession& session, int tasks) {
   double seconds = 0;
   session.run([&] {
     seconds = seconds_of([&] {
-      const std::vector<int> results = jm::Parallel()(
-          std::views::iota(0, tasks) | std::views::transform([](int number) { return jm::delayed<next_number>(number); }));
+      const std::vector<int> results =
+          jm::Parallel()(std::views::iota(0, tasks) |
+                         std::views::transform([](int number) { return jm::delayed<next_number>(number); }));
       if (results.back() != tasks) std::abort();
     });
   });
@@ -95,8 +97,10 @@ int main(int argc, char** argv) {
       const double c = library_seconds(one_per_message, tasks) * microseconds;
       const double d = library_seconds(batched, tasks) * microseconds;
       if (round == 0 || batched.rank() != 0) continue;  // the first warms up
-      std::printf("round %d: farm %.3f µs, farm with 8 in flight %.3f µs, joblib_mpi one per message %.3f µs, batched %.3f µs\n",
-                  round, a, b, c, d);
+      std::printf(
+          "round %d: farm %.3f µs, farm with 8 in flight %.3f µs, joblib_mpi one per message %.3f µs, batched %.3f "
+          "µs\n",
+          round, a, b, c, d);
       farm_1.push_back(a);
       farm_8.push_back(b);
       library_1.push_back(c);

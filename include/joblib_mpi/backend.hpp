@@ -1,14 +1,14 @@
 #pragma once
 
+#include <joblib_mpi/ids.hpp>
+#include <joblib_mpi/payload.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <exception>
 #include <memory>
 #include <optional>
 #include <string_view>
-
-#include <joblib_mpi/ids.hpp>
-#include <joblib_mpi/payload.hpp>
 
 namespace joblib_mpi {
 

@@ -1,10 +1,10 @@
 #pragma once
 
+#include <joblib_mpi/backend.hpp>
+
 #include <functional>
 #include <memory>
 #include <string>
-
-#include <joblib_mpi/backend.hpp>
 
 namespace joblib_mpi {
 

@@ -1,14 +1,14 @@
 #pragma once
 
-#include <memory>
-#include <tuple>
-#include <type_traits>
-#include <utility>
-
 #include <joblib_mpi/backend.hpp>
 #include <joblib_mpi/function_registry.hpp>
 #include <joblib_mpi/scatter.hpp>
 #include <joblib_mpi/serialization.hpp>
+
+#include <memory>
+#include <tuple>
+#include <type_traits>
+#include <utility>
 
 namespace joblib_mpi {
 
@@ -109,7 +109,7 @@ struct StoredTupleOf;
 template <class... P, class... A>
 struct StoredTupleOf<std::tuple<P...>, A...> {
   static_assert(sizeof...(P) == sizeof...(A), "delayed<function>(…) needs one argument for each parameter");
-  static_assert((!(std::is_lvalue_reference_v<P> && !std::is_const_v<std::remove_reference_t<P>>) && ...),
+  static_assert((!(std::is_lvalue_reference_v<P> && !std::is_const_v<std::remove_reference_t<P>>)&&...),
                 "a task works on its own copy of the arguments: take them by value or const&, and return the result");
   using type = std::tuple<Stored<P, A>...>;
 };
@@ -174,7 +174,7 @@ class Delayed final : public Task {
   void save_all([[maybe_unused]] PayloadWriter& writer, [[maybe_unused]] TaskArguments& arguments,
                 [[maybe_unused]] Backend& backend, std::index_sequence<index...>) {
     (detail::save_argument<std::tuple_element_t<index, Parameters>>(writer, std::move(std::get<index>(arguments_)),
-                                                                   arguments, backend),
+                                                                    arguments, backend),
      ...);
   }
 

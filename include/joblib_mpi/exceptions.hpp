@@ -1,11 +1,11 @@
 #pragma once
 
+#include <joblib_mpi/error.hpp>
+
 #include <concepts>
 #include <exception>
 #include <string>
 #include <typeinfo>
-
-#include <joblib_mpi/error.hpp>
 
 namespace joblib_mpi {
 
@@ -19,9 +19,9 @@ std::exception_ptr make_remote_exception(TaskFailure failure) {
 }
 }  // namespace detail
 
-/// Lets an exception of a task arrive as its own type `E`, which must be constructible from a text. Those of <stdexcept>
-/// are known; others arrive as TaskError. Call it before the session, the same on every rank:
-/// `const bool registered = joblib_mpi::register_exception<SingularMatrix>();` at namespace scope will do.
+/// Lets an exception of a task arrive as its own type `E`, which must be constructible from a text. Those of
+/// <stdexcept> are known; others arrive as TaskError. Call it before the session, the same on every rank: `const bool
+/// registered = joblib_mpi::register_exception<SingularMatrix>();` at namespace scope will do.
 template <class E>
   requires std::derived_from<E, std::exception> && std::constructible_from<E, const std::string&>
 bool register_exception() {

@@ -1,11 +1,11 @@
 #pragma once
 
+#include <mpi.h>
+
 #include <functional>
 #include <memory>
 #include <type_traits>
 #include <utility>
-
-#include <mpi.h>
 
 namespace joblib_mpi {
 

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <joblib_mpi/backend.hpp>
+#include <joblib_mpi/delayed.hpp>
+
 #include <concepts>
 #include <cstddef>
 #include <deque>
@@ -10,9 +13,6 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
-
-#include <joblib_mpi/backend.hpp>
-#include <joblib_mpi/delayed.hpp>
 
 namespace joblib_mpi {
 
@@ -112,8 +112,8 @@ class Parallel {
   /// Takes the calls from the range as they are needed and returns a `std::vector` of their results, nothing for calls
   /// of void functions. Waits until all are done.
   ///
-  /// An exception of a task ends the call: tasks that have not started are dropped and the first exception is thrown, as
-  /// its own type and as `TaskFailure`. Throws UsageError for options that cannot be, TimeoutError as asked for.
+  /// An exception of a task ends the call: tasks that have not started are dropped and the first exception is thrown,
+  /// as its own type and as `TaskFailure`. Throws UsageError for options that cannot be, TimeoutError as asked for.
   template <std::ranges::input_range Calls>
   auto operator()(Calls&& calls) const {
     using R = typename std::remove_cvref_t<std::ranges::range_reference_t<Calls>>::result_type;

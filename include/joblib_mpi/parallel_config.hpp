@@ -1,10 +1,10 @@
 #pragma once
 
+#include <joblib_mpi/backend.hpp>
+
 #include <memory>
 #include <optional>
 #include <string>
-
-#include <joblib_mpi/backend.hpp>
 
 namespace joblib_mpi {
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <joblib_mpi/error.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -8,8 +10,6 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
-
-#include <joblib_mpi/error.hpp>
 
 namespace joblib_mpi {
 
@@ -77,8 +77,10 @@ class PayloadWriter {
   explicit PayloadWriter(Payload& payload) : payload_(&payload) {}
 
   void write_bytes(const void* data, std::size_t size) {
-    const auto* bytes = static_cast<const std::byte*>(data);
-    payload_->head.insert(payload_->head.end(), bytes, bytes + size);
+    if (size == 0) return;
+    const std::size_t position = payload_->head.size();
+    payload_->head.resize(position + size);
+    std::memcpy(payload_->head.data() + position, data, size);
   }
 
   template <class T>

@@ -1,14 +1,14 @@
 #pragma once
 
+#include <joblib_mpi/backend.hpp>
+#include <joblib_mpi/parallel_config.hpp>
+#include <joblib_mpi/serialization.hpp>
+
 #include <memory>
 #include <mutex>
 #include <type_traits>
 #include <utility>
 #include <vector>
-
-#include <joblib_mpi/backend.hpp>
-#include <joblib_mpi/parallel_config.hpp>
-#include <joblib_mpi/serialization.hpp>
 
 namespace joblib_mpi {
 

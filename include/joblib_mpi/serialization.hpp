@@ -1,17 +1,6 @@
 #pragma once
 
-#include <cstdint>
-#include <cstring>
-#include <functional>
-#include <memory>
-#include <span>
-#include <streambuf>
-#include <string>
-#include <string_view>
-#include <type_traits>
-#include <typeinfo>
-#include <utility>
-#include <vector>
+#include <joblib_mpi/payload.hpp>
 
 #include <boost/archive/archive_exception.hpp>
 #include <boost/archive/binary_iarchive.hpp>
@@ -24,7 +13,18 @@
 #include <boost/serialization/utility.hpp>
 #include <boost/serialization/vector.hpp>
 
-#include <joblib_mpi/payload.hpp>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <span>
+#include <streambuf>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
+#include <vector>
 
 /// How values become payloads. Whatever Boost.Serialization can carry works: see its tutorial for giving a class a
 /// `serialize` member, and include its header for a standard container that is not included here.
@@ -123,7 +123,8 @@ void save(PayloadWriter& writer, const T& value) {
   }
 }
 
-/// The same without a copy of a large array: `owner` keeps `*owner` alive and unchanged as long as the payload needs it.
+/// The same without a copy of a large array: `owner` keeps `*owner` alive and unchanged as long as the payload needs
+/// it.
 template <class T>
 void save_owned(PayloadWriter& writer, const std::shared_ptr<const T>& owner) {
   if constexpr (detail::is_plain_array<T>) {
@@ -156,11 +157,18 @@ template <class T>
   } else if constexpr (detail::is_plain_array<T>) {
     const auto size = static_cast<std::size_t>(reader.read<std::uint64_t>());
     const std::size_t bytes = size * sizeof(typename T::value_type);
-    const ByteView source = reader.read<bool>() ? reader.read_part().view() : reader.read_bytes(bytes);
-    if (source.size() != bytes) detail::throw_serialization_error(typeid(T), "deserialize", "its size differs");
     T value;
-    value.resize(size);
-    if (size != 0) std::memcpy(value.data(), source.data(), bytes);
+    if (reader.read<bool>()) {
+      const ByteView part = reader.read_part().view();
+      if (part.size() != bytes) detail::throw_serialization_error(typeid(T), "deserialize", "its size differs");
+      // Straight into the new memory: `resize` would write it twice.
+      const auto* elements = reinterpret_cast<const typename T::value_type*>(part.data());
+      value.assign(elements, elements + size);
+    } else {
+      const ByteView source = reader.read_bytes(bytes);
+      value.resize(size);
+      if (size != 0) std::memcpy(value.data(), source.data(), bytes);
+    }
     return value;
   } else {
     static_assert(std::is_default_constructible_v<T>, "a value that travels between ranks needs a default constructor");

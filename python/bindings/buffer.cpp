@@ -18,8 +18,9 @@ PyType_Slot slots[] = {{Py_bf_getbuffer, reinterpret_cast<void*>(&get_buffer)}, 
 }  // namespace
 
 void bind_buffer(nb::module_& module) {
-  nb::class_<Buffer>(module, "Buffer", nb::type_slots(slots), nb::is_final())
-      .def("__len__", [](const Buffer& buffer) { return buffer.bytes.size(); });
+  nb::class_<Buffer>(module, "Buffer", nb::type_slots(slots), nb::is_final()).def("__len__", [](const Buffer& buffer) {
+    return buffer.bytes.size();
+  });
 }
 
 }  // namespace joblib_mpi

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <nanobind/nanobind.h>
-
 #include <joblib_mpi/payload.hpp>
+
+#include <nanobind/nanobind.h>
 
 namespace joblib_mpi {
 

@@ -1,12 +1,11 @@
 // The compiled part of the Python package. _core.pyi beside the package describes it.
 
-#include <nanobind/nanobind.h>
-
-#include <joblib_mpi/error.hpp>
-
 #include "buffer.hpp"
 #include "core/version.hpp"
 #include "python_session.hpp"
+#include <joblib_mpi/error.hpp>
+
+#include <nanobind/nanobind.h>
 
 namespace nb = nanobind;
 

@@ -1,12 +1,12 @@
 #include "python_payload.hpp"
 
+#include "buffer.hpp"
+
 #include <atomic>
 #include <memory>
 #include <mutex>
 #include <utility>
 #include <vector>
-
-#include "buffer.hpp"
 
 namespace nb = nanobind;
 
@@ -66,7 +66,9 @@ Payload payload_from(const nb::bytes& head, nb::handle buffers) {
   return payload;
 }
 
-nb::bytes head_of(const Payload& payload) { return nb::bytes(payload.head.data(), payload.head.size()); }
+nb::bytes head_of(const Payload& payload) {
+  return nb::bytes(payload.head.data(), payload.head.size());
+}
 
 nb::list buffers_of(const Payload& payload, bool writable) {
   nb::list buffers;
@@ -74,6 +76,8 @@ nb::list buffers_of(const Payload& payload, bool writable) {
   return buffers;
 }
 
-void release_done_buffers() { done_buffers().release(); }
+void release_done_buffers() {
+  done_buffers().release();
+}
 
 }  // namespace joblib_mpi

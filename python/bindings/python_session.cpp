@@ -1,16 +1,15 @@
 #include "python_session.hpp"
 
-#include <algorithm>
-#include <chrono>
-#include <csignal>
-#include <utility>
+#include "python_payload.hpp"
+#include <joblib_mpi/error.hpp>
 
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 
-#include <joblib_mpi/error.hpp>
-
-#include "python_payload.hpp"
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <utility>
 
 namespace nb = nanobind;
 
@@ -117,7 +116,8 @@ ExecutedTask PythonSession::run_task(const nb::callable& run) {
 nb::tuple PythonSession::object(std::uint64_t object) const {
   if (running_) {
     const auto input = std::ranges::find(running_->objects, ObjectId{object}, &ObjectInput::object);
-    if (input != running_->objects.end()) return nb::make_tuple(head_of(*input->value), buffers_of(*input->value, false));
+    if (input != running_->objects.end())
+      return nb::make_tuple(head_of(*input->value), buffers_of(*input->value, false));
   }
   throw nb::key_error(("the running task does not name the scattered object " + std::to_string(object)).c_str());
 }
@@ -130,7 +130,9 @@ nb::object PythonSession::dropped() {
   return objects;
 }
 
-bool PythonSession::interrupt_requested() { return serving_ && session_.executor().interrupt_requested(); }
+bool PythonSession::interrupt_requested() {
+  return serving_ && session_.executor().interrupt_requested();
+}
 
 void bind_session(nb::module_& module) {
   nb::class_<PythonSession>(module, "Session", nb::is_final())

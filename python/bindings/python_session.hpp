@@ -1,14 +1,13 @@
 #pragma once
 
-#include <optional>
-#include <string>
-#include <vector>
-
-#include <pthread.h>
+#include "session/threaded_session.hpp"
 
 #include <nanobind/nanobind.h>
 
-#include "session/threaded_session.hpp"
+#include <optional>
+#include <pthread.h>
+#include <string>
+#include <vector>
 
 namespace joblib_mpi {
 

@@ -23,7 +23,8 @@ from joblib.parallel import (
 )
 
 from joblib_mpi import session as sessions
-from joblib_mpi.dispatcher import Call, Outcome
+from joblib_mpi.call import Call, Outcome
+from joblib_mpi.dispatcher import Dispatcher, Encode
 from joblib_mpi.errors import unpack_error
 from joblib_mpi.scatter import ScatteredObjects, check_scatter
 from joblib_mpi.task_context import TaskContext, authkey, pickled_warning_filters
@@ -84,8 +85,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
     def configure(self, n_jobs: int = 1, parallel: Any = None, scatter: Any = None, **options: Any) -> int:
         """Return the number of tasks at a time, 1 for running them inline; ``options`` are for other backends."""
         session = sessions.require()
-        if session.is_worker or session.is_serving_here():
-            # Within a task, or within the program's task iterator: whoever serves calls must not wait for one.
+        if session.is_worker:  # inside a task
             raise FallbackToBackend(self._local_backend())
         if options.get("initializer") is not None:
             raise TypeError('the "mpi" backend has no initializer: its worker ranks outlive the call')
@@ -127,7 +127,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
                 return  # from a callback that was under way while its call ended
             self._starting.discard(thread)
             running = self._begin(parallel, thread)
-        running.call.submit(func, callback)
+        running.dispatcher.submit(running.call, running.encode, func, callback)
 
     apply_async = submit
 
@@ -180,18 +180,16 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             warning_filters=pickled_warning_filters(),
             authkey=authkey(),
         )
-        call = session.dispatcher.start_call(
-            max_running=_max_running(n_jobs, session.core.n_workers),
-            make_encoder=lambda call: TaskEncoder(context, self._scattered.ids, call.scatter),
-        )
-        self._calls[id(parallel)] = running = _Running(call, parallel, thread)
+        call = session.dispatcher.start_call(_max_running(n_jobs, session.core.n_workers))
+        encode = TaskEncoder(context, self._scattered.ids, call.scatter).encode
+        self._calls[id(parallel)] = running = _Running(session.dispatcher, call, encode, parallel, thread)
         return running
 
     def _end_calls(self) -> None:
         for key, running in list(self._calls.items()):
             if _is_over(running.parallel):
                 self._calls.pop(key, None)
-                running.call.end()
+                running.dispatcher.end_call(running.call)
                 _discard_prepared_batches(running.parallel)
 
     def _scatter(self, scatter: Any) -> None:
@@ -206,7 +204,9 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
 
 
 class _Running(NamedTuple):
+    dispatcher: Dispatcher
     call: Call
+    encode: Encode
     parallel: Any
     thread: int
 

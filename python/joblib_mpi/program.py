@@ -102,7 +102,7 @@ class _Loaded(NamedTuple):
 
 
 def _load_script(path: str) -> _Loaded:
-    absolute = os.path.abspath(path)
+    absolute = os.path.join(os.getcwd(), path)
     try:
         with io.open_code(absolute) as file:
             source = file.read()

@@ -59,10 +59,6 @@ class Session:
                 self._dispatcher = Dispatcher(self.core)
             return self._dispatcher
 
-    def is_serving_here(self) -> bool:
-        """Whether the calling thread is the one that serves all calls, so that it must not wait for one."""
-        return self._dispatcher is not None and self._dispatcher.is_current_thread()
-
     def close(self) -> None:
         """End rank 0's session and thereby the job. Idempotent; does nothing on worker ranks."""
         if self.is_worker or not self.is_mine:

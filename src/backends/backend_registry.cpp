@@ -1,14 +1,12 @@
+#include "backends/sequential_backend.hpp"
+#include "backends/threading_backend.hpp"
 #include <joblib_mpi/backend_registry.hpp>
+#include <joblib_mpi/error.hpp>
 
 #include <algorithm>
 #include <map>
 #include <mutex>
 #include <utility>
-
-#include <joblib_mpi/error.hpp>
-
-#include "backends/sequential_backend.hpp"
-#include "backends/threading_backend.hpp"
 
 namespace joblib_mpi {
 namespace {
@@ -63,11 +61,17 @@ void register_backend(const std::string& name, std::shared_ptr<Backend> backend)
   Registry::instance().add(name, std::move(backend));
 }
 
-void unregister_backend(const std::string& name) { Registry::instance().remove(name); }
+void unregister_backend(const std::string& name) {
+  Registry::instance().remove(name);
+}
 
-std::shared_ptr<Backend> find_backend(const std::string& name) { return Registry::instance().find(name); }
+std::shared_ptr<Backend> find_backend(const std::string& name) {
+  return Registry::instance().find(name);
+}
 
-std::shared_ptr<Backend> default_backend() { return Registry::instance().default_backend(); }
+std::shared_ptr<Backend> default_backend() {
+  return Registry::instance().default_backend();
+}
 
 int count_n_jobs(int n_jobs, int available) {
   if (n_jobs == 0) throw UsageError("n_jobs == 0 in Parallel has no meaning: give at least 1, or -1 for all");

@@ -1,11 +1,11 @@
 #include "backends/mpi_backend.hpp"
 
+#include "backends/sequential_backend.hpp"
+#include "serialization/exception_codec.hpp"
+
 #include <algorithm>
 #include <cstdio>
 #include <utility>
-
-#include "backends/sequential_backend.hpp"
-#include "serialization/exception_codec.hpp"
 
 namespace joblib_mpi {
 
@@ -27,14 +27,16 @@ class MpiBackend::Call final : public BackendCall {
   }
 
   void submit(std::size_t index, Task& task) override {
+    TaskRequest request{index, std::string(task.name()), {}, {}};
     try {
       TaskArguments arguments = task.save(*backend_);
-      driver_->submit(id_, {index, std::string(task.name()), std::move(arguments.payload), std::move(arguments.objects)});
+      request.arguments = std::move(arguments.payload);
+      request.objects = std::move(arguments.objects);
     } catch (...) {
       failed_.push_back({index, std::current_exception()});
       return;
     }
-    driver_->drive();
+    driver_->submit_and_drive(id_, std::move(request));
   }
 
   bool wait(Deadline deadline) override {
@@ -61,7 +63,8 @@ class MpiBackend::Call final : public BackendCall {
         sink_->load(task.ticket, reader);
       } else {
         const int rank = task.worker.value;
-        sink_->fail(task.ticket, load_exception(reader, rank, backend_->ranks_.hosts.at(static_cast<std::size_t>(rank))));
+        sink_->fail(task.ticket,
+                    load_exception(reader, rank, backend_->ranks_.hosts.at(static_cast<std::size_t>(rank))));
       }
     } catch (const SerializationError&) {
       sink_->fail(task.ticket, std::current_exception());
@@ -82,7 +85,9 @@ MpiBackend::MpiBackend(CoordinatorDriver& driver, Ranks ranks)
   connection_->driver = &driver;
 }
 
-MpiBackend::~MpiBackend() { disconnect(); }
+MpiBackend::~MpiBackend() {
+  disconnect();
+}
 
 void MpiBackend::disconnect() {
   const std::lock_guard lock(connection_->mutex);
@@ -91,9 +96,10 @@ void MpiBackend::disconnect() {
 
 int MpiBackend::effective_n_jobs(int n_jobs) const {
   if (workers() == 0) {
-    [[maybe_unused]] static const int warned = std::fprintf(
-        stderr, "joblib_mpi: there is one rank only, so tasks run on it one after another; start more, as in "
-                "\"mpirun -n 4\"\n");
+    [[maybe_unused]] static const int warned =
+        std::fprintf(stderr,
+                     "joblib_mpi: there is one rank only, so tasks run on it one after another; start more, as in "
+                     "\"mpirun -n 4\"\n");
   }
   return std::min(count_n_jobs(n_jobs, workers()), std::max(workers(), 1));
 }

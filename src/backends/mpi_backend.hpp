@@ -1,14 +1,13 @@
 #pragma once
 
+#include "coordinator/coordinator_driver.hpp"
+#include <joblib_mpi/backend.hpp>
+
 #include <functional>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
-
-#include <joblib_mpi/backend.hpp>
-
-#include "coordinator/coordinator_driver.hpp"
 
 namespace joblib_mpi {
 
@@ -16,9 +15,9 @@ namespace joblib_mpi {
 class MpiBackend final : public Backend {
  public:
   struct Ranks {
-    std::vector<std::string> hosts;      ///< by rank
+    std::vector<std::string> hosts;  ///< by rank
     bool any_thread_may_call_mpi = true;
-    std::thread::id session_thread;      ///< the only one otherwise
+    std::thread::id session_thread;  ///< the only one otherwise
   };
 
   MpiBackend(CoordinatorDriver& driver, Ranks ranks);

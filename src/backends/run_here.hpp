@@ -1,10 +1,10 @@
 #pragma once
 
-#include <exception>
-#include <memory>
-
 #include <joblib_mpi/backend.hpp>
 #include <joblib_mpi/parallel_config.hpp>
+
+#include <exception>
+#include <memory>
 
 namespace joblib_mpi {
 

@@ -1,9 +1,9 @@
 #include "backends/sequential_backend.hpp"
 
+#include "backends/run_here.hpp"
+
 #include <cassert>
 #include <deque>
-
-#include "backends/run_here.hpp"
 
 namespace joblib_mpi {
 namespace {

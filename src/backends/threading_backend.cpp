@@ -1,14 +1,13 @@
 #include "backends/threading_backend.hpp"
 
+#include "backends/run_here.hpp"
+
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <sched.h>
 #include <thread>
 #include <vector>
-
-#include <sched.h>
-
-#include "backends/run_here.hpp"
 
 namespace joblib_mpi {
 namespace {
@@ -98,7 +97,9 @@ int usable_cores() {
 
 }  // namespace
 
-int ThreadingBackend::effective_n_jobs(int n_jobs) const { return count_n_jobs(n_jobs, usable_cores()); }
+int ThreadingBackend::effective_n_jobs(int n_jobs) const {
+  return count_n_jobs(n_jobs, usable_cores());
+}
 
 std::unique_ptr<BackendCall> ThreadingBackend::start_call(int n_jobs, ResultSink& sink) {
   return std::make_unique<ThreadingCall>(n_jobs, sink);

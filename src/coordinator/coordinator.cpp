@@ -1,8 +1,8 @@
 #include "coordinator/coordinator.hpp"
 
-#include <utility>
-
 #include "protocol/wire_format.hpp"
+
+#include <utility>
 
 namespace joblib_mpi {
 namespace {
@@ -63,15 +63,15 @@ void Coordinator::drop_unused(ObjectId object, const SharedObject& state) {
   objects_.erase(object);
 }
 
-bool Coordinator::progress() {
-  bool active = flush();
+bool Coordinator::progress(Outlook outlook) {
+  bool active = flush(outlook);
   if (const std::optional<ArrivedFrame> arrived = transport_->receive()) {
     active = true;
     for (FrameReader reader(arrived->frame); !reader.at_end();) {
       std::visit([&](auto&& message) { handle(WorkerId{arrived->source}, std::forward<decltype(message)>(message)); },
                  reader.next_to_coordinator());
     }
-    flush();
+    flush(outlook);
   }
   store_->progress();
   return active;
@@ -79,13 +79,13 @@ bool Coordinator::progress() {
 
 void Coordinator::stop_workers(const to_worker::Stop& stop) {
   tell_all(stop);
-  flush();
+  flush(Outlook::nothing_known);
 }
 
 std::vector<ServingWorker> Coordinator::serving_workers() const {
   std::vector<ServingWorker> serving;
   for (int rank = 1; rank < transport_->size(); ++rank) {
-    if (!lines_[static_cast<std::size_t>(rank)].serving) continue;
+    if (!line(WorkerId{rank}).serving) continue;
     const TaskTable::Entry* task = tasks_.any_of(WorkerId{rank});
     serving.push_back({WorkerId{rank}, task == nullptr ? "" : task->request.name});
   }
@@ -105,20 +105,25 @@ void Coordinator::perform(const action::Assign& action) {
   entry.worker = action.worker;
   append(frame_for_task(action.worker),
          to_worker::RunTask{action.task, entry.call, entry.request.objects, std::move(entry.request.arguments)});
+  if (!can_wait(line(action.worker))) urgent_ = true;
 }
 
 void Coordinator::perform(const action::Complete& action) {
   const TaskTable::Entry& entry = tasks_.at(action.task);
   CompletionSink* sink = entry.sink;
-  FinishedTask finished{entry.call, entry.request.ticket, finishing_from_, finishing_->ending == to_coordinator::TaskEnding::returned,
-                        std::move(finishing_->result)};
+  FinishedTask finished{entry.call, entry.request.ticket, finishing_from_,
+                        finishing_->ending == to_coordinator::TaskEnding::returned, std::move(finishing_->result)};
   remove(action.task);
   sink->finished(std::move(finished));
 }
 
-void Coordinator::perform(const action::Discard& action) { remove(action.task); }
+void Coordinator::perform(const action::Discard& action) {
+  remove(action.task);
+}
 
-void Coordinator::perform(const action::CancelCall& action) { tell(action.worker, to_worker::CancelCall{action.call}); }
+void Coordinator::perform(const action::CancelCall& action) {
+  tell(action.worker, to_worker::CancelCall{action.call});
+}
 
 void Coordinator::remove(TaskId task) {
   for (const ObjectId object : tasks_.at(task).request.objects) {
@@ -132,16 +137,17 @@ void Coordinator::remove(TaskId task) {
 void Coordinator::handle(WorkerId worker, to_coordinator::TaskFinished&& message) {
   finishing_ = &message;
   finishing_from_ = worker;
+  --line(worker).tasks_sent;
   tell_scheduler(event::TaskFinished{message.task, message.seconds});
   finishing_ = nullptr;
 }
 
 void Coordinator::handle(WorkerId worker, const to_coordinator::Goodbye&) {
-  lines_[static_cast<std::size_t>(worker.value)].serving = false;
+  line(worker).serving = false;
 }
 
 Frame& Coordinator::frame_for_task(WorkerId worker) {
-  WorkerLine& line = lines_[static_cast<std::size_t>(worker.value)];
+  WorkerLine& line = this->line(worker);
   const bool full = line.frames.empty() || line.tasks_in_last >= tasks_per_message_ ||
                     line.frames.back().body.size() > most_bytes_per_shared_frame || !line.frames.back().parts.empty();
   if (full) {
@@ -149,16 +155,18 @@ Frame& Coordinator::frame_for_task(WorkerId worker) {
     line.tasks_in_last = 0;
   }
   ++line.tasks_in_last;
+  ++line.tasks_in_frames;
   if (!std::exchange(line.unflushed, true)) unflushed_.push_back(worker);
   return line.frames.back();
 }
 
 template <class Message>
 void Coordinator::tell(WorkerId worker, Message&& message) {
-  WorkerLine& line = lines_[static_cast<std::size_t>(worker.value)];
+  WorkerLine& line = this->line(worker);
   if (line.frames.empty()) line.frames.emplace_back();
   if (!std::exchange(line.unflushed, true)) unflushed_.push_back(worker);
   append(line.frames.back(), std::forward<Message>(message));
+  urgent_ = true;
 }
 
 template <class Message>
@@ -166,16 +174,25 @@ void Coordinator::tell_all(const Message& message) {
   for (int rank = 1; rank < transport_->size(); ++rank) tell(WorkerId{rank}, message);
 }
 
-bool Coordinator::flush() {
+bool Coordinator::can_wait(const WorkerLine& line) const {
+  return line.frames.size() == 1 && line.tasks_in_last < tasks_per_message_ &&
+         line.tasks_sent >= (tasks_per_message_ + 1) / 2;
+}
+
+bool Coordinator::flush(Outlook outlook) {
   if (unflushed_.empty() && unpublished_.empty() && unused_.empty()) return false;
-  for (const WorkerId worker : unflushed_) {
-    WorkerLine& line = lines_[static_cast<std::size_t>(worker.value)];
+  urgent_ = false;
+  const bool may_wait = outlook == Outlook::more_tasks_soon && unpublished_.empty();
+  std::erase_if(unflushed_, [&](WorkerId worker) {
+    WorkerLine& line = this->line(worker);
+    if (may_wait && can_wait(line)) return false;
     for (Frame& frame : line.frames) transport_->send(worker.value, frame);
     line.frames.resize(1);  // its memory is used again
+    line.tasks_sent += std::exchange(line.tasks_in_frames, 0);
     line.tasks_in_last = 0;
     line.unflushed = false;
-  }
-  unflushed_.clear();
+    return true;
+  });
   // Workers take part in a broadcast once they have heard of it, so the announcements above go first.
   for (Unpublished& object : unpublished_) store_->publish(object.id, std::move(object.value));
   unpublished_.clear();

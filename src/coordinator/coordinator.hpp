@@ -1,16 +1,16 @@
 #pragma once
 
-#include <cstddef>
-#include <string>
-#include <unordered_map>
-#include <vector>
-
 #include "coordinator/task_table.hpp"
 #include "core/settings.hpp"
 #include "protocol/messages.hpp"
 #include "scheduler/scheduler.hpp"
 #include "store/object_store.hpp"
 #include "transport/transport.hpp"
+
+#include <cstddef>
+#include <string>
+#include <unordered_map>
+#include <vector>
 
 namespace joblib_mpi {
 
@@ -52,8 +52,16 @@ class Coordinator {
   [[nodiscard]] ObjectId share(Payload value);
   void drop(ObjectId object);
 
+  /// Whether more tasks are about to be submitted, so that one more may join those that wait to be sent.
+  enum class Outlook { more_tasks_soon, nothing_known };
+
   /// Takes what has arrived, passes on what is decided. True if there was anything to do. Never waits.
-  bool progress();
+  ///
+  /// With `more_tasks_soon`, tasks stay here while they fit into a message with the next ones, unless their worker is
+  /// about to run out of work. They are tiny ones: others are never assigned ahead. Another `progress` must follow.
+  bool progress(Outlook outlook = Outlook::nothing_known);
+  /// Whether something is decided that should not wait, even with `more_tasks_soon`.
+  [[nodiscard]] bool is_urgent() const noexcept { return urgent_; }
 
   /// Asks all workers to leave.
   void stop_workers(const to_worker::Stop& stop);
@@ -68,6 +76,8 @@ class Coordinator {
   struct WorkerLine {
     std::vector<Frame> frames;
     std::size_t tasks_in_last = 0;
+    std::size_t tasks_in_frames = 0;
+    std::size_t tasks_sent = 0;  // and not finished
     bool unflushed = false;
     bool serving = true;
   };
@@ -94,8 +104,11 @@ class Coordinator {
   void tell(WorkerId worker, Message&& message);
   template <class Message>
   void tell_all(const Message& message);
+  [[nodiscard]] WorkerLine& line(WorkerId worker) { return lines_[static_cast<std::size_t>(worker.value)]; }
+  [[nodiscard]] const WorkerLine& line(WorkerId worker) const { return lines_[static_cast<std::size_t>(worker.value)]; }
   [[nodiscard]] Frame& frame_for_task(WorkerId worker);
-  bool flush();
+  bool flush(Outlook outlook);
+  [[nodiscard]] bool can_wait(const WorkerLine& line) const;
 
   Transport* transport_;
   ObjectStore* store_;
@@ -110,6 +123,7 @@ class Coordinator {
   std::unordered_map<ObjectId, SharedObject> objects_;
   std::vector<WorkerLine> lines_;  // by rank; rank 0's is unused
   std::vector<WorkerId> unflushed_;
+  bool urgent_ = false;
   std::vector<Unpublished> unpublished_;
   std::vector<ObjectId> unused_;  // to be forgotten by the store
   std::uint64_t calls_started_ = 0;

@@ -34,6 +34,16 @@ bool CoordinatorDriver::drive() {
   return coordinator_->progress();
 }
 
+void CoordinatorDriver::submit_and_drive(CallId call, TaskRequest request) {
+  // A look for results costs about as much as all else that is done for a tiny task here, so not each task pays it.
+  constexpr unsigned tasks_between_turns = 8;
+  const std::lock_guard lock(mutex_);
+  coordinator_->submit(call, std::move(request));
+  if (coordinator_->is_urgent() || ++submitted_ % tasks_between_turns == 0) {
+    coordinator_->progress(Coordinator::Outlook::more_tasks_soon);
+  }
+}
+
 bool CoordinatorDriver::wait(ResultInbox& inbox, std::vector<FinishedTask>& results,
                              std::optional<Clock::time_point> deadline) {
   IdleWaiter waiter(settings_, has_own_core_);
@@ -53,7 +63,8 @@ bool CoordinatorDriver::wait(ResultInbox& inbox, std::vector<FinishedTask>& resu
 }
 
 std::vector<ServingWorker> CoordinatorDriver::stop_workers(const to_worker::Stop& stop, double seconds) {
-  const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  const auto deadline =
+      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
   IdleWaiter waiter(settings_, has_own_core_);
   {
     const std::lock_guard lock(mutex_);

@@ -1,13 +1,13 @@
 #pragma once
 
+#include "coordinator/coordinator.hpp"
+#include "core/idle_waiter.hpp"
+#include "core/settings.hpp"
+
 #include <chrono>
 #include <mutex>
 #include <optional>
 #include <vector>
-
-#include "coordinator/coordinator.hpp"
-#include "core/idle_waiter.hpp"
-#include "core/settings.hpp"
 
 namespace joblib_mpi {
 
@@ -41,6 +41,8 @@ class CoordinatorDriver {
 
   /// One turn; true if there was something to do.
   bool drive();
+  /// Submits one of many tasks, and takes a turn if it is time. A `drive` or `wait` must follow the last.
+  void submit_and_drive(CallId call, TaskRequest request);
   /// Drives until something has come and moves it to `results`, which must be empty. False after the deadline.
   [[nodiscard]] bool wait(ResultInbox& inbox, std::vector<FinishedTask>& results,
                           std::optional<Clock::time_point> deadline);
@@ -52,6 +54,7 @@ class CoordinatorDriver {
   Coordinator* coordinator_;
   const Settings settings_;
   const bool has_own_core_;
+  unsigned submitted_ = 0;
 };
 
 }  // namespace joblib_mpi

@@ -1,13 +1,13 @@
 #pragma once
 
+#include <joblib_mpi/ids.hpp>
+#include <joblib_mpi/payload.hpp>
+
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include <joblib_mpi/ids.hpp>
-#include <joblib_mpi/payload.hpp>
 
 namespace joblib_mpi {
 

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <joblib_mpi/payload.hpp>
+
 #include <span>
 #include <vector>
-
-#include <joblib_mpi/payload.hpp>
 
 namespace joblib_mpi {
 

@@ -1,7 +1,6 @@
 #include "core/idle_waiter.hpp"
 
 #include <algorithm>
-
 #include <sched.h>
 
 namespace joblib_mpi {

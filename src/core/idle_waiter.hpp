@@ -1,11 +1,11 @@
 #pragma once
 
+#include "core/settings.hpp"
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
-
-#include "core/settings.hpp"
 
 namespace joblib_mpi {
 

@@ -1,5 +1,11 @@
 #include "core/program_identity.hpp"
 
+#include "core/version.hpp"
+
+#include <elf.h>
+#include <link.h>
+#include <xxhash.h>
+
 #include <array>
 #include <cstdint>
 #include <cstdio>
@@ -8,12 +14,6 @@
 #include <fstream>
 #include <system_error>
 #include <vector>
-
-#include <elf.h>
-#include <link.h>
-#include <xxhash.h>
-
-#include "core/version.hpp"
 
 namespace joblib_mpi {
 namespace {
@@ -28,7 +28,9 @@ std::string hexadecimal(const unsigned char* bytes, std::size_t size) {
   return text;
 }
 
-constexpr std::size_t round_up_to_4(std::size_t size) { return (size + 3) & ~std::size_t{3}; }
+constexpr std::size_t round_up_to_4(std::size_t size) {
+  return (size + 3) & ~std::size_t{3};
+}
 
 /// The build id out of one segment of ELF notes, or nothing.
 std::string build_id_in(const unsigned char* notes, std::size_t size) {

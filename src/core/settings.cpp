@@ -1,10 +1,10 @@
 #include "core/settings.hpp"
 
+#include <joblib_mpi/error.hpp>
+
 #include <charconv>
 #include <cstdlib>
 #include <string_view>
-
-#include <joblib_mpi/error.hpp>
 
 namespace joblib_mpi {
 namespace {

@@ -1,11 +1,11 @@
 #pragma once
 
+#include <joblib_mpi/ids.hpp>
+#include <joblib_mpi/payload.hpp>
+
 #include <memory>
 #include <optional>
 #include <vector>
-
-#include <joblib_mpi/ids.hpp>
-#include <joblib_mpi/payload.hpp>
 
 namespace joblib_mpi {
 

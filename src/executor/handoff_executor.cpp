@@ -2,9 +2,8 @@
 
 #include <cassert>
 #include <chrono>
-#include <utility>
-
 #include <sched.h>
+#include <utility>
 
 namespace joblib_mpi {
 namespace {

@@ -1,12 +1,12 @@
 #pragma once
 
+#include "core/idle_waiter.hpp"
+#include "executor/executor.hpp"
+
 #include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
-
-#include "core/idle_waiter.hpp"
-#include "executor/executor.hpp"
 
 namespace joblib_mpi {
 

@@ -15,6 +15,8 @@ void InProcessExecutor::start(ExecutorTask task) {
   finished_.emplace(task.task, returned, duration.count(), std::move(result));
 }
 
-std::optional<ExecutedTask> InProcessExecutor::take_finished() { return std::exchange(finished_, std::nullopt); }
+std::optional<ExecutedTask> InProcessExecutor::take_finished() {
+  return std::exchange(finished_, std::nullopt);
+}
 
 }  // namespace joblib_mpi

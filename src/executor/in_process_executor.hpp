@@ -1,8 +1,8 @@
 #pragma once
 
-#include <functional>
-
 #include "executor/executor.hpp"
+
+#include <functional>
 
 namespace joblib_mpi {
 

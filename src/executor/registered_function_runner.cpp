@@ -1,11 +1,10 @@
 #include "executor/registered_function_runner.hpp"
 
-#include <algorithm>
-#include <string>
-
+#include "serialization/exception_codec.hpp"
 #include <joblib_mpi/parallel_config.hpp>
 
-#include "serialization/exception_codec.hpp"
+#include <algorithm>
+#include <string>
 
 namespace joblib_mpi {
 

@@ -1,10 +1,9 @@
 #pragma once
 
-#include <unordered_map>
-
+#include "executor/in_process_executor.hpp"
 #include <joblib_mpi/function_registry.hpp>
 
-#include "executor/in_process_executor.hpp"
+#include <unordered_map>
 
 namespace joblib_mpi {
 

@@ -1,9 +1,9 @@
 #include "mpi/mpi_check.hpp"
 
+#include <joblib_mpi/error.hpp>
+
 #include <array>
 #include <string>
-
-#include <joblib_mpi/error.hpp>
 
 namespace joblib_mpi {
 

@@ -1,15 +1,13 @@
 #include "mpi/mpi_world.hpp"
 
+#include "mpi/mpi_check.hpp"
+#include <joblib_mpi/error.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <cstring>
-
 #include <sched.h>
-
-#include <joblib_mpi/error.hpp>
-
-#include "mpi/mpi_check.hpp"
 
 namespace joblib_mpi {
 namespace {
@@ -32,10 +30,14 @@ void set_text(std::array<char, size>& place, const std::string& text) {
 
 const char* name_of(boost::mpi::threading::level level) {
   switch (level) {
-    case boost::mpi::threading::single: return "MPI_THREAD_SINGLE";
-    case boost::mpi::threading::funneled: return "MPI_THREAD_FUNNELED";
-    case boost::mpi::threading::serialized: return "MPI_THREAD_SERIALIZED";
-    default: return "MPI_THREAD_MULTIPLE";
+    case boost::mpi::threading::single:
+      return "MPI_THREAD_SINGLE";
+    case boost::mpi::threading::funneled:
+      return "MPI_THREAD_FUNNELED";
+    case boost::mpi::threading::serialized:
+      return "MPI_THREAD_SERIALIZED";
+    default:
+      return "MPI_THREAD_MULTIPLE";
   }
 }
 

@@ -1,11 +1,11 @@
 #pragma once
 
+#include <boost/mpi/communicator.hpp>
+#include <boost/mpi/environment.hpp>
+
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <boost/mpi/communicator.hpp>
-#include <boost/mpi/environment.hpp>
 
 namespace joblib_mpi {
 

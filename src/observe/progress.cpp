@@ -17,7 +17,9 @@ Progress::Progress(int verbose, int n_jobs, std::optional<std::size_t> total)
   if (verbose_ > 0) last_print_ = start_ = Clock::now();
 }
 
-double Progress::elapsed_seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+double Progress::elapsed_seconds() const {
+  return std::chrono::duration<double>(Clock::now() - start_).count();
+}
 
 void Progress::print_if_due() {
   if (Clock::now() - last_print_ < pause_between_lines(verbose_)) return;

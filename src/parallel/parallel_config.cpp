@@ -1,8 +1,7 @@
+#include <joblib_mpi/backend_registry.hpp>
 #include <joblib_mpi/parallel_config.hpp>
 
 #include <utility>
-
-#include <joblib_mpi/backend_registry.hpp>
 
 namespace joblib_mpi {
 namespace {
@@ -12,7 +11,9 @@ using detail::ActiveConfig;
 thread_local std::shared_ptr<const ActiveConfig> current;
 
 /// A copy of what applies now, to be changed by an inner scope. Its backend may be null: the default.
-ActiveConfig inherited() { return current ? *current : ActiveConfig{}; }
+ActiveConfig inherited() {
+  return current ? *current : ActiveConfig{};
+}
 
 std::shared_ptr<const void> enter(ActiveConfig config) {
   return std::exchange(current, std::make_shared<const ActiveConfig>(std::move(config)));
@@ -35,7 +36,9 @@ parallel_config::parallel_config(ParallelConfigOptions options) {
   outer_ = enter(std::move(config));
 }
 
-parallel_config::~parallel_config() { leave(std::move(outer_)); }
+parallel_config::~parallel_config() {
+  leave(std::move(outer_));
+}
 
 detail::ActiveConfig detail::active_config() {
   ActiveConfig config = inherited();
@@ -49,6 +52,8 @@ detail::TaskScope::TaskScope() : outer_(current) {
   current = inside_task;
 }
 
-detail::TaskScope::~TaskScope() { leave(std::move(outer_)); }
+detail::TaskScope::~TaskScope() {
+  leave(std::move(outer_));
+}
 
 }  // namespace joblib_mpi

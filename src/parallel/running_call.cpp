@@ -1,14 +1,13 @@
-#include <chrono>
-#include <exception>
-#include <memory>
-#include <string>
-
+#include "observe/progress.hpp"
+#include "parallel/dispatch_window.hpp"
 #include <joblib_mpi/backend_registry.hpp>
 #include <joblib_mpi/parallel.hpp>
 #include <joblib_mpi/parallel_config.hpp>
 
-#include "observe/progress.hpp"
-#include "parallel/dispatch_window.hpp"
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <string>
 
 namespace joblib_mpi::detail {
 namespace {
@@ -54,7 +53,9 @@ RunningCall::RunningCall(const ParallelOptions& options, std::optional<std::size
 
 RunningCall::~RunningCall() = default;
 
-void RunningCall::start(ResultSink& sink) { state_->call = state_->backend->start_call(state_->n_jobs, sink); }
+void RunningCall::start(ResultSink& sink) {
+  state_->call = state_->backend->start_call(state_->n_jobs, sink);
+}
 
 void RunningCall::submit(std::size_t index, Task& task) {
   while (!state_->window.has_room()) wait();
@@ -70,9 +71,8 @@ void RunningCall::finish() {
 void RunningCall::wait() {
   BackendCall::Deadline deadline;
   if (state_->timeout_seconds) {
-    deadline = std::chrono::steady_clock::now() +
-               std::chrono::duration_cast<std::chrono::steady_clock::duration>(
-                   std::chrono::duration<double>(*state_->timeout_seconds));
+    deadline = std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+                                                      std::chrono::duration<double>(*state_->timeout_seconds));
   }
   if (!state_->call->wait(deadline)) {
     throw TimeoutError("no task finished within timeout_seconds = " + std::to_string(*state_->timeout_seconds) +

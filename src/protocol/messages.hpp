@@ -1,12 +1,12 @@
 #pragma once
 
+#include <joblib_mpi/ids.hpp>
+#include <joblib_mpi/payload.hpp>
+
 #include <cstdint>
 #include <string>
 #include <variant>
 #include <vector>
-
-#include <joblib_mpi/ids.hpp>
-#include <joblib_mpi/payload.hpp>
 
 namespace joblib_mpi {
 

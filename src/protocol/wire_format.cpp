@@ -102,7 +102,9 @@ void append(Frame& frame, to_worker::RunTask&& message) {
   write_payload(writer, frame, std::move(message.arguments));
 }
 
-void append(Frame& frame, const to_worker::CancelCall& message) { append_plain<MessageToWorker>(frame, message); }
+void append(Frame& frame, const to_worker::CancelCall& message) {
+  append_plain<MessageToWorker>(frame, message);
+}
 
 void append(Frame& frame, const to_worker::ShareObject& message) {
   BodyWriter writer(frame, 1 + sizeof message.object + list_bytes(message.part_bytes));
@@ -110,7 +112,9 @@ void append(Frame& frame, const to_worker::ShareObject& message) {
   write_list(writer, message.part_bytes);
 }
 
-void append(Frame& frame, const to_worker::DropObject& message) { append_plain<MessageToWorker>(frame, message); }
+void append(Frame& frame, const to_worker::DropObject& message) {
+  append_plain<MessageToWorker>(frame, message);
+}
 
 void append(Frame& frame, const to_worker::Stop& message) {
   BodyWriter writer(frame, 1 + sizeof message.status + list_bytes(message.failure));
@@ -119,8 +123,8 @@ void append(Frame& frame, const to_worker::Stop& message) {
 }
 
 void append(Frame& frame, to_coordinator::TaskFinished&& message) {
-  BodyWriter writer(frame, 1 + sizeof message.task + sizeof message.ending + sizeof message.seconds +
-                               payload_bytes(message.result));
+  BodyWriter writer(
+      frame, 1 + sizeof message.task + sizeof message.ending + sizeof message.seconds + payload_bytes(message.result));
   writer << kind_of<MessageToCoordinator, to_coordinator::TaskFinished>() << message.task << message.ending
          << message.seconds;
   write_payload(writer, frame, std::move(message.result));

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <cstddef>
-
-#include "protocol/messages.hpp"
 #include "core/frame.hpp"
+#include "protocol/messages.hpp"
+
+#include <cstddef>
 
 namespace joblib_mpi {
 

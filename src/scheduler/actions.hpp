@@ -1,9 +1,9 @@
 #pragma once
 
+#include <joblib_mpi/ids.hpp>
+
 #include <variant>
 #include <vector>
-
-#include <joblib_mpi/ids.hpp>
 
 namespace joblib_mpi {
 

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <joblib_mpi/ids.hpp>
+
 #include <cstddef>
 #include <variant>
-
-#include <joblib_mpi/ids.hpp>
 
 namespace joblib_mpi {
 

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <joblib_mpi/ids.hpp>
+
 #include <cstddef>
 #include <deque>
-
-#include <joblib_mpi/ids.hpp>
 
 namespace joblib_mpi {
 

@@ -1,16 +1,15 @@
 #pragma once
 
-#include <cstddef>
-#include <optional>
-#include <vector>
-
-#include <joblib_mpi/ids.hpp>
-
 #include "scheduler/actions.hpp"
 #include "scheduler/credits.hpp"
 #include "scheduler/events.hpp"
 #include "scheduler/ready_queue.hpp"
 #include "scheduler/worker_table.hpp"
+#include <joblib_mpi/ids.hpp>
+
+#include <cstddef>
+#include <optional>
+#include <vector>
 
 namespace joblib_mpi {
 
@@ -67,8 +66,8 @@ class Scheduler {
 
   SchedulerOptions options_;
   WorkerTable workers_;
-  std::vector<Call> calls_;  // a handful at most
-  std::size_t turn_ = 0;     // the call that is served next
+  std::vector<Call> calls_;     // a handful at most
+  std::size_t turn_ = 0;        // the call that is served next
   std::vector<HeldTask> held_;  // by task slot
 };
 

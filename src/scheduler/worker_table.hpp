@@ -1,10 +1,10 @@
 #pragma once
 
+#include <joblib_mpi/ids.hpp>
+
 #include <cstddef>
 #include <optional>
 #include <vector>
-
-#include <joblib_mpi/ids.hpp>
 
 namespace joblib_mpi {
 

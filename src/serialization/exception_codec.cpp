@@ -1,16 +1,16 @@
 #include "serialization/exception_codec.hpp"
 
+#include <joblib_mpi/exceptions.hpp>
+#include <joblib_mpi/serialization.hpp>
+
+#include <boost/core/demangle.hpp>
+
 #include <mutex>
 #include <new>
 #include <stdexcept>
 #include <system_error>
 #include <typeindex>
 #include <unordered_map>
-
-#include <boost/core/demangle.hpp>
-
-#include <joblib_mpi/exceptions.hpp>
-#include <joblib_mpi/serialization.hpp>
 
 namespace joblib_mpi {
 namespace {

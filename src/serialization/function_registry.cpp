@@ -40,7 +40,8 @@ std::string function_name(std::string_view pretty_function) {
   int depth = 0;  // of brackets within the name, as of a template or a lambda's place
   for (std::size_t end = 0; end < name.size(); ++end) {
     const char character = name[end];
-    if (depth == 0 && (character == ';' || character == ',' || character == ']')) return std::string(name.substr(0, end));
+    if (depth == 0 && (character == ';' || character == ',' || character == ']'))
+      return std::string(name.substr(0, end));
     if (character == '<' || character == '(' || character == '{') ++depth;
     if (character == '>' || character == ')' || character == '}') --depth;
   }

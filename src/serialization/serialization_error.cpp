@@ -1,8 +1,8 @@
-#include <string>
+#include <joblib_mpi/serialization.hpp>
 
 #include <boost/core/demangle.hpp>
 
-#include <joblib_mpi/serialization.hpp>
+#include <string>
 
 namespace joblib_mpi::detail {
 

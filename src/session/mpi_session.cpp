@@ -1,11 +1,3 @@
-#include <joblib_mpi/mpi_session.hpp>
-
-#include <thread>
-
-#include <joblib_mpi/backend_registry.hpp>
-#include <joblib_mpi/error.hpp>
-#include <joblib_mpi/function_registry.hpp>
-
 #include "backends/mpi_backend.hpp"
 #include "backends/sequential_backend.hpp"
 #include "coordinator/coordinator_driver.hpp"
@@ -15,6 +7,12 @@
 #include "session/rank_parts.hpp"
 #include "store/broadcast_store.hpp"
 #include "worker/worker.hpp"
+#include <joblib_mpi/backend_registry.hpp>
+#include <joblib_mpi/error.hpp>
+#include <joblib_mpi/function_registry.hpp>
+#include <joblib_mpi/mpi_session.hpp>
+
+#include <thread>
 
 namespace joblib_mpi {
 namespace {
@@ -66,9 +64,13 @@ MpiSession::~MpiSession() {
   }
 }
 
-int MpiSession::rank() const { return state_->parts.world.rank(); }
+int MpiSession::rank() const {
+  return state_->parts.world.rank();
+}
 
-int MpiSession::size() const { return state_->parts.world.size(); }
+int MpiSession::size() const {
+  return state_->parts.world.size();
+}
 
 int MpiSession::run_function(const std::function<int()>& function) {
   state_->has_run = true;

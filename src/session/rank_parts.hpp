@@ -1,13 +1,13 @@
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "coordinator/coordinator.hpp"
 #include "core/idle_waiter.hpp"
 #include "core/settings.hpp"
 #include "mpi/mpi_world.hpp"
 #include "transport/mpi_transport.hpp"
+
+#include <string>
+#include <vector>
 
 namespace joblib_mpi {
 

@@ -1,19 +1,18 @@
 #include "session/threaded_session.hpp"
 
+#include "coordinator/coordinator_driver.hpp"
+#include "session/rank_parts.hpp"
+#include "store/broadcast_store.hpp"
+#include "worker/worker.hpp"
+
 #include <chrono>
 #include <condition_variable>
 #include <future>
 #include <mutex>
 #include <optional>
+#include <sched.h>
 #include <thread>
 #include <utility>
-
-#include <sched.h>
-
-#include "coordinator/coordinator_driver.hpp"
-#include "session/rank_parts.hpp"
-#include "store/broadcast_store.hpp"
-#include "worker/worker.hpp"
 
 namespace joblib_mpi {
 namespace {
@@ -164,9 +163,13 @@ void ThreadedSession::State::serve(RankParts& parts, std::promise<void>& started
   executor->close();
 }
 
-int ThreadedSession::rank() const noexcept { return state_->rank; }
+int ThreadedSession::rank() const noexcept {
+  return state_->rank;
+}
 
-const std::vector<std::string>& ThreadedSession::hosts() const noexcept { return state_->hosts; }
+const std::vector<std::string>& ThreadedSession::hosts() const noexcept {
+  return state_->hosts;
+}
 
 CallId ThreadedSession::start_call(std::size_t max_running) {
   return state_->driver->start_call(max_running, state_->results);
@@ -193,9 +196,13 @@ void ThreadedSession::drop(ObjectId object) {
   state_->waiter->notify();
 }
 
-std::vector<FinishedTask> ThreadedSession::next_results(double seconds) { return state_->results.take(seconds); }
+std::vector<FinishedTask> ThreadedSession::next_results(double seconds) {
+  return state_->results.take(seconds);
+}
 
-void ThreadedSession::wake() { state_->results.wake(); }
+void ThreadedSession::wake() {
+  state_->results.wake();
+}
 
 void ThreadedSession::close(int status) {
   const std::lock_guard lock(state_->close_mutex);
@@ -206,7 +213,9 @@ void ThreadedSession::close(int status) {
   state_->thread.join();
 }
 
-HandoffExecutor& ThreadedSession::executor() noexcept { return *state_->executor; }
+HandoffExecutor& ThreadedSession::executor() noexcept {
+  return *state_->executor;
+}
 
 int ThreadedSession::leave() {
   if (state_->thread.joinable()) state_->thread.join();

@@ -1,16 +1,15 @@
 #pragma once
 
+#include "coordinator/coordinator.hpp"
+#include "executor/handoff_executor.hpp"
+#include <joblib_mpi/ids.hpp>
+#include <joblib_mpi/payload.hpp>
+
 #include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <joblib_mpi/ids.hpp>
-#include <joblib_mpi/payload.hpp>
-
-#include "coordinator/coordinator.hpp"
-#include "executor/handoff_executor.hpp"
 
 namespace joblib_mpi {
 

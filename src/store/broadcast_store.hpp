@@ -1,10 +1,10 @@
 #pragma once
 
-#include <deque>
-#include <unordered_map>
-
 #include "store/object_store.hpp"
 #include "transport/transport.hpp"
+
+#include <deque>
+#include <unordered_map>
 
 namespace joblib_mpi {
 

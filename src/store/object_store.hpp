@@ -1,11 +1,11 @@
 #pragma once
 
+#include <joblib_mpi/ids.hpp>
+#include <joblib_mpi/payload.hpp>
+
 #include <cstdint>
 #include <memory>
 #include <span>
-
-#include <joblib_mpi/ids.hpp>
-#include <joblib_mpi/payload.hpp>
 
 namespace joblib_mpi {
 

@@ -99,7 +99,9 @@ LoopbackTransport::LoopbackTransport(std::shared_ptr<LoopbackNetwork> network, i
 
 LoopbackTransport::~LoopbackTransport() = default;
 
-int LoopbackTransport::size() const noexcept { return network_->size(); }
+int LoopbackTransport::size() const noexcept {
+  return network_->size();
+}
 
 void LoopbackTransport::send(int destination, Frame& frame) {
   network_->send(rank_, destination, std::exchange(frame, {}));
@@ -111,10 +113,16 @@ std::optional<ArrivedFrame> LoopbackTransport::receive() {
   return ArrivedFrame{source, {current_.body, current_.parts}};
 }
 
-std::size_t LoopbackTransport::broadcast(std::span<std::byte> memory) { return network_->broadcast(rank_, memory); }
+std::size_t LoopbackTransport::broadcast(std::span<std::byte> memory) {
+  return network_->broadcast(rank_, memory);
+}
 
-std::size_t LoopbackTransport::broadcasts_done() const noexcept { return network_->broadcasts_done(rank_); }
+std::size_t LoopbackTransport::broadcasts_done() const noexcept {
+  return network_->broadcasts_done(rank_);
+}
 
-bool LoopbackTransport::quiet() const noexcept { return network_->quiet(rank_); }
+bool LoopbackTransport::quiet() const noexcept {
+  return network_->quiet(rank_);
+}
 
 }  // namespace joblib_mpi

@@ -1,9 +1,9 @@
 #pragma once
 
+#include "transport/transport.hpp"
+
 #include <memory>
 #include <vector>
-
-#include "transport/transport.hpp"
 
 namespace joblib_mpi {
 

@@ -1,11 +1,11 @@
 #include "transport/mpi_transport.hpp"
 
+#include "mpi/mpi_check.hpp"
+
 #include <algorithm>
 #include <cassert>
 #include <cstring>
 #include <utility>
-
-#include "mpi/mpi_check.hpp"
 
 namespace joblib_mpi {
 namespace {

@@ -1,15 +1,15 @@
 #pragma once
 
+#include "transport/transport.hpp"
+
+#include <mpi.h>
+
 #include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <unordered_map>
 #include <vector>
-
-#include <mpi.h>
-
-#include "transport/transport.hpp"
 
 namespace joblib_mpi {
 
@@ -86,7 +86,7 @@ class MpiTransport final : public Transport {
   int size_;
 
   std::vector<PostedReceive> ring_;
-  std::size_t oldest_ = 0;         // in ring_: the receive that completes next
+  std::size_t oldest_ = 0;           // in ring_: the receive that completes next
   PostedReceive* viewed_ = nullptr;  // its buffer is what the last receive() views
   std::vector<SharedBytes> no_parts_;
   std::unordered_map<int, std::deque<IncomingFrame>> incoming_;  // by source, in order

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "core/frame.hpp"
+
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <span>
-
-#include "core/frame.hpp"
 
 namespace joblib_mpi {
 
@@ -17,8 +17,8 @@ struct ArrivedFrame {
 /// How ranks exchange frames, and how rank 0 reaches all of them at once.
 ///
 /// Nothing here waits: sends and broadcasts go on in the background, whenever `receive` or `progress` is called. One
-/// thread at a time may use a transport (with MPI, one that MPI allows). Between two ranks frames arrive in the order in
-/// which they were sent. A rank that is gone is not reported here; frames to it are lost.
+/// thread at a time may use a transport (with MPI, one that MPI allows). Between two ranks frames arrive in the order
+/// in which they were sent. A rank that is gone is not reported here; frames to it are lost.
 class Transport {
  public:
   Transport() = default;

@@ -1,9 +1,9 @@
 #include "worker/worker.hpp"
 
+#include "protocol/wire_format.hpp"
+
 #include <algorithm>
 #include <utility>
-
-#include "protocol/wire_format.hpp"
 
 namespace joblib_mpi {
 namespace {
@@ -36,14 +36,16 @@ to_worker::Stop Worker::serve() {
   return *stop_;
 }
 
-bool Worker::stopped() const { return said_goodbye_ && transport_->quiet(); }
+bool Worker::stopped() const {
+  return said_goodbye_ && transport_->quiet();
+}
 
 bool Worker::step() {
   bool active = receive();
   store_->progress();
   active |= take_finished_task();
   active |= start_next_task();
-  active |= take_finished_task();  // at once, if the executor ran it on this thread
+  active |= take_finished_task();                  // at once, if the executor ran it on this thread
   if (queue_.empty() || running_) send_results();  // nothing more will join them soon
   if (stop_ && !running_ && !said_goodbye_) {
     send_results();
@@ -64,12 +66,14 @@ bool Worker::receive() {
   return true;
 }
 
-void Worker::handle(to_worker::RunTask&& message) { queue_.push_back(std::move(message)); }
+void Worker::handle(to_worker::RunTask&& message) {
+  queue_.push_back(std::move(message));
+}
 
 void Worker::handle(const to_worker::CancelCall& message) {
-  const auto first = std::ranges::stable_partition(
-                         queue_, [&](const to_worker::RunTask& task) { return task.call != message.call; })
-                         .begin();
+  const auto first = std::ranges::stable_partition(queue_, [&](const to_worker::RunTask& task) {
+                       return task.call != message.call;
+                     }).begin();
   for (auto task = first; task != queue_.end(); ++task) report({task->task, TaskEnding::cancelled, 0.0, {}});
   queue_.erase(first, queue_.end());
   if (running_ && running_->call == message.call) cancel_running();
@@ -80,7 +84,9 @@ void Worker::cancel_running() {
   executor_->interrupt();
 }
 
-void Worker::handle(const to_worker::ShareObject& message) { store_->expect(message.object, message.part_bytes); }
+void Worker::handle(const to_worker::ShareObject& message) {
+  store_->expect(message.object, message.part_bytes);
+}
 
 void Worker::handle(const to_worker::DropObject& message) {
   store_->drop(message.object);

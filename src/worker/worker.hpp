@@ -1,9 +1,5 @@
 #pragma once
 
-#include <cstdint>
-#include <deque>
-#include <optional>
-
 #include "core/frame.hpp"
 #include "core/idle_waiter.hpp"
 #include "core/settings.hpp"
@@ -11,6 +7,10 @@
 #include "protocol/messages.hpp"
 #include "store/object_store.hpp"
 #include "transport/transport.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <optional>
 
 namespace joblib_mpi {
 

@@ -321,10 +321,44 @@ def test_a_task_iterator_may_itself_use_the_backend(job):
     assert Parallel(backend="mpi")(tasks()) == [(5 + i) ** 2 for i in range(20)]
 
 
+def test_a_generator_can_feed_another_call(job):
+    with parallel_config(backend="mpi"):
+        squares = Parallel(return_as="generator", batch_size=1)(delayed(square)(i) for i in range(100))
+        negatives = Parallel(return_as="generator", batch_size=1)(delayed(operator.neg)(x) for x in squares)
+        assert Parallel(batch_size=1)(delayed(abs)(x) for x in negatives) == [i * i for i in range(100)]
+    assert job.calls == {}
+
+
+def test_a_task_iterator_may_wait_for_a_call_that_starts_later(job):
+    started = threading.Event()
+    finished = threading.Event()
+
+    def tasks():
+        for i in range(20):
+            if i == 10:
+                started.set()
+                assert finished.wait(20)
+            yield delayed(square)(i)
+
+    def other():
+        assert started.wait(20)
+        results.append(Parallel(backend="mpi")(delayed(square)(i) for i in range(50)))
+        finished.set()
+
+    results = []
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert Parallel(backend="mpi", batch_size=1)(tasks()) == [i * i for i in range(20)]
+    thread.join()
+    assert results == [[i * i for i in range(50)]]
+
+
 @pytest.mark.parametrize("nested_options", [{}, {"n_jobs": 2}, {"n_jobs": 2, "prefer": "threads"}])
 def test_nested_parallel_is_what_joblib_nests(job, nested_options):
     found = Parallel(backend="mpi")(delayed(nested_backend_and_n_jobs)(nested_options) for _ in range(2))
-    assert found == [("ThreadingBackend", nested_options.get("n_jobs", 1), [0, 1, 4])] * 2
+    n_jobs = nested_options.get("n_jobs", 1)
+    expected = "ThreadingBackend" if n_jobs > 1 else "SequentialBackend"
+    assert found == [(expected, n_jobs, [0, 1, 4])] * 2
 
 
 def test_progress_is_printed_as_with_other_backends(job, capfd):

@@ -1,0 +1,109 @@
+"""One ``Parallel`` call on rank 0: what is outstanding, whom to tell, and when to stop telling."""
+
+import queue
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+from joblib_mpi import _core
+
+#: ``(rank, ok, head, buffers)`` of a task that ran, or the exception of one that could not be sent.
+Outcome = tuple[int, bool, bytes, list[Any]] | BaseException
+
+
+class Call:
+    """A call that the core knows.
+
+    Parameters
+    ----------
+    core : _core.Session
+        Rank 0's session.
+    max_running : int
+        How many of its tasks may run at a time.
+
+    Attributes
+    ----------
+    progress : threading.Event
+        Set when nothing of the call is outstanding, and after each failed task.
+    ended : bool
+        No callback starts after this is true.
+    """
+
+    def __init__(self, core: _core.Session, max_running: int) -> None:
+        self._core = core
+        self.id = core.start_call(max_running)
+        self.progress = threading.Event()
+        self.ended = False
+        self._tickets = count()
+        self._callbacks: dict[int, Callable[[Outcome], None]] = {}
+        self._objects: list[int] = []
+        self._end_lock = threading.Lock()
+        self._deliveries: queue.SimpleQueue[tuple[int, Outcome, bool] | None] | None = None
+
+    def expect(self, callback: Callable[[Outcome], None]) -> int:
+        """Return the ticket under which `deliver` finds ``callback``."""
+        ticket = next(self._tickets)
+        self._callbacks[ticket] = callback
+        return ticket
+
+    def outstanding(self) -> list[int]:
+        """Return the tickets that nothing has been delivered for."""
+        return list(self._callbacks)
+
+    def deliver(self, ticket: int, outcome: Outcome, ok: bool) -> None:
+        """Run the callback of ``ticket`` here, unless it has run or the call has ended."""
+        callback = self._callbacks.pop(ticket, None)
+        if callback is None or self.ended:
+            return
+        try:
+            callback(outcome)
+        except BaseException:
+            if not self.ended and sys.stderr is not None:
+                traceback.print_exc()
+        if not ok or not self._callbacks:
+            self.progress.set()
+
+    def deliver_elsewhere(self, ticket: int, outcome: Outcome, ok: bool) -> None:
+        """As `deliver`, on a thread of the call's own. Only one thread at a time may call this."""
+        with self._end_lock:
+            if self.ended:
+                return
+            if self._deliveries is None:
+                self._deliveries = queue.SimpleQueue()
+                name = f"joblib-mpi call {self.id}"
+                threading.Thread(target=self._deliver_all, args=(self._deliveries,), name=name, daemon=True).start()
+            self._deliveries.put((ticket, outcome, ok))
+
+    def scatter(self, pickled: bytes) -> int:
+        """Broadcast ``pickled``, to be dropped when the call ends; returns its object id."""
+        with self._end_lock:
+            if self.ended:
+                raise RuntimeError("the call has ended")
+            object_id = self._core.scatter(pickled, ())
+            self._objects.append(object_id)
+            return object_id
+
+    def end(self) -> bool:
+        """Forget what is outstanding; returns False if the call had ended before.
+
+        Queued tasks never start, running ones are interrupted.
+        """
+        with self._end_lock:
+            if self.ended:
+                return False
+            self.ended = True
+        self._callbacks.clear()
+        self._core.end_call(self.id)
+        for object_id in self._objects:
+            self._core.drop(object_id)
+        if self._deliveries is not None:
+            self._deliveries.put(None)
+        self.progress.set()
+        return True
+
+    def _deliver_all(self, deliveries: "queue.SimpleQueue[tuple[int, Outcome, bool] | None]") -> None:
+        while (delivery := deliveries.get()) is not None:
+            self.deliver(*delivery)

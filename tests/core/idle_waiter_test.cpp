@@ -1,0 +1,68 @@
+#include "core/idle_waiter.hpp"
+
+#include <atomic>
+#include <thread>
+
+#include "support/catch.hpp"
+
+using namespace joblib_mpi;
+
+namespace {
+
+/// A sleep that only a notification can end within the test's time.
+Settings very_long_sleep() {
+  Settings settings;
+  settings.spin_seconds = 0;
+  settings.max_sleep_seconds = 3600;
+  return settings;
+}
+
+}  // namespace
+
+TEST_CASE("waiting returns by itself so that the loop can look again") {
+  for (const bool has_own_core : {false, true}) {
+    Settings settings;
+    settings.spin_seconds = 1e-5;
+    settings.max_sleep_seconds = 1e-5;
+    IdleWaiter waiter(settings, has_own_core);
+    for (int look = 0; look < 1000; ++look) waiter.wait();
+    waiter.reset();
+    waiter.wait();
+    SUCCEED("came back");
+  }
+}
+
+TEST_CASE("a notification from another thread reaches a loop that sleeps or is about to") {
+  IdleWaiter waiter(very_long_sleep(), false);
+  std::atomic<int> rung{0};
+  std::atomic<int> heard{0};
+  constexpr int rounds = 200;
+  std::thread loop([&] {
+    // Pauses double without traffic: if a notification were lost, this would soon sleep for minutes.
+    while (heard < rounds) {
+      if (rung > heard) {
+        ++heard;
+        waiter.reset();
+      } else {
+        waiter.wait();
+      }
+    }
+  });
+  for (int round = 0; round < rounds; ++round) {
+    ++rung;
+    waiter.notify();
+    while (heard <= round) std::this_thread::yield();
+  }
+  loop.join();
+  CHECK(heard == rounds);
+}
+
+TEST_CASE("a notification before the wait is remembered") {
+  IdleWaiter waiter(very_long_sleep(), false);
+  // Twenty-five doublings from 20 microseconds are ten minutes: none of these may sleep.
+  for (int turn = 0; turn < 100; ++turn) {
+    waiter.notify();
+    waiter.wait();
+  }
+  SUCCEED("came back");
+}

@@ -1,0 +1,83 @@
+#include "core/settings.hpp"
+
+#include <map>
+#include <string>
+
+#include <joblib_mpi/error.hpp>
+
+#include "support/catch.hpp"
+
+using namespace joblib_mpi;
+using joblib_mpi::test::contains;
+using joblib_mpi::test::error_text;
+
+namespace {
+
+Settings with(const std::map<std::string, std::string>& environment) {
+  return settings_from([&](const char* name) -> std::optional<std::string> {
+    const auto found = environment.find(name);
+    return found == environment.end() ? std::nullopt : std::optional(found->second);
+  });
+}
+
+std::string refusal(const std::string& name, const std::string& value) {
+  return error_text<UsageError>([&] { (void)with({{name, value}}); });
+}
+
+}  // namespace
+
+TEST_CASE("an empty environment leaves every setting at its default") {
+  const Settings defaults;
+  const Settings settings = with({});
+  CHECK(settings.tasks_per_message == defaults.tasks_per_message);
+  CHECK(settings.max_credits == defaults.max_credits);
+  CHECK(settings.prefetch_seconds == defaults.prefetch_seconds);
+  CHECK(settings.shutdown_seconds == defaults.shutdown_seconds);
+  CHECK(settings.spin_seconds == defaults.spin_seconds);
+  CHECK(settings.max_sleep_seconds == defaults.max_sleep_seconds);
+  CHECK(settings.broadcast_chunk_bytes == defaults.broadcast_chunk_bytes);
+}
+
+TEST_CASE("each variable sets its own setting") {
+  const Settings settings = with({{"JOBLIB_MPI_TASKS_PER_MESSAGE", "3"},
+                                  {"JOBLIB_MPI_MAX_CREDITS", "5"},
+                                  {"JOBLIB_MPI_PREFETCH_SECONDS", "0.25"},
+                                  {"JOBLIB_MPI_SHUTDOWN_SECONDS", "7.5"},
+                                  {"JOBLIB_MPI_SPIN_SECONDS", "1e-4"},
+                                  {"JOBLIB_MPI_MAX_SLEEP_SECONDS", "0.5"},
+                                  {"JOBLIB_MPI_BROADCAST_CHUNK_BYTES", "4096"}});
+  CHECK(settings.tasks_per_message == 3);
+  CHECK(settings.max_credits == 5);
+  CHECK(settings.prefetch_seconds == 0.25);
+  CHECK(settings.shutdown_seconds == 7.5);
+  CHECK(settings.spin_seconds == 1e-4);
+  CHECK(settings.max_sleep_seconds == 0.5);
+  CHECK(settings.broadcast_chunk_bytes == 4096);
+}
+
+TEST_CASE("the ends of a range are allowed") {
+  CHECK(with({{"JOBLIB_MPI_MAX_CREDITS", "1"}}).max_credits == 1);
+  CHECK(with({{"JOBLIB_MPI_MAX_CREDITS", "4096"}}).max_credits == 4096);
+  CHECK(with({{"JOBLIB_MPI_SHUTDOWN_SECONDS", "0"}}).shutdown_seconds == 0);
+  CHECK(with({{"JOBLIB_MPI_SHUTDOWN_SECONDS", "86400"}}).shutdown_seconds == 86400);
+}
+
+TEST_CASE("a value outside its range is refused with the variable and the value and the range") {
+  for (const std::string value : {"0", "4097", "99999999999999999999999"}) {
+    const std::string text = refusal("JOBLIB_MPI_MAX_CREDITS", value);
+    CHECK_THAT(text, contains("JOBLIB_MPI_MAX_CREDITS"));
+    CHECK_THAT(text, contains("\"" + value + "\""));
+    CHECK_THAT(text, contains("from 1 to 4096"));
+  }
+  CHECK_THAT(refusal("JOBLIB_MPI_SHUTDOWN_SECONDS", "-1"), contains("JOBLIB_MPI_SHUTDOWN_SECONDS"));
+  CHECK_THAT(refusal("JOBLIB_MPI_MAX_SLEEP_SECONDS", "0"), contains("JOBLIB_MPI_MAX_SLEEP_SECONDS"));
+}
+
+TEST_CASE("text that is not a number is refused") {
+  for (const std::string value : {"", "many", "5s", " 5", "5 ", "-5", "0x10", "1.5"}) {
+    CHECK_THAT(refusal("JOBLIB_MPI_TASKS_PER_MESSAGE", value), contains("=\"" + value + "\" is not a number"));
+  }
+  for (const std::string value : {"", "soon", "1s", "nan", "inf", "1,5"}) {
+    CHECK_THAT(refusal("JOBLIB_MPI_PREFETCH_SECONDS", value), contains("=\"" + value + "\" is not a number"));
+  }
+}

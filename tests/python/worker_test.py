@@ -1,0 +1,189 @@
+"""`Worker.run`: answers, errors and cancellation of single tasks, without threads."""
+
+import operator
+import pickle
+import threading
+import warnings
+
+import numpy
+import pytest
+from joblib.parallel import BatchedCalls, SequentialBackend
+
+from joblib_mpi import RemoteTraceback, TaskCancelled, WorkerImportError
+from joblib_mpi.errors import unpack_error
+from joblib_mpi.task_context import TaskContext, pickled_warning_filters
+from joblib_mpi.task_format import TaskEncoder
+from joblib_mpi.worker import Worker
+
+
+class Core:
+    """No scattered objects; cancels when told to."""
+
+    cancelled = False
+
+    def dropped(self):
+        return ()
+
+    def interrupt_requested(self):
+        return self.cancelled
+
+
+class NeedsTwoArguments(Exception):
+    def __init__(self, first, second):
+        super().__init__(f"{first} and {second}")
+
+
+class HoldsLock(Exception):
+    def __init__(self):
+        super().__init__("locked")
+        self.lock = threading.Lock()
+
+
+class CannotBeLoaded(Exception):
+    def __reduce__(self):
+        return raise_, (ValueError("cannot be loaded"),)
+
+
+class CannotBeSaid(Exception):
+    def __str__(self):
+        raise ValueError("no text")
+
+
+@pytest.fixture
+def core():
+    return Core()
+
+
+@pytest.fixture
+def worker(core):
+    return Worker(core)
+
+
+def encode(function, *args):
+    nested = SequentialBackend(nesting_level=1)
+    context = TaskContext(nested, None, None, pickled_warning_filters(), b"key")
+    return TaskEncoder(context, {}, None).encode(BatchedCalls([(function, args, {})], (nested, None)))
+
+
+def run(worker, function, *args):
+    task = encode(function, *args)
+    return worker.run(task.head, task.buffers)
+
+
+def error_of(answer):
+    ok, head, _ = answer
+    assert not ok
+    return unpack_error(head, "rank 3 on cn042")
+
+
+def raise_(error):
+    raise error
+
+
+def test_the_answer_holds_the_results(worker):
+    ok, head, buffers = run(worker, operator.add, numpy.ones(20_000), 1)
+    assert ok
+    [result] = pickle.loads(head, buffers=[bytearray(buffer) for buffer in buffers])
+    assert (result == 2).all()
+    assert result.flags.writeable
+
+
+def test_an_error_arrives_with_type_arguments_traceback_and_place(worker):
+    error = error_of(run(worker, raise_, KeyError("k", 1)))
+    assert (type(error), error.args) == (KeyError, ("k", 1))
+    assert isinstance(error.__cause__, RemoteTraceback)
+    text = str(error.__cause__)
+    assert "rank 3 on cn042" in text
+    assert "in raise_" in text
+    assert "joblib_mpi/worker.py" not in text
+
+
+def test_the_remote_traceback_shows_the_cause_of_an_error(worker):
+    def fail():
+        try:
+            1 / 0
+        except ZeroDivisionError as error:
+            raise KeyError("outer") from error
+
+    assert "ZeroDivisionError: division by zero" in str(error_of(run(worker, fail)).__cause__)
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: NeedsTwoArguments(1, 2), "NeedsTwoArguments: 1 and 2"),
+        (HoldsLock, "HoldsLock: locked"),
+        (lambda: CannotBeLoaded(), "CannotBeLoaded"),
+    ],
+)
+def test_an_error_that_cannot_be_pickled_arrives_as_text(worker, make, text):
+    error = error_of(run(worker, lambda: raise_(make())))
+    assert text in str(error)
+    assert "in raise_" in str(error.__cause__)
+
+
+def test_an_error_without_text_arrives(worker):
+    assert "CannotBeSaid" in type(error_of(run(worker, lambda: raise_(CannotBeSaid())))).__name__
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_errors_that_would_end_the_worker_are_errors_of_the_task(worker, kind):
+    assert type(error_of(run(worker, lambda: raise_(kind(3))))) is kind
+
+
+def test_a_result_that_cannot_be_pickled_is_an_error(worker):
+    error = error_of(run(worker, threading.Lock))
+    assert isinstance(error, pickle.PicklingError)
+    assert "result of a task (of type lock) cannot be pickled" in str(error)
+
+
+def test_a_module_that_the_worker_lacks_is_named_with_what_to_do(worker):
+    task = encode(operator.add, 1, 2)
+    head = task.head.replace(b"_operator", b"_operatoX")
+    error = error_of(worker.run(head, ()))
+    assert isinstance(error, WorkerImportError)
+    assert "No module named '_operatoX'" in str(error)
+    assert "cloudpickle.register_pickle_by_value(_operatoX)" in str(error)
+    assert "beside the script" in str(error)
+
+
+def test_a_task_runs_under_the_warning_filters_of_its_caller(worker):
+    def warn():
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.warn("heard", UserWarning, stacklevel=1)
+        return len(seen)
+
+    with warnings.catch_warnings():
+        for action, heard in (("ignore", 0), ("always", 1)):
+            warnings.simplefilter(action)
+            ok, head, _ = run(worker, warn)
+            assert (ok, pickle.loads(head)) == (True, [heard])
+
+
+def test_cancellation_stops_a_task_that_catches_exceptions(worker, core):
+    def interrupted():
+        try:
+            core.cancelled = True
+            worker.interrupt()
+        except Exception:
+            return "caught"
+
+    worker._decoder.decode = lambda head, buffers: lambda: [interrupted()]
+    assert worker.run(b"", ()) == (False, b"", ())
+
+
+def test_an_interrupt_that_nobody_asked_for_is_ignored(worker, core):
+    worker._decoder.decode = lambda head, buffers: lambda: [worker.interrupt()]
+    ok, head, _ = worker.run(b"", ())
+    assert (ok, pickle.loads(head)) == (True, [None])
+
+
+def test_an_interrupt_between_tasks_is_ignored(worker, core):
+    core.cancelled = True
+    worker.interrupt()
+    core.cancelled = False
+    assert run(worker, operator.add, 1, 2)[0]
+
+
+def test_cancelled_is_not_an_exception_that_tasks_catch_by_accident():
+    assert not issubclass(TaskCancelled, Exception)

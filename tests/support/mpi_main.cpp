@@ -1,0 +1,59 @@
+// The main of MPI tests: every rank runs the same cases in the same order, and a failure on any of them fails all.
+//
+// `--threads=funneled` as the first argument initialises MPI for calls of the main thread only.
+
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+#include <sstream>
+#include <string_view>
+#include <vector>
+
+#include <mpi.h>
+
+#include "support/catch_session.hpp"
+
+namespace {
+
+int rank = 0;
+std::ostringstream report;
+
+void print_report(std::FILE* stream) {
+  std::fprintf(stream, "---- rank %d ----\n%s", rank, report.str().c_str());
+  std::fflush(stream);
+}
+
+/// A rank that dies takes its report along otherwise.
+void report_and_die(int signal) {
+  print_report(stderr);
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::vector<char*> arguments(argv, argv + argc);
+  int wanted = MPI_THREAD_SERIALIZED;
+  if (argc > 1 && std::string_view(argv[1]) == "--threads=funneled") {
+    wanted = MPI_THREAD_FUNNELED;
+    arguments.erase(arguments.begin() + 1);
+  }
+  char order[] = "--order";
+  char as_declared[] = "decl";
+  arguments.insert(arguments.end(), {order, as_declared});
+
+  int provided = 0;
+  MPI_Init_thread(&argc, &argv, wanted, &provided);
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  for (const int signal : {SIGABRT, SIGSEGV, SIGFPE}) std::signal(signal, report_and_die);
+  std::streambuf* terminal = std::cout.rdbuf(report.rdbuf());
+  const int failures = joblib_mpi::test::run_test_cases(static_cast<int>(arguments.size()), arguments.data());
+  std::cout.rdbuf(terminal);
+
+  if (failures != 0 || rank == 0) print_report(stdout);
+  int worst = failures;
+  MPI_Allreduce(&failures, &worst, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
+  MPI_Finalize();
+  return worst == 0 ? 0 : 1;
+}
