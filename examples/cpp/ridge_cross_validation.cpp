@@ -30,10 +30,8 @@ struct Matrix {
   std::size_t columns = 0;
   Vector values = Vector(rows * columns);
 
-  [[nodiscard]] std::span<double> row(std::size_t i) { return std::span(values).subspan(i * columns, columns); }
-  [[nodiscard]] std::span<const double> row(std::size_t i) const {
-    return std::span(values).subspan(i * columns, columns);
-  }
+  [[nodiscard]] std::span<double> row(std::size_t i) { return {values.data() + i * columns, columns}; }
+  [[nodiscard]] std::span<const double> row(std::size_t i) const { return {values.data() + i * columns, columns}; }
 
   /// All that Boost.Serialization needs to know.
   template <class Archive>
@@ -128,24 +126,20 @@ int main(int argc, char** argv) {
 
     const std::vector<double> alphas{0.01, 0.1, 1, 10, 30, 100, 300, 1000, 10000};
     std::vector<Trial> trials;
-    for (const double alpha : alphas) {
+    for (const double alpha : alphas)
       for (std::size_t fold = 0; fold < folds; ++fold) trials.push_back({alpha, fold});
-    }
     const Vector scores = run(trials, design, targets);
 
     Vector means;
     std::printf("%10s %10s %10s\n", "alpha", "mean R²", "± std");
     for (std::size_t i = 0; i < alphas.size(); ++i) {
       const auto of_alpha = std::span(scores).subspan(i * folds, folds);
-      double sum = 0, squares = 0;
-      for (const double score : of_alpha) sum += score;
-      const double mean = sum / folds;
-      for (const double score : of_alpha) squares += (score - mean) * (score - mean);
-      std::printf("%10g %9.4f %10.4f\n", alphas[i], mean, std::sqrt(squares / folds));
-      means.push_back(mean);
+      means.push_back(std::accumulate(of_alpha.begin(), of_alpha.end(), 0.0) / folds);
+      double squares = 0;
+      for (const double score : of_alpha) squares += std::pow(score - means[i], 2);
+      std::printf("%10g %9.4f %10.4f\n", alphas[i], means[i], std::sqrt(squares / folds));
     }
-    const auto best = std::ranges::max_element(means) - means.begin();
-    std::printf("best alpha: %g\n", alphas[static_cast<std::size_t>(best)]);
+    std::printf("best alpha: %g\n", alphas.begin()[std::ranges::max_element(means) - means.begin()]);
 
     const jm::parallel_config one_after_another{{.backend = "sequential"}};
     const bool same = run(trials, design, targets) == scores;

@@ -135,7 +135,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         """Return the results of a batch, or raise its error."""
         if isinstance(out, BaseException):
             raise out
-        rank, ok, head, buffers = out
+        _, _, rank, ok, head, buffers = out
         if ok:
             return pickle.loads(head, buffers=buffers)
         raise unpack_error(head, f"rank {rank} on {sessions.require().core.host(rank)}")

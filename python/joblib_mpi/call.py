@@ -10,8 +10,8 @@ from typing import Any
 
 from joblib_mpi import _core
 
-#: ``(rank, ok, head, buffers)`` of a task that ran, or the exception of one that could not be sent.
-Outcome = tuple[int, bool, bytes, list[Any]] | BaseException
+#: What `_core.Session.next_results` gave for a task that ran, or the exception of one that could not be sent.
+Outcome = tuple[int, int, int, bool, bytes, list[Any]] | BaseException
 
 
 class Call:

@@ -97,10 +97,10 @@ class _ServiceThread(threading.Thread):
                 if queued:
                     self._send(*queued.popleft())
                 else:
-                    call_id, ticket, *outcome = received.popleft()
-                    call = calls.get(call_id)
+                    result = received.popleft()
+                    call = calls.get(result[0])
                     if call is not None:
-                        self._deliver(call, ticket, tuple(outcome), outcome[1])
+                        self._deliver(call, result[1], result, result[3])
                 if self.retired:
                     return
             # Whoever queues after this line wakes us; what was queued before it is seen by the test.

@@ -6,7 +6,7 @@ Large buffers leave the pickle stream (protocol 5) and are sent from where they 
 import io
 import pickle
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import cloudpickle
@@ -14,8 +14,9 @@ import cloudpickle
 #: Smaller buffers stay in the stream: copying 64 KiB costs less than one more message and its bookkeeping.
 OUT_OF_BAND_BYTES = 64 * 1024
 
-#: Follows the pickle's own end mark when the stream refers to scattered objects. `pickle.loads` ignores it.
+#: The last byte of a pickle that refers to scattered objects; `pickle.loads` reads no further than the pickle's end.
 _SHARES_OBJECTS = b"S"
+_SHARES_NOTHING = b"."
 
 
 class Pickler(cloudpickle.Pickler):
@@ -25,6 +26,9 @@ class Pickler(cloudpickle.Pickler):
     go by value. Only one thread may use an instance.
     """
 
+    #: The scattered objects that the last pickle refers to; only a `SharingPickler` finds any.
+    needed: Set[int] = frozenset()
+
     def __init__(self) -> None:
         self._file = io.BytesIO()
         self._buffers: list[memoryview] = []
@@ -32,7 +36,9 @@ class Pickler(cloudpickle.Pickler):
         self._by_reference: dict[int, Any] = {}
         super().__init__(self._file, protocol=pickle.HIGHEST_PROTOCOL, buffer_callback=self._keep_in_band)
 
-    def dumps(self, value: Any, *, in_band: bool = False) -> tuple[bytes, Sequence[memoryview]]:
+    def dumps(
+        self, value: Any, *, in_band: bool = False, trailer: bytes = b""
+    ) -> tuple[bytes, Sequence[memoryview]]:
         """Return the pickle of ``value`` and the buffers that belong to it.
 
         Parameters
@@ -41,11 +47,15 @@ class Pickler(cloudpickle.Pickler):
             What to pickle.
         in_band : bool
             Keep all buffers in the stream, so that what is loaded owns its memory and may be written to.
+        trailer : bytes
+            Comes between the pickle and its last byte, for `loads` to ignore.
         """
         self._out_of_band_bytes = float("inf") if in_band else OUT_OF_BAND_BYTES
         self.globals_ref: dict[int, Any] = {}
         try:
-            self.dump(value)
+            pickle.Pickler.dump(self, value)  # cloudpickle's own only rewords RecursionError
+            if trailer or self.needed:
+                self._file.write(trailer + (_SHARES_OBJECTS if self.needed else _SHARES_NOTHING))
             return self._file.getvalue(), self._buffers
         finally:
             self._file.seek(0)
@@ -88,11 +98,12 @@ class SharingPickler(Pickler):
         self._shared = shared
         self.needed: set[int] = set()
 
-    def dumps(self, value: Any, *, in_band: bool = False) -> tuple[bytes, Sequence[memoryview]]:
+    def dumps(
+        self, value: Any, *, in_band: bool = False, trailer: bytes = b""
+    ) -> tuple[bytes, Sequence[memoryview]]:
         """As `Pickler.dumps`; afterwards ``needed`` holds the ids of the objects that the stream refers to."""
         self.needed = set()
-        head, buffers = super().dumps(value, in_band=in_band)
-        return (head + _SHARES_OBJECTS if self.needed else head), buffers
+        return super().dumps(value, in_band=in_band, trailer=trailer)
 
     def persistent_id(self, value: Any) -> int | None:
         """Return the object id of a scattered object."""

@@ -1,15 +1,17 @@
 """A joblib batch as the head and buffers of a task, and back.
 
-A task is a tuple that begins with its context. Four members are one function call, which is what ``batch_size=1``
-sends; two are a list of calls, or any other callable that returns the list of results. Function and context are
-written once for each call of ``Parallel`` and referred to afterwards: by their pickle, which the worker keeps
-unpickled, or by the id of a scattered object if the pickle is long.
+A task is the tuple ``(function, args, kwargs)``, which is what ``batch_size=1`` sends, a list of such tuples, or any
+other callable that returns the list of results. Its context follows the pickle, because the worker must enter it
+before it unpickles: proxies of multiprocessing managers connect while they are unpickled.
+
+Function and context are pickled once for each call of ``Parallel`` and referred to afterwards: by that pickle, which
+the worker keeps unpickled, or by the id of a scattered object if the pickle is long.
 """
 
 import pickle
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from joblib_mpi.pickling import Pickler, SharingPickler, loads
 from joblib_mpi.task_context import TaskContext
@@ -20,14 +22,12 @@ INLINE_BYTES = 2048
 #: A pickle, the id of a scattered pickle, or (functions only) the callable itself.
 Reference = Any
 
+_PICKLE_START = b"\x80"
+_OBJECT_START = b"o"
 
-class EncodedTask(NamedTuple):
-    """The arguments of `_core.Session.submit` after the ticket."""
 
-    name: str
-    head: bytes
-    buffers: Sequence[memoryview]
-    objects: Sequence[int]
+#: The arguments of `_core.Session.submit` after the ticket: name, head, buffers, objects.
+EncodedTask = tuple[str, bytes, Sequence[memoryview], Sequence[int]]
 
 
 class TaskEncoder:
@@ -46,12 +46,11 @@ class TaskEncoder:
     def __init__(self, context: TaskContext, shared: Mapping[int, int], scatter: Callable[[bytes], int]) -> None:
         self._context = context
         # By id, with the object itself beside it so that the id stays its own.
-        self._contexts: dict[tuple[int, int | None], tuple[Reference, Any]] = {}
+        self._contexts: dict[tuple[int, int | None], tuple[bytes, Any]] = {}
         self._functions: dict[int, tuple[Reference, str, Callable[..., Any]]] = {}
         self._scatter = scatter
         self._constants: set[int] = set()
-        self._sharing = SharingPickler(shared) if shared else None
-        self._pickler = self._sharing or Pickler()
+        self._pickler = SharingPickler(shared) if shared else Pickler()
 
     def encode(self, batch: Any) -> EncodedTask:
         """Return ``batch`` as a task; raises `pickle.PicklingError` with what cannot be pickled."""
@@ -61,39 +60,39 @@ class TaskEncoder:
             items, nested_backend, nested_n_jobs = None, self._context.nested_backend, self._context.nested_n_jobs
         name = "?"
         try:
-            context = self._context_reference(nested_backend, nested_n_jobs)
+            trailer = self._context_trailer(nested_backend, nested_n_jobs)
             if items is None:
                 name = type(batch).__name__
-                task: tuple[Any, ...] = (context, batch)
+                task: Any = batch
             elif len(items) == 1:
                 function, args, kwargs = items[0]
                 reference, name = self._function_reference(function)
-                task = (context, reference, args, kwargs)
+                task = (reference, args, kwargs)
             else:
-                calls = []
+                task = []
                 for function, args, kwargs in items:
                     reference, name = self._function_reference(function)
-                    calls.append((reference, args, kwargs))
-                task = (context, calls)
-            head, buffers = self._pickler.dumps(task)
+                    task.append((reference, args, kwargs))
+            head, buffers = self._pickler.dumps(task, trailer=trailer)
         except Exception as error:
             raise pickle.PicklingError(
                 f'the function or an argument of task "{name}" cannot be pickled to send it to a worker: '
                 f"{type(error).__name__}: {error}"
             ) from error
-        if self._sharing is not None and self._sharing.needed:
-            return EncodedTask(name, head, buffers, tuple(self._constants | self._sharing.needed))
-        return EncodedTask(name, head, buffers, tuple(self._constants) if self._constants else ())
+        needed = self._pickler.needed
+        return name, head, buffers, tuple(self._constants.union(needed)) if needed or self._constants else ()
 
-    def _context_reference(self, nested_backend: Any, nested_n_jobs: int | None) -> Reference:
+    def _context_trailer(self, nested_backend: Any, nested_n_jobs: int | None) -> bytes:
         key = (id(nested_backend), nested_n_jobs)
         known = self._contexts.get(key)
         if known is not None:
             return known[0]
         context = self._context._replace(nested_backend=nested_backend, nested_n_jobs=nested_n_jobs)
         reference = self._constant(Pickler().dumps(context, in_band=True)[0])
-        self._contexts[key] = (reference, nested_backend)
-        return reference
+        text = reference if type(reference) is bytes else _OBJECT_START + reference.to_bytes(8, "little")
+        trailer = text + len(text).to_bytes(2, "little")
+        self._contexts[key] = (trailer, nested_backend)
+        return trailer
 
     def _function_reference(self, function: Callable[..., Any]) -> tuple[Reference, str]:
         known = self._functions.get(id(function))
@@ -103,8 +102,7 @@ class TaskEncoder:
         if not _is_constant(function):
             return function, name
         head, _ = self._pickler.dumps(function, in_band=True)
-        if self._sharing is not None:
-            self._constants |= self._sharing.needed
+        self._constants |= self._pickler.needed
         reference = self._constant(head)
         self._functions[id(function)] = (reference, name, function)
         return reference, name
@@ -142,30 +140,36 @@ class TaskDecoder:
     def __init__(self, resolve: Callable[[int], Any], enter: Callable[[TaskContext], None]) -> None:
         self._resolve = resolve
         self._enter = enter
-        self._context: Reference = None
+        self._context: bytes | None = None
         self._functions: dict[bytes, Callable[..., Any]] = {}
 
     def decode(self, head: bytes, buffers: Sequence[Any]) -> Callable[[], list[Any]]:
         """Return the callable that runs the task and returns the list of its results."""
-        task = loads(head, buffers, self._resolve)
-        context = task[0]
+        end = len(head) - 3
+        context = head[end - (head[end] | head[end + 1] << 8) : end]
         if context != self._context:
             self._context = None
-            self._enter(loads(context, (), self._resolve) if type(context) is bytes else self._resolve(context))
+            self._enter(self._load_context(context))
             self._context = context
-        if len(task) == 4:
-            function, args, kwargs = self._function(task[1]), task[2], task[3]
+        task = loads(head, buffers, self._resolve)
+        kind = type(task)
+        if kind is tuple:
+            reference, args, kwargs = task
+            function = self._function(reference)
             return lambda: [function(*args, **kwargs)]
-        if callable(task[1]):
-            return task[1]
-        calls = [(self._function(reference), args, kwargs) for reference, args, kwargs in task[1]]
-        return lambda: [function(*args, **kwargs) for function, args, kwargs in calls]
+        if kind is list:
+            calls = [(self._function(reference), args, kwargs) for reference, args, kwargs in task]
+            return lambda: [function(*args, **kwargs) for function, args, kwargs in calls]
+        return task
 
-    def forget(self, object_ids: Iterable[int]) -> None:
-        """Let go of functions that may hold one of the objects, which rank 0 has dropped."""
+    def _load_context(self, context: bytes) -> TaskContext:
+        if context.startswith(_PICKLE_START):
+            return pickle.loads(context)
+        return self._resolve(int.from_bytes(context[1:], "little"))
+
+    def forget_functions(self) -> None:
+        """Let go of all functions, as they may hold a scattered object that rank 0 has dropped."""
         self._functions.clear()
-        if self._context in object_ids:
-            self._context = None
 
     def _function(self, reference: Reference) -> Callable[..., Any]:
         if type(reference) is bytes:

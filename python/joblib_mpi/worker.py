@@ -60,7 +60,7 @@ class Worker:
         dropped = self._core.dropped()
         if dropped:
             self._objects.forget(dropped)
-            self._decoder.forget(dropped)
+            self._decoder.forget_functions()
         try:
             task = self._decoder.decode(head, buffers)
         except (ImportError, AttributeError) as error:

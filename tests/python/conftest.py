@@ -123,8 +123,19 @@ class Mpirun:
             os.kill(pid, signal.SIGKILL)
         launched = Launched(process.returncode, stdout, stderr)
         assert not left, f"processes left behind: {left}\n{launched}"
-        assert set(os.listdir("/dev/shm")) <= self._shared_memory, f"left in /dev/shm\n{launched}"
+        assert not self.left_in_shared_memory(), f"left in /dev/shm: {self.left_in_shared_memory()}\n{launched}"
         return launched
+
+    def left_in_shared_memory(self):
+        """Return what is new in /dev/shm and mapped by no process, as other jobs on the machine have theirs mapped."""
+        left = set(os.listdir("/dev/shm")) - self._shared_memory
+        for maps in Path("/proc").glob("[0-9]*/maps"):
+            try:
+                text = maps.read_text()
+            except OSError:
+                continue
+            left -= {name for name in left if f"/dev/shm/{name}" in text}
+        return {name for name in left if os.path.exists(f"/dev/shm/{name}")}
 
     def processes(self):
         """Return the ids of all processes of the job, known by a variable in their environment."""

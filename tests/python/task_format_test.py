@@ -34,8 +34,8 @@ class Wire:
         return pickle.loads(self.objects[object_id])
 
     def send(self, *items, nested=(NESTED, None)):
-        self.task = self.encoder.encode(BatchedCalls(items, nested))
-        return self.decoder.decode(self.task.head, self.task.buffers)()
+        self.name, head, buffers, self.needed = self.encoder.encode(BatchedCalls(items, nested))
+        return self.decoder.decode(head, buffers)()
 
 
 class Counter:
@@ -51,21 +51,21 @@ def test_one_call_and_many_calls_arrive_alike():
     wire = Wire()
     assert wire.send((operator.sub, (5, 3), {})) == [2]
     assert wire.send((operator.sub, (5, 3), {}), (sorted, ([1, 2],), {"reverse": True})) == [2, [2, 1]]
-    assert wire.task.objects == ()
+    assert wire.needed == ()
 
 
 def test_any_other_callable_arrives_as_itself():
     wire = Wire()
-    task = wire.encoder.encode(functools.partial(list, "ab"))
-    assert wire.decoder.decode(task.head, task.buffers)() == ["a", "b"]
+    _, head, buffers, _ = wire.encoder.encode(functools.partial(list, "ab"))
+    assert wire.decoder.decode(head, buffers)() == ["a", "b"]
 
 
 def test_tasks_carry_the_name_of_their_function():
     wire = Wire()
     wire.send((operator.sub, (5, 3), {}))
-    assert wire.task.name == "sub"
+    assert wire.name == "sub"
     wire.send((functools.partial(operator.sub, 5), (3,), {}))
-    assert wire.task.name == "partial"
+    assert wire.name == "partial"
 
 
 def test_a_function_is_pickled_once_and_unpickled_once():
@@ -76,8 +76,8 @@ def test_a_function_is_pickled_once_and_unpickled_once():
         return i
 
     for i in range(3):
-        task = wire.encoder.encode(BatchedCalls([(function, (i,), {})], (NESTED, None)))
-        closure = wire.decoder.decode(task.head, task.buffers)
+        _, head, buffers, _ = wire.encoder.encode(BatchedCalls([(function, (i,), {})], (NESTED, None)))
+        closure = wire.decoder.decode(head, buffers)
         identities.add(next(id(c.cell_contents) for c in closure.__closure__ if callable(c.cell_contents)))
     assert len(identities) == 1
 
@@ -89,7 +89,7 @@ def test_long_functions_and_contexts_are_broadcast_once_and_named_by_each_task()
         wire = Wire(CONTEXT._replace(warning_filters=pickled_warning_filters()))
     for i in range(3):
         assert wire.send((lambda i: (i, len(text)), (i,), {})) == [(i, INLINE_BYTES)]
-        assert 1 in wire.task.objects
+        assert 1 in wire.needed
     assert len(wire.objects) == 4  # the context, and a new lambda each time
 
 

@@ -66,8 +66,8 @@ def encode(function, *args):
 
 
 def run(worker, function, *args):
-    task = encode(function, *args)
-    return worker.run(task.head, task.buffers)
+    _, head, buffers, _ = encode(function, *args)
+    return worker.run(head, buffers)
 
 
 def error_of(answer):
@@ -138,8 +138,8 @@ def test_a_result_that_cannot_be_pickled_is_an_error(worker):
 
 
 def test_a_module_that_the_worker_lacks_is_named_with_what_to_do(worker):
-    task = encode(operator.add, 1, 2)
-    head = task.head.replace(b"_operator", b"_operatoX")
+    _, head, _, _ = encode(operator.add, 1, 2)
+    head = head.replace(b"_operator", b"_operatoX")
     error = error_of(worker.run(head, ()))
     assert isinstance(error, WorkerImportError)
     assert "No module named '_operatoX'" in str(error)

@@ -215,19 +215,19 @@ def test_more_ranks_than_cores_only_take_longer(run):
 
 
 def test_what_tasks_print_is_seen(run):
-    assert sorted(run(3, "    Parallel(backend='mpi')(delayed(print)('task', i) for i in range(4))\n")) == [
-        f"task {i}" for i in range(4)
-    ]
+    # mpirun may tear the lines of two ranks apart
+    text = " ".join(run(3, "    Parallel(backend='mpi')(delayed(print)(f'[task{i}]') for i in range(4))\n"))
+    assert [text.count(f"[task{i}]") for i in range(4)] == [1] * 4
 
 
 def test_workers_have_their_share_of_the_cores(run):
     assert run(
         3,
         """
-    [limit] = set(Parallel(backend="mpi")(delayed(os.environ.get)("OMP_NUM_THREADS") for _ in range(4)))
+    [limit] = set(Parallel(backend="mpi")(delayed(os.getenv)("OMP_NUM_THREADS") for _ in range(4)))
     print(limit == str(max(1, len(os.sched_getaffinity(0)) // 3)))
     with parallel_config(backend="mpi", inner_max_num_threads=5):
-        print(set(Parallel()(delayed(os.environ.get)("OMP_NUM_THREADS") for _ in range(4))))
+        print(set(Parallel()(delayed(os.getenv)("OMP_NUM_THREADS") for _ in range(4))))
     """,
     ) == ["True", "{'5'}"]
 

@@ -1,0 +1,59 @@
+#include "coordinator/task_table.hpp"
+
+#include "support/bytes.hpp"
+#include "support/catch.hpp"
+
+using namespace joblib_mpi;
+using namespace joblib_mpi::test;
+
+namespace {
+TaskTable::Entry entry(std::uint64_t ticket, int worker = 0) {
+  return {nullptr, CallId{1}, TaskRequest{ticket, "fit", {}, {}}, WorkerId{worker}};
+}
+}  // namespace
+
+TEST_CASE("a task is found under its id until it is removed") {
+  TaskTable table;
+  const TaskId first = table.add(entry(10));
+  const TaskId second = table.add(entry(20));
+  CHECK(first != second);
+  CHECK(table.size() == 2);
+  CHECK(table.at(first).request.ticket == 10);
+  CHECK(table.at(second).request.ticket == 20);
+  table.remove(first);
+  CHECK(table.size() == 1);
+  CHECK(table.at(second).request.ticket == 20);
+}
+
+TEST_CASE("slots are used again under another generation") {
+  TaskTable table;
+  const TaskId first = table.add(entry(10));
+  table.remove(first);
+  const TaskId second = table.add(entry(20));
+  CHECK(second.slot == first.slot);
+  CHECK(second.generation != first.generation);
+  CHECK(table.size() == 1);
+}
+
+TEST_CASE("a removed task gives its memory back") {
+  TaskTable table;
+  auto owner = std::make_shared<const std::string>("large");
+  TaskTable::Entry large = entry(1);
+  large.request.arguments.parts.emplace_back(owner, std::as_bytes(std::span(*owner)));
+  const TaskId task = table.add(std::move(large));
+  CHECK(owner.use_count() == 2);
+  table.remove(task);
+  CHECK(owner.use_count() == 1);
+}
+
+TEST_CASE("a task that a worker holds is found by the worker") {
+  TaskTable table;
+  CHECK(table.any_of(WorkerId{2}) == nullptr);
+  const TaskId first = table.add(entry(10, 1));
+  const TaskId second = table.add(entry(20, 2));
+  REQUIRE(table.any_of(WorkerId{2}) != nullptr);
+  CHECK(table.any_of(WorkerId{2})->request.ticket == 20);
+  table.remove(second);
+  CHECK(table.any_of(WorkerId{2}) == nullptr);
+  CHECK(table.any_of(WorkerId{1}) == &table.at(first));
+}

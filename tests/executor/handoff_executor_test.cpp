@@ -1,0 +1,115 @@
+#include "executor/handoff_executor.hpp"
+
+#include <atomic>
+#include <string>
+#include <thread>
+
+#include "support/bytes.hpp"
+#include "support/catch.hpp"
+
+using namespace joblib_mpi;
+using namespace joblib_mpi::test;
+
+namespace {
+
+ExecutorTask task(std::uint32_t slot, std::string_view arguments = "") {
+  return {TaskId{slot, 0}, Payload{bytes(arguments), {}}, {}};
+}
+
+ExecutedTask done(const ExecutorTask& task, std::string_view result = "") {
+  return {task.task, true, 0.5, Payload{bytes(result), {}}};
+}
+
+/// The agent's side: waits as a worker's loop does.
+ExecutedTask wait_for_result(HandoffExecutor& executor, IdleWaiter& waiter) {
+  while (true) {
+    if (auto finished = executor.take_finished()) return std::move(*finished);
+    waiter.wait();
+  }
+}
+
+}  // namespace
+
+TEST_CASE("tasks and results change hands between two threads") {
+  IdleWaiter waiter(Settings{}, false);
+  HandoffExecutor executor(waiter, [] {});
+  std::thread other([&] {
+    while (true) {
+      auto work = executor.next_task();
+      if (!work.task) return;
+      executor.finish(done(*work.task, text(work.task->arguments.head) + "!"));
+    }
+  });
+  bool all_right = true;
+  for (std::uint32_t slot = 0; slot < 500; ++slot) {
+    executor.start(task(slot, "task " + std::to_string(slot)));
+    const ExecutedTask finished = wait_for_result(executor, waiter);
+    all_right = all_right && finished.task == TaskId{slot, 0} && finished.returned && finished.seconds == 0.5 &&
+                text(finished.result.head) == "task " + std::to_string(slot) + "!";
+  }
+  CHECK(all_right);
+  CHECK_FALSE(executor.take_finished());
+  executor.close();
+  other.join();
+}
+
+TEST_CASE("an interrupt reaches the running task and not the next one") {
+  IdleWaiter waiter(Settings{}, false);
+  int rung = 0;
+  HandoffExecutor executor(waiter, [&] { ++rung; });
+  std::atomic<bool> second_was_interrupted{true};
+  std::thread other([&] {
+    auto first = executor.next_task();
+    while (!executor.interrupt_requested()) std::this_thread::yield();
+    executor.finish(done(*first.task));
+    auto second = executor.next_task();
+    second_was_interrupted = executor.interrupt_requested();
+    executor.finish(done(*second.task));
+  });
+  executor.start(task(1));
+  executor.interrupt();
+  CHECK(wait_for_result(executor, waiter).task == TaskId{1, 0});
+  executor.start(task(2));
+  CHECK(wait_for_result(executor, waiter).task == TaskId{2, 0});
+  other.join();
+  CHECK(rung == 1);
+  CHECK_FALSE(second_was_interrupted);
+}
+
+TEST_CASE("forgotten objects come with the next work once") {
+  IdleWaiter waiter(Settings{}, false);
+  HandoffExecutor executor(waiter, [] {});
+  executor.forget(ObjectId{4});
+  executor.forget(ObjectId{5});
+  executor.start(task(1));
+  const auto work = executor.next_task();
+  CHECK(work.forgotten == std::vector{ObjectId{4}, ObjectId{5}});
+  REQUIRE(work.task);
+  executor.finish(done(*work.task));
+  CHECK(executor.take_finished());
+  executor.start(task(2));
+  CHECK(executor.next_task().forgotten.empty());
+}
+
+TEST_CASE("closing wakes a thread that waits for a task") {
+  IdleWaiter waiter(Settings{}, false);
+  HandoffExecutor executor(waiter, [] {});
+  std::thread other([&] {
+    while (executor.next_task().task) {
+    }
+  });
+  executor.close();
+  other.join();
+  CHECK_FALSE(executor.next_task().task);  // now and ever after
+}
+
+TEST_CASE("a task that ends after the closing leaves the executor closed") {
+  IdleWaiter waiter(Settings{}, false);
+  HandoffExecutor executor(waiter, [] {});
+  executor.start(task(1));
+  const auto work = executor.next_task();
+  executor.close();
+  executor.finish(done(*work.task));
+  CHECK_FALSE(executor.take_finished());
+  CHECK_FALSE(executor.next_task().task);
+}

@@ -1,0 +1,156 @@
+#include "protocol/wire_format.hpp"
+
+#include "support/bytes.hpp"
+#include "support/catch.hpp"
+
+using namespace joblib_mpi;
+using namespace joblib_mpi::test;
+
+namespace {
+
+FrameView view(const Frame& frame) { return {frame.body, frame.parts}; }
+
+/// The only message of a frame that holds just `message`.
+template <class Message>
+Message there_and_back(Message message) {
+  Frame frame;
+  append(frame, std::move(message));
+  FrameReader reader(view(frame));
+  Message result = [&] {
+    if constexpr (std::is_constructible_v<MessageToWorker, Message>) {
+      return std::get<Message>(reader.next_to_worker());
+    } else {
+      return std::get<Message>(reader.next_to_coordinator());
+    }
+  }();
+  CHECK(reader.at_end());
+  return result;
+}
+
+to_worker::RunTask run_task(std::uint32_t slot) {
+  return {TaskId{slot, 7}, CallId{9}, {ObjectId{1}, ObjectId{5}}, Payload{bytes("arguments"), {part("a"), part("bc")}}};
+}
+
+to_coordinator::TaskFinished task_finished(std::uint32_t slot) {
+  return {TaskId{slot, 7}, to_coordinator::TaskEnding::raised, 1.25, Payload{bytes("result"), {part("xyz")}}};
+}
+
+}  // namespace
+
+TEST_CASE("RunTask arrives as it was sent") {
+  const auto message = there_and_back(run_task(3));
+  CHECK(message.task == TaskId{3, 7});
+  CHECK(message.call == CallId{9});
+  CHECK(message.objects == std::vector{ObjectId{1}, ObjectId{5}});
+  CHECK(text(message.arguments.head) == "arguments");
+  REQUIRE(message.arguments.parts.size() == 2);
+  CHECK(text(message.arguments.parts[0].view()) == "a");
+  CHECK(text(message.arguments.parts[1].view()) == "bc");
+}
+
+TEST_CASE("a task without arguments and objects arrives as it was sent") {
+  const auto message = there_and_back(to_worker::RunTask{TaskId{1, 0}, CallId{2}, {}, {}});
+  CHECK(message.objects.empty());
+  CHECK(message.arguments.head.empty());
+  CHECK(message.arguments.parts.empty());
+}
+
+TEST_CASE("the other messages to a worker arrive as they were sent") {
+  CHECK(there_and_back(to_worker::CancelCall{CallId{12}}).call == CallId{12});
+  CHECK(there_and_back(to_worker::DropObject{ObjectId{13}}).object == ObjectId{13});
+
+  const auto share = there_and_back(to_worker::ShareObject{ObjectId{14}, {10, 0, std::uint64_t{5} << 32}});
+  CHECK(share.object == ObjectId{14});
+  CHECK(share.part_bytes == std::vector<std::uint64_t>{10, 0, std::uint64_t{5} << 32});
+
+  const auto stop = there_and_back(to_worker::Stop{-3, "it broke"});
+  CHECK(stop.status == -3);
+  CHECK(stop.failure == "it broke");
+  CHECK(there_and_back(to_worker::Stop{0, ""}).failure.empty());
+}
+
+TEST_CASE("messages to the coordinator arrive as they were sent") {
+  const auto finished = there_and_back(task_finished(4));
+  CHECK(finished.task == TaskId{4, 7});
+  CHECK(finished.ending == to_coordinator::TaskEnding::raised);
+  CHECK(finished.seconds == 1.25);
+  CHECK(text(finished.result.head) == "result");
+  REQUIRE(finished.result.parts.size() == 1);
+  CHECK(text(finished.result.parts[0].view()) == "xyz");
+  there_and_back(to_coordinator::Goodbye{});
+}
+
+TEST_CASE("several messages in one frame arrive in order with their own parts") {
+  Frame frame;
+  append(frame, run_task(1));
+  append(frame, to_worker::CancelCall{CallId{2}});
+  append(frame, to_worker::RunTask{TaskId{3, 0}, CallId{1}, {}, Payload{bytes("3"), {part("third")}}});
+  append(frame, to_worker::Stop{0, ""});
+  FrameReader reader(view(frame));
+  CHECK(std::get<to_worker::RunTask>(reader.next_to_worker()).task == TaskId{1, 7});
+  CHECK(std::get<to_worker::CancelCall>(reader.next_to_worker()).call == CallId{2});
+  const auto third = std::get<to_worker::RunTask>(reader.next_to_worker());
+  CHECK(third.task == TaskId{3, 0});
+  REQUIRE(third.arguments.parts.size() == 1);
+  CHECK(text(third.arguments.parts[0].view()) == "third");
+  CHECK_FALSE(reader.at_end());
+  CHECK(std::holds_alternative<to_worker::Stop>(reader.next_to_worker()));
+  CHECK(reader.at_end());
+}
+
+TEST_CASE("parts are not copied when a message is written or read") {
+  auto message = run_task(1);
+  const void* memory = message.arguments.parts[1].view().data();
+  Frame frame;
+  append(frame, std::move(message));
+  CHECK(static_cast<const void*>(frame.parts.at(1).view().data()) == memory);
+  FrameReader reader(view(frame));
+  const auto arrived = std::get<to_worker::RunTask>(reader.next_to_worker());
+  CHECK(static_cast<const void*>(arrived.arguments.parts.at(1).view().data()) == memory);
+}
+
+TEST_CASE("a frame cut short at any byte is refused") {
+  const auto check_all_cuts = [](const Frame& frame, auto next) {
+    for (std::size_t size = 0; size < frame.body.size(); ++size) {
+      INFO("cut to " << size << " of " << frame.body.size() << " bytes");
+      FrameReader reader(FrameView{ByteView(frame.body).first(size), frame.parts});
+      CHECK_THROWS_AS(next(reader), SerializationError);
+    }
+  };
+  const auto to_a_worker = [](FrameReader& reader) { (void)reader.next_to_worker(); };
+  const auto to_rank_0 = [](FrameReader& reader) { (void)reader.next_to_coordinator(); };
+  Frame run, cancel, share, drop, stop, finished, goodbye;
+  append(run, run_task(1));
+  append(cancel, to_worker::CancelCall{CallId{1}});
+  append(share, to_worker::ShareObject{ObjectId{1}, {1, 2}});
+  append(drop, to_worker::DropObject{ObjectId{1}});
+  append(stop, to_worker::Stop{1, "why"});
+  append(finished, task_finished(1));
+  append(goodbye, to_coordinator::Goodbye{});
+  for (const Frame* frame : {&run, &cancel, &share, &drop, &stop}) check_all_cuts(*frame, to_a_worker);
+  for (const Frame* frame : {&finished, &goodbye}) check_all_cuts(*frame, to_rank_0);
+}
+
+TEST_CASE("a message that lacks a part is refused") {
+  Frame frame;
+  append(frame, run_task(1));
+  frame.parts.pop_back();
+  FrameReader reader(view(frame));
+  CHECK_THROWS_AS(reader.next_to_worker(), SerializationError);
+}
+
+TEST_CASE("a count of parts that no frame has is refused") {
+  Frame frame;
+  append(frame, to_worker::RunTask{TaskId{1, 0}, CallId{2}, {}, {}});
+  for (std::size_t index = frame.body.size() - 4; index < frame.body.size(); ++index) frame.body[index] = std::byte{0xff};
+  FrameReader reader(view(frame));
+  CHECK_THROWS_AS(reader.next_to_worker(), SerializationError);
+}
+
+TEST_CASE("a message of unknown kind is refused with its number") {
+  const Frame frame{Bytes(64, std::byte{200}), {}};
+  CHECK_THAT(error_text<SerializationError>([&] { (void)FrameReader(view(frame)).next_to_worker(); }),
+             contains("unknown kind 200"));
+  CHECK_THAT(error_text<SerializationError>([&] { (void)FrameReader(view(frame)).next_to_coordinator(); }),
+             contains("unknown kind 200"));
+}

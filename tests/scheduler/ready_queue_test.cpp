@@ -1,0 +1,19 @@
+#include "scheduler/ready_queue.hpp"
+
+#include "support/catch.hpp"
+
+using namespace joblib_mpi;
+
+TEST_CASE("ready tasks leave the queue in the order in which they came") {
+  ReadyQueue queue;
+  CHECK(queue.empty());
+  for (std::uint32_t slot = 0; slot < 3; ++slot) queue.push(TaskId{slot, 1});
+  CHECK(queue.size() == 3);
+  CHECK(queue.pop() == TaskId{0, 1});
+  queue.push(TaskId{9, 2});
+  CHECK(queue.pop() == TaskId{1, 1});
+  CHECK(queue.pop() == TaskId{2, 1});
+  CHECK(queue.pop() == TaskId{9, 2});
+  CHECK(queue.empty());
+  CHECK(queue.size() == 0);
+}

@@ -1,0 +1,70 @@
+#include <joblib_mpi/payload.hpp>
+
+#include <memory>
+
+#include "support/bytes.hpp"
+#include "support/catch.hpp"
+
+using namespace joblib_mpi;
+using namespace joblib_mpi::test;
+
+TEST_CASE("values come out of a payload in the order in which they went in") {
+  Payload payload;
+  PayloadWriter writer(payload);
+  writer.write(42);
+  writer.write(2.5);
+  writer.write_bytes("abc", 3);
+  writer.write_part(part("first"));
+  writer.write_part(part("second"));
+  writer.write('x');
+
+  PayloadReader reader(payload);
+  CHECK(reader.read<int>() == 42);
+  CHECK(reader.read<double>() == 2.5);
+  CHECK(text(reader.read_bytes(3)) == "abc");
+  CHECK(reader.read<char>() == 'x');
+  CHECK(text(reader.read_part().view()) == "first");
+  CHECK(text(reader.read_part().view()) == "second");
+  CHECK(reader.remaining_bytes() == 0);
+}
+
+TEST_CASE("a payload's size is that of its head and all parts") {
+  Payload payload;
+  CHECK(payload.size_bytes() == 0);
+  PayloadWriter writer(payload);
+  writer.write(std::uint64_t{1});
+  writer.write_part(part("12345"));
+  writer.write_part(part(""));
+  CHECK(payload.size_bytes() == 13);
+}
+
+TEST_CASE("reading past the end is refused and takes nothing") {
+  const Payload payload{bytes("abc"), {}};
+  PayloadReader reader(payload);
+  CHECK_THROWS_AS(reader.read<int>(), SerializationError);
+  CHECK_THROWS_AS(reader.read_bytes(4), SerializationError);
+  CHECK_THROWS_AS(reader.read_bytes(static_cast<std::size_t>(-1)), SerializationError);
+  CHECK(reader.remaining_bytes() == 3);
+  CHECK(text(reader.read_bytes(3)) == "abc");
+  CHECK(reader.read_bytes(0).empty());
+  CHECK_THROWS_AS(reader.read<char>(), SerializationError);
+}
+
+TEST_CASE("a part that is not there is refused") {
+  const Payload payload{{}, {part("only")}};
+  PayloadReader reader(payload);
+  CHECK(text(reader.read_part().view()) == "only");
+  CHECK_THROWS_AS(reader.read_part(), SerializationError);
+}
+
+TEST_CASE("a part keeps its owner alive and goes where its memory is") {
+  auto owner = std::make_shared<const std::string>("large");
+  const std::weak_ptr<const std::string> alive = owner;
+  Payload payload;
+  PayloadWriter(payload).write_part({owner, std::as_bytes(std::span(*owner))});
+  CHECK(static_cast<const void*>(payload.parts.front().view().data()) == owner->data());
+  owner.reset();
+  CHECK(text(payload.parts.front().view()) == "large");
+  payload.parts.clear();
+  CHECK(alive.expired());
+}

@@ -1,0 +1,179 @@
+#include <joblib_mpi/serialization.hpp>
+
+#include <array>
+#include <complex>
+#include <map>
+#include <string>
+#include <unordered_map>
+
+#include "support/bytes.hpp"
+#include "support/catch.hpp"
+
+using namespace joblib_mpi;
+using namespace joblib_mpi::test;
+
+namespace {
+
+struct Point {  // its bytes are the value
+  double x;
+  double y;
+  friend bool operator==(const Point&, const Point&) = default;
+};
+
+class Interval {  // Boost.Serialization's own way
+ public:
+  Interval() = default;
+  Interval(std::string name, std::vector<double> ends) : name_(std::move(name)), ends_(std::move(ends)) {}
+  friend bool operator==(const Interval&, const Interval&) = default;
+
+ private:
+  friend class boost::serialization::access;
+  template <class Archive>
+  void serialize(Archive& archive, unsigned) {
+    archive& name_& ends_;
+  }
+  std::string name_;
+  std::vector<double> ends_;
+};
+
+template <class T>
+T there_and_back(const T& value) {
+  Payload payload;
+  PayloadWriter writer(payload);
+  save(writer, value);
+  writer.write('|');
+  PayloadReader reader(payload);
+  T result = load<T>(reader);
+  CHECK(reader.read<char>() == '|');  // took what it wrote, no more and no less
+  CHECK(reader.remaining_bytes() == 0);
+  return result;
+}
+
+template <class T>
+Payload saved(const T& value) {
+  Payload payload;
+  PayloadWriter writer(payload);
+  save(writer, value);
+  return payload;
+}
+
+template <class T>
+void read_as(const Payload& payload) {
+  PayloadReader reader(payload);
+  (void)load<T>(reader);
+}
+
+}  // namespace
+
+TEST_CASE("plain values come back as they were") {
+  CHECK(there_and_back(42) == 42);
+  CHECK(there_and_back(-0.5) == -0.5);
+  CHECK(there_and_back(true));
+  CHECK(there_and_back(Point{1, -2}) == Point{1, -2});
+  CHECK(there_and_back(std::array<int, 3>{1, 2, 3}) == std::array<int, 3>{1, 2, 3});
+  CHECK(there_and_back(std::complex<double>(1, 2)) == std::complex<double>(1, 2));
+}
+
+TEST_CASE("strings and vectors come back as they were and empty ones too") {
+  CHECK(there_and_back(std::string("text with \0 inside", 18)) == std::string("text with \0 inside", 18));
+  CHECK(there_and_back(std::string()).empty());
+  CHECK(there_and_back(std::vector<double>{1, 2, 3}) == std::vector<double>{1, 2, 3});
+  CHECK(there_and_back(std::vector<Point>{{1, 2}, {3, 4}}) == std::vector<Point>{{1, 2}, {3, 4}});
+  CHECK(there_and_back(std::vector<int>{}).empty());
+  CHECK(there_and_back(std::vector<bool>{true, false, true}) == std::vector<bool>{true, false, true});
+  CHECK(there_and_back(std::vector<std::string>{"a", "", "c"}) == std::vector<std::string>{"a", "", "c"});
+}
+
+TEST_CASE("nested containers come back as they were") {
+  const std::map<std::string, std::map<int, std::vector<std::pair<int, std::string>>>> nested{
+      {"one", {{1, {{2, "x"}, {3, "y"}}}, {4, {}}}}, {"none", {}}};
+  CHECK(there_and_back(nested) == nested);
+  const std::unordered_map<std::string, std::vector<std::vector<double>>> matrices{{"a", {{1, 2}, {3}}}, {"b", {}}};
+  CHECK(there_and_back(matrices) == matrices);
+}
+
+TEST_CASE("a class with a serialize member comes back as it was") {
+  const Interval interval("unit", {0, 1});
+  CHECK(there_and_back(interval) == interval);
+  const std::vector<Interval> several{{"a", {}}, interval};
+  CHECK(there_and_back(several) == several);
+}
+
+TEST_CASE("a large array that is not needed any more becomes a part without a copy") {
+  std::vector<double> array(min_part_bytes / sizeof(double), 1.5);
+  const void* memory = array.data();
+  const std::vector<double> expected = array;
+  Payload payload;
+  PayloadWriter writer(payload);
+  save_consumed(writer, std::move(array));
+  REQUIRE(payload.parts.size() == 1);
+  CHECK(static_cast<const void*>(payload.parts.front().view().data()) == memory);
+  CHECK(payload.head.size() < 64);
+  PayloadReader reader(payload);
+  CHECK(load<std::vector<double>>(reader) == expected);
+}
+
+TEST_CASE("a large array with an owner becomes a part of the owner's memory") {
+  auto text = std::make_shared<const std::string>(min_part_bytes, 'x');
+  Payload payload;
+  PayloadWriter writer(payload);
+  save_owned(writer, text);
+  REQUIRE(payload.parts.size() == 1);
+  CHECK(static_cast<const void*>(payload.parts.front().view().data()) == text->data());
+  CHECK(text.use_count() == 2);
+  PayloadReader reader(payload);
+  CHECK(load<std::string>(reader) == *text);
+}
+
+TEST_CASE("an array just below the size of a part is copied into the head") {
+  Payload payload;
+  PayloadWriter writer(payload);
+  save_consumed(writer, std::vector<char>(min_part_bytes - 1, 'x'));
+  save_owned(writer, std::make_shared<const std::vector<char>>(min_part_bytes - 1, 'y'));
+  CHECK(payload.parts.empty());
+  PayloadReader reader(payload);
+  CHECK(load<std::vector<char>>(reader) == std::vector<char>(min_part_bytes - 1, 'x'));
+  CHECK(load<std::vector<char>>(reader) == std::vector<char>(min_part_bytes - 1, 'y'));
+}
+
+TEST_CASE("bytes of another type are refused") {
+  CHECK_THROWS_AS(read_as<double>(saved(1)), SerializationError);
+  CHECK_THROWS_AS(read_as<std::vector<double>>(saved(std::vector<char>(5))), SerializationError);
+  CHECK_THROWS_AS(read_as<std::string>(saved(1.5)), SerializationError);
+  CHECK_THROWS_AS((read_as<std::map<std::string, int>>(saved(7))), SerializationError);
+  CHECK_THROWS_AS(read_as<Interval>(saved(std::string("short"))), SerializationError);
+}
+
+TEST_CASE("a part of another size is refused") {
+  std::vector<double> array(min_part_bytes / sizeof(double));
+  Payload payload;
+  PayloadWriter writer(payload);
+  save_consumed(writer, std::move(array));
+  CHECK_THROWS_AS(read_as<std::vector<char>>(payload), SerializationError);
+  payload.parts.clear();
+  CHECK_THROWS_AS(read_as<std::vector<double>>(payload), SerializationError);
+}
+
+TEST_CASE("sizes that no memory can hold are refused") {
+  Payload payload;
+  PayloadWriter writer(payload);
+  writer.write(std::uint64_t{1} << 61);  // times sizeof(double) is 0 in 64 bits
+  writer.write(false);
+  CHECK_THROWS_AS(read_as<std::vector<double>>(payload), SerializationError);
+
+  Payload text;
+  PayloadWriter text_writer(text);
+  text_writer.write(~std::uint64_t{0});  // the length of the first text, as Boost writes it
+  text_writer.write(~std::uint64_t{0});
+  text_writer.write(~std::uint64_t{0});
+  CHECK_THROWS_AS(read_as<Interval>(text), SerializationError);
+}
+
+TEST_CASE("a value cut short anywhere is refused") {
+  const Payload whole = saved(std::map<std::string, std::vector<int>>{{"key", {1, 2, 3}}, {"other", {}}});
+  for (std::size_t size = 0; size < whole.head.size(); ++size) {
+    const Payload cut{Bytes(whole.head.begin(), whole.head.begin() + static_cast<std::ptrdiff_t>(size)), {}};
+    INFO("cut to " << size << " of " << whole.head.size() << " bytes");
+    CHECK_THROWS_AS((read_as<std::map<std::string, std::vector<int>>>(cut)), SerializationError);
+  }
+}

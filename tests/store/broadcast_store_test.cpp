@@ -1,0 +1,118 @@
+#include "store/broadcast_store.hpp"
+
+#include "support/bytes.hpp"
+#include "support/catch.hpp"
+#include "transport/loopback_transport.hpp"
+
+using namespace joblib_mpi;
+using namespace joblib_mpi::test;
+
+namespace {
+
+/// Rank 0's store and one worker's.
+struct TwoStores {
+  std::vector<std::unique_ptr<LoopbackTransport>> cluster = LoopbackTransport::make_cluster(2);
+  BroadcastStore root{*cluster[0]};
+  BroadcastStore worker{*cluster[1]};
+
+  void progress() {
+    root.progress();
+    worker.progress();
+  }
+};
+
+constexpr ObjectId object{1};
+
+}  // namespace
+
+TEST_CASE("a published object is whole at once on rank 0 and on a worker once it has arrived") {
+  TwoStores stores;
+  CHECK(stores.root.find(object) == nullptr);
+  stores.root.publish(object, Payload{bytes("head"), {part("first"), part(""), part("third")}});
+  CHECK(stores.root.find(object) != nullptr);
+  CHECK(stores.worker.find(object) == nullptr);
+
+  const std::vector<std::uint64_t> sizes{4, 5, 0, 5};
+  stores.worker.expect(object, sizes);
+  stores.progress();
+  const auto arrived = stores.worker.find(object);
+  REQUIRE(arrived != nullptr);
+  CHECK(text(arrived->head) == "head");
+  REQUIRE(arrived->parts.size() == 3);
+  CHECK(text(arrived->parts[0].view()) == "first");
+  CHECK(arrived->parts[1].size() == 0);
+  CHECK(text(arrived->parts[2].view()) == "third");
+}
+
+TEST_CASE("a worker that expects an object first has it once rank 0 publishes") {
+  TwoStores stores;
+  const std::vector<std::uint64_t> sizes{4};
+  stores.worker.expect(object, sizes);
+  stores.progress();
+  CHECK(stores.worker.find(object) == nullptr);
+  stores.root.publish(object, Payload{bytes("late"), {}});
+  stores.progress();
+  REQUIRE(stores.worker.find(object) != nullptr);
+  CHECK(text(stores.worker.find(object)->head) == "late");
+}
+
+TEST_CASE("several objects keep apart") {
+  TwoStores stores;
+  for (std::uint64_t id = 1; id <= 20; ++id) {
+    stores.root.publish(ObjectId{id}, Payload{pattern(id * 10, id), {SharedBytes(pattern(id, id + 1))}});
+    const std::vector<std::uint64_t> sizes{id * 10, id};
+    stores.worker.expect(ObjectId{id}, sizes);
+  }
+  stores.progress();
+  for (std::uint64_t id = 1; id <= 20; ++id) {
+    const auto value = stores.worker.find(ObjectId{id});
+    REQUIRE(value != nullptr);
+    CHECK(is_pattern(value->head, id * 10, id));
+    CHECK(is_pattern(value->parts.at(0).view(), id, id + 1));
+  }
+}
+
+TEST_CASE("a dropped object is gone but stays valid for who holds it") {
+  TwoStores stores;
+  stores.root.publish(object, Payload{bytes("x"), {}});
+  const std::vector<std::uint64_t> sizes{1};
+  stores.worker.expect(object, sizes);
+  stores.progress();
+  const auto held = stores.worker.find(object);
+  stores.root.drop(object);
+  stores.worker.drop(object);
+  CHECK(stores.root.find(object) == nullptr);
+  CHECK(stores.worker.find(object) == nullptr);
+  REQUIRE(held != nullptr);
+  CHECK(text(held->head) == "x");
+}
+
+TEST_CASE("rank 0 frees a dropped object only when its broadcast is complete") {
+  TwoStores stores;
+  auto owner = std::make_shared<const std::string>("large");
+  Payload value{bytes("h"), {}};
+  value.parts.emplace_back(owner, std::as_bytes(std::span(*owner)));
+  stores.root.publish(object, std::move(value));
+  stores.root.drop(object);
+  stores.progress();
+  CHECK(owner.use_count() == 2);  // the worker has not taken part yet
+  const std::vector<std::uint64_t> sizes{1, 5};
+  stores.worker.expect(object, sizes);
+  stores.progress();
+  CHECK(owner.use_count() == 1);
+}
+
+TEST_CASE("an object that is dropped while it arrives does not stay on the worker") {
+  TwoStores stores;
+  const std::vector<std::uint64_t> sizes{1};
+  stores.worker.expect(object, sizes);
+  stores.worker.drop(object);
+  stores.root.publish(object, Payload{bytes("x"), {}});
+  stores.progress();
+  CHECK(stores.worker.find(object) == nullptr);
+}
+
+TEST_CASE("an object that is announced without a head is refused") {
+  TwoStores stores;
+  CHECK_THROWS_AS(stores.worker.expect(object, {}), SerializationError);
+}

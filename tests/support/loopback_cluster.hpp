@@ -1,0 +1,68 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <joblib_mpi/backend_registry.hpp>
+
+#include "backends/mpi_backend.hpp"
+#include "coordinator/coordinator_driver.hpp"
+#include "executor/in_process_executor.hpp"
+#include "executor/registered_function_runner.hpp"
+#include "store/broadcast_store.hpp"
+#include "transport/loopback_transport.hpp"
+#include "worker/worker.hpp"
+
+namespace joblib_mpi::test {
+
+/// What MpiSession::run makes of MPI ranks, made of threads: rank 0 is the test, where "mpi" is the default backend as
+/// long as this lives. Worker `k` is rank k on host "host<k>".
+class LoopbackCluster {
+ public:
+  explicit LoopbackCluster(int workers, Settings settings = {})
+      : settings_(settings), transports_(LoopbackTransport::make_cluster(workers + 1)) {
+    MpiBackend::Ranks ranks{{}, true, std::this_thread::get_id()};
+    for (int rank = 0; rank <= workers; ++rank) ranks.hosts.push_back("host" + std::to_string(rank));
+    backend_ = std::make_shared<MpiBackend>(driver_, ranks);
+    register_backend("mpi", backend_);
+    for (int rank = 1; rank <= workers; ++rank) {
+      threads_.emplace_back([this, rank] { serve(*transports_[static_cast<std::size_t>(rank)]); });
+    }
+  }
+  LoopbackCluster(const LoopbackCluster&) = delete;
+  LoopbackCluster& operator=(const LoopbackCluster&) = delete;
+  ~LoopbackCluster() {
+    unregister_backend("mpi");
+    backend_->disconnect();
+    while (!driver_.stop_workers({0, ""}, 1.0).empty()) {
+    }
+    threads_.clear();  // joins
+  }
+
+  [[nodiscard]] CoordinatorDriver& driver() { return driver_; }
+  /// Drives until no task is under way.
+  void drain() {
+    while (coordinator_.unfinished_tasks() > 0) driver_.drive();
+  }
+
+ private:
+  void serve(LoopbackTransport& transport) const {
+    BroadcastStore store(transport);
+    RegisteredFunctionRunner runner;
+    InProcessExecutor executor(runner);
+    IdleWaiter waiter(settings_, false);
+    Worker(transport, store, executor, waiter, settings_).serve();
+  }
+
+  Settings settings_;
+  std::vector<std::unique_ptr<LoopbackTransport>> transports_;
+  BroadcastStore store_{*transports_.front()};
+  Coordinator coordinator_{*transports_.front(), store_, settings_};
+  CoordinatorDriver driver_{coordinator_, settings_, false};
+  std::shared_ptr<MpiBackend> backend_;
+  std::vector<std::jthread> threads_;
+};
+
+}  // namespace joblib_mpi::test

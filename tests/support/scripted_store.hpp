@@ -1,0 +1,44 @@
+#pragma once
+
+#include <map>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "store/object_store.hpp"
+
+namespace joblib_mpi::test {
+
+/// A store that notes what it is asked for, and whose objects are whole when the test says so.
+class ScriptedStore final : public ObjectStore {
+ public:
+  void arrives(ObjectId object, Payload value) {
+    if (!expected.contains(object)) throw std::logic_error("the object was not announced");
+    whole_[object] = std::make_shared<const Payload>(std::move(value));
+  }
+
+  void publish(ObjectId object, Payload value) override { published.emplace_back(object, std::move(value)); }
+  void expect(ObjectId object, std::span<const std::uint64_t> part_bytes) override {
+    if (!expected.try_emplace(object, part_bytes.begin(), part_bytes.end()).second) {
+      throw std::logic_error("the object was announced twice");
+    }
+  }
+  [[nodiscard]] std::shared_ptr<const Payload> find(ObjectId object) const override {
+    const auto found = whole_.find(object);
+    return found == whole_.end() ? nullptr : found->second;
+  }
+  void drop(ObjectId object) override {
+    whole_.erase(object);
+    dropped.push_back(object);
+  }
+  void progress() override {}
+
+  std::vector<std::pair<ObjectId, Payload>> published;
+  std::map<ObjectId, std::vector<std::uint64_t>> expected;
+  std::vector<ObjectId> dropped;
+
+ private:
+  std::map<ObjectId, std::shared_ptr<const Payload>> whole_;
+};
+
+}  // namespace joblib_mpi::test

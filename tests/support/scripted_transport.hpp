@@ -1,0 +1,58 @@
+#pragma once
+
+#include <deque>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "transport/transport.hpp"
+
+namespace joblib_mpi::test {
+
+/// One rank of a cluster whose other ranks are the test. What was not scripted is refused: frames to ranks that are not
+/// there, and broadcasts.
+class ScriptedTransport final : public Transport {
+ public:
+  ScriptedTransport(int rank, int size) : rank_(rank), size_(size) {}
+
+  struct Sent {
+    int destination;
+    Frame frame;
+  };
+
+  /// The next `receive` without an older one returns it.
+  void arrives(int source, Frame frame) { arriving_.push_back({source, std::move(frame)}); }
+  /// What the tested code has sent since the last look.
+  [[nodiscard]] std::vector<Sent> take_sent() { return std::exchange(sent_, {}); }
+  void set_quiet(bool quiet) { quiet_ = quiet; }
+
+  [[nodiscard]] int rank() const noexcept override { return rank_; }
+  [[nodiscard]] int size() const noexcept override { return size_; }
+  void send(int destination, Frame& frame) override {
+    if (destination < 0 || destination >= size_ || destination == rank_) throw std::logic_error("sent to a wrong rank");
+    if (frame.empty()) throw std::logic_error("sent an empty frame");
+    sent_.push_back({destination, std::exchange(frame, {})});
+  }
+  [[nodiscard]] std::optional<ArrivedFrame> receive() override {
+    if (arriving_.empty()) return std::nullopt;
+    current_ = std::move(arriving_.front());
+    arriving_.pop_front();
+    return ArrivedFrame{current_.destination, {current_.frame.body, current_.frame.parts}};
+  }
+  [[nodiscard]] std::size_t broadcast(std::span<std::byte>) override {
+    throw std::logic_error("no broadcast was expected");
+  }
+  [[nodiscard]] std::size_t broadcasts_done() const noexcept override { return 0; }
+  void progress() override {}
+  [[nodiscard]] bool quiet() const noexcept override { return quiet_; }
+
+ private:
+  int rank_;
+  int size_;
+  bool quiet_ = true;
+  std::deque<Sent> arriving_;  // with the source for the destination
+  Sent current_;
+  std::vector<Sent> sent_;
+};
+
+}  // namespace joblib_mpi::test

@@ -1,0 +1,78 @@
+#include "transport/loopback_transport.hpp"
+
+#include "support/bytes.hpp"
+#include "support/catch.hpp"
+
+using namespace joblib_mpi;
+using namespace joblib_mpi::test;
+
+namespace {
+void send(Transport& from, int destination, std::string_view body) {
+  Frame frame{bytes(body), {}};
+  from.send(destination, frame);
+}
+std::string next_body(Transport& transport) {
+  const auto arrived = transport.receive();
+  return arrived ? text(arrived->frame.body) : "(nothing)";
+}
+}  // namespace
+
+TEST_CASE("every loopback transport knows its rank and their number") {
+  const auto cluster = LoopbackTransport::make_cluster(3);
+  REQUIRE(cluster.size() == 3);
+  for (int rank = 0; rank < 3; ++rank) {
+    CHECK(cluster[static_cast<std::size_t>(rank)]->rank() == rank);
+    CHECK(cluster[static_cast<std::size_t>(rank)]->size() == 3);
+  }
+}
+
+TEST_CASE("loopback frames reach their rank in the order in which they were sent") {
+  const auto cluster = LoopbackTransport::make_cluster(3);
+  CHECK_FALSE(cluster[1]->receive());
+  send(*cluster[0], 1, "one");
+  send(*cluster[0], 2, "other");
+  send(*cluster[0], 1, "two");
+  CHECK_FALSE(cluster[1]->quiet());
+  const auto first = cluster[1]->receive();
+  REQUIRE(first);
+  CHECK(first->source == 0);
+  CHECK(text(first->frame.body) == "one");
+  CHECK(next_body(*cluster[1]) == "two");
+  CHECK(next_body(*cluster[1]) == "(nothing)");
+  CHECK(next_body(*cluster[2]) == "other");
+  CHECK(cluster[1]->quiet());
+}
+
+TEST_CASE("a sent loopback frame is left empty and its parts arrive in memory of their own") {
+  const auto cluster = LoopbackTransport::make_cluster(2);
+  Frame frame{bytes("body"), {part("part"), part("")}};
+  const void* memory = frame.parts[0].view().data();
+  cluster[1]->send(0, frame);
+  CHECK(frame.empty());
+  CHECK(frame.parts.empty());
+  const auto arrived = cluster[0]->receive();
+  REQUIRE(arrived);
+  CHECK(arrived->source == 1);
+  REQUIRE(arrived->frame.parts.size() == 2);
+  CHECK(text(arrived->frame.parts[0].view()) == "part");
+  CHECK(arrived->frame.parts[1].size() == 0);
+  CHECK(static_cast<const void*>(arrived->frame.parts[0].view().data()) != memory);
+}
+
+TEST_CASE("a loopback broadcast is complete on a rank once it and rank 0 have queued it") {
+  const auto cluster = LoopbackTransport::make_cluster(3);
+  Bytes source = bytes("data");
+  Bytes first = bytes("....");
+  Bytes second = bytes("....");
+  CHECK(cluster[1]->broadcast(first) == 1);
+  CHECK(cluster[1]->broadcasts_done() == 0);
+  CHECK_FALSE(cluster[1]->quiet());
+  CHECK(cluster[0]->broadcast(source) == 1);
+  CHECK(cluster[1]->broadcasts_done() == 1);
+  CHECK(text(first) == "data");
+  CHECK(cluster[0]->broadcasts_done() == 0);  // rank 2 has not got it
+  CHECK(cluster[2]->broadcast(second) == 1);
+  CHECK(text(second) == "data");
+  CHECK(cluster[0]->broadcasts_done() == 1);
+  CHECK(cluster[0]->quiet());
+}

@@ -1,0 +1,224 @@
+#include "worker/worker.hpp"
+
+#include <stdexcept>
+
+#include "protocol/wire_format.hpp"
+#include "support/bytes.hpp"
+#include "support/catch.hpp"
+#include "support/scripted_store.hpp"
+#include "support/scripted_transport.hpp"
+
+using namespace joblib_mpi;
+using namespace joblib_mpi::test;
+using to_coordinator::TaskEnding;
+
+namespace {
+
+/// Runs what the test lets it run; refuses a second task beside a running one.
+class ScriptedExecutor final : public Executor {
+ public:
+  void start(ExecutorTask task) override {
+    if (running) throw std::logic_error("started a task while another runs");
+    running = std::move(task);
+    if (at_once) finish(1e-6);
+  }
+  std::optional<ExecutedTask> take_finished() override { return std::exchange(finished_, std::nullopt); }
+  void interrupt() override {
+    if (!running) throw std::logic_error("interrupted without a running task");
+    ++interrupts;
+  }
+  void forget(ObjectId object) override { forgotten.push_back(object); }
+
+  void finish(double seconds, bool returned = true) {
+    finished_.emplace(running.value().task, returned, seconds, Payload{bytes("result"), {}});
+    running.reset();
+  }
+
+  bool at_once = false;
+  std::optional<ExecutorTask> running;
+  int interrupts = 0;
+  std::vector<ObjectId> forgotten;
+
+ private:
+  std::optional<ExecutedTask> finished_;
+};
+
+/// Worker 1 of a cluster whose rank 0 is the test.
+struct Bench {
+  Settings settings;
+  ScriptedTransport transport{1, 2};
+  ScriptedStore store;
+  ScriptedExecutor executor;
+  IdleWaiter waiter{settings, false};
+  Worker worker{transport, store, executor, waiter, settings};
+  std::size_t frames_sent = 0;
+
+  template <class... Messages>
+  void tell(Messages&&... messages) {
+    Frame frame;
+    (append(frame, std::forward<Messages>(messages)), ...);
+    transport.arrives(0, std::move(frame));
+  }
+  void work() {
+    while (worker.step()) {
+    }
+  }
+  /// The messages to rank 0 since the last look.
+  std::vector<MessageToCoordinator> said() {
+    std::vector<MessageToCoordinator> messages;
+    for (const auto& sent : transport.take_sent()) {
+      CHECK(sent.destination == 0);
+      ++frames_sent;
+      for (FrameReader reader({sent.frame.body, sent.frame.parts}); !reader.at_end();) {
+        messages.push_back(reader.next_to_coordinator());
+      }
+    }
+    return messages;
+  }
+  std::vector<to_coordinator::TaskFinished> finished() {
+    std::vector<to_coordinator::TaskFinished> tasks;
+    for (auto& message : said()) tasks.push_back(std::get<to_coordinator::TaskFinished>(std::move(message)));
+    return tasks;
+  }
+};
+
+to_worker::RunTask run(std::uint32_t slot, std::uint64_t call = 1, std::vector<ObjectId> objects = {}) {
+  return {TaskId{slot, 0}, CallId{call}, std::move(objects), Payload{bytes("arguments"), {}}};
+}
+
+}  // namespace
+
+TEST_CASE("a worker without messages has nothing to do") {
+  Bench bench;
+  CHECK_FALSE(bench.worker.step());
+  CHECK(bench.said().empty());
+  CHECK_FALSE(bench.worker.stopped());
+}
+
+TEST_CASE("a worker runs its tasks one after another in their order and reports each") {
+  Bench bench;
+  bench.tell(run(1), run(2));
+  bench.work();
+  REQUIRE(bench.executor.running);
+  CHECK(bench.executor.running->task == TaskId{1, 0});
+  CHECK(text(bench.executor.running->arguments.head) == "arguments");
+  bench.executor.finish(0.25);
+  bench.work();
+  auto reports = bench.finished();
+  REQUIRE(reports.size() == 1);
+  CHECK(reports[0].task == TaskId{1, 0});
+  CHECK(reports[0].ending == TaskEnding::returned);
+  CHECK(reports[0].seconds == 0.25);
+  CHECK(text(reports[0].result.head) == "result");
+  CHECK(bench.executor.running->task == TaskId{2, 0});
+  bench.executor.finish(0.5, false);
+  bench.work();
+  reports = bench.finished();
+  REQUIRE(reports.size() == 1);
+  CHECK(reports[0].ending == TaskEnding::raised);
+}
+
+TEST_CASE("results of tiny tasks share a message") {
+  Bench bench;
+  bench.executor.at_once = true;
+  bench.tell(run(1), run(2), run(3), run(4));
+  bench.work();
+  CHECK(bench.finished().size() == 4);
+  CHECK(bench.frames_sent == 1);
+}
+
+TEST_CASE("a task waits until the objects that it names are here") {
+  Bench bench;
+  bench.tell(to_worker::ShareObject{ObjectId{7}, {3, 2}}, run(1, 1, {ObjectId{7}}), run(2));
+  bench.work();
+  CHECK(bench.store.expected.at(ObjectId{7}) == std::vector<std::uint64_t>{3, 2});
+  CHECK_FALSE(bench.executor.running);
+  bench.store.arrives(ObjectId{7}, Payload{bytes("abc"), {part("de")}});
+  bench.work();
+  REQUIRE(bench.executor.running);
+  REQUIRE(bench.executor.running->objects.size() == 1);
+  CHECK(bench.executor.running->objects[0].object == ObjectId{7});
+  CHECK(text(bench.executor.running->objects[0].value->head) == "abc");
+}
+
+TEST_CASE("results are not held back behind a task that waits for its object") {
+  Bench bench;
+  bench.executor.at_once = true;
+  bench.tell(to_worker::ShareObject{ObjectId{7}, {3}}, run(1), run(2, 1, {ObjectId{7}}));
+  bench.work();
+  bench.worker.step();
+  CHECK(bench.finished().size() == 1);
+}
+
+TEST_CASE("a dropped object leaves the store and the executor") {
+  Bench bench;
+  bench.tell(to_worker::DropObject{ObjectId{7}});
+  bench.work();
+  CHECK(bench.store.dropped == std::vector{ObjectId{7}});
+  CHECK(bench.executor.forgotten == std::vector{ObjectId{7}});
+}
+
+TEST_CASE("a cancelled call's waiting tasks are answered without running and its running task is interrupted") {
+  Bench bench;
+  bench.tell(run(1, 1), run(2, 1), run(3, 2), run(4, 1));
+  bench.work();
+  bench.tell(to_worker::CancelCall{CallId{1}}, to_worker::CancelCall{CallId{1}});
+  bench.work();
+  CHECK(bench.executor.interrupts == 1);
+  auto reports = bench.finished();
+  REQUIRE(reports.size() == 2);
+  CHECK(reports[0].task == TaskId{2, 0});
+  CHECK(reports[1].task == TaskId{4, 0});
+  for (const auto& report : reports) CHECK(report.ending == TaskEnding::cancelled);
+
+  bench.executor.finish(0.5);
+  bench.work();
+  reports = bench.finished();
+  REQUIRE(reports.size() == 1);
+  CHECK(reports[0].task == TaskId{1, 0});
+  CHECK(reports[0].ending == TaskEnding::cancelled);
+  CHECK(reports[0].result.size_bytes() == 0);
+  CHECK(bench.executor.running->task == TaskId{3, 0});
+}
+
+TEST_CASE("a call that runs elsewhere interrupts nothing when it is cancelled") {
+  Bench bench;
+  bench.tell(run(1, 1));
+  bench.work();
+  bench.tell(to_worker::CancelCall{CallId{2}});
+  bench.work();
+  CHECK(bench.executor.interrupts == 0);
+  CHECK(bench.said().empty());
+}
+
+TEST_CASE("a worker says goodbye last and leaves once everything is sent") {
+  Bench bench;
+  bench.tell(run(1), run(2));
+  bench.work();
+  bench.tell(to_worker::Stop{3, "why"});
+  bench.work();
+  CHECK(bench.executor.interrupts == 1);
+  CHECK_FALSE(bench.worker.stopped());
+  bench.executor.finish(0.5);
+  bench.transport.set_quiet(false);
+  bench.work();
+  const auto messages = bench.said();
+  REQUIRE(messages.size() == 3);
+  CHECK(std::get<to_coordinator::TaskFinished>(messages[0]).ending == TaskEnding::cancelled);
+  CHECK(std::get<to_coordinator::TaskFinished>(messages[1]).ending == TaskEnding::cancelled);
+  CHECK(std::holds_alternative<to_coordinator::Goodbye>(messages[2]));
+  CHECK_FALSE(bench.worker.stopped());  // its messages are still on their way
+  bench.transport.set_quiet(true);
+  CHECK(bench.worker.stopped());
+}
+
+TEST_CASE("serving ends with what rank 0 said") {
+  Bench bench;
+  bench.executor.at_once = true;
+  bench.tell(run(1));
+  bench.tell(to_worker::Stop{4, "broken"});
+  const to_worker::Stop stop = bench.worker.serve();
+  CHECK(stop.status == 4);
+  CHECK(stop.failure == "broken");
+  CHECK(bench.said().size() == 2);
+}
