@@ -78,7 +78,8 @@ def main():
     print(f"joblib {joblib.__version__}, n_jobs={n_jobs}, {arguments.rounds} rounds; microseconds per task")
     for backend, measured in times.items():
         median = statistics.median(measured)
-        print(f"{backend:<6} {median:8.1f}   {median / floor:5.2f} x floor   ({min(measured):.1f} - {max(measured):.1f})")
+        spread = f"({min(measured):.1f} - {max(measured):.1f})"
+        print(f"{backend:<6} {median:8.1f}   {median / floor:5.2f} x floor   {spread}")
 
 
 if __name__ == "__main__":

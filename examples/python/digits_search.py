@@ -57,10 +57,11 @@ def main():
     print("the same search sequentially on rank 0", flush=True)
     sequential, sequential_seconds = search(digits, n_iter, n_jobs=1)
 
-    best = {name: value if value is None or isinstance(value, str) else float(value) for name, value in plain.best_params_.items()}
+    best = ", ".join(f"{name}={value}" for name, value in sorted(plain.best_params_.items()))
     print(f"best parameters   {best}")
     print(f"best score        {plain.best_score_:.6f}")
-    for name, seconds in [("mpi", plain_seconds), ("mpi, scatter", scattered_seconds), ("sequential", sequential_seconds)]:
+    times = {"mpi": plain_seconds, "mpi, scatter": scattered_seconds, "sequential": sequential_seconds}
+    for name, seconds in times.items():
         print(f"{name:<17} {seconds:.2f} s   {sequential_seconds / seconds:.2f} times as fast as sequential")
     agree = same(plain, sequential) and same(scattered, sequential)
     print("parameters and scores are the same" if agree else "PARAMETERS OR SCORES DIFFER")

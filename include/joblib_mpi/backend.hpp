@@ -3,8 +3,10 @@
 #include <joblib_mpi/ids.hpp>
 #include <joblib_mpi/payload.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -64,6 +66,8 @@ class BackendCall {
 class Backend {
  public:
   virtual ~Backend() = default;
+  /// Of this object among all backends that this process ever makes; an address may be used again.
+  [[nodiscard]] std::uint64_t serial_number() const noexcept { return serial_number_; }
   [[nodiscard]] virtual std::string_view name() const noexcept = 0;
   /// Tasks that run at a time if the user asks for `n_jobs`: -1 is all there are, -2 all but one, and so on.
   /// Throws UsageError for 0, as joblib raises ValueError.
@@ -78,6 +82,10 @@ class Backend {
   [[nodiscard]] virtual std::shared_ptr<const ObjectId> share(Payload value) = 0;
   /// Whether tasks run in this process and see its objects.
   [[nodiscard]] virtual bool in_process() const noexcept = 0;
+
+ private:
+  static inline std::atomic<std::uint64_t> made_{0};
+  const std::uint64_t serial_number_ = ++made_;
 };
 
 /// `n_jobs` counted from `available` as joblib does. Throws UsageError for 0.

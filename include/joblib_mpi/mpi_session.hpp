@@ -31,8 +31,10 @@ class MpiSession {
   /// Calls `function` on rank 0, where "mpi" is the default backend meanwhile. The other ranks work for it until it
   /// returns. Collective; may be called again.
   ///
-  /// Returns what `function` returns (0 for void) on every rank. If it throws, rank 0 throws that, and the others throw
-  /// SessionAborted with its text.
+  /// Returns what `function` returns (0 for void) on every rank: an exit status; send other values yourself.
+  ///
+  /// If it throws, rank 0 throws that. The others return 1 where the session started MPI, so that only rank 0 reports
+  /// it; in a program that started MPI itself they throw SessionAborted with its text, and the program decides.
   template <class Function>
   int run(Function&& function) {
     using Result = std::invoke_result_t<Function>;

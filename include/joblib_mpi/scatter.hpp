@@ -4,6 +4,7 @@
 #include <joblib_mpi/parallel_config.hpp>
 #include <joblib_mpi/serialization.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <type_traits>
@@ -27,14 +28,14 @@ class Shared {
   /// Brings the value to where `backend` runs tasks, once, and returns its id there.
   [[nodiscard]] ObjectId publish(Backend& backend) const {
     const std::lock_guard lock(state_->mutex);
-    for (const auto& [name, object] : state_->published) {
-      if (name == &backend) return *object;
+    for (const auto& [serial_number, object] : state_->published) {
+      if (serial_number == backend.serial_number()) return *object;
     }
     Payload payload;
     PayloadWriter writer(payload);
     save_owned(writer, state_->value);
     auto object = backend.share(std::move(payload));
-    state_->published.emplace_back(&backend, object);
+    state_->published.emplace_back(backend.serial_number(), object);
     return *object;
   }
 
@@ -45,7 +46,7 @@ class Shared {
   struct State {
     std::shared_ptr<const T> value;
     std::mutex mutex;
-    std::vector<std::pair<const Backend*, std::shared_ptr<const ObjectId>>> published;
+    std::vector<std::pair<std::uint64_t, std::shared_ptr<const ObjectId>>> published;  // by backend
   };
 
   explicit Shared(std::shared_ptr<const T> value) : state_(std::make_shared<State>()) {

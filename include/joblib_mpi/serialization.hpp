@@ -1,10 +1,9 @@
 #pragma once
 
+#include <joblib_mpi/archive.hpp>
 #include <joblib_mpi/payload.hpp>
 
 #include <boost/archive/archive_exception.hpp>
-#include <boost/archive/binary_iarchive.hpp>
-#include <boost/archive/binary_oarchive.hpp>
 #include <boost/serialization/array.hpp>
 #include <boost/serialization/complex.hpp>
 #include <boost/serialization/map.hpp>
@@ -18,7 +17,6 @@
 #include <functional>
 #include <memory>
 #include <span>
-#include <streambuf>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -52,52 +50,27 @@ inline constexpr bool is_plain_array<std::vector<T, Allocator>> = !std::is_same_
 template <PlainBytes Char, class Traits, class Allocator>
 inline constexpr bool is_plain_array<std::basic_string<Char, Traits, Allocator>> = true;
 
-/// Lets Boost's archives write into a payload.
-class PayloadOutput final : public std::streambuf {
- public:
-  explicit PayloadOutput(PayloadWriter& writer) : writer_(&writer) {}
-
- private:
-  std::streamsize xsputn(const char* data, std::streamsize size) override {
-    writer_->write_bytes(data, static_cast<std::size_t>(size));
-    return size;
-  }
-  int_type overflow(int_type character) override {
-    if (!traits_type::eq_int_type(character, traits_type::eof())) writer_->write(traits_type::to_char_type(character));
-    return traits_type::not_eof(character);
-  }
-  PayloadWriter* writer_;
-};
-
-/// Lets Boost's archives read from a payload.
-class PayloadInput final : public std::streambuf {
- public:
-  explicit PayloadInput(PayloadReader& reader) : reader_(&reader) {}
-
- private:
-  std::streamsize xsgetn(char* data, std::streamsize size) override {
-    const ByteView bytes = reader_->read_bytes(static_cast<std::size_t>(size));
-    if (!bytes.empty()) std::memcpy(data, bytes.data(), bytes.size());
-    return size;
-  }
-  int_type uflow() override { return traits_type::to_int_type(reader_->read<char>()); }
-  PayloadReader* reader_;
-};
-
-// Every value has an archive of its own: no header, since all ranks run the same program.
-inline constexpr unsigned archive_flags = boost::archive::no_header | boost::archive::no_codecvt;
-
 [[noreturn]] void throw_serialization_error(const std::type_info& type, const char* doing, const char* what);
 
 template <class T>
-void save_array_size(PayloadWriter& writer, const T& array, bool as_part) {
-  writer.write(static_cast<std::uint64_t>(array.size()));
-  writer.write(as_part);
-}
-
-template <class T>
-[[nodiscard]] std::size_t array_bytes(const T& array) {
-  return array.size() * sizeof(typename T::value_type);
+void save_value(PayloadWriter& writer, const T& value, [[maybe_unused]] const std::shared_ptr<const void>& owner) {
+  static_assert(!refers_elsewhere<T>,
+                "pointers, references and views mean nothing on another rank: pass the value itself");
+  if constexpr (PlainBytes<T>) {
+    writer.write(value);
+  } else if constexpr (is_plain_array<T>) {
+    const ByteView bytes = std::as_bytes(std::span(value));
+    const bool as_part = owner != nullptr && bytes.size() >= min_part_bytes;
+    writer.write(static_cast<std::uint64_t>(value.size()));
+    writer.write(as_part);
+    as_part ? writer.write_part({owner, bytes}) : writer.write_bytes(bytes.data(), bytes.size());
+  } else {
+    try {
+      OutputArchive(writer, owner) << value;
+    } catch (const boost::archive::archive_exception& error) {
+      throw_serialization_error(typeid(T), "serialize", error.what());
+    }
+  }
 }
 
 }  // namespace detail
@@ -105,46 +78,23 @@ template <class T>
 /// Appends a copy of `value`.
 template <class T>
 void save(PayloadWriter& writer, const T& value) {
-  static_assert(!detail::refers_elsewhere<T>,
-                "pointers, references and views mean nothing on another rank: pass the value itself");
-  if constexpr (detail::PlainBytes<T>) {
-    writer.write(value);
-  } else if constexpr (detail::is_plain_array<T>) {
-    detail::save_array_size(writer, value, false);
-    writer.write_bytes(value.data(), detail::array_bytes(value));
-  } else {
-    try {
-      detail::PayloadOutput output(writer);
-      boost::archive::binary_oarchive archive(output, detail::archive_flags);
-      archive << value;
-    } catch (const boost::archive::archive_exception& error) {
-      detail::throw_serialization_error(typeid(T), "serialize", error.what());
-    }
-  }
+  detail::save_value(writer, value, nullptr);
 }
 
-/// The same without a copy of a large array: `owner` keeps `*owner` alive and unchanged as long as the payload needs
-/// it.
+/// The same without a copy of large arrays: `owner` keeps `*owner` alive and unchanged as long as the payload needs it.
 template <class T>
 void save_owned(PayloadWriter& writer, const std::shared_ptr<const T>& owner) {
-  if constexpr (detail::is_plain_array<T>) {
-    if (detail::array_bytes(*owner) >= min_part_bytes) {
-      detail::save_array_size(writer, *owner, true);
-      writer.write_part({owner, std::as_bytes(std::span(*owner))});
-      return;
-    }
-  }
-  save(writer, *owner);
+  detail::save_value(writer, *owner, owner);
 }
 
 /// The same for a value that is not needed any more.
 template <class T>
   requires(!std::is_lvalue_reference_v<T>)
 void save_consumed(PayloadWriter& writer, T&& value) {
-  if constexpr (detail::is_plain_array<T>) {
-    if (detail::array_bytes(value) >= min_part_bytes) {
-      return save_owned<T>(writer, std::make_shared<const T>(std::move(value)));
-    }
+  bool may_be_large = !detail::PlainBytes<T>;
+  if constexpr (detail::is_plain_array<T>) may_be_large = std::as_bytes(std::span(value)).size() >= min_part_bytes;
+  if constexpr (std::is_move_constructible_v<T>) {
+    if (may_be_large) return save_owned<T>(writer, std::make_shared<const T>(std::move(value)));
   }
   save(writer, value);
 }
@@ -174,9 +124,7 @@ template <class T>
     static_assert(std::is_default_constructible_v<T>, "a value that travels between ranks needs a default constructor");
     try {
       T value;
-      detail::PayloadInput input(reader);
-      boost::archive::binary_iarchive archive(input, detail::archive_flags);
-      archive >> value;
+      detail::InputArchive(reader) >> value;
       return value;
     } catch (const boost::archive::archive_exception& error) {
       detail::throw_serialization_error(typeid(T), "deserialize", error.what());

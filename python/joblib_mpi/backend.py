@@ -247,10 +247,13 @@ def _wait_until_over(running: _Running) -> None:
     unfinished = getattr(parallel, "_wait_retrieval", None)
     if unfinished is None or not hasattr(parallel, "_aborting"):
         return  # another joblib: it polls by itself
-    progress = running.call.progress
+    call = running.call
+    call.is_waited_for = True
     while unfinished() and not parallel._aborting:
-        progress.wait(_WAIT_SECONDS)
-        progress.clear()
+        if call.callback_error is not None:
+            raise call.callback_error
+        call.progress.wait(_WAIT_SECONDS)
+        call.progress.clear()
 
 
 def _warn_about_one_rank() -> None:

@@ -1,7 +1,6 @@
 """One ``Parallel`` call on rank 0: what is outstanding, whom to tell, and when to stop telling."""
 
 import queue
-import sys
 import threading
 import traceback
 from collections.abc import Callable
@@ -30,6 +29,10 @@ class Call:
         Set when nothing of the call is outstanding, and after each failed task.
     ended : bool
         No callback starts after this is true.
+    callback_error : BaseException or None
+        What a callback raised, for the thread that waits for the call; shown on stderr if none does.
+    is_waited_for : bool
+        Set by that thread.
     """
 
     def __init__(self, core: _core.Session, max_running: int) -> None:
@@ -37,6 +40,8 @@ class Call:
         self.id = core.start_call(max_running)
         self.progress = threading.Event()
         self.ended = False
+        self.callback_error: BaseException | None = None
+        self.is_waited_for = False
         self._tickets = count()
         self._callbacks: dict[int, Callable[[Outcome], None]] = {}
         self._objects: list[int] = []
@@ -60,9 +65,9 @@ class Call:
             return
         try:
             callback(outcome)
-        except BaseException:
-            if not self.ended and sys.stderr is not None:
-                traceback.print_exc()
+        except BaseException as error:
+            self._callback_failed(error)
+            ok = False
         if not ok or not self._callbacks:
             self.progress.set()
 
@@ -103,6 +108,14 @@ class Call:
             self._deliveries.put(None)
         self.progress.set()
         return True
+
+    def _callback_failed(self, error: BaseException) -> None:
+        # joblib 1.3 lets errors of the program's task iterator out of its callback; nothing more will come then.
+        if self.ended:
+            return
+        self.callback_error = error
+        if not self.is_waited_for:
+            traceback.print_exception(error)
 
     def _deliver_all(self, deliveries: "queue.SimpleQueue[tuple[int, Outcome, bool] | None]") -> None:
         while (delivery := deliveries.get()) is not None:

@@ -36,9 +36,7 @@ class Pickler(cloudpickle.Pickler):
         self._by_reference: dict[int, Any] = {}
         super().__init__(self._file, protocol=pickle.HIGHEST_PROTOCOL, buffer_callback=self._keep_in_band)
 
-    def dumps(
-        self, value: Any, *, in_band: bool = False, trailer: bytes = b""
-    ) -> tuple[bytes, Sequence[memoryview]]:
+    def dumps(self, value: Any, *, in_band: bool = False, trailer: bytes = b"") -> tuple[bytes, Sequence[memoryview]]:
         """Return the pickle of ``value`` and the buffers that belong to it.
 
         Parameters
@@ -98,9 +96,7 @@ class SharingPickler(Pickler):
         self._shared = shared
         self.needed: set[int] = set()
 
-    def dumps(
-        self, value: Any, *, in_band: bool = False, trailer: bytes = b""
-    ) -> tuple[bytes, Sequence[memoryview]]:
+    def dumps(self, value: Any, *, in_band: bool = False, trailer: bytes = b"") -> tuple[bytes, Sequence[memoryview]]:
         """As `Pickler.dumps`; afterwards ``needed`` holds the ids of the objects that the stream refers to."""
         self.needed = set()
         return super().dumps(value, in_band=in_band, trailer=trailer)

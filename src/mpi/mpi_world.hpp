@@ -41,6 +41,8 @@ class MpiWorld {
   [[nodiscard]] const std::vector<std::string>& hosts() const { return hosts_; }
   /// Whether the node's cores suffice for the busy threads of all its ranks.
   [[nodiscard]] bool has_own_core() const { return has_own_core_; }
+  /// Whether this object has initialised MPI and will finalise it.
+  [[nodiscard]] bool owns_mpi() const { return environment_ != nullptr; }
   /// Whether any thread may make MPI calls, one at a time.
   [[nodiscard]] bool any_thread_may_call() const;
 

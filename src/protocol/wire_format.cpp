@@ -77,7 +77,6 @@ Payload read_payload(PayloadReader& reader) {
   const ByteView head = reader.read_bytes(reader.read<std::uint64_t>());
   payload.head.assign(head.begin(), head.end());
   const auto parts = reader.read<Count>();
-  payload.parts.reserve(parts);
   for (Count part = 0; part < parts; ++part) payload.parts.push_back(reader.read_part());
   return payload;
 }

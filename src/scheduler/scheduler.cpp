@@ -68,6 +68,7 @@ bool Scheduler::assign_next(Call& call, SchedulerActions& actions) {
 }
 
 std::optional<WorkerId> Scheduler::worker_for(const Call& call) const {
+  if (workers_.size() == 0) return std::nullopt;
   const bool alone = std::ranges::count_if(calls_, [](const Call& other) { return !other.ready.empty(); }) == 1;
   const std::size_t usable = std::min(call.max_running, workers_.size());
   // Calls that compete hold nothing ahead: the others would have to wait behind it.

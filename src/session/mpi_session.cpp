@@ -108,7 +108,9 @@ int MpiSession::State::serve() {
   IdleWaiter waiter(parts.settings, parts.world.has_own_core());
   const RegisteredBackend nested(std::make_shared<SequentialBackend>());
   const to_worker::Stop stop = Worker(parts.transport, store, executor, waiter, parts.settings).serve();
-  if (!stop.failure.empty()) throw SessionAborted("rank 0 left MpiSession::run with an exception: " + stop.failure);
+  if (!stop.failure.empty() && !parts.world.owns_mpi()) {
+    throw SessionAborted("rank 0 left MpiSession::run with an exception: " + stop.failure);
+  }
   return stop.status;
 }
 

@@ -1,5 +1,7 @@
 #include "store/broadcast_store.hpp"
 
+#include <algorithm>
+
 namespace joblib_mpi {
 namespace {
 
@@ -27,7 +29,7 @@ void BroadcastStore::expect(ObjectId object, std::span<const std::uint64_t> part
 void BroadcastStore::start(ObjectId object, std::shared_ptr<const Payload> value) {
   std::size_t last = transport_->broadcast(memory_of(value->head));
   for (const SharedBytes& part : value->parts) last = transport_->broadcast(memory_of(part.view()));
-  transfers_.push_back({object, std::move(value), last});
+  transfers_.push_back({object, std::move(value), last, false});
 }
 
 std::shared_ptr<const Payload> BroadcastStore::find(ObjectId object) const {
@@ -35,9 +37,16 @@ std::shared_ptr<const Payload> BroadcastStore::find(ObjectId object) const {
   return found == whole_.end() ? nullptr : found->second;
 }
 
+void BroadcastStore::drop(ObjectId object) {
+  if (whole_.erase(object) != 0) return;
+  const auto transfer = std::ranges::find(transfers_, object, &Transfer::object);
+  if (transfer != transfers_.end()) transfer->dropped = true;
+}
+
 void BroadcastStore::progress() {
   while (!transfers_.empty() && transport_->broadcasts_done() >= transfers_.front().last_broadcast) {
-    if (transport_->rank() != 0) whole_.emplace(transfers_.front().object, std::move(transfers_.front().value));
+    Transfer& transfer = transfers_.front();
+    if (transport_->rank() != 0 && !transfer.dropped) whole_.emplace(transfer.object, std::move(transfer.value));
     transfers_.pop_front();
   }
 }

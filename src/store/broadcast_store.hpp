@@ -16,7 +16,7 @@ class BroadcastStore final : public ObjectStore {
   void publish(ObjectId object, Payload value) override;
   void expect(ObjectId object, std::span<const std::uint64_t> part_bytes) override;
   [[nodiscard]] std::shared_ptr<const Payload> find(ObjectId object) const override;
-  void drop(ObjectId object) override { whole_.erase(object); }
+  void drop(ObjectId object) override;
   void progress() override;
 
  private:
@@ -25,6 +25,7 @@ class BroadcastStore final : public ObjectStore {
     ObjectId object;
     std::shared_ptr<const Payload> value;
     std::size_t last_broadcast;  // complete when this many are
+    bool dropped = false;        // while it was under way
   };
 
   void start(ObjectId object, std::shared_ptr<const Payload> value);

@@ -121,7 +121,8 @@ def test_a_package_runs_its_main_module(tmp_path, monkeypatch, capsys):
     package = tmp_path / "packaged"
     package.mkdir()
     (package / "__init__.py").write_text("")
-    (package / "__main__.py").write_text("import sys\nfrom . import part\nprint(sys.argv, __package__, part.__name__)\n")
+    main = "import sys\nfrom . import part\nprint(sys.argv, __package__, part.__name__)\n"
+    (package / "__main__.py").write_text(main)
     (package / "part.py").write_text("")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "argv", ["x"])

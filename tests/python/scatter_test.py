@@ -141,5 +141,3 @@ def test_the_parts_of_a_scattered_sparse_matrix_are_writable(job):
     matrix = sparse.csr_matrix(numpy.ones((300, 300)))
     with parallel_config(backend="mpi", scatter=[matrix]):
         assert Parallel(n_jobs=2)(delayed(total)(matrix) for _ in range(1)) == [180_000]
-
-

@@ -109,7 +109,7 @@ def test_the_context_is_entered_when_it_changes():
 
 def test_what_cannot_be_pickled_is_named():
     wire = Wire()
-    with pytest.raises(pickle.PicklingError, match='argument of task "sub" cannot be pickled.*TypeError.*lock'):
+    with pytest.raises(pickle.PicklingError, match=r'argument of task "sub" cannot be pickled.*TypeError.*lock'):
         wire.send((operator.sub, (threading.Lock(),), {}))
     assert wire.send((operator.sub, (5, 3), {})) == [2]
 

@@ -101,7 +101,7 @@ def test_an_error_arrives_with_type_arguments_traceback_and_place(worker):
 def test_the_remote_traceback_shows_the_cause_of_an_error(worker):
     def fail():
         try:
-            1 / 0
+            1 / 0  # noqa: B018
         except ZeroDivisionError as error:
             raise KeyError("outer") from error
 

@@ -12,6 +12,7 @@ PARALLEL = """
     def where(i):
         return i, os.getpid()
 """
+SOME_TASKS = "    Parallel(backend='mpi')(delayed(where)(i) for i in range(9))\n"
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4, 6])
@@ -67,7 +68,7 @@ def test_after_init_an_uncaught_exception_ends_the_job_with_1(mpirun):
 )
 @pytest.mark.parametrize("ranks", [1, 4])
 def test_the_status_of_the_script_is_the_status_of_the_job(mpirun, ranks, end, status, text):
-    ended = mpirun.script(ranks, PARALLEL + f"    Parallel(backend='mpi')(delayed(where)(i) for i in range(5))\n    {end}")
+    ended = mpirun.script(ranks, f"{PARALLEL}{SOME_TASKS}    {end}\n")
     assert ended.status == status, ended
     assert text in ended.stderr
     assert ended.stderr.count("Traceback") == ("raise" in end or "/" in end)
@@ -93,7 +94,9 @@ def test_a_missing_script_is_reported_once(mpirun):
     assert ended.stderr.count("can't open file") == 1
 
 
-@pytest.mark.parametrize("busy", ["time.sleep(60)", "Parallel(backend='mpi')(delayed(time.sleep)(60) for _ in range(9))"])
+@pytest.mark.parametrize(
+    "busy", ["time.sleep(60)", "Parallel(backend='mpi')(delayed(time.sleep)(60) for _ in range(9))"]
+)
 def test_interrupting_rank_0_ends_the_job(mpirun, busy):
     script = mpirun.write("script.py", PARALLEL + f"    print(os.getpid(), flush=True)\n    {busy}\n")
     process = mpirun.start(4, "-m", "joblib_mpi", str(script))
@@ -106,7 +109,7 @@ def test_interrupting_rank_0_ends_the_job(mpirun, busy):
 
 
 def test_rank_0_leaving_without_a_word_ends_the_job(mpirun):
-    ended = mpirun.script(3, PARALLEL + "    Parallel(backend='mpi')(delayed(where)(i) for i in range(9))\n    os._exit(7)\n")
+    ended = mpirun.script(3, f"{PARALLEL}{SOME_TASKS}    os._exit(7)\n")
     assert ended.status != 0, ended
 
 
@@ -155,5 +158,6 @@ def test_programs_started_by_a_task_do_not_see_the_launcher(mpirun):
 
 
 def test_one_rank_runs_a_command(mpirun):
-    ended = mpirun(1, "-m", "joblib_mpi", "-c", "from joblib import *; print(Parallel(backend='mpi')([delayed(abs)(-1)]))")
+    command = "from joblib import *; print(Parallel(backend='mpi')([delayed(abs)(-1)]))"
+    ended = mpirun(1, "-m", "joblib_mpi", "-c", command)
     assert (ended.status, ended.stdout) == (0, "[1]\n"), ended

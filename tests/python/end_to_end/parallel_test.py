@@ -23,9 +23,10 @@ def run(mpirun):
 
 @pytest.mark.parametrize("ranks", [1, 2, 4, 6])
 def test_all_ways_of_returning_give_the_same_results(run, ranks):
-    assert run(
-        ranks,
-        """
+    assert (
+        run(
+            ranks,
+            """
     with parallel_config(backend="mpi"):
         for mode in ("list", "generator"):
             print(list(Parallel(return_as=mode)(delayed(square)(i) for i in range(50))) == [i * i for i in range(50)])
@@ -36,7 +37,9 @@ def test_all_ways_of_returning_give_the_same_results(run, ranks):
     else:
         print(True)
     """,
-    ) == ["True"] * 3
+        )
+        == ["True"] * 3
+    )
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])
@@ -45,7 +48,8 @@ def test_no_tasks_and_100000_tasks(run, ranks):
         ranks,
         """
     print(Parallel(backend="mpi")([]))
-    print(sum(Parallel(backend="mpi")(delayed(square)(i) for i in range(100_000))) == sum(i * i for i in range(100_000)))
+    squares = Parallel(backend="mpi")(delayed(square)(i) for i in range(100_000))
+    print(squares == [i * i for i in range(100_000)])
     """,
     ) == ["[]", "True"]
 
@@ -167,16 +171,19 @@ def test_two_threads_call_parallel_at_once(run):
 
 
 def test_nested_calls_run_inside_the_task(run):
-    assert run(
-        3,
-        """
+    assert (
+        run(
+            3,
+            """
     def outer(i, options):
         inner = Parallel(n_jobs=2, **options)(delayed(os.getpid)() for _ in range(3))
         return set(inner) == {os.getpid()}
     for options in ({}, {"backend": "mpi"}, {"backend": "threading"}):
         print(all(Parallel(backend="mpi")(delayed(outer)(i, options) for i in range(6))))
     """,
-    ) == ["True"] * 3
+        )
+        == ["True"] * 3
+    )
 
 
 def test_a_dropped_generator_leaves_the_workers_free(run):
@@ -185,9 +192,10 @@ def test_a_dropped_generator_leaves_the_workers_free(run):
         """
     import warnings
     warnings.simplefilter("ignore")
-    results = Parallel(backend="mpi", return_as="generator", batch_size=1)(delayed(time.sleep)(60 * i) for i in range(9))
+    parallel = Parallel(backend="mpi", return_as="generator", batch_size=1)
+    results = parallel(delayed(time.sleep)(60 * i) for i in range(9))
     next(results)
-    del results
+    del results, parallel
     print(Parallel(backend="mpi")(delayed(square)(i) for i in range(3)))
     """,
         timeout=40,

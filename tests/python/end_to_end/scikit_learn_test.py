@@ -20,7 +20,7 @@ PRELUDE = """
 @pytest.mark.parametrize(
     "work",
     [
-        "GridSearchCV(SVC(), {'C': [0.1, 1, 10], 'gamma': [1e-3, 1e-2]}, cv=3).fit(X, y).cv_results_['mean_test_score']",
+        "GridSearchCV(SVC(), {'C': [0.1, 1, 10], 'gamma': [1e-3, 1e-2]}).fit(X, y).cv_results_['mean_test_score']",
         "cross_validate(SVC(), X, y, cv=5)['test_score']",
         "RandomForestClassifier(20, random_state=0, n_jobs=-1).fit(X, y).predict_proba(X)",
     ],
