@@ -16,7 +16,9 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <new>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -107,6 +109,9 @@ template <class T>
   } else if constexpr (detail::is_plain_array<T>) {
     const auto size = static_cast<std::size_t>(reader.read<std::uint64_t>());
     const std::size_t bytes = size * sizeof(typename T::value_type);
+    if (bytes / sizeof(typename T::value_type) != size) {
+      detail::throw_serialization_error(typeid(T), "deserialize", "its size is beyond any memory");
+    }
     T value;
     if (reader.read<bool>()) {
       const ByteView part = reader.read_part().view();
@@ -127,6 +132,10 @@ template <class T>
       detail::InputArchive(reader) >> value;
       return value;
     } catch (const boost::archive::archive_exception& error) {
+      detail::throw_serialization_error(typeid(T), "deserialize", error.what());
+    } catch (const std::length_error& error) {  // of a container that is told a senseless size
+      detail::throw_serialization_error(typeid(T), "deserialize", error.what());
+    } catch (const std::bad_alloc& error) {
       detail::throw_serialization_error(typeid(T), "deserialize", error.what());
     }
   }

@@ -44,9 +44,10 @@ bool Worker::step() {
   bool active = receive();
   store_->progress();
   active |= take_finished_task();
-  active |= start_next_task();
-  active |= take_finished_task();                  // at once, if the executor ran it on this thread
-  if (queue_.empty() || running_) send_results();  // nothing more will join them soon
+  const bool started = start_next_task();
+  active |= started;
+  active |= take_finished_task();  // at once, if the executor ran it on this thread
+  if (queue_.empty() || running_ || !started) send_results();  // nothing more will join them soon
   if (stop_ && !running_ && !said_goodbye_) {
     send_results();
     Frame frame;

@@ -127,7 +127,7 @@ class Mpirun:
         return launched
 
     def left_in_shared_memory(self):
-        """Return what is new in /dev/shm and mapped by no process, as other jobs on the machine have theirs mapped."""
+        """Return the files that are new in /dev/shm and mapped by no process; those of other programs are mapped."""
         left = set(os.listdir("/dev/shm")) - self._shared_memory
         for maps in Path("/proc").glob("[0-9]*/maps"):
             try:
@@ -135,7 +135,7 @@ class Mpirun:
             except OSError:
                 continue
             left -= {name for name in left if f"/dev/shm/{name}" in text}
-        return {name for name in left if os.path.exists(f"/dev/shm/{name}")}
+        return {name for name in left if os.path.isfile(f"/dev/shm/{name}")}
 
     def processes(self):
         """Return the ids of all processes of the job, known by a variable in their environment."""

@@ -6,6 +6,8 @@
 #include <string>
 #include <unordered_map>
 
+#include <boost/serialization/split_member.hpp>
+
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
 
@@ -34,6 +36,31 @@ class Interval {  // Boost.Serialization's own way
   }
   std::string name_;
   std::vector<double> ends_;
+};
+
+/// Archives an array that exists only meanwhile, as classes do whose members do not lie in one block.
+class Packed {
+ public:
+  explicit Packed(std::size_t size = 0, double value = 0) : size_(size), value_(value) {}
+  friend bool operator==(const Packed&, const Packed&) = default;
+
+ private:
+  friend class boost::serialization::access;
+  template <class Archive>
+  void save(Archive& archive, unsigned) const {
+    const std::vector<double> block(size_, value_);
+    archive << block;
+  }
+  template <class Archive>
+  void load(Archive& archive, unsigned) {
+    std::vector<double> block;
+    archive >> block;
+    size_ = block.size();
+    value_ = block.empty() ? 0 : block.back();
+  }
+  BOOST_SERIALIZATION_SPLIT_MEMBER()
+  std::size_t size_;
+  double value_;
 };
 
 template <class T>
@@ -176,4 +203,27 @@ TEST_CASE("a value cut short anywhere is refused") {
     INFO("cut to " << size << " of " << whole.head.size() << " bytes");
     CHECK_THROWS_AS((read_as<std::map<std::string, std::vector<int>>>(cut)), SerializationError);
   }
+}
+
+TEST_CASE("large arrays inside of a value come back as they were") {
+  std::map<std::string, std::vector<double>> value{{"large", std::vector<double>(20'000, 1.5)}, {"small", {1, 2}}};
+  CHECK(there_and_back(value) == value);
+  const auto expected = value;
+  Payload payload;
+  PayloadWriter writer(payload);
+  save_consumed(writer, std::move(value));
+  PayloadReader reader(payload);
+  CHECK(load<std::map<std::string, std::vector<double>>>(reader) == expected);
+}
+
+TEST_CASE("an array that a class makes only to be serialized comes back whole") {
+  const Packed packed(20'000, 2.5);
+  CHECK(there_and_back(packed) == packed);
+  Payload payload;
+  PayloadWriter writer(payload);
+  save_owned(writer, std::make_shared<const Packed>(packed));
+  const std::vector<double> other(20'000, -1.0);  // where the array may have been
+  PayloadReader reader(payload);
+  CHECK(load<Packed>(reader) == packed);
+  CHECK(other.back() == -1.0);
 }
