@@ -29,7 +29,7 @@ def count(report):
         print(f"FAILED {report}: {error}")
         return 0, 1
     outcomes = [outcome(case) for case in cases]
-    for case, result in zip(cases, outcomes):
+    for case, result in zip(cases, outcomes, strict=False):
         if result == "failed":
             print("FAILED", *dict.fromkeys([case.get("classname", ""), case.get("name", "")]))
     passed, failed = outcomes.count("passed"), outcomes.count("failed")
@@ -41,6 +41,6 @@ def count(report):
 
 if __name__ == "__main__":
     counts = [count(report) for report in sys.argv[1:]]
-    passed, failed = (sum(column) for column in zip(*counts))
+    passed, failed = (sum(column) for column in zip(*counts, strict=False))
     print(f"{passed} passed, {failed} failed")
     sys.exit(failed > 0)

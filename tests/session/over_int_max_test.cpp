@@ -1,0 +1,43 @@
+// An array of more bytes than an int counts, to two workers.
+
+#include <cstdint>
+
+#include <joblib_mpi/joblib_mpi.hpp>
+
+#include "support/catch.hpp"
+
+using namespace joblib_mpi;
+
+namespace over_int_max_test {
+
+struct Look {
+  std::uint64_t size;
+  std::uint64_t sum;
+  std::uint32_t first;
+  std::uint32_t last;
+  friend bool operator==(const Look&, const Look&) = default;
+};
+
+Look look_at(const std::vector<std::uint32_t>& values) {
+  std::uint64_t sum = 0;
+  for (const std::uint32_t value : values) sum += value;
+  return {values.size(), sum, values.front(), values.back()};
+}
+
+}  // namespace over_int_max_test
+using namespace over_int_max_test;
+
+TEST_CASE("an array of 2.5 GB reaches two workers whole") {
+  MpiSession session(MPI_COMM_WORLD);
+  CHECK(session.run([] {
+    std::vector<std::uint32_t> values(625'000'003);
+    std::uint32_t next = 12'345;
+    for (std::uint32_t& value : values) value = next += 2'654'435'761U;
+    const Look expected = look_at(values);
+    CHECK(expected.size * sizeof values[0] > 2'500'000'000U);
+    const auto data = scatter(std::move(values));
+    const auto looks = Parallel()(std::vector{delayed<look_at>(data), delayed<look_at>(data)});
+    CHECK(looks == std::vector{expected, expected});
+    return 5;
+  }) == 5);
+}

@@ -1,0 +1,164 @@
+#include "transport/mpi_transport.hpp"
+
+#include <random>
+#include <vector>
+
+#include "support/bytes.hpp"
+#include "support/catch.hpp"
+#include "support/own_rank.hpp"
+#include "support/transport_on_world.hpp"
+
+using namespace joblib_mpi;
+using namespace joblib_mpi::test;
+
+namespace {
+
+struct Sizes {
+  std::size_t body;
+  std::vector<std::size_t> parts;
+};
+
+Frame frame_of(const Sizes& sizes, std::size_t seed) {
+  Frame frame{pattern(sizes.body, seed), {}};
+  for (const std::size_t size : sizes.parts) frame.parts.emplace_back(pattern(size, seed + frame.parts.size() + 1));
+  return frame;
+}
+
+bool is_frame_of(const FrameView& frame, const Sizes& sizes, std::size_t seed) {
+  if (!is_pattern(frame.body, sizes.body, seed) || frame.parts.size() != sizes.parts.size()) return false;
+  for (std::size_t index = 0; index < sizes.parts.size(); ++index) {
+    if (!is_pattern(frame.parts[index].view(), sizes.parts[index], seed + index + 1)) return false;
+  }
+  return true;
+}
+
+/// Rank 0 sends the frames to every other rank and gets them back from each; all must arrive whole and in order.
+void send_there_and_back(const std::vector<Sizes>& frames) {
+  TransportOnWorld transport;
+  const auto send_all = [&](int destination) {
+    for (std::size_t index = 0; index < frames.size(); ++index) {
+      Frame frame = frame_of(frames[index], index);
+      transport->send(destination, frame);
+      CHECK(frame.empty());
+    }
+  };
+  const int others = transport->size() - 1;
+  if (transport->rank() == 0) {
+    for (int rank = 1; rank <= others; ++rank) send_all(rank);
+  }
+  std::vector<std::size_t> next_of(static_cast<std::size_t>(transport->size()));
+  const std::size_t expected = frames.size() * static_cast<std::size_t>(transport->rank() == 0 ? others : 1);
+  for (std::size_t arrived = 0; others > 0 && arrived < expected;) {
+    const auto frame = transport->receive();
+    if (!frame) continue;
+    ++arrived;
+    const std::size_t index = next_of[static_cast<std::size_t>(frame->source)]++;
+    INFO("frame " << index << " from rank " << frame->source);
+    CHECK(is_frame_of(frame->frame, frames[index], index));
+  }
+  if (transport->rank() != 0) send_all(0);
+  while (!transport->quiet()) transport->progress();
+}
+
+}  // namespace
+
+TEST_CASE("frames of every size around the eager limit arrive whole") {
+  std::vector<Sizes> frames;
+  for (std::size_t size = 3968; size <= 4016; ++size) frames.push_back({size, {}});
+  for (const std::size_t size : {0, 1, 100, 4096, 8192, 100'000, 3'000'000}) frames.push_back({size, {}});
+  send_there_and_back(frames);
+}
+
+TEST_CASE("frames with parts of every size arrive whole") {
+  send_there_and_back({{10, {0}},
+                       {0, {1}},
+                       {0, {0, 0, 0}},
+                       {100, {65'536, 0, 1, 3'000'000}},
+                       {3'970, {5}},
+                       {3'990, {5}},
+                       {10'000, {70'000, 70'000}},
+                       {5, {}}});
+}
+
+TEST_CASE("a frame with a thousand parts arrives whole") {
+  std::vector<std::size_t> sizes;
+  for (std::size_t index = 0; index < 1000; ++index) sizes.push_back(index * 7 % 300);
+  send_there_and_back({{50, sizes}, {1, {}}, {4000, sizes}});
+}
+
+TEST_CASE("large and small frames of one source keep their order") {
+  std::vector<Sizes> frames;
+  for (std::size_t index = 0; index < 200; ++index) {
+    switch (index % 5) {
+      case 0: frames.push_back({index, {}}); break;
+      case 1: frames.push_back({20, {200'000}}); break;
+      case 2: frames.push_back({50'000, {}}); break;
+      case 3: frames.push_back({3'000, {}}); break;
+      default: frames.push_back({6'000, {10, 90'000}}); break;
+    }
+  }
+  send_there_and_back(frames);
+}
+
+TEST_CASE("random frames arrive whole and in order") {
+  std::mt19937 random(7);
+  std::vector<Sizes> frames;
+  for (int index = 0; index < 300; ++index) {
+    Sizes sizes{random() % (random() % 4 == 0 ? 20'000 : 500), {}};
+    for (std::size_t parts = random() % 3 == 0 ? random() % 4 : 0; parts > 0; --parts) {
+      sizes.parts.push_back(random() % (random() % 3 == 0 ? 300'000 : 100));
+    }
+    frames.push_back(std::move(sizes));
+  }
+  send_there_and_back(frames);
+}
+
+TEST_CASE("more small frames than there are posted receives arrive in order") {
+  send_there_and_back(std::vector<Sizes>(5'000, Sizes{16, {}}));
+}
+
+TEST_CASE("all ranks may send to rank 0 at once while it sends to them") {
+  TransportOnWorld transport;
+  const int others = transport->size() - 1;
+  const int peers = transport->rank() == 0 ? others : (others > 0 ? 1 : 0);
+  constexpr std::size_t rounds = 300;
+  const auto sizes = [](std::size_t round) { return round % 10 == 9 ? Sizes{5'000, {80'000}} : Sizes{200, {}}; };
+  std::vector<std::size_t> next_of(static_cast<std::size_t>(transport->size()));
+  std::size_t arrived = 0;
+  bool all_right = true;
+  const auto receive_one = [&] {
+    const auto frame = transport->receive();
+    if (!frame) return;
+    ++arrived;
+    const std::size_t index = next_of[static_cast<std::size_t>(frame->source)]++;
+    all_right = all_right && is_frame_of(frame->frame, sizes(index), index);
+  };
+  for (std::size_t round = 0; round < rounds; ++round) {
+    for (int peer = 0; peer < peers; ++peer) {
+      Frame frame = frame_of(sizes(round), round);
+      transport->send(transport->rank() == 0 ? peer + 1 : 0, frame);
+    }
+    receive_one();
+  }
+  while (arrived < rounds * static_cast<std::size_t>(peers) || !transport->quiet()) receive_one();
+  CHECK(all_right);
+}
+
+TEST_CASE("parts stay valid after the next receive when they are copied") {
+  TransportOnWorld transport;
+  if (transport->rank() == 0) {
+    for (int rank = 1; rank < transport->size(); ++rank) {
+      for (std::size_t seed = 0; seed < 2; ++seed) {
+        Frame frame = frame_of({10, {100'000}}, seed);
+        transport->send(rank, frame);
+      }
+    }
+  } else {
+    std::vector<SharedBytes> kept;
+    while (kept.size() < 2) {
+      if (const auto frame = transport->receive()) kept.push_back(frame->frame.parts[0]);
+    }
+    CHECK(is_pattern(kept[0].view(), 100'000, 1));
+    CHECK(is_pattern(kept[1].view(), 100'000, 2));
+  }
+}
