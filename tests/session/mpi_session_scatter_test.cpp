@@ -77,7 +77,7 @@ TEST_CASE("values are scattered and dropped while tasks of others run") {
       const auto data = scatter(std::vector<double>(10'000 + static_cast<std::size_t>(round), round));
       const auto unused = scatter(std::vector<double>(20'000, -1.0));
       const auto ends = Parallel()(iota(0, 6) | transform([&](int index) {
-                                     return delayed<element>(data, static_cast<std::size_t>(index) * 2'000);
+                                     return delayed<element>(data, static_cast<std::size_t>(index) * 1'000);
                                    }));
       CHECK(ends == std::vector<double>(6, round));
     }

@@ -23,8 +23,9 @@ void print_report(std::FILE* stream) {
   std::fflush(stream);
 }
 
-/// A rank that dies takes its report along otherwise.
+/// A rank that dies, or hangs until the time is up, takes its report along otherwise.
 void report_and_die(int signal) {
+  std::fprintf(stderr, "rank %d: signal %d in \"%s\"\n", rank, signal, joblib_mpi::test::running_test_case().c_str());
   print_report(stderr);
   std::signal(signal, SIG_DFL);
   std::raise(signal);
@@ -46,7 +47,7 @@ int main(int argc, char** argv) {
   int provided = 0;
   MPI_Init_thread(&argc, &argv, wanted, &provided);
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  for (const int signal : {SIGABRT, SIGSEGV, SIGFPE}) std::signal(signal, report_and_die);
+  for (const int signal : {SIGABRT, SIGSEGV, SIGFPE, SIGTERM}) std::signal(signal, report_and_die);
   std::streambuf* terminal = std::cout.rdbuf(report.rdbuf());
   const int failures = joblib_mpi::test::run_test_cases(static_cast<int>(arguments.size()), arguments.data());
   std::cout.rdbuf(terminal);
