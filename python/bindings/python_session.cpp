@@ -43,6 +43,7 @@ void PythonSession::submit(std::uint64_t call, std::uint64_t ticket, std::string
   require_rank_0("submit");
   TaskRequest request{ticket, std::move(name), payload_from(head, buffers), {}};
   for (const nb::handle object : objects) request.objects.push_back(ObjectId{nb::cast<std::uint64_t>(object)});
+  const nb::gil_scoped_release release;
   session_.submit(CallId{call}, std::move(request));
 }
 

@@ -39,11 +39,23 @@ void IdleWaiter::wait_slowly() {
     sched_yield();
     return;
   }
+  if (sleep_for(pause_)) {
+    reset();
+  } else {
+    pause_ = std::min(2 * pause_, longest_pause_);
+  }
+}
+
+bool IdleWaiter::sleep() {
+  return sleep_for(longest_pause_);
+}
+
+bool IdleWaiter::sleep_for(std::chrono::nanoseconds pause) {
   std::unique_lock lock(mutex_);
   asleep_.store(true, std::memory_order_seq_cst);
-  if (!notified_.load(std::memory_order_seq_cst)) wake_.wait_for(lock, pause_);
+  if (!notified_.load(std::memory_order_seq_cst)) wake_.wait_for(lock, pause);
   asleep_.store(false, std::memory_order_relaxed);
-  pause_ = std::min(2 * pause_, longest_pause_);
+  return notified_.exchange(false, std::memory_order_acquire);
 }
 
 void IdleWaiter::notify() {

@@ -29,6 +29,9 @@ class IdleWaiter {
     wait_slowly();
   }
 
+  /// Sleeps for the longest pause, whatever has happened before; true if `notify` ended it.
+  bool sleep();
+
   /// From any thread: there is something to look at. Cheap while the polling thread is awake.
   void notify();
 
@@ -36,6 +39,7 @@ class IdleWaiter {
   using Clock = std::chrono::steady_clock;
 
   void wait_slowly();
+  bool sleep_for(std::chrono::nanoseconds pause);
 
   const std::chrono::nanoseconds spin_;
   const std::chrono::nanoseconds yield_;

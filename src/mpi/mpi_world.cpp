@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 #include <sched.h>
 
 namespace joblib_mpi {
@@ -75,7 +77,9 @@ MpiWorld::MpiWorld(MPI_Comm communicator, const Options& options) {
   look_at_cores(options.busy_threads);
 }
 
-MpiWorld::~MpiWorld() = default;
+MpiWorld::~MpiWorld() {
+  if (environment_) wait_for_all();
+}
 
 bool MpiWorld::any_thread_may_call() const {
   return boost::mpi::environment::thread_level() >= boost::mpi::threading::serialized;
@@ -84,6 +88,15 @@ bool MpiWorld::any_thread_may_call() const {
 void MpiWorld::abort(int status) const {
   MPI_Abort(MPI_COMM_WORLD, status);
   std::abort();  // MPI_Abort does not come back
+}
+
+void MpiWorld::wait_for_all() const noexcept {
+  MPI_Request request = MPI_REQUEST_NULL;
+  if (MPI_Ibarrier(communicator_, &request) != MPI_SUCCESS) return;
+  int done = 0;
+  while (MPI_Test(&request, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && done == 0) {
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
 }
 
 void MpiWorld::duplicate(MPI_Comm communicator) {

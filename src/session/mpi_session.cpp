@@ -12,6 +12,7 @@
 #include <joblib_mpi/function_registry.hpp>
 #include <joblib_mpi/mpi_session.hpp>
 
+#include <string>
 #include <thread>
 
 namespace joblib_mpi {
@@ -39,6 +40,8 @@ struct MpiSession::State {
 
   int lead(const std::function<int()>& function);
   int serve();
+  /// Rank 0, instead of `lead`: makes the others leave.
+  void dismiss();
   void stop(CoordinatorDriver& driver, const to_worker::Stop& stop) {
     const auto stuck = driver.stop_workers(stop, parts.settings.shutdown_seconds);
     if (!stuck.empty()) parts.abort_with(stuck, stop.status);
@@ -54,12 +57,15 @@ MpiSession::MpiSession(int&, char**&) : state_(std::make_unique<State>()) {}
 MpiSession::MpiSession(MPI_Comm communicator) : state_(std::make_unique<State>(communicator)) {}
 
 MpiSession::~MpiSession() {
-  if (rank() != 0 || state_->has_run) return;
-  // The others may wait in `run` already.
+  if (state_->has_run) return;
+  // The other ranks wait in `run` or here. What rank 0 says has to be taken: on a communicator that is gone it would
+  // wait for the next one that MPI gives the same number.
   try {
-    BroadcastStore store(state_->parts.transport);
-    Coordinator coordinator(state_->parts.transport, store, state_->parts.settings);
-    coordinator.stop_workers({1, "rank 0 ended its session without calling run"});
+    if (rank() == 0) {
+      state_->dismiss();
+    } else {
+      (void)state_->serve();
+    }
   } catch (const std::exception&) {  // they will find out from MPI
   }
 }
@@ -89,7 +95,8 @@ int MpiSession::State::lead(const std::function<int()>& function) {
     status = function();
   } catch (const std::exception& error) {
     backend->disconnect();
-    stop(driver, {1, error.what()});
+    const std::string text = error.what();
+    stop(driver, {1, text.empty() ? "an exception without a text" : text});
     throw;
   } catch (...) {
     backend->disconnect();
@@ -99,6 +106,13 @@ int MpiSession::State::lead(const std::function<int()>& function) {
   backend->disconnect();
   stop(driver, {status, ""});
   return status;
+}
+
+void MpiSession::State::dismiss() {
+  BroadcastStore store(parts.transport);
+  Coordinator coordinator(parts.transport, store, parts.settings);
+  CoordinatorDriver driver(coordinator, parts.settings, parts.world.has_own_core());
+  (void)driver.stop_workers({1, "rank 0 ended its session without calling run"}, parts.settings.shutdown_seconds);
 }
 
 int MpiSession::State::serve() {

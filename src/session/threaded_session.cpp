@@ -20,9 +20,9 @@ namespace {
 /// Python runs a task on one thread while the agent answers rank 0 on another.
 constexpr int busy_threads = 2;
 
-/// Looks for results before the taking thread falls asleep. It gives its core away in between: the session's thread,
-/// which brings them, may share it.
-constexpr int looks_before_sleep = 32;
+/// How long a thread that wants results makes the MPI calls itself before it leaves them to the session's thread and
+/// falls asleep. Longer than the round trip of a small task.
+constexpr std::chrono::microseconds longest_help{200};
 
 /// Results of all calls, from the session's thread to the program's.
 class ResultQueue final : public CompletionSink {
@@ -53,8 +53,10 @@ class ResultQueue final : public CompletionSink {
     changed_.notify_one();
   }
 
+  /// Whether `take` will not wait.
+  [[nodiscard]] bool has_something() const noexcept { return something_.load(std::memory_order_acquire); }
+
   [[nodiscard]] std::vector<FinishedTask> take(double seconds) {
-    for (int look = 0; look < looks_before_sleep && !something_; ++look) sched_yield();
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, std::chrono::duration<double>(seconds), [this] { return something_.load(); });
     something_ = false;
@@ -79,6 +81,10 @@ struct ThreadedSession::State {
   /// The life of the session's thread. Everything that uses MPI is made and destroyed here.
   void live(std::promise<void>& started);
   void lead(RankParts& parts, std::promise<void>& started);
+  void drive_until_closing();
+  /// The calling thread makes the MPI calls that are due, if it may.
+  void help();
+  void help_until_results();
   void serve(RankParts& parts, std::promise<void>& started);
 
   std::string identity;
@@ -91,6 +97,8 @@ struct ThreadedSession::State {
   std::optional<CoordinatorDriver> driver;  // rank 0
   std::optional<HandoffExecutor> executor;  // the others
 
+  bool may_help = false;            // any thread may make MPI calls
+  std::atomic<unsigned> helped{0};  // times
   ResultQueue results;
   std::atomic<bool> closing{false};
   int status = 0;  // written before `closing`, or by the thread before it ends
@@ -138,21 +146,45 @@ void ThreadedSession::State::lead(RankParts& parts, std::promise<void>& started)
   BroadcastStore store(parts.transport);
   Coordinator coordinator(parts.transport, store, parts.settings);
   driver.emplace(coordinator, parts.settings, parts.world.has_own_core());
+  may_help = parts.world.any_thread_may_call();
   started.set_value();
   try {
-    while (!closing.load(std::memory_order_acquire)) {
-      if (driver->drive()) {
-        waiter->reset();
-      } else {
-        waiter->wait();
-      }
-    }
+    drive_until_closing();
   } catch (...) {
     results.fail(std::current_exception());
     while (!closing.load(std::memory_order_acquire)) waiter->wait();
   }
   const auto stuck = driver->stop_workers({status, ""}, parts.settings.shutdown_seconds);
   if (!stuck.empty()) parts.abort_with(stuck, status);
+}
+
+void ThreadedSession::State::drive_until_closing() {
+  unsigned seen = helped;
+  while (!closing.load(std::memory_order_acquire)) {
+    if (const unsigned now = helped; now != seen) {
+      // Another thread does the work. If it stops without telling, as for a long computation, the next look finds out.
+      seen = waiter->sleep() ? helped.load() : now;
+    } else if (driver->drive()) {
+      waiter->reset();
+    } else {
+      waiter->wait();
+    }
+  }
+}
+
+void ThreadedSession::State::help() {
+  if (!may_help) return waiter->notify();
+  ++helped;
+  driver->drive();
+}
+
+void ThreadedSession::State::help_until_results() {
+  const auto end = std::chrono::steady_clock::now() + longest_help;
+  while (may_help && !results.has_something() && std::chrono::steady_clock::now() < end) {
+    ++helped;
+    if (!driver->drive()) sched_yield();
+  }
+  if (!results.has_something()) waiter->notify();
 }
 
 void ThreadedSession::State::serve(RankParts& parts, std::promise<void>& started) {
@@ -177,7 +209,7 @@ CallId ThreadedSession::start_call(std::size_t max_running) {
 
 void ThreadedSession::submit(CallId call, TaskRequest request) {
   state_->driver->submit(call, std::move(request));
-  state_->waiter->notify();
+  state_->help();
 }
 
 void ThreadedSession::end_call(CallId call) {

@@ -19,7 +19,9 @@ using std::views::transform;
 
 namespace cluster_test {
 
-int square(int value) { return value * value; }
+int square(int value) {
+  return static_cast<int>(static_cast<unsigned>(value) * static_cast<unsigned>(value));  // may wrap
+}
 void count(int) {}
 std::string describe(const std::map<std::string, std::vector<int>>& groups, bool loud) {
   std::string text;

@@ -61,6 +61,7 @@ class Packed {
   BOOST_SERIALIZATION_SPLIT_MEMBER()
   std::size_t size_;
   double value_;
+  std::string not_plain_bytes_ = {};
 };
 
 template <class T>

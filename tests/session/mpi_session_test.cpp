@@ -24,7 +24,7 @@ auto square_calls(int count) {
 
 bool are_squares(const std::vector<int>& results, int count) {
   for (int value = 0; value < count && results.size() == static_cast<std::size_t>(count); ++value) {
-    if (results[static_cast<std::size_t>(value)] != value * value) return false;
+    if (results[static_cast<std::size_t>(value)] != square(value)) return false;
   }
   return results.size() == static_cast<std::size_t>(count);
 }

@@ -11,7 +11,9 @@ namespace joblib_mpi::test {
 
 // Functions that the session tests run as tasks.
 
-inline int square(int value) { return value * value; }
+inline int square(int value) {
+  return static_cast<int>(static_cast<unsigned>(value) * static_cast<unsigned>(value));  // may wrap
+}
 inline int refuse_7(int value) {
   if (value == 7) throw std::domain_error("7 is not allowed");
   return value;

@@ -1,0 +1,92 @@
+// A program whose session ends in the way that its argument names. Compiled under two names, which are two programs.
+
+#include <cstdio>
+#include <cstdlib>
+#include <ranges>
+#include <stdexcept>
+#include <string>
+
+#include <unistd.h>
+
+#include <joblib_mpi/joblib_mpi.hpp>
+
+namespace jm = joblib_mpi;
+
+#ifndef JOBLIB_MPI_TESTS_OTHER_TEXT
+#define JOBLIB_MPI_TESTS_OTHER_TEXT "unknown"
+#endif
+
+namespace {
+
+int square(int value) { return value * value; }
+
+int die_at_3(int value) {
+  if (value == 3) std::abort();
+  return value;
+}
+
+int exit_at_3(int value) {
+  if (value == 3) std::exit(7);
+  return value;
+}
+
+/// One task fails, another would run for longer than anybody waits.
+int fail_or_sleep(int value) {
+  if (value == 0) throw std::runtime_error("task 0 failed");
+  sleep(60);
+  return value;
+}
+
+template <auto function>
+void call(int tasks) {
+  (void)jm::Parallel()(std::views::iota(0, tasks) | std::views::transform([](int value) { return jm::delayed<function>(value); }));
+}
+
+int act(const std::string& ending) {
+  call<square>(100);
+  if (ending == "return_0") return 0;
+  if (ending == "return_3") return 3;
+  if (ending == "exit_3") std::exit(3);
+  if (ending == "_exit_4") _exit(4);
+  if (ending == "abort") std::abort();
+  if (ending == "throw") throw std::runtime_error("the input is missing");
+  if (ending == "task_aborts") call<die_at_3>(100);
+  if (ending == "task_exits") call<exit_at_3>(100);
+  if (ending == "task_sleeps") call<fail_or_sleep>(2);
+  throw std::invalid_argument(JOBLIB_MPI_TESTS_OTHER_TEXT " ending " + ending);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string ending = argc > 1 ? argv[1] : "return_0";
+  if (ending == "task_sleeps") {
+    // An error of a task is handled here; what is left is the other one.
+    jm::MpiSession session{argc, argv};
+    return session.run([&] {
+      try {
+        return act(ending);
+      } catch (const std::runtime_error& error) {
+        std::printf("handled: %s\n", error.what());
+        std::fflush(stdout);
+        return 2;
+      }
+    });
+  }
+  if (ending == "no_run") {
+    const jm::MpiSession session{argc, argv};
+    return 0;
+  }
+  if (ending == "two_sessions") {
+    { const jm::MpiSession first{argc, argv}; }
+    try {
+      const jm::MpiSession second{argc, argv};
+    } catch (const jm::MpiError& error) {
+      std::fprintf(stderr, "%s\n", error.what());
+      return 5;
+    }
+    return 0;
+  }
+  jm::MpiSession session{argc, argv};
+  return session.run([&] { return act(ending); });
+}

@@ -1,0 +1,32 @@
+# Installs the library into an empty prefix, and there configures, builds and runs somebody else's project with it.
+# cmake -D… -P install_and_use.cmake; the variables are those that CMakeLists.txt beside this gives.
+
+set(prefix "${WORK_DIR}/prefix")
+set(consumer "${WORK_DIR}/consumer")
+file(REMOVE_RECURSE "${WORK_DIR}")
+
+function(run)
+  execute_process(COMMAND ${ARGV} COMMAND_ECHO STDOUT COMMAND_ERROR_IS_FATAL ANY)
+endfunction()
+
+run("${CMAKE_COMMAND}" --install "${BUILD_DIR}" --prefix "${prefix}")
+run("${CMAKE_COMMAND}" -S "${SOURCE_DIR}" -B "${consumer}" -G "${GENERATOR}" "-DCMAKE_PREFIX_PATH=${prefix}"
+    "-DCMAKE_CXX_COMPILER=${COMPILER}" "-DCMAKE_CXX_FLAGS=${FLAGS}" -DCMAKE_BUILD_TYPE=Debug
+    -DCMAKE_DISABLE_FIND_PACKAGE_Python=ON -DCMAKE_DISABLE_FIND_PACKAGE_Python3=ON
+    -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF)
+run("${CMAKE_COMMAND}" --build "${consumer}")
+separate_arguments(launch UNIX_COMMAND "${LAUNCH}")
+execute_process(COMMAND ${launch} "${consumer}/consumer" OUTPUT_VARIABLE output COMMAND_ECHO STDOUT
+                COMMAND_ERROR_IS_FATAL ANY)
+message(STATUS "${output}")
+if(NOT output MATCHES "consumer: 100 results, sum 2475")
+  message(FATAL_ERROR "the consumer printed something else")
+endif()
+
+# Public headers are all there is: nothing of src/, no generated header.
+file(GLOB_RECURSE installed RELATIVE "${prefix}" "${prefix}/*")
+foreach(file IN LISTS installed)
+  if(file MATCHES "\\.hpp$" AND NOT file MATCHES "^include/joblib_mpi/[a-z_]+\\.hpp$")
+    message(FATAL_ERROR "installed, but not a public header: ${file}")
+  endif()
+endforeach()
