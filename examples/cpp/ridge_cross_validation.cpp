@@ -40,6 +40,14 @@ struct Matrix {
   }
 };
 
+}  // namespace
+
+/// Its `serialize` passes on its own array and makes no other: so the array is sent from where it is.
+template <>
+inline constexpr bool jm::serializes_in_place<Matrix> = true;
+
+namespace {
+
 double dot(std::span<const double> a, std::span<const double> b) {
   return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
 }

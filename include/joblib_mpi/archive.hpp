@@ -59,13 +59,13 @@ class PayloadInput : public std::streambuf {
 // Every value has an archive of its own: no header, since all ranks run the same program.
 inline constexpr unsigned archive_flags = boost::archive::no_header | boost::archive::no_codecvt;
 
-/// Boost's binary archive, which leaves large arrays of numbers where they are, wherever they sit in the value.
+/// Boost's binary archive, which makes parts of large arrays of numbers, wherever they sit in the value.
 class OutputArchive final : private PayloadOutput,
                             public boost::archive::binary_oarchive_impl<OutputArchive, char, std::char_traits<char>> {
   using Base = boost::archive::binary_oarchive_impl<OutputArchive, char, std::char_traits<char>>;
 
  public:
-  /// `owner` keeps the value alive and unchanged; without one, large arrays are copied.
+  /// `owner` keeps the value's arrays alive and unchanged; without one, large ones are copied, each into its part.
   OutputArchive(PayloadWriter& writer, std::shared_ptr<const void> owner)
       : PayloadOutput(writer), Base(static_cast<std::streambuf&>(*this), archive_flags), owner_(std::move(owner)) {
     init(archive_flags);
@@ -75,12 +75,8 @@ class OutputArchive final : private PayloadOutput,
   template <class T>
   void save_array(const boost::serialization::array_wrapper<T>& array, unsigned) {
     const ByteView bytes(reinterpret_cast<const std::byte*>(array.address()), array.count() * sizeof(T));
-    if (bytes.size() >= min_part_bytes) {
-      const bool as_part = owner_ != nullptr;
-      writer().write(as_part);
-      if (as_part) return writer().write_part({owner_, bytes});
-    }
-    writer().write_bytes(bytes.data(), bytes.size());
+    if (bytes.size() < min_part_bytes) return writer().write_bytes(bytes.data(), bytes.size());
+    writer().write_part(owner_ ? SharedBytes(owner_, bytes) : SharedBytes(Bytes(bytes.begin(), bytes.end())));
   }
 
  private:
@@ -101,8 +97,7 @@ class InputArchive final : private PayloadInput,
   void load_array(boost::serialization::array_wrapper<T>& array, unsigned) {
     const std::size_t size = array.count() * sizeof(T);
     if (size == 0) return;
-    const bool as_part = size >= min_part_bytes && reader().read<bool>();
-    const ByteView bytes = as_part ? reader().read_part().view() : reader().read_bytes(size);
+    const ByteView bytes = size < min_part_bytes ? reader().read_bytes(size) : reader().read_part().view();
     if (bytes.size() != size) throw SerializationError("a large array has another size than its value says");
     std::memcpy(array.address(), bytes.data(), size);
   }

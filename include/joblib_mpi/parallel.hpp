@@ -32,7 +32,7 @@ struct ParallelOptions {
 
 namespace detail {
 
-/// A call while it runs, apart from its types. Destroying it before `finish` drops what has not run.
+/// A call while it runs, apart from its types.
 class RunningCall {
  public:
   /// `total` is for the progress line, if known.
@@ -41,8 +41,18 @@ class RunningCall {
   RunningCall(const RunningCall&) = delete;
   RunningCall& operator=(const RunningCall&) = delete;
 
-  /// Before the first task. `sink` must outlive this.
-  void start(ResultSink& sink);
+  /// While it lives, tasks may be submitted; they come back to `sink`. Its end drops what has not run.
+  class Started {
+   public:
+    Started(RunningCall& call, ResultSink& sink) : call_(&call) { call.start(sink); }
+    Started(const Started&) = delete;
+    Started& operator=(const Started&) = delete;
+    ~Started() { call_->stop(); }
+
+   private:
+    RunningCall* call_;
+  };
+
   /// Hands on task number `index`; while too many are on their way, waits for results first.
   void submit(std::size_t index, Task& task);
   /// Waits for all. Throws the first error of a task.
@@ -53,6 +63,8 @@ class RunningCall {
   void note_failed(std::exception_ptr error);
 
  private:
+  void start(ResultSink& sink);
+  void stop();
   void wait();
 
   struct State;
@@ -122,7 +134,7 @@ class Parallel {
 
     detail::RunningCall call(options_, total);
     detail::ResultCollector<R> results(call);
-    call.start(results);
+    const detail::RunningCall::Started started(call, results);
     std::size_t index = 0;
     for (auto&& delayed_call : calls) {
       auto task = std::forward<decltype(delayed_call)>(delayed_call);

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <memory>
 #include <new>
 #include <span>
@@ -29,6 +30,12 @@
 /// How values become payloads. Whatever Boost.Serialization can carry works: see its tutorial for giving a class a
 /// `serialize` member, and include its header for a standard container that is not included here.
 namespace joblib_mpi {
+
+/// Whether serializing a `T` passes on only arrays that are part of the value, none that its `serialize` makes for the
+/// purpose. Then large ones are sent from where they are; otherwise each is copied once. Say it of a class that is
+/// scattered or returned large: `template <> inline constexpr bool joblib_mpi::serializes_in_place<Matrix> = true;`.
+template <class T>
+inline constexpr bool serializes_in_place = false;
 
 namespace detail {
 
@@ -52,8 +59,12 @@ inline constexpr bool is_plain_array<std::vector<T, Allocator>> = !std::is_same_
 template <PlainBytes Char, class Traits, class Allocator>
 inline constexpr bool is_plain_array<std::basic_string<Char, Traits, Allocator>> = true;
 
+template <class T>
+inline constexpr bool has_only_own_arrays = PlainBytes<T> || is_plain_array<T> || serializes_in_place<T>;
+
 [[noreturn]] void throw_serialization_error(const std::type_info& type, const char* doing, const char* what);
 
+/// `owner` keeps `value` alive, or is nullptr.
 template <class T>
 void save_value(PayloadWriter& writer, const T& value, [[maybe_unused]] const std::shared_ptr<const void>& owner) {
   static_assert(!refers_elsewhere<T>,
@@ -68,7 +79,7 @@ void save_value(PayloadWriter& writer, const T& value, [[maybe_unused]] const st
     as_part ? writer.write_part({owner, bytes}) : writer.write_bytes(bytes.data(), bytes.size());
   } else {
     try {
-      OutputArchive(writer, owner) << value;
+      OutputArchive(writer, has_only_own_arrays<T> ? owner : nullptr) << value;
     } catch (const boost::archive::archive_exception& error) {
       throw_serialization_error(typeid(T), "serialize", error.what());
     }
@@ -76,6 +87,12 @@ void save_value(PayloadWriter& writer, const T& value, [[maybe_unused]] const st
 }
 
 }  // namespace detail
+
+template <class T, class Allocator>
+inline constexpr bool serializes_in_place<std::vector<T, Allocator>> = detail::has_only_own_arrays<T>;
+template <class Key, class Value, class Compare, class Allocator>
+inline constexpr bool serializes_in_place<std::map<Key, Value, Compare, Allocator>> =
+    detail::has_only_own_arrays<Key> && detail::has_only_own_arrays<Value>;
 
 /// Appends a copy of `value`.
 template <class T>
@@ -93,7 +110,7 @@ void save_owned(PayloadWriter& writer, const std::shared_ptr<const T>& owner) {
 template <class T>
   requires(!std::is_lvalue_reference_v<T>)
 void save_consumed(PayloadWriter& writer, T&& value) {
-  bool may_be_large = !detail::PlainBytes<T>;
+  bool may_be_large = detail::has_only_own_arrays<T> && !detail::PlainBytes<T>;
   if constexpr (detail::is_plain_array<T>) may_be_large = std::as_bytes(std::span(value)).size() >= min_part_bytes;
   if constexpr (std::is_move_constructible_v<T>) {
     if (may_be_large) return save_owned<T>(writer, std::make_shared<const T>(std::move(value)));

@@ -15,7 +15,10 @@ class MpiBackend::Call final : public BackendCall {
       : backend_(&backend),
         driver_(&driver),
         sink_(&sink),
-        id_(driver.start_call(static_cast<std::size_t>(n_jobs), inbox_)) {}
+        connection_(backend.connection_),
+        id_(driver.start_call(static_cast<std::size_t>(n_jobs), inbox_)) {
+    ++connection_->calls;  // start_call holds the lock
+  }
 
   ~Call() override {
     driver_->end_call(id_);
@@ -24,6 +27,9 @@ class MpiBackend::Call final : public BackendCall {
     } catch (const std::exception& error) {
       std::fprintf(stderr, "joblib_mpi: cancelling a call failed: %s\n", error.what());
     }
+    const std::lock_guard lock(connection_->mutex);
+    --connection_->calls;
+    connection_->call_ended.notify_all();
   }
 
   void submit(std::size_t index, Task& task) override {
@@ -74,6 +80,7 @@ class MpiBackend::Call final : public BackendCall {
   MpiBackend* backend_;
   CoordinatorDriver* driver_;
   ResultSink* sink_;
+  std::shared_ptr<Connection> connection_;
   ResultInbox inbox_;
   CallId id_;
   std::vector<FinishedTask> results_;
@@ -90,7 +97,8 @@ MpiBackend::~MpiBackend() {
 }
 
 void MpiBackend::disconnect() {
-  const std::lock_guard lock(connection_->mutex);
+  std::unique_lock lock(connection_->mutex);
+  connection_->call_ended.wait(lock, [this] { return connection_->calls == 0; });
   connection_->driver = nullptr;
 }
 

@@ -3,8 +3,9 @@
 #include "coordinator/coordinator_driver.hpp"
 #include <joblib_mpi/backend.hpp>
 
-#include <functional>
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -32,7 +33,7 @@ class MpiBackend final : public Backend {
   [[nodiscard]] std::shared_ptr<const ObjectId> share(Payload value) override;
   [[nodiscard]] bool in_process() const noexcept override { return workers() == 0; }
 
-  /// The session ends: nothing may reach the workers any more.
+  /// The session ends: waits for calls that other threads have under way; then nothing reaches the workers any more.
   void disconnect();
 
  private:
@@ -40,6 +41,8 @@ class MpiBackend final : public Backend {
   /// What calls and objects use, so that it can be taken away from them.
   struct Connection {
     std::mutex mutex;
+    std::condition_variable call_ended;
+    int calls = 0;
     CoordinatorDriver* driver;
   };
 

@@ -23,7 +23,7 @@ struct Settings {
   double spin_seconds = 200e-6;
   /// JOBLIB_MPI_MAX_SLEEP_SECONDS: the longest pause of an idle rank between two looks at its messages.
   double max_sleep_seconds = 1e-3;
-  /// JOBLIB_MPI_BROADCAST_CHUNK_BYTES: the piece of one MPI broadcast.
+  /// JOBLIB_MPI_BROADCAST_CHUNK_BYTES: the piece of one MPI broadcast; rank 0's counts.
   std::size_t broadcast_chunk_bytes = std::size_t{8} << 20;
 };
 

@@ -8,8 +8,8 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <thread>
 #include <sched.h>
+#include <thread>
 
 namespace joblib_mpi {
 namespace {

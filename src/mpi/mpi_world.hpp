@@ -50,8 +50,8 @@ class MpiWorld {
   [[noreturn]] void abort(int status) const;
 
  private:
-  /// Keeps ranks that are done out of MPI_Finalize until all are: if rank 0 has to abort the job while others are in it,
-  /// mpirun of Open MPI 4.1 may hang in its own clean-up or crash.
+  /// Keeps ranks that are done out of MPI_Finalize until all are: if rank 0 has to abort the job while others are in
+  /// it, mpirun of Open MPI 4.1 may hang in its own clean-up or crash.
   void wait_for_all() const noexcept;
   void duplicate(MPI_Comm communicator);
   void introduce_ranks(const std::string& identity);

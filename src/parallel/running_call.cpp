@@ -45,13 +45,17 @@ struct RunningCall::State {
   DispatchWindow window;
   Progress progress;
   std::exception_ptr error;
-  std::unique_ptr<BackendCall> call;  // last, so that it ends first
+  std::unique_ptr<BackendCall> call;
 };
 
 RunningCall::RunningCall(const ParallelOptions& options, std::optional<std::size_t> total)
     : state_(std::make_unique<State>(choose(options), options, total)) {}
 
 RunningCall::~RunningCall() = default;
+
+void RunningCall::stop() {
+  state_->call.reset();
+}
 
 void RunningCall::start(ResultSink& sink) {
   state_->call = state_->backend->start_call(state_->n_jobs, sink);
@@ -69,8 +73,9 @@ void RunningCall::finish() {
 }
 
 void RunningCall::wait() {
+  constexpr double longest_timeout_seconds = 1e9;  // beyond it, and beyond what the clock can count, there is none
   BackendCall::Deadline deadline;
-  if (state_->timeout_seconds) {
+  if (state_->timeout_seconds && *state_->timeout_seconds < longest_timeout_seconds) {
     deadline = std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
                                                       std::chrono::duration<double>(*state_->timeout_seconds));
   }

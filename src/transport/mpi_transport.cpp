@@ -43,6 +43,7 @@ MpiTransport::MpiTransport(MPI_Comm communicator, std::size_t broadcast_chunk_by
     : communicator_(communicator), broadcast_chunk_bytes_(broadcast_chunk_bytes) {
   check_mpi(MPI_Comm_rank(communicator_, &rank_), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(communicator_, &size_), "MPI_Comm_size");
+  check_mpi(MPI_Bcast(&broadcast_chunk_bytes_, sizeof broadcast_chunk_bytes_, MPI_BYTE, 0, communicator_), "MPI_Bcast");
   const int sources = rank_ == 0 ? size_ - 1 : 1;
   ring_.resize(static_cast<std::size_t>(std::min(most_receives, receives_per_worker * sources)));
   for (PostedReceive& receive : ring_) {

@@ -21,7 +21,8 @@ namespace joblib_mpi {
 /// oldest alone sees all frames in order.
 class MpiTransport final : public Transport {
  public:
-  /// `communicator` must be used for nothing else and stay until this is destroyed.
+  /// Collective. `communicator` must be used for nothing else and stay until this is destroyed. Rank 0's
+  /// `broadcast_chunk_bytes` counts: the pieces of a broadcast must be the same everywhere.
   MpiTransport(MPI_Comm communicator, std::size_t broadcast_chunk_bytes);
   /// Takes the posted receives back. Waits for sends that are under way, so their receivers must be alive.
   ~MpiTransport() override;

@@ -46,7 +46,7 @@ bool Worker::step() {
   active |= take_finished_task();
   const bool started = start_next_task();
   active |= started;
-  active |= take_finished_task();  // at once, if the executor ran it on this thread
+  active |= take_finished_task();                              // at once, if the executor ran it on this thread
   if (queue_.empty() || running_ || !started) send_results();  // nothing more will join them soon
   if (stop_ && !running_ && !said_goodbye_) {
     send_results();

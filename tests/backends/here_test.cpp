@@ -1,16 +1,15 @@
 // The sequential backend, and what it has in common with the threading one.
 
-#include <memory>
-#include <ranges>
-#include <stdexcept>
-#include <string>
-
+#include "support/catch.hpp"
 #include <joblib_mpi/backend_registry.hpp>
 #include <joblib_mpi/delayed.hpp>
 #include <joblib_mpi/parallel.hpp>
 #include <joblib_mpi/parallel_config.hpp>
 
-#include "support/catch.hpp"
+#include <memory>
+#include <ranges>
+#include <stdexcept>
+#include <string>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
@@ -30,9 +29,15 @@ struct Handle {
   }
 };
 
-int square(int value) { return value * value; }
-Handle make_handle(int value) { return Handle(value); }
-int open_handle(Handle handle) { return *handle.value; }
+int square(int value) {
+  return value * value;
+}
+Handle make_handle(int value) {
+  return Handle(value);
+}
+int open_handle(Handle handle) {
+  return *handle.value;
+}
 int refuse_3(int value) {
   if (value == 3) throw std::domain_error("not 3");
   return value;
@@ -41,10 +46,16 @@ int nested(int value) {
   const auto inner = Parallel()(iota(0, value) | transform([](int number) { return delayed<square>(number); }));
   return static_cast<int>(inner.size()) + (detail::active_config().backend->name() == "sequential" ? 1000 : 0);
 }
-bool even(int value) { return value % 2 == 0; }
+bool even(int value) {
+  return value % 2 == 0;
+}
 thread_local int calls_here = 0;
-void count_here(int) { ++calls_here; }
-double total(const std::vector<double>& values) { return values.at(0) + values.at(1); }
+void count_here(int) {
+  ++calls_here;
+}
+double total(const std::vector<double>& values) {
+  return values.at(0) + values.at(1);
+}
 
 }  // namespace here_test
 using namespace here_test;
@@ -56,10 +67,11 @@ TEST_CASE("backends of this process give results in the order of the calls") {
         iota(0, 300) | transform([](int value) { return delayed<square>(value); }));
     REQUIRE(results.size() == 300);
     for (int value = 0; value < 300; ++value) CHECK(results[static_cast<std::size_t>(value)] == value * value);
-    const auto parities =
-        Parallel({.n_jobs = 2, .backend = backend})(iota(0, 3) | transform([](int value) { return delayed<even>(value); }));
+    const auto parities = Parallel({.n_jobs = 2, .backend = backend})(
+        iota(0, 3) | transform([](int value) { return delayed<even>(value); }));
     CHECK(parities == std::vector<bool>{true, false, true});
-    CHECK(Parallel({.backend = backend})(iota(0, 0) | transform([](int value) { return delayed<square>(value); })).empty());
+    CHECK(Parallel({.backend = backend})(iota(0, 0) | transform([](int value) { return delayed<square>(value); }))
+              .empty());
   }
 }
 
@@ -79,7 +91,8 @@ TEST_CASE("exceptions in one process pass through as they are") {
   for (const std::string backend : {"sequential", "threading"}) {
     INFO(backend);
     const auto run = [&] {
-      Parallel({.n_jobs = 2, .backend = backend})(iota(0, 10) | transform([](int value) { return delayed<refuse_3>(value); }));
+      Parallel({.n_jobs = 2, .backend = backend})(iota(0, 10) |
+                                                  transform([](int value) { return delayed<refuse_3>(value); }));
     };
     CHECK(error_text<std::domain_error>(run) == "not 3");
   }
@@ -120,7 +133,8 @@ TEST_CASE("n_jobs counts from the end when it is negative as in joblib") {
   CHECK(count_n_jobs(-1, 8) == 8);
   CHECK(count_n_jobs(-3, 8) == 6);
   CHECK(count_n_jobs(-9, 8) == 1);
-  CHECK_THAT(error_text<UsageError>([] { (void)count_n_jobs(0, 8); }), contains("n_jobs == 0 in Parallel has no meaning"));
+  CHECK_THAT(error_text<UsageError>([] { (void)count_n_jobs(0, 8); }),
+             contains("n_jobs == 0 in Parallel has no meaning"));
 }
 
 TEST_CASE("a name that is taken cannot be registered again") {

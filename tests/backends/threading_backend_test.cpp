@@ -1,15 +1,16 @@
 #include "backends/threading_backend.hpp"
 
+#include "support/catch.hpp"
+#include <joblib_mpi/delayed.hpp>
+#include <joblib_mpi/parallel.hpp>
+
 #include <atomic>
+#include <memory>
 #include <ranges>
 #include <set>
 #include <stdexcept>
 #include <thread>
-
-#include <joblib_mpi/delayed.hpp>
-#include <joblib_mpi/parallel.hpp>
-
-#include "support/catch.hpp"
+#include <utility>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
@@ -27,7 +28,16 @@ int meet(int others) {
 
 std::atomic<bool> gate{false};
 std::atomic<int> ran{0};
-void wait_for_gate(int) {
+
+/// What tasks hold that wait; once none is left, the gate opens.
+struct Token {
+  std::shared_ptr<void> holder = {};
+  template <class Archive>
+  void serialize(Archive&, unsigned) {
+    throw std::logic_error("nothing is serialized in one process");
+  }
+};
+void wait_for_gate(const Token&) {
   ++ran;
   while (!gate) std::this_thread::yield();
 }
@@ -41,25 +51,23 @@ using namespace threading_test;
 
 TEST_CASE("as many threaded tasks run at a time as n_jobs says") {
   arrived = 0;
-  CHECK(Parallel({.n_jobs = 4, .backend = "threading"})(iota(0, 4) | transform([](int) { return delayed<meet>(4); })).size() == 4);
+  CHECK(Parallel({.n_jobs = 4, .backend = "threading"})(iota(0, 4) | transform([](int) { return delayed<meet>(4); }))
+            .size() == 4);
 }
 
 TEST_CASE("a threaded call that takes too long ends with TimeoutError and drops what has not started") {
   gate = false;
   ran = 0;
-  std::jthread opener;
-  const auto run = [&] {
-    Parallel({.n_jobs = 1, .backend = "threading", .timeout_seconds = 0.02})(iota(0, 10) | transform([&](int value) {
-      // The running task has to end before the call can: something else opens the gate.
-      if (value == 9) opener = std::jthread([] {
-          while (ran == 0) std::this_thread::yield();
-          for (int turn = 0; turn < 2'000; ++turn) std::this_thread::sleep_for(std::chrono::microseconds(100));
-          gate = true;
-        });
-      return delayed<wait_for_gate>(value);
-    }));
-  };
+  Token token{std::shared_ptr<void>(nullptr, [](void*) { gate = true; })};
+  // The first task runs until the others are dropped.
+  const auto calls =
+      iota(0, 10) | transform([&](int value) {
+        while (value == 1 && ran == 0) std::this_thread::yield();
+        return delayed<wait_for_gate>(value == 0 ? Token{} : value == 9 ? std::exchange(token, {}) : token);
+      });
+  const auto run = [&] { Parallel({.n_jobs = 1, .backend = "threading", .timeout_seconds = 0.02})(calls); };
   CHECK_THAT(error_text<TimeoutError>(run), contains("no task finished within timeout_seconds"));
+  CHECK(gate);
   CHECK(ran == 1);
 }
 
@@ -68,8 +76,9 @@ TEST_CASE("threaded calls after a failed one work as before") {
     CHECK_THROWS_AS(Parallel({.n_jobs = 3, .backend = "threading"})(
                         iota(0, 20) | transform([](int value) { return delayed<refuse>(value); })),
                     std::runtime_error);
-    CHECK(Parallel({.n_jobs = 3, .backend = "threading"})(
-              iota(1, 20) | transform([](int value) { return delayed<refuse>(value); })).size() == 19);
+    CHECK(Parallel({.n_jobs = 3, .backend = "threading"})(iota(1, 20) |
+                                                          transform([](int value) { return delayed<refuse>(value); }))
+              .size() == 19);
   }
 }
 

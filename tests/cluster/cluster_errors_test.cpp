@@ -1,13 +1,12 @@
-#include <atomic>
-#include <ranges>
-#include <stdexcept>
-
+#include "support/catch.hpp"
+#include "support/loopback_cluster.hpp"
 #include <joblib_mpi/delayed.hpp>
 #include <joblib_mpi/exceptions.hpp>
 #include <joblib_mpi/parallel.hpp>
 
-#include "support/catch.hpp"
-#include "support/loopback_cluster.hpp"
+#include <atomic>
+#include <ranges>
+#include <stdexcept>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
@@ -16,12 +15,16 @@ using std::views::transform;
 
 namespace cluster_errors_test {
 
-int square(int value) { return value * value; }
+int square(int value) {
+  return value * value;
+}
 int refuse_7(int value) {
   if (value == 7) throw std::domain_error("7 is not allowed");
   return value;
 }
-int throw_number(int value) { throw value; }
+int throw_number(int value) {
+  throw value;
+}
 
 /// Refuses to be serialized, or to be deserialized on the other side.
 struct Stubborn {
@@ -34,8 +37,12 @@ struct Stubborn {
     if (when == 2 && Archive::is_loading::value) throw std::invalid_argument("cannot be read");
   }
 };
-int take(const Stubborn&) { return 1; }
-Stubborn give(int when) { return {when}; }
+int take(const Stubborn&) {
+  return 1;
+}
+Stubborn give(int when) {
+  return {when};
+}
 
 std::atomic<bool> gate{false};
 std::atomic<int> ran{0};

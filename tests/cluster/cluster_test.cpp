@@ -1,16 +1,15 @@
-#include <atomic>
-#include <memory>
-#include <numeric>
-#include <ranges>
-
-#include <boost/serialization/vector.hpp>
-
+#include "support/catch.hpp"
+#include "support/loopback_cluster.hpp"
 #include <joblib_mpi/delayed.hpp>
 #include <joblib_mpi/parallel.hpp>
 #include <joblib_mpi/scatter.hpp>
 
-#include "support/catch.hpp"
-#include "support/loopback_cluster.hpp"
+#include <boost/serialization/vector.hpp>
+
+#include <atomic>
+#include <memory>
+#include <numeric>
+#include <ranges>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
@@ -28,8 +27,12 @@ std::string describe(const std::map<std::string, std::vector<int>>& groups, bool
   for (const auto& [name, members] : groups) text += name + std::to_string(members.size());
   return loud ? text + "!" : text;
 }
-std::vector<double> large(std::size_t size, double value) { return std::vector<double>(size, value); }
-double first_and_last(const std::vector<double>& values) { return values.front() + values.back(); }
+std::vector<double> large(std::size_t size, double value) {
+  return std::vector<double>(size, value);
+}
+double first_and_last(const std::vector<double>& values) {
+  return values.front() + values.back();
+}
 
 /// Each task waits until the one after it has ended.
 std::atomic<int> ended_from_the_back{0};
@@ -68,7 +71,9 @@ class Counted {
   }
   std::vector<int> values_;
 };
-int sum_of(const Counted& counted, int more) { return counted.sum() + more; }
+int sum_of(const Counted& counted, int more) {
+  return counted.sum() + more;
+}
 double dot(const std::vector<double>& a, const std::vector<double>& b) {
   return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
 }
@@ -81,7 +86,9 @@ std::vector<int> squares(int count) {
   const auto values = iota(0, count) | transform(cluster_test::square);
   return {values.begin(), values.end()};
 }
-auto square_calls(int count) { return iota(0, count) | transform([](int value) { return delayed<cluster_test::square>(value); }); }
+auto square_calls(int count) {
+  return iota(0, count) | transform([](int value) { return delayed<cluster_test::square>(value); });
+}
 
 }  // namespace
 
@@ -151,7 +158,8 @@ TEST_CASE("a task may name several scattered objects and one twice") {
   LoopbackCluster cluster(2);
   const auto ones = scatter(std::vector<double>(20'000, 1.0));
   const auto twos = scatter(std::vector<double>(20'000, 2.0));
-  const auto results = Parallel()(std::vector{delayed<cluster_test::dot>(ones, twos), delayed<cluster_test::dot>(twos, twos)});
+  const auto results =
+      Parallel()(std::vector{delayed<cluster_test::dot>(ones, twos), delayed<cluster_test::dot>(twos, twos)});
   CHECK(results == std::vector{40'000.0, 80'000.0});
 }
 
@@ -160,7 +168,8 @@ TEST_CASE("many short-lived scattered objects come and go") {
   for (int round = 0; round < 100; ++round) {
     const auto data = scatter(std::vector<double>{static_cast<double>(round), 1.0});
     const auto unused = scatter(std::string("nobody asks for this"));
-    const auto ends = Parallel()(iota(0, 3) | transform([&](int) { return delayed<cluster_test::first_and_last>(data); }));
+    const auto ends =
+        Parallel()(iota(0, 3) | transform([&](int) { return delayed<cluster_test::first_and_last>(data); }));
     CHECK(ends == std::vector<double>(3, round + 1.0));
   }
 }
@@ -169,7 +178,8 @@ TEST_CASE("an object that outlives its cluster is scattered anew on the next one
   auto first = std::make_unique<LoopbackCluster>(2);
   const auto data = scatter(std::vector<double>{1, 2});
   const auto ask = [](const auto& object) {
-    return Parallel()(iota(0, 4) | transform([&](int) { return delayed<cluster_test::first_and_last>(object); })).front();
+    return Parallel()(iota(0, 4) | transform([&](int) { return delayed<cluster_test::first_and_last>(object); }))
+        .front();
   };
   CHECK(ask(data) == 3);
   first.reset();
@@ -200,9 +210,8 @@ TEST_CASE("calls on two threads at once each get their own results") {
       threads.emplace_back([&results, thread] {
         for (int round = 0; round < 5; ++round) {
           const int base = static_cast<int>(thread) * 1000;
-          results[thread] = Parallel()(iota(0, 500) | transform([base](int value) {
-                                         return delayed<cluster_test::square>(base + value);
-                                       }));
+          results[thread] = Parallel()(
+              iota(0, 500) | transform([base](int value) { return delayed<cluster_test::square>(base + value); }));
         }
       });
     }

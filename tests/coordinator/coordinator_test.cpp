@@ -1,12 +1,12 @@
 #include "coordinator/coordinator.hpp"
 
-#include <stdexcept>
-
 #include "protocol/wire_format.hpp"
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
 #include "support/scripted_store.hpp"
 #include "support/scripted_transport.hpp"
+
+#include <stdexcept>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;

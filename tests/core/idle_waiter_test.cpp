@@ -1,9 +1,9 @@
 #include "core/idle_waiter.hpp"
 
+#include "support/catch.hpp"
+
 #include <atomic>
 #include <thread>
-
-#include "support/catch.hpp"
 
 using namespace joblib_mpi;
 

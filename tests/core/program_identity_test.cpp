@@ -14,4 +14,6 @@ TEST_CASE("a program names its version and itself and its build") {
   CHECK(identity.size() > identity.find("(build ") + 16);
 }
 
-TEST_CASE("a program has the same identity whenever it is asked") { CHECK(program_identity() == program_identity()); }
+TEST_CASE("a program has the same identity whenever it is asked") {
+  CHECK(program_identity() == program_identity());
+}

@@ -1,11 +1,10 @@
 #include "core/settings.hpp"
 
-#include <map>
-#include <string>
-
+#include "support/catch.hpp"
 #include <joblib_mpi/error.hpp>
 
-#include "support/catch.hpp"
+#include <map>
+#include <string>
 
 using namespace joblib_mpi;
 using joblib_mpi::test::contains;

@@ -1,14 +1,13 @@
 // A program whose session ends in the way that its argument names. Compiled under two names, which are two programs.
 
+#include <joblib_mpi/joblib_mpi.hpp>
+
 #include <cstdio>
 #include <cstdlib>
 #include <ranges>
 #include <stdexcept>
 #include <string>
-
 #include <unistd.h>
-
-#include <joblib_mpi/joblib_mpi.hpp>
 
 namespace jm = joblib_mpi;
 
@@ -18,7 +17,9 @@ namespace jm = joblib_mpi;
 
 namespace {
 
-int square(int value) { return value * value; }
+int square(int value) {
+  return value * value;
+}
 
 int die_at_3(int value) {
   if (value == 3) std::abort();
@@ -39,7 +40,8 @@ int fail_or_sleep(int value) {
 
 template <auto function>
 void call(int tasks) {
-  (void)jm::Parallel()(std::views::iota(0, tasks) | std::views::transform([](int value) { return jm::delayed<function>(value); }));
+  (void)jm::Parallel()(std::views::iota(0, tasks) |
+                       std::views::transform([](int value) { return jm::delayed<function>(value); }));
 }
 
 int act(const std::string& ending) {
@@ -78,7 +80,9 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (ending == "two_sessions") {
-    { const jm::MpiSession first{argc, argv}; }
+    {
+      const jm::MpiSession first{argc, argv};
+    }
     try {
       const jm::MpiSession second{argc, argv};
     } catch (const jm::MpiError& error) {

@@ -1,11 +1,11 @@
 #include "executor/handoff_executor.hpp"
 
+#include "support/bytes.hpp"
+#include "support/catch.hpp"
+
 #include <atomic>
 #include <string>
 #include <thread>
-
-#include "support/bytes.hpp"
-#include "support/catch.hpp"
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;

@@ -1,31 +1,40 @@
 #include "executor/in_process_executor.hpp"
 
-#include <stdexcept>
-
-#include <joblib_mpi/delayed.hpp>
-#include <joblib_mpi/parallel.hpp>
-
 #include "executor/registered_function_runner.hpp"
 #include "serialization/exception_codec.hpp"
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
+#include <joblib_mpi/delayed.hpp>
+#include <joblib_mpi/parallel.hpp>
+
+#include <stdexcept>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
 
 namespace runner_test {
 
-int square(int value) { return value * value; }
+int square(int value) {
+  return value * value;
+}
 void nothing(int) {}
-int refuse(int value) { throw std::domain_error("not " + std::to_string(value)); }
+int refuse(int value) {
+  throw std::domain_error("not " + std::to_string(value));
+}
 double sum(const std::vector<double>& data) {
   double total = 0;
   for (const double value : data) total += value;
   return total;
 }
-const void* address(const std::vector<double>& data) { return data.data(); }
-std::uintptr_t place(const std::vector<double>& data) { return reinterpret_cast<std::uintptr_t>(address(data)); }
-std::string inner_backend(int) { return std::string(detail::active_config().backend->name()); }
+const void* address(const std::vector<double>& data) {
+  return data.data();
+}
+std::uintptr_t place(const std::vector<double>& data) {
+  return reinterpret_cast<std::uintptr_t>(address(data));
+}
+std::string inner_backend(int) {
+  return std::string(detail::active_config().backend->name());
+}
 
 }  // namespace runner_test
 
@@ -52,7 +61,8 @@ template <class Call>
 ExecutedTask execute(InProcessExecutor& executor, Publisher& publisher, Call call) {
   TaskArguments arguments = call.save(publisher);
   ExecutorTask task{TaskId{5, 1}, std::move(arguments.payload), {}};
-  for (const ObjectId object : arguments.objects) task.objects.push_back({object, publisher.published.at(object.value - 1)});
+  for (const ObjectId object : arguments.objects)
+    task.objects.push_back({object, publisher.published.at(object.value - 1)});
   CHECK_FALSE(executor.take_finished());
   executor.start(std::move(task));
   auto done = executor.take_finished();

@@ -1,13 +1,14 @@
 #include "mpi/mpi_check.hpp"
 
-#include <joblib_mpi/error.hpp>
-
 #include "support/catch.hpp"
+#include <joblib_mpi/error.hpp>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
 
-TEST_CASE("success of an MPI call passes") { CHECK_NOTHROW(check_mpi(MPI_SUCCESS, "MPI_Send")); }
+TEST_CASE("success of an MPI call passes") {
+  CHECK_NOTHROW(check_mpi(MPI_SUCCESS, "MPI_Send"));
+}
 
 TEST_CASE("a failed MPI call is named with the words of MPI") {
   MPI_Comm communicator = MPI_COMM_NULL;

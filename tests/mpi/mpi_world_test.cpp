@@ -1,11 +1,10 @@
 #include "mpi/mpi_world.hpp"
 
-#include <mpi.h>
-
-#include <joblib_mpi/error.hpp>
-
 #include "support/catch.hpp"
 #include "support/own_rank.hpp"
+#include <joblib_mpi/error.hpp>
+
+#include <mpi.h>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
@@ -17,7 +16,8 @@ TEST_CASE("a world on an initialised MPI knows its rank and every rank's host") 
   char name[MPI_MAX_PROCESSOR_NAME];
   int length = 0;
   MPI_Get_processor_name(name, &length);
-  CHECK(world.hosts().at(static_cast<std::size_t>(world.rank())) == std::string(name, static_cast<std::size_t>(length)));
+  CHECK(world.hosts().at(static_cast<std::size_t>(world.rank())) ==
+        std::string(name, static_cast<std::size_t>(length)));
   CHECK(world.any_thread_may_call());
 }
 

@@ -1,19 +1,20 @@
 #include "observe/progress.hpp"
 
-#include <algorithm>
-#include <ranges>
-
+#include "support/captured_stderr.hpp"
+#include "support/catch.hpp"
 #include <joblib_mpi/delayed.hpp>
 #include <joblib_mpi/parallel.hpp>
 
-#include "support/captured_stderr.hpp"
-#include "support/catch.hpp"
+#include <algorithm>
+#include <ranges>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
 
 namespace progress_test {
-int same(int value) { return value; }
+int same(int value) {
+  return value;
+}
 }  // namespace progress_test
 
 TEST_CASE("a silent call prints nothing") {

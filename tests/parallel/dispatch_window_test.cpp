@@ -1,12 +1,11 @@
 #include "parallel/dispatch_window.hpp"
 
-#include <ranges>
-
+#include "support/catch.hpp"
 #include <joblib_mpi/backend_registry.hpp>
 #include <joblib_mpi/delayed.hpp>
 #include <joblib_mpi/parallel.hpp>
 
-#include "support/catch.hpp"
+#include <ranges>
 
 using namespace joblib_mpi;
 using std::views::iota;

@@ -1,23 +1,25 @@
+#include "support/catch.hpp"
+#include <joblib_mpi/backend_registry.hpp>
+#include <joblib_mpi/parallel.hpp>
 #include <joblib_mpi/parallel_config.hpp>
 
 #include <string>
 #include <thread>
-
-#include <joblib_mpi/backend_registry.hpp>
-#include <joblib_mpi/parallel.hpp>
-
-#include "support/catch.hpp"
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
 using detail::active_config;
 
 namespace config_test {
-int same(int value) { return value; }
+int same(int value) {
+  return value;
+}
 }  // namespace config_test
 
 namespace {
-std::string active_backend() { return std::string(active_config().backend->name()); }
+std::string active_backend() {
+  return std::string(active_config().backend->name());
+}
 }  // namespace
 
 TEST_CASE("without a session and a config the threading backend applies") {
@@ -57,9 +59,8 @@ TEST_CASE("a config applies to its own thread only") {
 TEST_CASE("an unknown backend is answered with the known ones") {
   const std::string expected = "unknown backend \"mip\"; known: sequential, threading";
   CHECK(error_text<UsageError>([] { const parallel_config config({.backend = "mip"}); }) == expected);
-  CHECK(error_text<UsageError>([] {
-          (void)Parallel({.backend = "mip"})(std::vector{delayed<config_test::same>(1)});
-        }) == expected);
+  CHECK(error_text<UsageError>(
+            [] { (void)Parallel({.backend = "mip"})(std::vector{delayed<config_test::same>(1)}); }) == expected);
   CHECK(active_backend() == "threading");
 }
 

@@ -8,7 +8,9 @@ using namespace joblib_mpi::test;
 
 namespace {
 
-FrameView view(const Frame& frame) { return {frame.body, frame.parts}; }
+FrameView view(const Frame& frame) {
+  return {frame.body, frame.parts};
+}
 
 /// The only message of a frame that holds just `message`.
 template <class Message>
@@ -142,7 +144,8 @@ TEST_CASE("a message that lacks a part is refused") {
 TEST_CASE("a count of parts that no frame has is refused") {
   Frame frame;
   append(frame, to_worker::RunTask{TaskId{1, 0}, CallId{2}, {}, {}});
-  for (std::size_t index = frame.body.size() - 4; index < frame.body.size(); ++index) frame.body[index] = std::byte{0xff};
+  for (std::size_t index = frame.body.size() - 4; index < frame.body.size(); ++index)
+    frame.body[index] = std::byte{0xff};
   FrameReader reader(view(frame));
   CHECK_THROWS_AS(reader.next_to_worker(), SerializationError);
 }

@@ -1,3 +1,6 @@
+#include "scheduler/scheduler.hpp"
+#include "support/catch.hpp"
+
 #include <algorithm>
 #include <deque>
 #include <map>
@@ -5,9 +8,6 @@
 #include <set>
 #include <stdexcept>
 #include <string>
-
-#include "scheduler/scheduler.hpp"
-#include "support/catch.hpp"
 
 using namespace joblib_mpi;
 
@@ -168,9 +168,7 @@ class SimulatedCluster {
     expect(calls_.at(action.call.value).holders.contains(action.worker.value), "a worker without tasks was told");
     cancelled_.insert(action.worker.value);
   }
-  void end(std::uint32_t slot) {
-    expect(!std::exchange(tasks_.at(slot).ended, true), "a task ended twice");
-  }
+  void end(std::uint32_t slot) { expect(!std::exchange(tasks_.at(slot).ended, true), "a task ended twice"); }
 
   std::mt19937 random_;
   Scheduler scheduler_;

@@ -1,9 +1,9 @@
 #include "scheduler/scheduler.hpp"
 
+#include "support/catch.hpp"
+
 #include <map>
 #include <set>
-
-#include "support/catch.hpp"
 
 using namespace joblib_mpi;
 
@@ -32,7 +32,9 @@ class Desk {
       }
     }
   }
-  void start(std::uint64_t call, std::size_t max_running = 1000) { tell(event::CallStarted{CallId{call}, max_running}); }
+  void start(std::uint64_t call, std::size_t max_running = 1000) {
+    tell(event::CallStarted{CallId{call}, max_running});
+  }
   void submit(std::uint64_t call, std::uint32_t first, std::uint32_t end) {
     for (std::uint32_t slot = first; slot < end; ++slot) tell(event::TaskSubmitted{TaskId{slot, 0}, CallId{call}});
   }

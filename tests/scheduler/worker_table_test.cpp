@@ -1,9 +1,9 @@
 #include "scheduler/worker_table.hpp"
 
+#include "support/catch.hpp"
+
 #include <map>
 #include <random>
-
-#include "support/catch.hpp"
 
 using namespace joblib_mpi;
 

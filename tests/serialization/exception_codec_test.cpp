@@ -1,8 +1,7 @@
 #include "serialization/exception_codec.hpp"
 
-#include <joblib_mpi/exceptions.hpp>
-
 #include "support/catch.hpp"
+#include <joblib_mpi/exceptions.hpp>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;

@@ -1,18 +1,18 @@
+#include "backends/sequential_backend.hpp"
+#include "support/catch.hpp"
+#include <joblib_mpi/delayed.hpp>
 #include <joblib_mpi/function_registry.hpp>
 
 #include <string>
-
-#include <joblib_mpi/delayed.hpp>
-
-#include "backends/sequential_backend.hpp"
-#include "support/catch.hpp"
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
 using detail::function_name;
 
 namespace registry_test {
-double score(const std::vector<double>& data, int fold) { return data.at(static_cast<std::size_t>(fold)); }
+double score(const std::vector<double>& data, int fold) {
+  return data.at(static_cast<std::size_t>(fold));
+}
 template <class T>
 T twice(T value) {
   return 2 * value;
@@ -30,14 +30,17 @@ TEST_CASE("a function's name is found in what g++ calls an instantiation") {
 }
 
 TEST_CASE("a function's name is found in what clang calls an instantiation") {
-  CHECK(function_name("static std::string Invocation<&score, std::tuple<int>>::name() [function = &score, P = <int>]") ==
-        "score");
+  CHECK(
+      function_name("static std::string Invocation<&score, std::tuple<int>>::name() [function = &score, P = <int>]") ==
+      "score");
   CHECK(function_name("x::name() [function = &fits::twice<std::pair<int, int>>, P = <int>]") ==
         "fits::twice<std::pair<int, int>>");
   CHECK(function_name("x::name() [function = (lambda at a.cpp:3:4){}, P = <int>]") == "(lambda at a.cpp:3:4){}");
 }
 
-TEST_CASE("a text of unknown form is its own name") { CHECK(function_name("something else") == "something else"); }
+TEST_CASE("a text of unknown form is its own name") {
+  CHECK(function_name("something else") == "something else");
+}
 
 TEST_CASE("a delayed call is named after its function by this compiler") {
   const std::vector<double> data{1};

@@ -1,9 +1,8 @@
+#include "support/bytes.hpp"
+#include "support/catch.hpp"
 #include <joblib_mpi/payload.hpp>
 
 #include <memory>
-
-#include "support/bytes.hpp"
-#include "support/catch.hpp"
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;

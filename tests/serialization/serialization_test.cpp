@@ -1,15 +1,14 @@
+#include "support/bytes.hpp"
+#include "support/catch.hpp"
 #include <joblib_mpi/serialization.hpp>
+
+#include <boost/serialization/split_member.hpp>
 
 #include <array>
 #include <complex>
 #include <map>
 #include <string>
 #include <unordered_map>
-
-#include <boost/serialization/split_member.hpp>
-
-#include "support/bytes.hpp"
-#include "support/catch.hpp"
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;

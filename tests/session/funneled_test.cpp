@@ -1,13 +1,12 @@
 // MPI that was initialised for calls of the main thread only.
 
-#include <ranges>
-#include <thread>
-
-#include <joblib_mpi/joblib_mpi.hpp>
-
 #include "support/catch.hpp"
 #include "support/own_rank.hpp"
 #include "support/session_functions.hpp"
+#include <joblib_mpi/joblib_mpi.hpp>
+
+#include <ranges>
+#include <thread>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;

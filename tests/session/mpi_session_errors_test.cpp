@@ -1,12 +1,11 @@
-#include <ranges>
-#include <stdexcept>
-#include <string>
-
-#include <joblib_mpi/joblib_mpi.hpp>
-
 #include "support/catch.hpp"
 #include "support/own_rank.hpp"
 #include "support/session_functions.hpp"
+#include <joblib_mpi/joblib_mpi.hpp>
+
+#include <ranges>
+#include <stdexcept>
+#include <string>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
@@ -19,7 +18,9 @@ struct SingularMatrix : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 const bool registered = register_exception<SingularMatrix>();
-int invert(int) { throw SingularMatrix("pivot 3 is 0"); }
+int invert(int) {
+  throw SingularMatrix("pivot 3 is 0");
+}
 
 struct Unwritable {
   std::string text = {};
@@ -29,8 +30,12 @@ struct Unwritable {
     archive& text;
   }
 };
-int take(const Unwritable&) { return 1; }
-Unwritable give(int) { return {}; }
+int take(const Unwritable&) {
+  return 1;
+}
+Unwritable give(int) {
+  return {};
+}
 
 }  // namespace session_errors_test
 using namespace session_errors_test;
@@ -47,7 +52,8 @@ TEST_CASE("an exception of rank 0 is its own there and SessionAborted with its t
   if (own_rank() == 0) {
     CHECK(error_text<std::out_of_range>(run) == "no such file");
   } else {
-    CHECK_THAT(error_text<SessionAborted>(run), contains("rank 0 left MpiSession::run with an exception: no such file"));
+    CHECK_THAT(error_text<SessionAborted>(run),
+               contains("rank 0 left MpiSession::run with an exception: no such file"));
   }
   CHECK(session.run([] { return 3; }) == 3);
 }
@@ -95,7 +101,8 @@ TEST_CASE("a registered exception of a task on a rank arrives as its own type") 
   MpiSession session(MPI_COMM_WORLD);
   session.run([] {
     CHECK(registered);
-    CHECK_THAT(error_text<SingularMatrix>([] { Parallel()(std::vector{delayed<invert>(1)}); }), contains("pivot 3 is 0"));
+    CHECK_THAT(error_text<SingularMatrix>([] { Parallel()(std::vector{delayed<invert>(1)}); }),
+               contains("pivot 3 is 0"));
   });
 }
 

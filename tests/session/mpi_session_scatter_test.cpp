@@ -1,14 +1,13 @@
+#include "support/catch.hpp"
+#include "support/own_rank.hpp"
+#include "support/session_functions.hpp"
+#include <joblib_mpi/joblib_mpi.hpp>
+
 #include <map>
 #include <memory>
 #include <optional>
 #include <ranges>
 #include <string>
-
-#include <joblib_mpi/joblib_mpi.hpp>
-
-#include "support/catch.hpp"
-#include "support/own_rank.hpp"
-#include "support/session_functions.hpp"
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
@@ -28,9 +27,15 @@ struct Counted {
     archive& text;
   }
 };
-int loads_here(const Counted&) { return Counted::loads; }
-double element(const std::vector<double>& values, std::size_t index) { return values.at(index); }
-std::size_t entries(const std::map<std::string, std::vector<int>>& table) { return table.size(); }
+int loads_here(const Counted&) {
+  return Counted::loads;
+}
+double element(const std::vector<double>& values, std::size_t index) {
+  return values.at(index);
+}
+std::size_t entries(const std::map<std::string, std::vector<int>>& table) {
+  return table.size();
+}
 
 }  // namespace session_scatter_test
 using namespace session_scatter_test;
@@ -101,9 +106,11 @@ TEST_CASE("a shared value that outlives its run arrives anew in the next") {
 TEST_CASE("large arguments and results travel between ranks whole") {
   MpiSession session(MPI_COMM_WORLD);
   session.run([] {
-    const auto sums = Parallel()(iota(1, 30) | transform([](int thousands) {
-                                   return delayed<total>(std::vector<double>(static_cast<std::size_t>(thousands) * 1'000, 1.0));
-                                 }));
-    for (std::size_t index = 0; index < sums.size(); ++index) CHECK(sums[index] == 1'000.0 * static_cast<double>(index + 1));
+    const auto sums =
+        Parallel()(iota(1, 30) | transform([](int thousands) {
+                     return delayed<total>(std::vector<double>(static_cast<std::size_t>(thousands) * 1'000, 1.0));
+                   }));
+    for (std::size_t index = 0; index < sums.size(); ++index)
+      CHECK(sums[index] == 1'000.0 * static_cast<double>(index + 1));
   });
 }

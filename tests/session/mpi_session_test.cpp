@@ -1,15 +1,14 @@
+#include "support/catch.hpp"
+#include "support/own_rank.hpp"
+#include "support/session_functions.hpp"
+#include <joblib_mpi/joblib_mpi.hpp>
 #include <joblib_mpi/mpi_session.hpp>
 
+#include <future>
 #include <ranges>
 #include <set>
 #include <string>
 #include <thread>
-
-#include <joblib_mpi/joblib_mpi.hpp>
-
-#include "support/catch.hpp"
-#include "support/own_rank.hpp"
-#include "support/session_functions.hpp"
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
@@ -123,10 +122,9 @@ TEST_CASE("tasks run on the worker ranks or on rank 0 if it is alone") {
   });
 }
 
-TEST_CASE("a call of fewer jobs than there are workers uses no more of them at a time") {
+TEST_CASE("calls for fewer or more jobs than there are workers give all results") {
   MpiSession session(MPI_COMM_WORLD);
   session.run([&] {
-    // With one job the tasks follow each other, so that a change of worker is the only way to use two.
     CHECK(are_squares(Parallel({.n_jobs = 1})(square_calls(300)), 300));
     CHECK(are_squares(Parallel({.n_jobs = 2})(square_calls(300)), 300));
     CHECK(are_squares(Parallel({.n_jobs = 100})(square_calls(300)), 300));
@@ -174,4 +172,23 @@ TEST_CASE("two threads may call at once") {
     CHECK(right[0]);
     CHECK(right[1]);
   });
+}
+
+TEST_CASE("run waits for a call that another thread still has under way") {
+  MpiSession session(MPI_COMM_WORLD);
+  bool right = false;
+  std::jthread other;
+  session.run([&] {
+    std::promise<void> begun;
+    other = std::jthread([&] {
+      right = are_squares(Parallel()(std::views::iota(0, 2'000) | std::views::transform([&](int number) {
+                                       if (number == 100) begun.set_value();
+                                       return delayed<square>(number);
+                                     })),
+                          2'000);
+    });
+    begun.get_future().get();
+  });
+  if (other.joinable()) other.join();
+  CHECK(right == (session.rank() == 0));
 }

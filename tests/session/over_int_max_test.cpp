@@ -1,10 +1,9 @@
 // An array of more bytes than an int counts, to two workers.
 
-#include <cstdint>
-
+#include "support/catch.hpp"
 #include <joblib_mpi/joblib_mpi.hpp>
 
-#include "support/catch.hpp"
+#include <cstdint>
 
 using namespace joblib_mpi;
 

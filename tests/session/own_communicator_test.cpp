@@ -1,12 +1,11 @@
 // A session inside a program that has its own MPI: on all ranks, on some of them, in another order.
 
-#include <ranges>
-
-#include <joblib_mpi/joblib_mpi.hpp>
-
 #include "support/catch.hpp"
 #include "support/own_rank.hpp"
 #include "support/session_functions.hpp"
+#include <joblib_mpi/joblib_mpi.hpp>
+
+#include <ranges>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;

@@ -1,10 +1,10 @@
 #pragma once
 
+#include <joblib_mpi/payload.hpp>
+
 #include <cstddef>
 #include <string>
 #include <string_view>
-
-#include <joblib_mpi/payload.hpp>
 
 namespace joblib_mpi::test {
 
@@ -17,7 +17,9 @@ namespace joblib_mpi::test {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-[[nodiscard]] inline SharedBytes part(std::string_view text) { return SharedBytes(bytes(text)); }
+[[nodiscard]] inline SharedBytes part(std::string_view text) {
+  return SharedBytes(bytes(text));
+}
 
 /// `size` bytes that differ with `seed` and position, so that a shift or a swap shows.
 [[nodiscard]] inline Bytes pattern(std::size_t size, std::size_t seed) {

@@ -2,7 +2,6 @@
 
 #include <cstdio>
 #include <string>
-
 #include <unistd.h>
 
 namespace joblib_mpi::test {

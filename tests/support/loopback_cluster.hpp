@@ -1,12 +1,5 @@
 #pragma once
 
-#include <memory>
-#include <string>
-#include <thread>
-#include <vector>
-
-#include <joblib_mpi/backend_registry.hpp>
-
 #include "backends/mpi_backend.hpp"
 #include "coordinator/coordinator_driver.hpp"
 #include "executor/in_process_executor.hpp"
@@ -14,6 +7,12 @@
 #include "store/broadcast_store.hpp"
 #include "transport/loopback_transport.hpp"
 #include "worker/worker.hpp"
+#include <joblib_mpi/backend_registry.hpp>
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
 
 namespace joblib_mpi::test {
 

@@ -2,16 +2,16 @@
 //
 // `--threads=funneled` as the first argument initialises MPI for calls of the main thread only.
 
+#include "support/catch_session.hpp"
+
+#include <mpi.h>
+
 #include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <sstream>
 #include <string_view>
 #include <vector>
-
-#include <mpi.h>
-
-#include "support/catch_session.hpp"
 
 namespace {
 

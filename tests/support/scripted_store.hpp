@@ -1,11 +1,11 @@
 #pragma once
 
+#include "store/object_store.hpp"
+
 #include <map>
 #include <stdexcept>
 #include <utility>
 #include <vector>
-
-#include "store/object_store.hpp"
 
 namespace joblib_mpi::test {
 

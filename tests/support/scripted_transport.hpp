@@ -1,11 +1,11 @@
 #pragma once
 
+#include "transport/transport.hpp"
+
 #include <deque>
 #include <stdexcept>
 #include <utility>
 #include <vector>
-
-#include "transport/transport.hpp"
 
 namespace joblib_mpi::test {
 

@@ -1,11 +1,11 @@
 #pragma once
 
+#include <mpi.h>
+
 #include <atomic>
 #include <stdexcept>
 #include <string>
 #include <vector>
-
-#include <mpi.h>
 
 namespace joblib_mpi::test {
 

@@ -1,19 +1,18 @@
 #pragma once
 
-#include <cstddef>
-#include <optional>
+#include "transport/mpi_transport.hpp"
 
 #include <mpi.h>
 
-#include "transport/mpi_transport.hpp"
+#include <cstddef>
+#include <optional>
 
 namespace joblib_mpi::test {
 
 /// An MpiTransport on a communicator of its own. Making and destroying it are collective.
 class TransportOnWorld {
  public:
-  explicit TransportOnWorld(std::size_t broadcast_chunk_bytes = std::size_t{1} << 20)
-      : communicator_(duplicate()) {
+  explicit TransportOnWorld(std::size_t broadcast_chunk_bytes = std::size_t{1} << 20) : communicator_(duplicate()) {
     transport_.emplace(communicator_, broadcast_chunk_bytes);
   }
   TransportOnWorld(const TransportOnWorld&) = delete;

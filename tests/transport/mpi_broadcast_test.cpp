@@ -1,10 +1,10 @@
-#include <deque>
-#include <vector>
-
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
 #include "support/own_rank.hpp"
 #include "support/transport_on_world.hpp"
+
+#include <deque>
+#include <vector>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;

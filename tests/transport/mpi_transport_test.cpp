@@ -1,12 +1,12 @@
 #include "transport/mpi_transport.hpp"
 
-#include <random>
-#include <vector>
-
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
 #include "support/own_rank.hpp"
 #include "support/transport_on_world.hpp"
+
+#include <random>
+#include <vector>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
@@ -90,11 +90,21 @@ TEST_CASE("large and small frames of one source keep their order") {
   std::vector<Sizes> frames;
   for (std::size_t index = 0; index < 200; ++index) {
     switch (index % 5) {
-      case 0: frames.push_back({index, {}}); break;
-      case 1: frames.push_back({20, {200'000}}); break;
-      case 2: frames.push_back({50'000, {}}); break;
-      case 3: frames.push_back({3'000, {}}); break;
-      default: frames.push_back({6'000, {10, 90'000}}); break;
+      case 0:
+        frames.push_back({index, {}});
+        break;
+      case 1:
+        frames.push_back({20, {200'000}});
+        break;
+      case 2:
+        frames.push_back({50'000, {}});
+        break;
+      case 3:
+        frames.push_back({3'000, {}});
+        break;
+      default:
+        frames.push_back({6'000, {10, 90'000}});
+        break;
     }
   }
   send_there_and_back(frames);
