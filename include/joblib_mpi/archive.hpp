@@ -76,7 +76,7 @@ class OutputArchive final : private PayloadOutput,
   void save_array(const boost::serialization::array_wrapper<T>& array, unsigned) {
     const ByteView bytes(reinterpret_cast<const std::byte*>(array.address()), array.count() * sizeof(T));
     if (bytes.size() < min_part_bytes) return writer().write_bytes(bytes.data(), bytes.size());
-    writer().write_part(owner_ ? SharedBytes(owner_, bytes) : SharedBytes(Bytes(bytes.begin(), bytes.end())));
+    writer().write_part(owner_ ? SharedBytes(owner_, bytes) : SharedBytes(copy_of(bytes)));
   }
 
  private:

@@ -35,6 +35,14 @@ struct UninitializedAllocator : std::allocator<T> {
 using Bytes = std::vector<std::byte, detail::UninitializedAllocator<std::byte>>;
 using ByteView = std::span<const std::byte>;
 
+/// The same bytes in memory of their own. By memcpy: with this allocator, `assign` and the constructor from a range
+/// copy byte by byte.
+[[nodiscard]] inline Bytes copy_of(ByteView bytes) {
+  Bytes copy(bytes.size());
+  if (!bytes.empty()) std::memcpy(copy.data(), bytes.data(), bytes.size());
+  return copy;
+}
+
 /// Memory that nobody changes and that lives as long as any copy of this does.
 class SharedBytes {
  public:

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -60,8 +61,7 @@ SharedBytes bytes_of(nb::handle object) {
 Payload payload_from(const nb::bytes& head, nb::handle buffers) {
   release_done_buffers();
   Payload payload;
-  const auto* data = reinterpret_cast<const std::byte*>(head.c_str());
-  payload.head.assign(data, data + head.size());
+  payload.head = copy_of(std::as_bytes(std::span(head.c_str(), head.size())));
   for (const nb::handle buffer : buffers) payload.parts.push_back(bytes_of(buffer));
   return payload;
 }

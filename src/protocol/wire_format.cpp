@@ -74,8 +74,7 @@ List read_list(PayloadReader& reader) {
 
 Payload read_payload(PayloadReader& reader) {
   Payload payload;
-  const ByteView head = reader.read_bytes(reader.read<std::uint64_t>());
-  payload.head.assign(head.begin(), head.end());
+  payload.head = copy_of(reader.read_bytes(reader.read<std::uint64_t>()));
   const auto parts = reader.read<Count>();
   for (Count part = 0; part < parts; ++part) payload.parts.push_back(reader.read_part());
   return payload;

@@ -82,9 +82,8 @@ struct ThreadedSession::State {
   void live(std::promise<void>& started);
   void lead(RankParts& parts, std::promise<void>& started);
   void drive_until_closing();
-  /// The calling thread makes the MPI calls that are due, if it may.
+  /// The calling thread makes the MPI calls that are due, if it may, for a moment or until there are results.
   void help();
-  void help_until_results();
   void serve(RankParts& parts, std::promise<void>& started);
 
   std::string identity;
@@ -173,12 +172,6 @@ void ThreadedSession::State::drive_until_closing() {
 }
 
 void ThreadedSession::State::help() {
-  if (!may_help) return waiter->notify();
-  ++helped;
-  driver->drive();
-}
-
-void ThreadedSession::State::help_until_results() {
   const auto end = std::chrono::steady_clock::now() + longest_help;
   while (may_help && !results.has_something() && std::chrono::steady_clock::now() < end) {
     ++helped;
@@ -209,7 +202,9 @@ CallId ThreadedSession::start_call(std::size_t max_running) {
 
 void ThreadedSession::submit(CallId call, TaskRequest request) {
   state_->driver->submit(call, std::move(request));
-  state_->help();
+  // Whoever submits soon asks for results and sends it then; if not, the session's thread does within its longest
+  // pause.
+  if (!state_->may_help) state_->waiter->notify();
 }
 
 void ThreadedSession::end_call(CallId call) {
@@ -229,6 +224,7 @@ void ThreadedSession::drop(ObjectId object) {
 }
 
 std::vector<FinishedTask> ThreadedSession::next_results(double seconds) {
+  state_->help();
   return state_->results.take(seconds);
 }
 

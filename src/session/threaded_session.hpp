@@ -16,10 +16,10 @@ namespace joblib_mpi {
 /// A session with a thread of its own for MPI calls, scheduling and data movement, so that they go on while the
 /// program's threads compute or wait: what Python uses.
 ///
-/// On rank 0 the program's threads submit and take results. Where MPI allows it, they make the calls that are due
-/// themselves, one thread at a time, and the session's thread stands in while they are busy otherwise: a hand-over to a
-/// thread on the same core costs more than all else that is done for a small task (benchmarks/python/noop_tasks.py).
-/// On the other ranks one thread works off `executor()`.
+/// On rank 0 the program's threads submit and take results. Where MPI allows it, the one that asks for results makes
+/// the calls that are due itself, and the session's thread stands in while it is busy otherwise: a hand-over to a
+/// thread on the same core costs more than all else that is done for a small task (benchmarks/python/noop_tasks.py). On
+/// the other ranks one thread works off `executor()`.
 class ThreadedSession {
  public:
   /// Starts the thread, which initialises MPI or joins it. Collective over MPI_COMM_WORLD. Throws MpiError and

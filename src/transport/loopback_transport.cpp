@@ -62,7 +62,7 @@ class LoopbackNetwork {
 
   /// The receiver's parts are memory of its own, as they would be on another machine.
   static Frame copied(Frame frame) {
-    for (SharedBytes& part : frame.parts) part = SharedBytes(Bytes(part.view().begin(), part.view().end()));
+    for (SharedBytes& part : frame.parts) part = SharedBytes(copy_of(part.view()));
     return frame;
   }
 

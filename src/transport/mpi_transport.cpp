@@ -164,7 +164,7 @@ std::optional<ArrivedFrame> MpiTransport::take_eager() {
 void MpiTransport::keep(int source, const Header& header, ByteView rest) {
   IncomingFrame& frame = incoming_[source].emplace_back();
   frame.header = header;
-  if (header.following_bytes == 0) frame.sizes_and_body.assign(rest.begin(), rest.end());
+  if (header.following_bytes == 0) frame.sizes_and_body = copy_of(rest);
 }
 
 std::optional<ArrivedFrame> MpiTransport::take_completed() {
