@@ -35,7 +35,7 @@ bool CoordinatorDriver::drive() {
 }
 
 void CoordinatorDriver::submit_and_drive(CallId call, TaskRequest request) {
-  // A look for results costs about as much as all else that is done for a tiny task here, so not each task pays it.
+  // A look for results is a large share of what is done for a tiny task here, so not each task pays for one.
   constexpr unsigned tasks_between_turns = 8;
   const std::lock_guard lock(mutex_);
   coordinator_->submit(call, std::move(request));

@@ -24,7 +24,7 @@ class IdleWaiter {
 
   /// After a look that found nothing. Returns when it is time to look again. Only the polling thread may call it.
   void wait() {
-    // The clock is read only at each 64th look: a look costs 50 ns, reading the clock as much again.
+    // The clock is read only at each 64th look, so that looking stays most of the work.
     if (spinning_ && (++looks_ % 64) != 0) return;
     wait_slowly();
   }

@@ -15,7 +15,7 @@ struct Settings {
   /// `prefetch_seconds` are never held ahead.
   std::size_t max_credits = 32;
   /// JOBLIB_MPI_PREFETCH_SECONDS: work that a worker holds beside the running task, by the measured time per task.
-  /// 0.5 ms covers a hundred round trips, so that a worker never waits, and costs at most that much balance at the end.
+  /// Far more than a round trip to rank 0, so that a worker need not wait, and little balance to lose at the end.
   double prefetch_seconds = 0.5e-3;
   /// JOBLIB_MPI_SHUTDOWN_SECONDS: how long rank 0 waits at the end for workers that still run a task.
   double shutdown_seconds = 5.0;

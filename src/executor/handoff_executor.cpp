@@ -9,7 +9,7 @@ namespace joblib_mpi {
 namespace {
 
 /// Looks for the next task before the thread falls asleep. Between them it gives its core away: the agent, which will
-/// bring the task, may share it. Some 50 µs, several times the round trip to rank 0 that usually brings the next one.
+/// bring the task, may share it. The number is chosen, not measured.
 constexpr int looks_before_sleep = 64;
 
 }  // namespace
