@@ -35,7 +35,7 @@ const std::string& PythonSession::host(int rank) const {
 
 std::uint64_t PythonSession::start_call(std::size_t max_running) {
   require_rank_0("start_call");
-  return session_.start_call(max_running).value;
+  return session_.start_call({.max_running = max_running}).value;
 }
 
 void PythonSession::submit(std::uint64_t call, std::uint64_t ticket, std::string name, const nb::bytes& head,
@@ -70,8 +70,8 @@ nb::list PythonSession::next_results(double seconds) {
   release_done_buffers();
   nb::list results;
   for (const FinishedTask& task : tasks) {
-    results.append(nb::make_tuple(task.call.value, task.ticket, task.worker.value, task.returned, head_of(task.result),
-                                  buffers_of(task.result, true)));
+    results.append(nb::make_tuple(task.call.value, task.ticket, task.worker.value, task.ending == TaskEnding::returned,
+                                  head_of(task.result), buffers_of(task.result, true)));
   }
   return results;
 }
@@ -111,7 +111,8 @@ ExecutedTask PythonSession::run_task(const nb::callable& run) {
   const nb::object answer = run(head_of(running_->arguments), buffers_of(running_->arguments, true));
   const std::chrono::duration<double> duration = std::chrono::steady_clock::now() - begin;
   const auto [returned, head, buffers] = nb::cast<std::tuple<bool, nb::bytes, nb::object>>(answer);
-  return {running_->task, returned, duration.count(), payload_from(head, buffers)};
+  return {running_->task, returned ? TaskEnding::returned : TaskEnding::raised, duration.count(),
+          payload_from(head, buffers)};
 }
 
 nb::tuple PythonSession::object(std::uint64_t object) const {

@@ -16,7 +16,7 @@ class MpiBackend::Call final : public BackendCall {
         driver_(&driver),
         sink_(&sink),
         connection_(backend.connection_),
-        id_(driver.start_call(static_cast<std::size_t>(n_jobs), inbox_)) {
+        id_(driver.start_call({.max_running = static_cast<std::size_t>(n_jobs)}, inbox_)) {
     ++connection_->calls;  // start_call holds the lock
   }
 
@@ -65,7 +65,7 @@ class MpiBackend::Call final : public BackendCall {
   void deliver(const FinishedTask& task) {
     PayloadReader reader(task.result);
     try {
-      if (task.returned) {
+      if (task.ending == TaskEnding::returned) {
         sink_->load(task.ticket, reader);
       } else {
         const int rank = task.worker.value;

@@ -20,10 +20,10 @@ Coordinator::Coordinator(Transport& transport, ObjectStore& store, const Setting
   for (int rank = 1; rank < transport.size(); ++rank) tell_scheduler(event::WorkerJoined{WorkerId{rank}});
 }
 
-CallId Coordinator::start_call(std::size_t max_running, CompletionSink& sink) {
+CallId Coordinator::start_call(const CallOptions& options, CompletionSink& sink) {
   const CallId call{++calls_started_};
   calls_.emplace(call, &sink);
-  tell_scheduler(event::CallStarted{call, max_running});
+  tell_scheduler(event::CallStarted{call, options.max_running});
   return call;
 }
 
@@ -104,15 +104,20 @@ void Coordinator::perform(const action::Assign& action) {
   TaskTable::Entry& entry = tasks_.at(action.task);
   entry.worker = action.worker;
   append(frame_for_task(action.worker),
-         to_worker::RunTask{action.task, entry.call, entry.request.objects, std::move(entry.request.arguments)});
+         to_worker::RunTask{action.task, entry.call, {}, entry.request.objects, std::move(entry.request.arguments)});
   if (!can_wait(line(action.worker))) urgent_ = true;
 }
 
 void Coordinator::perform(const action::Complete& action) {
-  const TaskTable::Entry& entry = tasks_.at(action.task);
+  TaskTable::Entry& entry = tasks_.at(action.task);
   CompletionSink* sink = entry.sink;
-  FinishedTask finished{entry.call, entry.request.ticket, finishing_from_,
-                        finishing_->ending == to_coordinator::TaskEnding::returned, std::move(finishing_->result)};
+  FinishedTask finished{entry.call,
+                        entry.request.ticket,
+                        finishing_from_,
+                        finishing_->ending,
+                        1,
+                        std::move(entry.request.name),
+                        std::move(finishing_->result)};
   remove(action.task);
   sink->finished(std::move(finished));
 }

@@ -14,11 +14,21 @@
 
 namespace joblib_mpi {
 
+/// How a call wants its tasks to be treated.
+struct CallOptions {
+  std::size_t max_running = 1;    ///< tasks at a time
+  unsigned retries = 2;           ///< more attempts after one whose executor or rank was lost, or that timed out
+  bool retry_exceptions = false;  ///< whether a task that raised gets them, too
+  TaskLimits limits = {};         ///< of each attempt
+};
+
 struct FinishedTask {
   CallId call;
   std::uint64_t ticket;  ///< of its TaskRequest
-  WorkerId worker;
-  bool returned;  ///< or raised, and `result` is the exception
+  WorkerId worker;       ///< of the last attempt
+  TaskEnding ending;     ///< never `cancelled`
+  unsigned attempts;
+  std::string name;  ///< of its TaskRequest
   Payload result;
 };
 
@@ -43,7 +53,7 @@ class Coordinator {
   Coordinator(Transport& transport, ObjectStore& store, const Settings& settings);
 
   /// `sink` must stay until end_call.
-  [[nodiscard]] CallId start_call(std::size_t max_running, CompletionSink& sink);
+  [[nodiscard]] CallId start_call(const CallOptions& options, CompletionSink& sink);
   /// Does nothing if the call has ended.
   void submit(CallId call, TaskRequest request);
   /// The sink hears nothing more of the call. What has not started is dropped, what runs is interrupted.

@@ -4,9 +4,9 @@
 
 namespace joblib_mpi {
 
-CallId CoordinatorDriver::start_call(std::size_t max_running, CompletionSink& sink) {
+CallId CoordinatorDriver::start_call(const CallOptions& options, CompletionSink& sink) {
   const std::lock_guard lock(mutex_);
-  return coordinator_->start_call(max_running, sink);
+  return coordinator_->start_call(options, sink);
 }
 
 void CoordinatorDriver::submit(CallId call, TaskRequest request) {

@@ -31,7 +31,7 @@ class CoordinatorDriver {
       : coordinator_(&coordinator), settings_(settings), has_own_core_(has_own_core) {}
 
   // From any thread. None of these waits or makes an MPI call: `drive` does what they ask for.
-  [[nodiscard]] CallId start_call(std::size_t max_running, CompletionSink& sink);
+  [[nodiscard]] CallId start_call(const CallOptions& options, CompletionSink& sink);
   void submit(CallId call, TaskRequest request);
   void end_call(CallId call);
   [[nodiscard]] ObjectId share(Payload value);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/task_ending.hpp"
 #include <joblib_mpi/ids.hpp>
 #include <joblib_mpi/payload.hpp>
 
@@ -19,11 +20,12 @@ struct ExecutorTask {
   TaskId task;
   Payload arguments;
   std::vector<ObjectInput> objects;
+  TaskLimits limits = {};
 };
 
 struct ExecutedTask {
   TaskId task;
-  bool returned;   ///< or raised, and `result` is the exception
+  TaskEnding ending;
   double seconds;  ///< that the function took
   Payload result;
 };

@@ -12,7 +12,8 @@ void InProcessExecutor::start(ExecutorTask task) {
   const auto begin = std::chrono::steady_clock::now();
   const bool returned = runner_->run(task, result);
   const std::chrono::duration<double> duration = std::chrono::steady_clock::now() - begin;
-  finished_.emplace(task.task, returned, duration.count(), std::move(result));
+  finished_.emplace(task.task, returned ? TaskEnding::returned : TaskEnding::raised, duration.count(),
+                    std::move(result));
 }
 
 std::optional<ExecutedTask> InProcessExecutor::take_finished() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/task_ending.hpp"
 #include <joblib_mpi/ids.hpp>
 #include <joblib_mpi/payload.hpp>
 
@@ -20,6 +21,7 @@ namespace to_worker {
 struct RunTask {
   TaskId task;
   CallId call;
+  TaskLimits limits;
   std::vector<ObjectId> objects;
   Payload arguments;
 };
@@ -46,12 +48,6 @@ struct Stop {
 
 /// From a worker to rank 0.
 namespace to_coordinator {
-
-enum class TaskEnding : std::uint8_t {
-  returned,   ///< `result` is what the function returned
-  raised,     ///< `result` is its exception
-  cancelled,  ///< its call was cancelled; there is no result
-};
 
 struct TaskFinished {
   TaskId task;

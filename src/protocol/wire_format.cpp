@@ -93,9 +93,9 @@ void append_plain(Frame& frame, const Message& message) {
 }  // namespace
 
 void append(Frame& frame, to_worker::RunTask&& message) {
-  BodyWriter writer(frame, 1 + sizeof message.task + sizeof message.call + list_bytes(message.objects) +
-                               payload_bytes(message.arguments));
-  writer << kind_of<MessageToWorker, to_worker::RunTask>() << message.task << message.call;
+  BodyWriter writer(frame, 1 + sizeof message.task + sizeof message.call + sizeof message.limits +
+                               list_bytes(message.objects) + payload_bytes(message.arguments));
+  writer << kind_of<MessageToWorker, to_worker::RunTask>() << message.task << message.call << message.limits;
   write_list(writer, message.objects);
   write_payload(writer, frame, std::move(message.arguments));
 }
@@ -139,6 +139,7 @@ MessageToWorker FrameReader::next_to_worker() {
       to_worker::RunTask message;
       message.task = reader_.read<TaskId>();
       message.call = reader_.read<CallId>();
+      message.limits = reader_.read<TaskLimits>();
       message.objects = read_list<std::vector<ObjectId>>(reader_);
       message.arguments = read_payload(reader_);
       return message;
@@ -170,7 +171,7 @@ MessageToCoordinator FrameReader::next_to_coordinator() {
     case kind_of<MessageToCoordinator, to_coordinator::TaskFinished>(): {
       to_coordinator::TaskFinished message;
       message.task = reader_.read<TaskId>();
-      message.ending = reader_.read<to_coordinator::TaskEnding>();
+      message.ending = reader_.read<TaskEnding>();
       message.seconds = reader_.read<double>();
       message.result = read_payload(reader_);
       return message;

@@ -201,8 +201,8 @@ const std::vector<std::string>& ThreadedSession::hosts() const noexcept {
   return state_->hosts;
 }
 
-CallId ThreadedSession::start_call(std::size_t max_running) {
-  return state_->driver->start_call(max_running, state_->results);
+CallId ThreadedSession::start_call(const CallOptions& options) {
+  return state_->driver->start_call(options, state_->results);
 }
 
 void ThreadedSession::submit(CallId call, TaskRequest request) {

@@ -36,7 +36,7 @@ class ThreadedSession {
   [[nodiscard]] const std::vector<std::string>& hosts() const noexcept;
 
   // Rank 0, from any thread. Only `next_results` and `close` wait.
-  [[nodiscard]] CallId start_call(std::size_t max_running);
+  [[nodiscard]] CallId start_call(const CallOptions& options);
   void submit(CallId call, TaskRequest request);
   void end_call(CallId call);
   [[nodiscard]] ObjectId share(Payload value);

@@ -27,8 +27,8 @@ void BroadcastStore::expect(ObjectId object, std::span<const std::uint64_t> part
 }
 
 void BroadcastStore::start(ObjectId object, std::shared_ptr<const Payload> value) {
-  std::size_t last = transport_->broadcast(memory_of(value->head));
-  for (const SharedBytes& part : value->parts) last = transport_->broadcast(memory_of(part.view()));
+  std::size_t last = transport_->broadcast(memory_of(value->head), value);
+  for (const SharedBytes& part : value->parts) last = transport_->broadcast(memory_of(part.view()), value);
   transfers_.push_back({object, std::move(value), last, false});
 }
 

@@ -113,7 +113,7 @@ std::optional<ArrivedFrame> LoopbackTransport::receive() {
   return ArrivedFrame{source, {current_.body, current_.parts}};
 }
 
-std::size_t LoopbackTransport::broadcast(std::span<std::byte> memory) {
+std::size_t LoopbackTransport::broadcast(std::span<std::byte> memory, std::shared_ptr<const void>) {
   return network_->broadcast(rank_, memory);
 }
 

@@ -22,8 +22,11 @@ class LoopbackTransport final : public Transport {
   [[nodiscard]] int size() const noexcept override;
   void send(int destination, Frame& frame) override;
   [[nodiscard]] std::optional<ArrivedFrame> receive() override;
-  [[nodiscard]] std::size_t broadcast(std::span<std::byte> memory) override;
+  [[nodiscard]] std::size_t broadcast(std::span<std::byte> memory, std::shared_ptr<const void> owner) override;
   [[nodiscard]] std::size_t broadcasts_done() const noexcept override;
+  void end_broadcasts() override {}
+  [[nodiscard]] std::vector<int> take_lost_ranks() override { return {}; }
+  void give_up(int) override {}
   void progress() override {}
   [[nodiscard]] bool quiet() const noexcept override;
 

@@ -224,8 +224,8 @@ FrameView MpiTransport::IncomingFrame::view() const {
   return {ByteView(sizes_and_body).subspan(header.parts * sizeof(std::uint64_t)), parts};
 }
 
-std::size_t MpiTransport::broadcast(std::span<std::byte> memory) {
-  broadcasts_.push_back({memory, 0, {}});
+std::size_t MpiTransport::broadcast(std::span<std::byte> memory, std::shared_ptr<const void> owner) {
+  broadcasts_.push_back({memory, std::move(owner), 0, {}});
   advance_broadcasts();
   return ++broadcasts_queued_;
 }

@@ -31,8 +31,11 @@ class MpiTransport final : public Transport {
   [[nodiscard]] int size() const noexcept override { return size_; }
   void send(int destination, Frame& frame) override;
   [[nodiscard]] std::optional<ArrivedFrame> receive() override;
-  [[nodiscard]] std::size_t broadcast(std::span<std::byte> memory) override;
+  [[nodiscard]] std::size_t broadcast(std::span<std::byte> memory, std::shared_ptr<const void> owner) override;
   [[nodiscard]] std::size_t broadcasts_done() const noexcept override { return broadcasts_done_; }
+  void end_broadcasts() override {}
+  [[nodiscard]] std::vector<int> take_lost_ranks() override { return {}; }
+  void give_up(int) override {}
   void progress() override;
   [[nodiscard]] bool quiet() const noexcept override;
 
@@ -99,6 +102,7 @@ class MpiTransport final : public Transport {
 
   struct BroadcastInProgress {
     std::span<std::byte> memory;
+    std::shared_ptr<const void> owner;
     std::size_t posted_bytes = 0;
     std::deque<MPI_Request> chunks;
   };

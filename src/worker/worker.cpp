@@ -8,8 +8,6 @@
 namespace joblib_mpi {
 namespace {
 
-using to_coordinator::TaskEnding;
-
 /// Results of tasks that took less than this together may wait for each other and share a message: it is about what
 /// one message costs on a network.
 constexpr double most_seconds_held_back = 20e-6;
@@ -104,7 +102,7 @@ void Worker::handle(const to_worker::Stop& message) {
 bool Worker::start_next_task() {
   if (running_ || queue_.empty()) return false;
   to_worker::RunTask& next = queue_.front();
-  ExecutorTask task{next.task, {}, {}};
+  ExecutorTask task{next.task, {}, {}, next.limits};
   task.objects.reserve(next.objects.size());
   for (const ObjectId object : next.objects) {
     auto value = store_->find(object);
@@ -127,8 +125,8 @@ bool Worker::take_finished_task() {
   if (!running_) return false;
   std::optional<ExecutedTask> done = executor_->take_finished();
   if (!done) return false;
-  const TaskEnding ending = done->returned ? TaskEnding::returned : TaskEnding::raised;
-  report({done->task, running_->cancelled ? TaskEnding::cancelled : ending, done->seconds, std::move(done->result)});
+  const TaskEnding ending = running_->cancelled ? TaskEnding::cancelled : done->ending;
+  report({done->task, ending, done->seconds, std::move(done->result)});
   running_.reset();
   return true;
 }

@@ -17,7 +17,7 @@ ExecutorTask task(std::uint32_t slot, std::string_view arguments = "") {
 }
 
 ExecutedTask done(const ExecutorTask& task, std::string_view result = "") {
-  return {task.task, true, 0.5, Payload{bytes(result), {}}};
+  return {task.task, TaskEnding::returned, 0.5, Payload{bytes(result), {}}};
 }
 
 /// The agent's side: waits as a worker's loop does.
@@ -44,8 +44,8 @@ TEST_CASE("tasks and results change hands between two threads") {
   for (std::uint32_t slot = 0; slot < 500; ++slot) {
     executor.start(task(slot, "task " + std::to_string(slot)));
     const ExecutedTask finished = wait_for_result(executor, waiter);
-    all_right = all_right && finished.task == TaskId{slot, 0} && finished.returned && finished.seconds == 0.5 &&
-                text(finished.result.head) == "task " + std::to_string(slot) + "!";
+    all_right = all_right && finished.task == TaskId{slot, 0} && finished.ending == TaskEnding::returned &&
+                finished.seconds == 0.5 && text(finished.result.head) == "task " + std::to_string(slot) + "!";
   }
   CHECK(all_right);
   CHECK_FALSE(executor.take_finished());

@@ -75,7 +75,7 @@ ExecutedTask execute(InProcessExecutor& executor, Publisher& publisher, Call cal
 
 template <class T>
 T result_of(const ExecutedTask& done) {
-  REQUIRE(done.returned);
+  REQUIRE(done.ending == TaskEnding::returned);
   PayloadReader reader(done.result);
   return load<T>(reader);
 }
@@ -95,7 +95,7 @@ TEST_CASE("an exception of the function is the result of a task that raised") {
   InProcessExecutor executor(runner);
   Publisher publisher;
   const ExecutedTask done = execute(executor, publisher, delayed<runner_test::refuse>(3));
-  REQUIRE_FALSE(done.returned);
+  REQUIRE(done.ending == TaskEnding::raised);
   PayloadReader reader(done.result);
   CHECK(error_text<std::domain_error>([&] { std::rethrow_exception(load_exception(reader, 1, "host")); }) ==
         "std::domain_error in runner_test::refuse on rank 1 (host): not 3");
@@ -108,7 +108,7 @@ TEST_CASE("arguments that are none make the task fail and not the worker") {
     executor.start({TaskId{1, 0}, Payload{bytes(arguments), {}}, {}});
     const auto done = executor.take_finished();
     REQUIRE(done);
-    REQUIRE_FALSE(done->returned);
+    REQUIRE(done->ending == TaskEnding::raised);
     PayloadReader reader(done->result);
     CHECK_THROWS_AS(std::rethrow_exception(load_exception(reader, 1, "host")), SerializationError);
   }
@@ -135,7 +135,7 @@ TEST_CASE("a task that names an object it lacks fails") {
   auto call = delayed<runner_test::sum>(scatter(std::vector<double>{1}));
   TaskArguments arguments = call.save(publisher);
   executor.start({TaskId{1, 0}, std::move(arguments.payload), {}});
-  CHECK_FALSE(executor.take_finished()->returned);
+  CHECK(executor.take_finished()->ending == TaskEnding::raised);
 }
 
 TEST_CASE("inside a task of a worker nested calls are sequential") {

@@ -30,11 +30,15 @@ Message there_and_back(Message message) {
 }
 
 to_worker::RunTask run_task(std::uint32_t slot) {
-  return {TaskId{slot, 7}, CallId{9}, {ObjectId{1}, ObjectId{5}}, Payload{bytes("arguments"), {part("a"), part("bc")}}};
+  return {TaskId{slot, 7},
+          CallId{9},
+          TaskLimits{2.5, 1 << 20},
+          {ObjectId{1}, ObjectId{5}},
+          Payload{bytes("arguments"), {part("a"), part("bc")}}};
 }
 
 to_coordinator::TaskFinished task_finished(std::uint32_t slot) {
-  return {TaskId{slot, 7}, to_coordinator::TaskEnding::raised, 1.25, Payload{bytes("result"), {part("xyz")}}};
+  return {TaskId{slot, 7}, TaskEnding::raised, 1.25, Payload{bytes("result"), {part("xyz")}}};
 }
 
 }  // namespace
@@ -43,6 +47,8 @@ TEST_CASE("RunTask arrives as it was sent") {
   const auto message = there_and_back(run_task(3));
   CHECK(message.task == TaskId{3, 7});
   CHECK(message.call == CallId{9});
+  CHECK(message.limits.seconds == 2.5);
+  CHECK(message.limits.memory_bytes == 1 << 20);
   CHECK(message.objects == std::vector{ObjectId{1}, ObjectId{5}});
   CHECK(text(message.arguments.head) == "arguments");
   REQUIRE(message.arguments.parts.size() == 2);
@@ -51,7 +57,7 @@ TEST_CASE("RunTask arrives as it was sent") {
 }
 
 TEST_CASE("a task without arguments and objects arrives as it was sent") {
-  const auto message = there_and_back(to_worker::RunTask{TaskId{1, 0}, CallId{2}, {}, {}});
+  const auto message = there_and_back(to_worker::RunTask{TaskId{1, 0}, CallId{2}, {}, {}, {}});
   CHECK(message.objects.empty());
   CHECK(message.arguments.head.empty());
   CHECK(message.arguments.parts.empty());
@@ -74,7 +80,7 @@ TEST_CASE("the other messages to a worker arrive as they were sent") {
 TEST_CASE("messages to the coordinator arrive as they were sent") {
   const auto finished = there_and_back(task_finished(4));
   CHECK(finished.task == TaskId{4, 7});
-  CHECK(finished.ending == to_coordinator::TaskEnding::raised);
+  CHECK(finished.ending == TaskEnding::raised);
   CHECK(finished.seconds == 1.25);
   CHECK(text(finished.result.head) == "result");
   REQUIRE(finished.result.parts.size() == 1);
@@ -86,7 +92,7 @@ TEST_CASE("several messages in one frame arrive in order with their own parts") 
   Frame frame;
   append(frame, run_task(1));
   append(frame, to_worker::CancelCall{CallId{2}});
-  append(frame, to_worker::RunTask{TaskId{3, 0}, CallId{1}, {}, Payload{bytes("3"), {part("third")}}});
+  append(frame, to_worker::RunTask{TaskId{3, 0}, CallId{1}, {}, {}, Payload{bytes("3"), {part("third")}}});
   append(frame, to_worker::Stop{0, ""});
   FrameReader reader(view(frame));
   CHECK(std::get<to_worker::RunTask>(reader.next_to_worker()).task == TaskId{1, 7});
@@ -143,7 +149,7 @@ TEST_CASE("a message that lacks a part is refused") {
 
 TEST_CASE("a count of parts that no frame has is refused") {
   Frame frame;
-  append(frame, to_worker::RunTask{TaskId{1, 0}, CallId{2}, {}, {}});
+  append(frame, to_worker::RunTask{TaskId{1, 0}, CallId{2}, {}, {}, {}});
   for (std::size_t index = frame.body.size() - 4; index < frame.body.size(); ++index)
     frame.body[index] = std::byte{0xff};
   FrameReader reader(view(frame));

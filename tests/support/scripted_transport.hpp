@@ -39,10 +39,13 @@ class ScriptedTransport final : public Transport {
     arriving_.pop_front();
     return ArrivedFrame{current_.destination, {current_.frame.body, current_.frame.parts}};
   }
-  [[nodiscard]] std::size_t broadcast(std::span<std::byte>) override {
+  [[nodiscard]] std::size_t broadcast(std::span<std::byte>, std::shared_ptr<const void>) override {
     throw std::logic_error("no broadcast was expected");
   }
   [[nodiscard]] std::size_t broadcasts_done() const noexcept override { return 0; }
+  void end_broadcasts() override { throw std::logic_error("no end of broadcasts was expected"); }
+  [[nodiscard]] std::vector<int> take_lost_ranks() override { return {}; }
+  void give_up(int) override { throw std::logic_error("no rank was expected to be given up"); }
   void progress() override {}
   [[nodiscard]] bool quiet() const noexcept override { return quiet_; }
 

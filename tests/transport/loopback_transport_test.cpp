@@ -64,14 +64,14 @@ TEST_CASE("a loopback broadcast is complete on a rank once it and rank 0 have qu
   Bytes source = bytes("data");
   Bytes first = bytes("....");
   Bytes second = bytes("....");
-  CHECK(cluster[1]->broadcast(first) == 1);
+  CHECK(cluster[1]->broadcast(first, nullptr) == 1);
   CHECK(cluster[1]->broadcasts_done() == 0);
   CHECK_FALSE(cluster[1]->quiet());
-  CHECK(cluster[0]->broadcast(source) == 1);
+  CHECK(cluster[0]->broadcast(source, nullptr) == 1);
   CHECK(cluster[1]->broadcasts_done() == 1);
   CHECK(text(first) == "data");
   CHECK(cluster[0]->broadcasts_done() == 0);  // rank 2 has not got it
-  CHECK(cluster[2]->broadcast(second) == 1);
+  CHECK(cluster[2]->broadcast(second, nullptr) == 1);
   CHECK(text(second) == "data");
   CHECK(cluster[0]->broadcasts_done() == 1);
   CHECK(cluster[0]->quiet());

@@ -17,7 +17,7 @@ void broadcast_all(const std::vector<std::size_t>& sizes, std::size_t chunk_byte
   std::deque<Bytes> memory;
   for (std::size_t index = 0; index < sizes.size(); ++index) {
     memory.push_back(transport->rank() == 0 ? pattern(sizes[index], index) : Bytes(sizes[index], std::byte{0xee}));
-    CHECK(transport->broadcast(memory.back()) == index + 1);
+    CHECK(transport->broadcast(memory.back(), nullptr) == index + 1);
   }
   std::size_t done = 0;
   while (transport->broadcasts_done() < sizes.size()) {
@@ -63,7 +63,7 @@ TEST_CASE("several queued broadcasts complete in their order") {
 TEST_CASE("broadcasts and frames do not get in each other's way") {
   TransportOnWorld transport(4'096);
   Bytes memory = transport->rank() == 0 ? pattern(300'000, 3) : Bytes(300'000);
-  (void)transport->broadcast(memory);
+  (void)transport->broadcast(memory, nullptr);
   int arrived = 0;
   if (transport->rank() == 0) {
     for (int rank = 1; rank < transport->size(); ++rank) {

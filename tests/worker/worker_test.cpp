@@ -10,7 +10,6 @@
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
-using to_coordinator::TaskEnding;
 
 namespace {
 
@@ -30,7 +29,8 @@ class ScriptedExecutor final : public Executor {
   void forget(ObjectId object) override { forgotten.push_back(object); }
 
   void finish(double seconds, bool returned = true) {
-    finished_.emplace(running.value().task, returned, seconds, Payload{bytes("result"), {}});
+    finished_.emplace(running.value().task, returned ? TaskEnding::returned : TaskEnding::raised, seconds,
+                      Payload{bytes("result"), {}});
     running.reset();
   }
 
@@ -83,7 +83,7 @@ struct Bench {
 };
 
 to_worker::RunTask run(std::uint32_t slot, std::uint64_t call = 1, std::vector<ObjectId> objects = {}) {
-  return {TaskId{slot, 0}, CallId{call}, std::move(objects), Payload{bytes("arguments"), {}}};
+  return {TaskId{slot, 0}, CallId{call}, {}, std::move(objects), Payload{bytes("arguments"), {}}};
 }
 
 }  // namespace

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <joblib_mpi/payload.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <utility>
+
+namespace joblib_mpi {
+
+/// Where large arrays that arrive are put: on the heap, or where another process can map them.
+class ReceiveMemory {
+ public:
+  struct Block {
+    std::shared_ptr<const void> owner;  ///< the bytes live as long as it or a copy does
+    std::span<std::byte> bytes;         ///< aligned for any type; not initialised
+  };
+
+  ReceiveMemory() = default;
+  ReceiveMemory(const ReceiveMemory&) = delete;
+  ReceiveMemory& operator=(const ReceiveMemory&) = delete;
+  virtual ~ReceiveMemory() = default;
+
+  [[nodiscard]] virtual Block allocate(std::size_t bytes) = 0;
+};
+
+class HeapMemory final : public ReceiveMemory {
+ public:
+  [[nodiscard]] Block allocate(std::size_t bytes) override {
+    auto memory = std::make_shared<Bytes>(bytes);
+    const std::span<std::byte> view(*memory);
+    return {std::move(memory), view};
+  }
+};
+
+}  // namespace joblib_mpi

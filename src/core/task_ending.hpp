@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+
+namespace joblib_mpi {
+
+/// What came of a task on its worker.
+enum class TaskEnding : std::uint8_t {
+  returned,   ///< the result is what the function returned
+  raised,     ///< the result is its exception
+  cancelled,  ///< nobody wants it any more; there is no result
+  lost,       ///< what ran it ended before the task did; the result's head says how, as text: "signal 11 (SIGSEGV)"
+  timed_out,  ///< it took longer than its limit; the result's head says so, as text
+};
+
+/// What a task may use. Zero is no limit.
+struct TaskLimits {
+  double seconds = 0;
+  std::uint64_t memory_bytes = 0;  ///< of the process that runs it; only where that is not the rank itself
+};
+
+}  // namespace joblib_mpi
