@@ -96,6 +96,14 @@ std::vector<int> MpiTransport::take_lost_ranks() {
   return std::exchange(newly_lost_, {});
 }
 
+std::vector<int> MpiTransport::lost_ranks() const {
+  std::vector<int> ranks;
+  for (int rank = 0; rank < size_; ++rank) {
+    if (is_lost(rank)) ranks.push_back(rank);
+  }
+  return ranks;
+}
+
 void MpiTransport::find_lost_ranks() {
   failure_seen_ = false;
   for (const int rank : dead_ranks(communicator_)) {

@@ -27,8 +27,8 @@ namespace joblib_mpi {
 class MpiTransport final : public Transport {
  public:
   /// Collective. `communicator` must return errors, be used for nothing else and stay until this is destroyed; if
-  /// `any_rank_lost` then, for ever. Rank 0's `broadcast_chunk_bytes` counts. `memory` is where parts arrive; it must
-  /// outlive this.
+  /// `lost_ranks` has any then, for ever. Rank 0's `broadcast_chunk_bytes` counts. `memory` is where parts arrive; it
+  /// must outlive this.
   MpiTransport(MPI_Comm communicator, std::size_t broadcast_chunk_bytes, ReceiveMemory& memory);
   /// The same with parts on the heap.
   MpiTransport(MPI_Comm communicator, std::size_t broadcast_chunk_bytes);
@@ -47,8 +47,8 @@ class MpiTransport final : public Transport {
   void give_up(int rank) override;
   void progress() override;
   [[nodiscard]] bool quiet() const noexcept override;
-  /// Whether a rank was ever found dead or given up, here.
-  [[nodiscard]] bool any_rank_lost() const noexcept { return any_lost_; }
+  /// All ranks that were found dead or given up, here.
+  [[nodiscard]] std::vector<int> lost_ranks() const;
 
  private:
   /// With the transport's own header of some 30 bytes below Open MPI's eager limit for shared memory, 4096 bytes.
