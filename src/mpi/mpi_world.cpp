@@ -1,34 +1,22 @@
 #include "mpi/mpi_world.hpp"
 
+#include "core/deadline_guard.hpp"
+#include "mpi/mpi_abandoned_memory.hpp"
 #include "mpi/mpi_check.hpp"
+#include "mpi/mpi_failures.hpp"
+#include "mpi/mpi_introductions.hpp"
 #include <joblib_mpi/error.hpp>
 
-#include <algorithm>
-#include <array>
+#include <boost/mpi/environment.hpp>
+
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <sched.h>
 #include <thread>
 
 namespace joblib_mpi {
 namespace {
-
-/// What each rank tells all others. Of a fixed form, so that ranks of different versions understand each other.
-struct Introduction {
-  std::array<char, MPI_MAX_PROCESSOR_NAME> host{};
-  std::array<char, 400> identity{};
-};
-
-template <std::size_t size>
-std::string text_of(const std::array<char, size>& text) {
-  return {text.data(), strnlen(text.data(), text.size())};
-}
-
-template <std::size_t size>
-void set_text(std::array<char, size>& place, const std::string& text) {
-  std::copy_n(text.begin(), std::min(text.size(), size - 1), place.begin());
-}
 
 const char* name_of(boost::mpi::threading::level level) {
   switch (level) {
@@ -45,7 +33,7 @@ const char* name_of(boost::mpi::threading::level level) {
 
 }  // namespace
 
-MpiWorld::MpiWorld(const Options& options) {
+MpiWorld::MpiWorld(const Options& options) : limit_seconds_(options.start_seconds) {
   if (boost::mpi::environment::finalized()) {
     throw MpiError("MPI is already finalised, and cannot be started twice in a process: create the session before");
   }
@@ -57,28 +45,53 @@ MpiWorld::MpiWorld(const Options& options) {
                      "MPI_THREAD_MULTIPLE, or create the session first");
     }
   } else {
-    constexpr bool abort_on_exception = false;  // an exception must reach the caller
-    environment_ = std::make_unique<boost::mpi::environment>(boost::mpi::threading::serialized, abort_on_exception);
+    lifetime_ = std::make_unique<MpiLifetime>(limit_seconds_);
   }
-  duplicate(MPI_COMM_WORLD);
-  introduce_ranks(options.identity);
-  look_at_cores(options.busy_threads);
+  join(MPI_COMM_WORLD, options);
 }
 
-MpiWorld::MpiWorld(MPI_Comm communicator, const Options& options) {
+MpiWorld::MpiWorld(MPI_Comm communicator, const Options& options) : limit_seconds_(options.start_seconds) {
   if (!boost::mpi::environment::initialized() || boost::mpi::environment::finalized()) {
     throw MpiError("a session on a communicator needs MPI to be initialised and not yet finalised");
   }
   if (communicator == MPI_COMM_NULL) {
     throw UsageError("MPI_COMM_NULL has no ranks: create the session only on the ranks of its communicator");
   }
-  duplicate(communicator);
-  introduce_ranks(options.identity);
-  look_at_cores(options.busy_threads);
+  join(communicator, options);
 }
 
 MpiWorld::~MpiWorld() {
-  if (environment_) wait_for_all();
+  if (lifetime_ && !incomplete_) wait_for_all();
+  if (!incomplete_) return;
+  keep_communicator();
+  if (lifetime_ && !mpi_tells_of_dead_ranks()) lifetime_->leave_unfinalised();
+}
+
+void MpiWorld::keep_communicator() const {
+  abandon_to_mpi(std::make_shared<boost::mpi::communicator>(communicator_));
+}
+
+void MpiWorld::join(MPI_Comm communicator, const Options& options) {
+  try {
+    {
+      const DeadlineGuard guard({.seconds = limit_seconds_, .operation = this_process() + ": MPI_Comm_dup"});
+      duplicate(communicator);
+    }
+    hosts_ =
+        introduce_ranks(communicator_, boost::mpi::environment::processor_name(), options.identity, limit_seconds_);
+    const DeadlineGuard guard({.seconds = limit_seconds_, .operation = this_process() + ": MPI_Comm_split_type"});
+    look_at_cores(options.busy_threads);
+  } catch (const MpiError&) {
+    // Somebody is missing, who would be waited for.
+    if (lifetime_) lifetime_->leave_unfinalised();
+    keep_communicator();
+    throw;
+  }
+}
+
+void MpiWorld::set_exit_status(int status) noexcept {
+  exit_status_ = status;
+  if (lifetime_) lifetime_->set_exit_status(status);
 }
 
 bool MpiWorld::any_thread_may_call() const {
@@ -90,11 +103,24 @@ void MpiWorld::abort(int status) const {
   std::abort();  // MPI_Abort does not come back
 }
 
-void MpiWorld::wait_for_all() const noexcept {
+void MpiWorld::wait_for_all() noexcept {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(limit_seconds_);
   MPI_Request request = MPI_REQUEST_NULL;
-  if (MPI_Ibarrier(communicator_, &request) != MPI_SUCCESS) return;
-  int done = 0;
-  while (MPI_Test(&request, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && done == 0) {
+  if (MPI_Ibarrier(communicator_, &request) != MPI_SUCCESS) return leave_without_lost_ranks();
+  for (;;) {
+    int done = 0;
+    if (MPI_Test(&request, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS) return leave_without_lost_ranks();
+    if (done != 0) return;
+    if (mpi_tells_of_dead_ranks() && !dead_ranks(communicator_).empty()) return leave_without_lost_ranks();
+    // The others may have to wait for rank 0's program to end its session.
+    if (rank_ == 0 && std::chrono::steady_clock::now() > deadline) {
+      std::fprintf(stderr,
+                   "joblib_mpi: not all ranks have left within %g s after the end of the session; the job ends through "
+                   "MPI_Abort with status %d (JOBLIB_MPI_START_SECONDS changes the wait)\n",
+                   limit_seconds_, exit_status_);
+      std::fflush(nullptr);
+      abort(exit_status_);
+    }
     std::this_thread::sleep_for(std::chrono::microseconds(100));
   }
 }
@@ -103,23 +129,6 @@ void MpiWorld::duplicate(MPI_Comm communicator) {
   communicator_ = boost::mpi::communicator(communicator, boost::mpi::comm_duplicate);
   check_mpi(MPI_Comm_set_errhandler(communicator_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
   rank_ = communicator_.rank();
-}
-
-void MpiWorld::introduce_ranks(const std::string& identity) {
-  Introduction own;
-  set_text(own.host, boost::mpi::environment::processor_name());
-  set_text(own.identity, identity);
-  std::vector<Introduction> all(static_cast<std::size_t>(communicator_.size()));
-  check_mpi(MPI_Allgather(&own, sizeof own, MPI_BYTE, all.data(), sizeof own, MPI_BYTE, communicator_),
-            "MPI_Allgather");
-
-  for (const Introduction& other : all) hosts_.push_back(text_of(other.host));
-  for (std::size_t rank = 1; rank < all.size(); ++rank) {
-    if (all[rank].identity == all.front().identity) continue;
-    throw VersionMismatch("rank " + std::to_string(rank) + " on " + hosts_[rank] + " runs \"" +
-                          text_of(all[rank].identity) + "\", rank 0 on " + hosts_.front() + " runs \"" +
-                          text_of(all.front().identity) + "\"; start the same program and versions on all ranks");
-  }
 }
 
 void MpiWorld::look_at_cores(int busy_threads) {

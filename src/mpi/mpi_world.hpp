@@ -1,7 +1,8 @@
 #pragma once
 
+#include "mpi/mpi_lifetime.hpp"
+
 #include <boost/mpi/communicator.hpp>
-#include <boost/mpi/environment.hpp>
 
 #include <memory>
 #include <string>
@@ -12,7 +13,9 @@ namespace joblib_mpi {
 /// MPI as this process finds or starts it, and a communicator of our own on it.
 ///
 /// Creating one is collective over the communicator's ranks. It compares what the ranks run, so that a different
-/// program or version is refused here, on every rank, with VersionMismatch.
+/// program or version is refused here, on every rank, with VersionMismatch. Nothing here waits without a limit for a
+/// rank that does not start or dies: it throws MpiError or, inside an MPI call that does not return, ends the process
+/// with a line that says which.
 class MpiWorld {
  public:
   struct Options {
@@ -22,6 +25,8 @@ class MpiWorld {
     int busy_threads = 1;
     /// Whether other threads than the creating one will make MPI calls, or the program may make its own meanwhile.
     bool needs_multiple = false;
+    /// How long ranks wait for each other at the start, and at the end once the session is over.
+    double start_seconds = 120;
   };
 
   /// Initialises MPI, or joins it if the program has; all ranks of MPI_COMM_WORLD take part.
@@ -31,7 +36,8 @@ class MpiWorld {
 
   MpiWorld(const MpiWorld&) = delete;
   MpiWorld& operator=(const MpiWorld&) = delete;
-  /// Collective: frees the communicator, and finalises MPI if this object has initialised it.
+  /// Collective, except after `leave_without_lost_ranks`: frees the communicator, and finalises MPI if this object has
+  /// initialised it.
   ~MpiWorld();
 
   [[nodiscard]] MPI_Comm communicator() const { return communicator_; }
@@ -42,26 +48,36 @@ class MpiWorld {
   /// Whether the node's cores suffice for the busy threads of all its ranks.
   [[nodiscard]] bool has_own_core() const { return has_own_core_; }
   /// Whether this object has initialised MPI and will finalise it.
-  [[nodiscard]] bool owns_mpi() const { return environment_ != nullptr; }
+  [[nodiscard]] bool owns_mpi() const { return lifetime_ != nullptr; }
   /// Whether any thread may make MPI calls, one at a time.
   [[nodiscard]] bool any_thread_may_call() const;
+
+  /// With which status this process ends if the others do not leave together with it.
+  void set_exit_status(int status) noexcept;
+  /// A rank is dead: nothing that this object still does may wait for all ranks.
+  void leave_without_lost_ranks() noexcept { incomplete_ = true; }
 
   /// Ends all ranks of the job at once.
   [[noreturn]] void abort(int status) const;
 
  private:
+  void join(MPI_Comm communicator, const Options& options);
+  void duplicate(MPI_Comm communicator);
+  void look_at_cores(int busy_threads);
+  /// Freeing it is collective, which cannot be with a rank that is gone.
+  void keep_communicator() const;
   /// Keeps ranks that are done out of MPI_Finalize until all are: if rank 0 has to abort the job while others are in
   /// it, mpirun of Open MPI 4.1 may hang in its own clean-up or crash.
-  void wait_for_all() const noexcept;
-  void duplicate(MPI_Comm communicator);
-  void introduce_ranks(const std::string& identity);
-  void look_at_cores(int busy_threads);
+  void wait_for_all() noexcept;
 
-  std::unique_ptr<boost::mpi::environment> environment_;  // if MPI is ours
+  double limit_seconds_;
+  std::unique_ptr<MpiLifetime> lifetime_;  // if MPI is ours
   boost::mpi::communicator communicator_;
   int rank_ = 0;
+  int exit_status_ = 1;
   std::vector<std::string> hosts_;
   bool has_own_core_ = false;
+  bool incomplete_ = false;
 };
 
 }  // namespace joblib_mpi

@@ -45,11 +45,13 @@ struct MpiSession::State {
   void stop(CoordinatorDriver& driver, const to_worker::Stop& stop) {
     const auto stuck = driver.stop_workers(stop, parts.settings.shutdown_seconds);
     if (!stuck.empty()) parts.abort_with(stuck, stop.status);
+    status = stop.status;
   }
 
   RankParts parts;
   std::thread::id thread = std::this_thread::get_id();
   bool has_run = false;
+  int status = 1;  // of the last run
 };
 
 MpiSession::MpiSession(int&, char**&) : state_(std::make_unique<State>()) {}
@@ -57,15 +59,11 @@ MpiSession::MpiSession(int&, char**&) : state_(std::make_unique<State>()) {}
 MpiSession::MpiSession(MPI_Comm communicator) : state_(std::make_unique<State>(communicator)) {}
 
 MpiSession::~MpiSession() {
-  if (state_->has_run) return;
-  // The other ranks wait in `run` or here. What rank 0 says has to be taken: on a communicator that is gone it would
-  // wait for the next one that MPI gives the same number.
   try {
-    if (rank() == 0) {
-      state_->dismiss();
-    } else {
-      (void)state_->serve();
-    }
+    // The other ranks wait in `run` or here. What rank 0 says has to be taken: on a communicator that is gone it would
+    // wait for the next one that MPI gives the same number.
+    if (!state_->has_run) rank() == 0 ? state_->dismiss() : (void)state_->serve();
+    rank() == 0 ? state_->parts.end_as_leader({}, state_->status) : state_->parts.end_as_worker(state_->status);
   } catch (const std::exception&) {  // they will find out from MPI
   }
 }
@@ -89,10 +87,10 @@ int MpiSession::State::lead(const std::function<int()>& function) {
   CoordinatorDriver driver(coordinator, parts.settings, parts.world.has_own_core());
   const auto backend = std::make_shared<MpiBackend>(
       driver, MpiBackend::Ranks{parts.world.hosts(), parts.world.any_thread_may_call(), thread});
-  int status = 0;
+  int result = 0;
   try {
     const RegisteredBackend registered(backend);
-    status = function();
+    result = function();
   } catch (const std::exception& error) {
     backend->disconnect();
     const std::string text = error.what();
@@ -104,14 +102,15 @@ int MpiSession::State::lead(const std::function<int()>& function) {
     throw;
   }
   backend->disconnect();
-  stop(driver, {status, ""});
-  return status;
+  stop(driver, {result, ""});
+  return result;
 }
 
 void MpiSession::State::dismiss() {
   BroadcastStore store(parts.transport);
   Coordinator coordinator(parts.transport, store, parts.settings);
   CoordinatorDriver driver(coordinator, parts.settings, parts.world.has_own_core());
+  status = 0;
   (void)driver.stop_workers({1, "rank 0 ended its session without calling run"}, parts.settings.shutdown_seconds);
 }
 
@@ -122,6 +121,7 @@ int MpiSession::State::serve() {
   IdleWaiter waiter(parts.settings, parts.world.has_own_core());
   const RegisteredBackend nested(std::make_shared<SequentialBackend>());
   const to_worker::Stop stop = Worker(parts.transport, store, executor, waiter, parts.settings).serve();
+  status = stop.status;
   if (!stop.failure.empty() && !parts.world.owns_mpi()) {
     throw SessionAborted("rank 0 left MpiSession::run with an exception: " + stop.failure);
   }

@@ -1,5 +1,9 @@
 #include "session/rank_parts.hpp"
 
+#include "core/deadline_guard.hpp"
+#include "mpi/mpi_failures.hpp"
+
+#include <algorithm>
 #include <cstdio>
 
 namespace joblib_mpi {
@@ -16,6 +20,46 @@ void RankParts::abort_with(const std::vector<ServingWorker>& stuck, int status) 
                names.c_str(), settings.shutdown_seconds, status);
   std::fflush(nullptr);
   world.abort(status);
+}
+
+void RankParts::end_as_leader(std::vector<LostRank> lost, int status) {
+  world.set_exit_status(status);
+  (void)transport.take_lost_ranks();  // for the death of one that had left already
+  for (const int rank : transport.lost_ranks()) {
+    if (std::ranges::find(lost, rank, &LostRank::rank) == lost.end()) lost.push_back({rank, ""});
+  }
+  if (lost.empty()) return;
+  world.leave_without_lost_ranks();
+
+  std::string names;
+  for (const LostRank& rank : lost) {
+    names += (names.empty() ? "rank " : ", rank ") + std::to_string(rank.rank) + " on " +
+             world.hosts()[static_cast<std::size_t>(rank.rank)] + (rank.reason.empty() ? "" : " (" + rank.reason + ")");
+  }
+  const bool ends_as_usual = mpi_tells_of_dead_ranks();
+  std::fflush(nullptr);  // everything else is to stand before this line
+  std::fprintf(stderr, "joblib_mpi: the program %s (status %d)%s %s was lost%s\n", status == 0 ? "succeeded" : "failed",
+               status, status == 0 ? " although" : ";", names.c_str(),
+               ends_as_usual ? "" : "; the launcher may report the status of the lost rank");
+  std::fflush(stderr);
+  if (!ends_as_usual && world.owns_mpi()) world.abort(status);
+}
+
+void RankParts::end_as_worker(int status) {
+  world.set_exit_status(status);
+  (void)transport.take_lost_ranks();
+  if (!transport.lost_ranks().empty()) world.leave_without_lost_ranks();
+}
+
+MpiWorld::Options RankParts::timed(MpiWorld::Options options) const {
+  options.start_seconds = settings.start_seconds;
+  return options;
+}
+
+MpiTransport RankParts::start_transport() const {
+  const DeadlineGuard guard(
+      {.seconds = settings.start_seconds, .operation = this_process() + ": MPI_Bcast at the start"});
+  return MpiTransport(world.communicator(), settings.broadcast_chunk_bytes);
 }
 
 }  // namespace joblib_mpi

@@ -158,6 +158,7 @@ void ThreadedSession::State::lead(RankParts& parts, std::promise<void>& started)
   }
   const auto stuck = driver->stop_workers({status, ""}, parts.settings.shutdown_seconds);
   if (!stuck.empty()) parts.abort_with(stuck, status);
+  parts.end_as_leader({}, status);
 }
 
 void ThreadedSession::State::drive_until_closing() {
@@ -190,6 +191,7 @@ void ThreadedSession::State::serve(RankParts& parts, std::promise<void>& started
   executor.emplace(*waiter, interrupt_task);
   started.set_value();
   status = Worker(parts.transport, store, *executor, *waiter, parts.settings).serve().status;
+  parts.end_as_worker(status);
   executor->close();
 }
 

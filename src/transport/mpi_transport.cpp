@@ -1,9 +1,10 @@
 #include "transport/mpi_transport.hpp"
 
+#include "mpi/mpi_abandoned_memory.hpp"
 #include "mpi/mpi_check.hpp"
+#include "mpi/mpi_failures.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <cstring>
 #include <utility>
 
@@ -21,8 +22,12 @@ constexpr std::size_t largest_message = std::size_t{1} << 30;
 constexpr int receives_per_worker = 8;
 constexpr int most_receives = 256;
 
-/// Pieces of one broadcast under way: the next is on its first link while the one before is on its last.
-constexpr std::size_t broadcast_window = 4;
+/// Parts of a frame begin at multiples of a cache line.
+constexpr std::size_t part_alignment = 64;
+
+constexpr std::size_t aligned(std::size_t size) {
+  return (size + part_alignment - 1) / part_alignment * part_alignment;
+}
 
 template <class Piece>
 void for_each_piece(std::size_t size, Piece&& piece) {
@@ -31,19 +36,24 @@ void for_each_piece(std::size_t size, Piece&& piece) {
   }
 }
 
-bool completed(MPI_Request& request, MPI_Status* status = MPI_STATUS_IGNORE) {
-  int done = 0;
-  check_mpi(MPI_Test(&request, &done, status), "MPI_Test");
-  return done != 0;
+ReceiveMemory& heap() {
+  static HeapMemory memory;
+  return memory;
 }
 
 }  // namespace
 
 MpiTransport::MpiTransport(MPI_Comm communicator, std::size_t broadcast_chunk_bytes)
-    : communicator_(communicator), broadcast_chunk_bytes_(broadcast_chunk_bytes) {
+    : MpiTransport(communicator, broadcast_chunk_bytes, heap()) {}
+
+MpiTransport::MpiTransport(MPI_Comm communicator, std::size_t broadcast_chunk_bytes, ReceiveMemory& memory)
+    : communicator_(communicator),
+      memory_(&memory),
+      broadcasts_(communicator, broadcast_chunk_bytes),
+      mpi_tells_(mpi_tells_of_dead_ranks()) {
   check_mpi(MPI_Comm_rank(communicator_, &rank_), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(communicator_, &size_), "MPI_Comm_size");
-  check_mpi(MPI_Bcast(&broadcast_chunk_bytes_, sizeof broadcast_chunk_bytes_, MPI_BYTE, 0, communicator_), "MPI_Bcast");
+  lost_.resize(static_cast<std::size_t>(size_));
   const int sources = rank_ == 0 ? size_ - 1 : 1;
   ring_.resize(static_cast<std::size_t>(std::min(most_receives, receives_per_worker * sources)));
   for (PostedReceive& receive : ring_) {
@@ -53,6 +63,11 @@ MpiTransport::MpiTransport(MPI_Comm communicator, std::size_t broadcast_chunk_by
 }
 
 MpiTransport::~MpiTransport() {
+  if (any_lost_) {
+    for (PostedReceive& receive : ring_) abandon_to_mpi(std::move(receive.buffer));
+    for (int rank = 0; rank < size_; ++rank) leave(rank);
+    return;
+  }
   for (PostedReceive& receive : ring_) {
     if (receive.request == MPI_REQUEST_NULL) continue;
     MPI_Cancel(&receive.request);
@@ -62,13 +77,81 @@ MpiTransport::~MpiTransport() {
   for (LargeSend& send : large_sends_) MPI_Wait(&send.request, MPI_STATUS_IGNORE);
 }
 
+bool MpiTransport::check(int code, const char* operation) {
+  if (code == MPI_SUCCESS) return true;
+  if (!is_rank_failure(code)) check_mpi(code, operation);
+  failure_seen_ = true;
+  return false;
+}
+
+MpiTransport::Outcome MpiTransport::test(MPI_Request& request, MPI_Status* status) {
+  int done = 0;
+  if (check(MPI_Test(&request, &done, status), "MPI_Test")) return done != 0 ? Outcome::done : Outcome::pending;
+  // A receive from any source is still posted: the dead one need not be the one whose message it gets.
+  return request == MPI_REQUEST_NULL ? Outcome::failed : Outcome::pending;
+}
+
+std::vector<int> MpiTransport::take_lost_ranks() {
+  if (mpi_tells_) find_lost_ranks();
+  return std::exchange(newly_lost_, {});
+}
+
+std::vector<int> MpiTransport::lost_ranks() const {
+  std::vector<int> ranks;
+  for (int rank = 0; rank < size_; ++rank) {
+    if (is_lost(rank)) ranks.push_back(rank);
+  }
+  return ranks;
+}
+
+void MpiTransport::find_lost_ranks() {
+  failure_seen_ = false;
+  for (const int rank : dead_ranks(communicator_)) {
+    if (is_lost(rank)) continue;
+    newly_lost_.push_back(rank);
+    leave(rank);
+  }
+}
+
+void MpiTransport::give_up(int rank) {
+  if (!is_lost(rank)) leave(rank);
+}
+
+void MpiTransport::leave(int rank) {
+  lost_[static_cast<std::size_t>(rank)] = true;
+  any_lost_ = true;
+  std::erase_if(eager_sends_, [rank](EagerSend& send) {
+    if (send.destination != rank) return false;
+    abandon_to_mpi(std::move(send.buffer));
+    return true;
+  });
+  std::erase_if(large_sends_, [rank](const LargeSend& send) {
+    if (send.destination != rank) return false;
+    abandon_to_mpi(send.bytes.owner());
+    return true;
+  });
+  const auto frames = incoming_.find(rank);
+  if (frames == incoming_.end()) return;
+  for (const IncomingFrame& frame : frames->second) {
+    if (frame.requests.empty()) continue;
+    abandon_to_mpi(frame.sizes_and_body);
+    if (frame.block) abandon_to_mpi(frame.block);
+  }
+  incoming_.erase(frames);
+}
+
 void MpiTransport::post(PostedReceive& receive) {
-  check_mpi(MPI_Irecv(receive.buffer->data(), eager_bytes, MPI_BYTE, rank_ == 0 ? MPI_ANY_SOURCE : 0, eager_tag,
-                      communicator_, &receive.request),
-            "MPI_Irecv");
+  (void)check(MPI_Irecv(receive.buffer->data(), eager_bytes, MPI_BYTE, rank_ == 0 ? MPI_ANY_SOURCE : 0, eager_tag,
+                        communicator_, &receive.request),
+              "MPI_Irecv");
 }
 
 void MpiTransport::send(int destination, Frame& frame) {
+  if (is_lost(destination)) {
+    frame.body.clear();
+    frame.parts.clear();
+    return;
+  }
   Header header{0, static_cast<std::uint32_t>(frame.body.size()), static_cast<std::uint32_t>(frame.parts.size())};
   const std::size_t sizes_bytes = frame.parts.size() * sizeof(std::uint64_t);
   std::size_t message_bytes = sizeof header + sizes_bytes + frame.body.size();
@@ -103,13 +186,13 @@ void MpiTransport::send(int destination, Frame& frame) {
   std::memcpy(place, frame.body.data(), frame.body.size());
 
   MPI_Request request = MPI_REQUEST_NULL;
-  check_mpi(MPI_Isend(buffer->data(), static_cast<int>(message_bytes), MPI_BYTE, destination, eager_tag, communicator_,
-                      &request),
-            "MPI_Isend");
-  if (completed(request)) {
+  const bool started = check(MPI_Isend(buffer->data(), static_cast<int>(message_bytes), MPI_BYTE, destination,
+                                       eager_tag, communicator_, &request),
+                             "MPI_Isend");
+  if (started && test(request) == Outcome::done) {
     spare_buffers_.push_back(std::move(buffer));
   } else {
-    eager_sends_.push_back({std::move(buffer), request});
+    eager_sends_.push_back({destination, std::move(buffer), request});
   }
   if (!fits) send_large(destination, SharedBytes(std::move(following)));
   for (SharedBytes& part : frame.parts) send_large(destination, std::move(part));
@@ -120,10 +203,10 @@ void MpiTransport::send(int destination, Frame& frame) {
 void MpiTransport::send_large(int destination, SharedBytes bytes) {
   for_each_piece(bytes.size(), [&](std::size_t begin, std::size_t size) {
     MPI_Request request = MPI_REQUEST_NULL;
-    check_mpi(MPI_Isend(bytes.view().data() + begin, static_cast<int>(size), MPI_BYTE, destination, large_tag,
-                        communicator_, &request),
-              "MPI_Isend");
-    large_sends_.push_back({bytes, request});
+    (void)check(MPI_Isend(bytes.view().data() + begin, static_cast<int>(size), MPI_BYTE, destination, large_tag,
+                          communicator_, &request),
+                "MPI_Isend");
+    large_sends_.push_back({destination, bytes, request});
   });
 }
 
@@ -141,8 +224,13 @@ std::optional<ArrivedFrame> MpiTransport::take_eager() {
   for (std::size_t turn = 0; turn < ring_.size(); ++turn) {
     PostedReceive& receive = ring_[oldest_];
     MPI_Status status;
-    if (!completed(receive.request, &status)) return std::nullopt;
+    // What is not done here is not done in those behind it either, or was from a rank that is dead.
+    if (receive.request == MPI_REQUEST_NULL || test(receive.request, &status) != Outcome::done) return std::nullopt;
     oldest_ = (oldest_ + 1) % ring_.size();
+    if (is_lost(status.MPI_SOURCE)) {
+      post(receive);
+      continue;
+    }
 
     int count = 0;
     check_mpi(MPI_Get_count(&status, MPI_BYTE, &count), "MPI_Get_count");
@@ -164,7 +252,7 @@ std::optional<ArrivedFrame> MpiTransport::take_eager() {
 void MpiTransport::keep(int source, const Header& header, ByteView rest) {
   IncomingFrame& frame = incoming_[source].emplace_back();
   frame.header = header;
-  if (header.following_bytes == 0) frame.sizes_and_body = copy_of(rest);
+  if (header.following_bytes == 0) *frame.sizes_and_body = copy_of(rest);
 }
 
 std::optional<ArrivedFrame> MpiTransport::take_completed() {
@@ -184,21 +272,16 @@ bool MpiTransport::advance(int source, IncomingFrame& frame) {
   using Stage = IncomingFrame::Stage;
   if (frame.stage == Stage::waiting) {
     if (frame.header.following_bytes != 0) {
-      frame.sizes_and_body.resize(frame.header.following_bytes);
-      for_each_piece(frame.sizes_and_body.size(), [&](std::size_t begin, std::size_t size) {
-        check_mpi(MPI_Irecv(frame.sizes_and_body.data() + begin, static_cast<int>(size), MPI_BYTE, source, large_tag,
-                            communicator_, &frame.requests.emplace_back()),
-                  "MPI_Irecv");
-      });
+      frame.sizes_and_body->resize(frame.header.following_bytes);
+      receive_large(source, frame, *frame.sizes_and_body);
       frame.stage = Stage::receiving_body;
     } else {
       receive_parts(source, frame);
     }
   }
-  int done = 0;
-  check_mpi(MPI_Testall(static_cast<int>(frame.requests.size()), frame.requests.data(), &done, MPI_STATUSES_IGNORE),
-            "MPI_Testall");
-  if (done == 0) return false;
+  for (MPI_Request& request : frame.requests) {
+    if (request != MPI_REQUEST_NULL && test(request) != Outcome::done) return false;
+  }
   frame.requests.clear();
   if (frame.stage == Stage::receiving_parts) return true;
   receive_parts(source, frame);
@@ -207,61 +290,55 @@ bool MpiTransport::advance(int source, IncomingFrame& frame) {
 
 void MpiTransport::receive_parts(int source, IncomingFrame& frame) {
   frame.stage = IncomingFrame::Stage::receiving_parts;
-  for (std::uint32_t index = 0; index < frame.header.parts; ++index) {
-    std::uint64_t size = 0;
-    std::memcpy(&size, frame.sizes_and_body.data() + index * sizeof size, sizeof size);
-    Bytes part(size);
-    for_each_piece(size, [&](std::size_t begin, std::size_t piece) {
-      check_mpi(MPI_Irecv(part.data() + begin, static_cast<int>(piece), MPI_BYTE, source, large_tag, communicator_,
-                          &frame.requests.emplace_back()),
-                "MPI_Irecv");
-    });
-    frame.parts.emplace_back(std::move(part));
+  std::vector<std::uint64_t> sizes(frame.header.parts);
+  std::memcpy(sizes.data(), frame.sizes_and_body->data(), sizes.size() * sizeof(std::uint64_t));
+  std::size_t total = 0;
+  for (const std::uint64_t size : sizes) total += aligned(size);
+  ReceiveMemory::Block block;
+  if (total > 0) block = memory_->allocate(total);
+  frame.block = block.owner;
+  std::size_t begin = 0;
+  for (const std::uint64_t size : sizes) {
+    const std::span<std::byte> part = block.bytes.subspan(begin, size);
+    receive_large(source, frame, part);
+    frame.parts.emplace_back(block.owner, part);
+    begin += aligned(size);
   }
+}
+
+void MpiTransport::receive_large(int source, IncomingFrame& frame, std::span<std::byte> memory) {
+  for_each_piece(memory.size(), [&](std::size_t begin, std::size_t size) {
+    (void)check(MPI_Irecv(memory.data() + begin, static_cast<int>(size), MPI_BYTE, source, large_tag, communicator_,
+                          &frame.requests.emplace_back(MPI_REQUEST_NULL)),
+                "MPI_Irecv");
+  });
 }
 
 FrameView MpiTransport::IncomingFrame::view() const {
-  return {ByteView(sizes_and_body).subspan(header.parts * sizeof(std::uint64_t)), parts};
+  return {ByteView(*sizes_and_body).subspan(header.parts * sizeof(std::uint64_t)), parts};
 }
 
 std::size_t MpiTransport::broadcast(std::span<std::byte> memory, std::shared_ptr<const void> owner) {
-  broadcasts_.push_back({memory, std::move(owner), 0, {}});
-  advance_broadcasts();
-  return ++broadcasts_queued_;
-}
-
-void MpiTransport::advance_broadcasts() {
-  while (!broadcasts_.empty()) {
-    BroadcastInProgress& oldest = broadcasts_.front();
-    while (!oldest.chunks.empty() && completed(oldest.chunks.front())) oldest.chunks.pop_front();
-    while (oldest.posted_bytes < oldest.memory.size() && oldest.chunks.size() < broadcast_window) {
-      const std::size_t size = std::min(broadcast_chunk_bytes_, oldest.memory.size() - oldest.posted_bytes);
-      check_mpi(MPI_Ibcast(oldest.memory.data() + oldest.posted_bytes, static_cast<int>(size), MPI_BYTE, 0,
-                           communicator_, &oldest.chunks.emplace_back()),
-                "MPI_Ibcast");
-      oldest.posted_bytes += size;
-    }
-    if (!oldest.chunks.empty()) return;
-    broadcasts_.pop_front();
-    ++broadcasts_done_;
-  }
+  return broadcasts_.start(memory, std::move(owner));
 }
 
 void MpiTransport::progress() {
+  if (failure_seen_) find_lost_ranks();
   if (!eager_sends_.empty() || !large_sends_.empty()) reap_sends();
-  if (!broadcasts_.empty()) advance_broadcasts();
+  broadcasts_.advance();
+  if (broadcasts_.broken() && !any_lost_) failure_seen_ = true;
 }
 
 void MpiTransport::reap_sends() {
-  while (!eager_sends_.empty() && completed(eager_sends_.front().request)) {
+  while (!eager_sends_.empty() && test(eager_sends_.front().request) == Outcome::done) {
     spare_buffers_.push_back(std::move(eager_sends_.front().buffer));
     eager_sends_.pop_front();
   }
-  std::erase_if(large_sends_, [](LargeSend& send) { return completed(send.request); });
+  std::erase_if(large_sends_, [this](LargeSend& send) { return test(send.request) == Outcome::done; });
 }
 
 bool MpiTransport::quiet() const noexcept {
-  return eager_sends_.empty() && large_sends_.empty() && broadcasts_.empty() && incoming_.empty();
+  return eager_sends_.empty() && large_sends_.empty() && broadcasts_.quiet() && incoming_.empty();
 }
 
 }  // namespace joblib_mpi

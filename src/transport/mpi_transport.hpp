@@ -1,5 +1,7 @@
 #pragma once
 
+#include "core/receive_memory.hpp"
+#include "transport/mpi_broadcasts.hpp"
 #include "transport/transport.hpp"
 
 #include <mpi.h>
@@ -16,15 +18,22 @@ namespace joblib_mpi {
 /// Frames over MPI point-to-point messages, broadcasts over MPI_Ibcast.
 ///
 /// A frame is one eager message: a header, the sizes of its parts and its body. A body too large for it follows as a
-/// message of its own, then the parts do, each straight from its owner's memory into fresh memory of the receiver.
-/// Receives for eager messages are posted ahead, in a ring; MPI matches them in the order of posting, so looking at the
-/// oldest alone sees all frames in order.
+/// message of its own, then the parts do, each straight from its owner's memory into memory of the receiver: all parts
+/// of a frame into one block, each at a multiple of 64 bytes. Receives for eager messages are posted ahead, in a ring;
+/// MPI matches them in the order of posting, so looking at the oldest alone sees all frames in order.
+///
+/// Where MPI tells of dead ranks, `take_lost_ranks` does, and nothing throws because a rank is dead. Elsewhere
+/// operations with it stay pending until `give_up`, which leaves them and never frees their memory.
 class MpiTransport final : public Transport {
  public:
-  /// Collective. `communicator` must be used for nothing else and stay until this is destroyed. Rank 0's
-  /// `broadcast_chunk_bytes` counts: the pieces of a broadcast must be the same everywhere.
+  /// Collective. `communicator` must return errors, be used for nothing else and stay until this is destroyed; if
+  /// `lost_ranks` has any then, for ever. Rank 0's `broadcast_chunk_bytes` counts. `memory` is where parts arrive; it
+  /// must outlive this.
+  MpiTransport(MPI_Comm communicator, std::size_t broadcast_chunk_bytes, ReceiveMemory& memory);
+  /// The same with parts on the heap.
   MpiTransport(MPI_Comm communicator, std::size_t broadcast_chunk_bytes);
-  /// Takes the posted receives back. Waits for sends that are under way, so their receivers must be alive.
+  /// Takes the posted receives back and waits for sends that are under way; after a loss it leaves all of them as they
+  /// are and waits for nothing.
   ~MpiTransport() override;
 
   [[nodiscard]] int rank() const noexcept override { return rank_; }
@@ -32,12 +41,14 @@ class MpiTransport final : public Transport {
   void send(int destination, Frame& frame) override;
   [[nodiscard]] std::optional<ArrivedFrame> receive() override;
   [[nodiscard]] std::size_t broadcast(std::span<std::byte> memory, std::shared_ptr<const void> owner) override;
-  [[nodiscard]] std::size_t broadcasts_done() const noexcept override { return broadcasts_done_; }
-  void end_broadcasts() override {}
-  [[nodiscard]] std::vector<int> take_lost_ranks() override { return {}; }
-  void give_up(int) override {}
+  [[nodiscard]] std::size_t broadcasts_done() const noexcept override { return broadcasts_.done(); }
+  void end_broadcasts() override { broadcasts_.end(); }
+  [[nodiscard]] std::vector<int> take_lost_ranks() override;
+  void give_up(int rank) override;
   void progress() override;
   [[nodiscard]] bool quiet() const noexcept override;
+  /// All ranks that were found dead or given up, here.
+  [[nodiscard]] std::vector<int> lost_ranks() const;
 
  private:
   /// With the transport's own header of some 30 bytes below Open MPI's eager limit for shared memory, 4096 bytes.
@@ -54,18 +65,21 @@ class MpiTransport final : public Transport {
     MPI_Request request = MPI_REQUEST_NULL;
   };
   struct EagerSend {
+    int destination;
     std::unique_ptr<EagerBuffer> buffer;
     MPI_Request request;
   };
   /// A message from where its bytes are, until MPI has taken them.
   struct LargeSend {
+    int destination;
     SharedBytes bytes;
     MPI_Request request;
   };
   /// A frame of which parts are still to come, or that has to wait for one.
   struct IncomingFrame {
     Header header{};
-    Bytes sizes_and_body;
+    std::shared_ptr<Bytes> sizes_and_body = std::make_shared<Bytes>();
+    std::shared_ptr<const void> block;  // that the parts are in
     std::vector<SharedBytes> parts;
     std::vector<MPI_Request> requests;
     enum class Stage { waiting, receiving_body, receiving_parts } stage = Stage::waiting;
@@ -73,10 +87,19 @@ class MpiTransport final : public Transport {
     [[nodiscard]] FrameView view() const;
   };
 
+  enum class Outcome { pending, done, failed };
+  /// Notes if MPI says that a rank is dead.
+  [[nodiscard]] Outcome test(MPI_Request& request, MPI_Status* status = MPI_STATUS_IGNORE);
+  /// The same for what starts or tests operations otherwise; false if `code` says that a rank is dead.
+  bool check(int code, const char* operation);
+  void find_lost_ranks();
+  /// From now on there is nothing between `rank` and this one.
+  void leave(int rank);
+  [[nodiscard]] bool is_lost(int rank) const { return lost_[static_cast<std::size_t>(rank)]; }
+
   void post(PostedReceive& receive);
   void send_large(int destination, SharedBytes bytes);
   void reap_sends();
-  void advance_broadcasts();
 
   [[nodiscard]] std::optional<ArrivedFrame> take_eager();
   [[nodiscard]] std::optional<ArrivedFrame> take_completed();
@@ -84,8 +107,10 @@ class MpiTransport final : public Transport {
   /// Moves the frame on; true if it is whole.
   bool advance(int source, IncomingFrame& frame);
   void receive_parts(int source, IncomingFrame& frame);
+  void receive_large(int source, IncomingFrame& frame, std::span<std::byte> memory);
 
   MPI_Comm communicator_;
+  ReceiveMemory* memory_;
   int rank_;
   int size_;
 
@@ -100,16 +125,13 @@ class MpiTransport final : public Transport {
   std::deque<EagerSend> eager_sends_;
   std::vector<LargeSend> large_sends_;
 
-  struct BroadcastInProgress {
-    std::span<std::byte> memory;
-    std::shared_ptr<const void> owner;
-    std::size_t posted_bytes = 0;
-    std::deque<MPI_Request> chunks;
-  };
-  std::size_t broadcast_chunk_bytes_;
-  std::deque<BroadcastInProgress> broadcasts_;
-  std::size_t broadcasts_queued_ = 0;
-  std::size_t broadcasts_done_ = 0;
+  MpiBroadcasts broadcasts_;
+
+  const bool mpi_tells_;
+  bool failure_seen_ = false;    // and not looked into yet
+  std::vector<bool> lost_;       // by rank
+  std::vector<int> newly_lost_;  // found by MPI and not yet taken
+  bool any_lost_ = false;
 };
 
 }  // namespace joblib_mpi

@@ -31,6 +31,7 @@ TEST_CASE("an empty environment leaves every setting at its default") {
   CHECK(settings.tasks_per_message == defaults.tasks_per_message);
   CHECK(settings.max_credits == defaults.max_credits);
   CHECK(settings.prefetch_seconds == defaults.prefetch_seconds);
+  CHECK(settings.start_seconds == defaults.start_seconds);
   CHECK(settings.shutdown_seconds == defaults.shutdown_seconds);
   CHECK(settings.spin_seconds == defaults.spin_seconds);
   CHECK(settings.max_sleep_seconds == defaults.max_sleep_seconds);
@@ -41,6 +42,7 @@ TEST_CASE("each variable sets its own setting") {
   const Settings settings = with({{"JOBLIB_MPI_TASKS_PER_MESSAGE", "3"},
                                   {"JOBLIB_MPI_MAX_CREDITS", "5"},
                                   {"JOBLIB_MPI_PREFETCH_SECONDS", "0.25"},
+                                  {"JOBLIB_MPI_START_SECONDS", "30"},
                                   {"JOBLIB_MPI_SHUTDOWN_SECONDS", "7.5"},
                                   {"JOBLIB_MPI_SPIN_SECONDS", "1e-4"},
                                   {"JOBLIB_MPI_MAX_SLEEP_SECONDS", "0.5"},
@@ -48,6 +50,7 @@ TEST_CASE("each variable sets its own setting") {
   CHECK(settings.tasks_per_message == 3);
   CHECK(settings.max_credits == 5);
   CHECK(settings.prefetch_seconds == 0.25);
+  CHECK(settings.start_seconds == 30);
   CHECK(settings.shutdown_seconds == 7.5);
   CHECK(settings.spin_seconds == 1e-4);
   CHECK(settings.max_sleep_seconds == 0.5);

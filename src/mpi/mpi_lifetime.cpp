@@ -1,0 +1,45 @@
+#include "mpi/mpi_lifetime.hpp"
+
+#include "core/deadline_guard.hpp"
+
+#include <mpi.h>
+
+#include <array>
+#include <cstdlib>
+#include <unistd.h>
+
+namespace joblib_mpi {
+
+std::string this_process() {
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}) {
+    if (const char* rank = std::getenv(name)) return std::string("rank ") + rank + " on " + host.data();
+  }
+  return "process " + std::to_string(getpid()) + " on " + host.data();
+}
+
+MpiLifetime::MpiLifetime(double limit_seconds) : limit_seconds_(limit_seconds) {
+  const DeadlineGuard guard({.seconds = limit_seconds,
+                             .operation = this_process() + ": MPI_Init",
+                             .advice = "another rank has not started or has ended before it joined; look for its own "
+                                       "message (JOBLIB_MPI_START_SECONDS changes the wait)"});
+  constexpr bool abort_on_exception = false;  // an exception must reach the caller
+  environment_ = std::make_unique<boost::mpi::environment>(boost::mpi::threading::serialized, abort_on_exception);
+  // Errors that belong to no communicator, such as that a rank is dead, go to this one.
+  MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
+}
+
+MpiLifetime::~MpiLifetime() {
+  if (!finalise_) {
+    (void)environment_.release();
+    return;
+  }
+  const DeadlineGuard guard({.seconds = limit_seconds_,
+                             .operation = this_process() + ": MPI_Finalize",
+                             .advice = "another rank has ended without it (JOBLIB_MPI_START_SECONDS changes the wait)",
+                             .exit_status = exit_status_});
+  environment_.reset();
+}
+
+}  // namespace joblib_mpi

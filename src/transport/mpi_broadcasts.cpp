@@ -1,0 +1,80 @@
+#include "transport/mpi_broadcasts.hpp"
+
+#include "mpi/mpi_abandoned_memory.hpp"
+#include "mpi/mpi_check.hpp"
+#include "mpi/mpi_failures.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace joblib_mpi {
+namespace {
+
+/// Pieces of one broadcast under way: the next is on its first link while the one before is on its last.
+constexpr std::size_t broadcast_window = 4;
+
+}  // namespace
+
+MpiBroadcasts::MpiBroadcasts(MPI_Comm communicator, std::size_t chunk_bytes) : chunk_bytes_(chunk_bytes) {
+  check_mpi(MPI_Comm_dup(communicator, &communicator_), "MPI_Comm_dup");
+  check_mpi(MPI_Comm_set_errhandler(communicator_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  check_mpi(MPI_Bcast(&chunk_bytes_, sizeof chunk_bytes_, MPI_BYTE, 0, communicator_), "MPI_Bcast");
+}
+
+MpiBroadcasts::~MpiBroadcasts() {
+  if (!under_way_.empty()) end();
+  // Freeing is collective, so a communicator with a dead rank stays.
+  if (!ended_ && !broken_) MPI_Comm_free(&communicator_);
+}
+
+std::size_t MpiBroadcasts::start(std::span<std::byte> memory, std::shared_ptr<const void> owner) {
+  assert(!ended_);
+  under_way_.push_back({memory, std::move(owner), 0, {}});
+  advance();
+  return ++started_;
+}
+
+void MpiBroadcasts::advance() {
+  while (!under_way_.empty() && !broken_) {
+    Broadcast& oldest = under_way_.front();
+    if (!advance(oldest)) {
+      broken_ = true;
+      return;
+    }
+    if (!oldest.chunks.empty()) return;
+    under_way_.pop_front();
+    ++done_;
+  }
+}
+
+bool MpiBroadcasts::advance(Broadcast& broadcast) {
+  while (!broadcast.chunks.empty()) {
+    int done = 0;
+    const int code = MPI_Test(&broadcast.chunks.front(), &done, MPI_STATUS_IGNORE);
+    if (is_rank_failure(code)) return false;
+    check_mpi(code, "MPI_Test");
+    if (done == 0) break;
+    broadcast.chunks.pop_front();
+  }
+  while (broadcast.posted_bytes < broadcast.memory.size() && broadcast.chunks.size() < broadcast_window) {
+    const std::size_t size = std::min(chunk_bytes_, broadcast.memory.size() - broadcast.posted_bytes);
+    const int code = MPI_Ibcast(broadcast.memory.data() + broadcast.posted_bytes, static_cast<int>(size), MPI_BYTE, 0,
+                                communicator_, &broadcast.chunks.emplace_back());
+    if (is_rank_failure(code)) return false;
+    check_mpi(code, "MPI_Ibcast");
+    broadcast.posted_bytes += size;
+  }
+  return true;
+}
+
+void MpiBroadcasts::end() {
+  if (std::exchange(ended_, true)) return;
+  // Those that wait for a rank which has left its broadcasts, but is alive, would otherwise never hear of it.
+  if (mpi_tells_of_dead_ranks()) revoke(communicator_);
+  // Failed or not: a chunk may still be on its way from a rank that lives.
+  for (const Broadcast& broadcast : under_way_) abandon_to_mpi(broadcast.owner);
+  under_way_.clear();
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <mpi.h>
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <span>
+
+namespace joblib_mpi {
+
+/// The broadcasts of an MpiTransport: MPI_Ibcast in chunks, several under way, on a communicator of their own, so that
+/// they can be given up without harm to anything else.
+class MpiBroadcasts {
+ public:
+  /// Collective over `communicator`, which is duplicated. Rank 0's `chunk_bytes` counts: the pieces of a broadcast must
+  /// be the same everywhere.
+  MpiBroadcasts(MPI_Comm communicator, std::size_t chunk_bytes);
+  MpiBroadcasts(const MpiBroadcasts&) = delete;
+  MpiBroadcasts& operator=(const MpiBroadcasts&) = delete;
+  ~MpiBroadcasts();
+
+  /// See Transport::broadcast. Not after `end`.
+  [[nodiscard]] std::size_t start(std::span<std::byte> memory, std::shared_ptr<const void> owner);
+  [[nodiscard]] std::size_t done() const noexcept { return done_; }
+  /// See Transport::end_broadcasts.
+  void end();
+
+  void advance();
+  /// Whether one that is under way cannot complete, because MPI has found a rank dead.
+  [[nodiscard]] bool broken() const noexcept { return broken_; }
+  /// Whether none is under way that may still complete.
+  [[nodiscard]] bool quiet() const noexcept { return under_way_.empty() || broken_; }
+
+ private:
+  struct Broadcast {
+    std::span<std::byte> memory;
+    std::shared_ptr<const void> owner;
+    std::size_t posted_bytes = 0;
+    std::deque<MPI_Request> chunks;
+  };
+
+  /// False if it cannot complete.
+  [[nodiscard]] bool advance(Broadcast& broadcast);
+
+  MPI_Comm communicator_ = MPI_COMM_NULL;
+  std::size_t chunk_bytes_;
+  std::deque<Broadcast> under_way_;
+  std::size_t started_ = 0;
+  std::size_t done_ = 0;
+  bool broken_ = false;
+  bool ended_ = false;
+};
+
+}  // namespace joblib_mpi
