@@ -145,8 +145,9 @@ void ThreadedSession::State::live(std::promise<void>& started) {
 }
 
 void ThreadedSession::State::lead(RankParts& parts, std::promise<void>& started) {
-  BroadcastStore store(parts.transport);
+  BroadcastStore store(parts.transport, parts.memory);
   Coordinator coordinator(parts.transport, store, parts.settings);
+  parts.warn_of_losses(coordinator);
   driver.emplace(coordinator, parts.settings, parts.world.has_own_core());
   may_help = parts.world.any_thread_may_call();
   started.set_value();
@@ -186,7 +187,7 @@ void ThreadedSession::State::help() {
 }
 
 void ThreadedSession::State::serve(RankParts& parts, std::promise<void>& started) {
-  BroadcastStore store(parts.transport);
+  BroadcastStore store(parts.transport, parts.memory);
   executor.emplace(*waiter, interrupt_task);
   started.set_value();
   status = Worker(parts.transport, store, *executor, *waiter, parts.settings).serve().status;
