@@ -17,11 +17,16 @@ struct Settings {
   /// JOBLIB_MPI_PREFETCH_SECONDS: work that a worker holds beside the running task, by the measured time per task.
   /// Far more than a round trip to rank 0, so that a worker need not wait, and little balance to lose at the end.
   double prefetch_seconds = 0.5e-3;
-  /// JOBLIB_MPI_START_SECONDS: how long ranks wait for each other at the start, and for each other's end after the
-  /// session. Chosen, not measured: thousands of ranks that import Python from a shared file system take minutes.
+  /// JOBLIB_MPI_START_SECONDS: how long ranks wait for each other at the start, rank 0 for a worker's first sign, and
+  /// all for each other's end after the session. Chosen, not measured: thousands of ranks that import Python from a shared file system take minutes.
   double start_seconds = 120.0;
   /// JOBLIB_MPI_SHUTDOWN_SECONDS: how long rank 0 waits at the end for workers that still run a task.
   double shutdown_seconds = 5.0;
+  /// JOBLIB_MPI_HEARTBEAT_SECONDS: a worker that leaves rank 0 without an answer for so long is given up; 0 is never.
+  /// Chosen, not measured: longer than a busy node or network leaves a process waiting.
+  double heartbeat_seconds = 10.0;
+  /// JOBLIB_MPI_GRACE_SECONDS: what a task may take beyond its time limit before more is done about it than to ask.
+  double grace_seconds = 0.5;
   /// JOBLIB_MPI_SPIN_SECONDS: how long a rank with a core of its own polls before it yields and then sleeps.
   double spin_seconds = 200e-6;
   /// JOBLIB_MPI_MAX_SLEEP_SECONDS: the longest pause of an idle rank between two looks at its messages.

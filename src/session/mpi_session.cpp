@@ -4,14 +4,18 @@
 #include "core/program_identity.hpp"
 #include "executor/in_process_executor.hpp"
 #include "executor/registered_function_runner.hpp"
+#include "mpi/mpi_check.hpp"
 #include "session/rank_parts.hpp"
 #include "store/broadcast_store.hpp"
+#include "worker/stand_in.hpp"
 #include "worker/worker.hpp"
 #include <joblib_mpi/backend_registry.hpp>
 #include <joblib_mpi/error.hpp>
 #include <joblib_mpi/function_registry.hpp>
 #include <joblib_mpi/mpi_session.hpp>
 
+#include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -40,6 +44,8 @@ struct MpiSession::State {
 
   int lead(const std::function<int()>& function);
   int serve();
+  /// Whether another thread may answer rank 0 while a task runs.
+  [[nodiscard]] bool may_have_stand_in() const;
   /// Rank 0, instead of `lead`: makes the others leave.
   void dismiss();
   void stop(CoordinatorDriver& driver, const to_worker::Stop& stop) {
@@ -52,6 +58,7 @@ struct MpiSession::State {
   std::thread::id thread = std::this_thread::get_id();
   bool has_run = false;
   int status = 1;  // of the last run
+  bool ranks_lost = false;
 };
 
 MpiSession::MpiSession(int&, char**&) : state_(std::make_unique<State>()) {}
@@ -63,7 +70,8 @@ MpiSession::~MpiSession() {
     // The other ranks wait in `run` or here. What rank 0 says has to be taken: on a communicator that is gone it would
     // wait for the next one that MPI gives the same number.
     if (!state_->has_run) rank() == 0 ? state_->dismiss() : (void)state_->serve();
-    rank() == 0 ? state_->parts.end_as_leader({}, state_->status) : state_->parts.end_as_worker(state_->status);
+    rank() == 0 ? state_->parts.end_as_leader(state_->status)
+                : state_->parts.end_as_worker(state_->status, state_->ranks_lost);
   } catch (const std::exception&) {  // they will find out from MPI
   }
 }
@@ -82,8 +90,9 @@ int MpiSession::run_function(const std::function<int()>& function) {
 }
 
 int MpiSession::State::lead(const std::function<int()>& function) {
-  BroadcastStore store(parts.transport);
+  BroadcastStore store(parts.transport, parts.memory);
   Coordinator coordinator(parts.transport, store, parts.settings);
+  parts.watch_losses(coordinator);
   CoordinatorDriver driver(coordinator, parts.settings, parts.world.has_own_core());
   const auto backend = std::make_shared<MpiBackend>(
       driver, MpiBackend::Ranks{parts.world.hosts(), parts.world.any_thread_may_call(), thread});
@@ -107,21 +116,40 @@ int MpiSession::State::lead(const std::function<int()>& function) {
 }
 
 void MpiSession::State::dismiss() {
-  BroadcastStore store(parts.transport);
+  BroadcastStore store(parts.transport, parts.memory);
   Coordinator coordinator(parts.transport, store, parts.settings);
   CoordinatorDriver driver(coordinator, parts.settings, parts.world.has_own_core());
   status = 0;
   (void)driver.stop_workers({1, "rank 0 ended its session without calling run"}, parts.settings.shutdown_seconds);
 }
 
+bool MpiSession::State::may_have_stand_in() const {
+  if (!parts.world.any_thread_may_call()) return false;
+  // A task in a program with MPI of its own may call MPI itself, at the same time as the stand-in.
+  int level = MPI_THREAD_SINGLE;
+  check_mpi(MPI_Query_thread(&level), "MPI_Query_thread");
+  return parts.world.owns_mpi() || level == MPI_THREAD_MULTIPLE;
+}
+
 int MpiSession::State::serve() {
-  BroadcastStore store(parts.transport);
+  BroadcastStore store(parts.transport, parts.memory);
   RegisteredFunctionRunner runner;
-  InProcessExecutor executor(runner);
+  std::mutex agent;
+  const bool stands_in = may_have_stand_in();
+  InProcessExecutor executor(runner, stands_in ? &agent : nullptr);
   IdleWaiter waiter(parts.settings, parts.world.has_own_core());
   const RegisteredBackend nested(std::make_shared<SequentialBackend>());
-  const to_worker::Stop stop = Worker(parts.transport, store, executor, waiter, parts.settings).serve();
+  Worker worker(parts.transport, store, executor, waiter, parts.settings,
+                stands_in ? Worker::DuringTasks::answers : Worker::DuringTasks::is_silent);
+  to_worker::Stop stop;
+  {
+    const std::lock_guard own(agent);
+    std::optional<StandIn> stand_in;
+    if (stands_in) stand_in.emplace(worker, agent, parts.settings);
+    stop = worker.serve();
+  }
   status = stop.status;
+  ranks_lost = stop.ranks_lost;
   if (!stop.failure.empty() && !parts.world.owns_mpi()) {
     throw SessionAborted("rank 0 left MpiSession::run with an exception: " + stop.failure);
   }

@@ -22,19 +22,22 @@ void RankParts::abort_with(const std::vector<ServingWorker>& stuck, int status) 
   world.abort(status);
 }
 
-void RankParts::end_as_leader(std::vector<LostRank> lost, int status) {
+void RankParts::end_as_leader(int status) {
   world.set_exit_status(status);
   (void)transport.take_lost_ranks();  // for the death of one that had left already
   for (const int rank : transport.lost_ranks()) {
-    if (std::ranges::find(lost, rank, &LostRank::rank) == lost.end()) lost.push_back({rank, ""});
+    if (std::ranges::find(lost_, WorkerId{rank}, &LostWorker::worker) == lost_.end()) {
+      lost_.push_back({WorkerId{rank}, "", 0});
+    }
   }
-  if (lost.empty()) return;
+  if (lost_.empty()) return;
   world.leave_without_lost_ranks();
 
   std::string names;
-  for (const LostRank& rank : lost) {
-    names += (names.empty() ? "rank " : ", rank ") + std::to_string(rank.rank) + " on " +
-             world.hosts()[static_cast<std::size_t>(rank.rank)] + (rank.reason.empty() ? "" : " (" + rank.reason + ")");
+  for (const LostWorker& lost : lost_) {
+    names += (names.empty() ? "rank " : ", rank ") + std::to_string(lost.worker.value) + " on " +
+             world.hosts()[static_cast<std::size_t>(lost.worker.value)] +
+             (lost.reason.empty() ? "" : " (" + lost.reason + ")");
   }
   const bool ends_as_usual = mpi_tells_of_dead_ranks();
   std::fflush(nullptr);  // everything else is to stand before this line
@@ -45,10 +48,10 @@ void RankParts::end_as_leader(std::vector<LostRank> lost, int status) {
   if (!ends_as_usual && world.owns_mpi()) world.abort(status);
 }
 
-void RankParts::end_as_worker(int status) {
+void RankParts::end_as_worker(int status, bool ranks_lost) {
   world.set_exit_status(status);
   (void)transport.take_lost_ranks();
-  if (!transport.lost_ranks().empty()) world.leave_without_lost_ranks();
+  if (ranks_lost || !transport.lost_ranks().empty()) world.leave_without_lost_ranks();
 }
 
 MpiWorld::Options RankParts::timed(MpiWorld::Options options) const {
@@ -56,10 +59,17 @@ MpiWorld::Options RankParts::timed(MpiWorld::Options options) const {
   return options;
 }
 
-MpiTransport RankParts::start_transport() const {
+MpiTransport RankParts::start_transport() {
   const DeadlineGuard guard(
       {.seconds = settings.start_seconds, .operation = this_process() + ": MPI_Bcast at the start"});
-  return MpiTransport(world.communicator(), settings.broadcast_chunk_bytes);
+  return MpiTransport(world.communicator(), settings.broadcast_chunk_bytes, memory);
+}
+
+void RankParts::watch_losses(Coordinator& coordinator) {
+  coordinator.on_worker_lost([this](const LostWorker& lost) {
+    std::fprintf(stderr, "%s\n", warning_about(lost, world.hosts()).c_str());
+    lost_.push_back(lost);
+  });
 }
 
 }  // namespace joblib_mpi

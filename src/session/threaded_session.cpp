@@ -145,8 +145,9 @@ void ThreadedSession::State::live(std::promise<void>& started) {
 }
 
 void ThreadedSession::State::lead(RankParts& parts, std::promise<void>& started) {
-  BroadcastStore store(parts.transport);
+  BroadcastStore store(parts.transport, parts.memory);
   Coordinator coordinator(parts.transport, store, parts.settings);
+  parts.watch_losses(coordinator);
   driver.emplace(coordinator, parts.settings, parts.world.has_own_core());
   may_help = parts.world.any_thread_may_call();
   started.set_value();
@@ -158,7 +159,7 @@ void ThreadedSession::State::lead(RankParts& parts, std::promise<void>& started)
   }
   const auto stuck = driver->stop_workers({status, ""}, parts.settings.shutdown_seconds);
   if (!stuck.empty()) parts.abort_with(stuck, status);
-  parts.end_as_leader({}, status);
+  parts.end_as_leader(status);
 }
 
 void ThreadedSession::State::drive_until_closing() {
@@ -187,11 +188,12 @@ void ThreadedSession::State::help() {
 }
 
 void ThreadedSession::State::serve(RankParts& parts, std::promise<void>& started) {
-  BroadcastStore store(parts.transport);
+  BroadcastStore store(parts.transport, parts.memory);
   executor.emplace(*waiter, interrupt_task);
   started.set_value();
-  status = Worker(parts.transport, store, *executor, *waiter, parts.settings).serve().status;
-  parts.end_as_worker(status);
+  const to_worker::Stop stop = Worker(parts.transport, store, *executor, *waiter, parts.settings).serve();
+  status = stop.status;
+  parts.end_as_worker(status, stop.ranks_lost);
   executor->close();
 }
 
