@@ -1,0 +1,127 @@
+// Runs a thousand tasks while workers are killed at random: `random_faults_program SEED RANKS`, with RANKS of the worker
+// ranks killed in all, and executor processes, if there are any, again and again.
+//
+// Ends with status 0 only if every result is right and none came twice.
+
+#include <joblib_mpi/joblib_mpi.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <mutex>
+#include <random>
+#include <ranges>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+namespace jm = joblib_mpi;
+
+namespace {
+
+constexpr int tasks = 1000;
+constexpr int scattered_values = 100'000;
+
+int work(const std::vector<int>& values, int index) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(index % 8));
+  return values.at(static_cast<std::size_t>(index)) * 3;
+}
+
+std::vector<pid_t> children(pid_t parent) {
+  std::ifstream file("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children");
+  std::vector<pid_t> found;
+  for (pid_t child = 0; file >> child;) found.push_back(child);
+  return found;
+}
+
+std::vector<pid_t> worker_ranks() {
+  std::vector<pid_t> ranks = children(getppid());
+  std::erase(ranks, getpid());
+  std::ranges::sort(ranks);
+  return ranks;
+}
+
+std::vector<pid_t> executors() {
+  std::vector<pid_t> found;
+  for (const pid_t rank : worker_ranks()) {
+    for (const pid_t zygote : children(rank)) {
+      const std::vector<pid_t> of_rank = children(zygote);
+      found.insert(found.end(), of_rank.begin(), of_rank.end());
+    }
+  }
+  return found;
+}
+
+/// Kills while it lives.
+class Killer {
+ public:
+  Killer(unsigned seed, int ranks) : chance_(seed), ranks_left_(ranks), thread_([this] { live(); }) {}
+  ~Killer() {
+    done_ = true;
+    thread_.join();
+    std::fprintf(stderr, "killed %d executors, %d ranks are left to be killed\n", executors_killed_, ranks_left_);
+  }
+  Killer(const Killer&) = delete;
+  Killer& operator=(const Killer&) = delete;
+
+ private:
+  void live() {
+    for (int turn = 1; !done_; ++turn) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(pick(10, 40)));
+      if (turn % 10 == 0 && ranks_left_ > 0) {
+        ranks_left_ -= kill_one_of(worker_ranks());
+      } else {
+        executors_killed_ += kill_one_of(executors());
+      }
+    }
+  }
+
+  int kill_one_of(const std::vector<pid_t>& victims) {
+    if (victims.empty()) return 0;
+    return kill(victims[static_cast<std::size_t>(pick(0, static_cast<int>(victims.size()) - 1))], SIGKILL) == 0 ? 1 : 0;
+  }
+
+  int pick(int least, int most) { return std::uniform_int_distribution<int>(least, most)(chance_); }
+
+  std::mt19937 chance_;
+  int ranks_left_;
+  int executors_killed_ = 0;
+  std::atomic<bool> done_{false};
+  std::thread thread_;
+};
+
+/// Calls until enough has been killed; each call scatters anew, before, during and after the losses.
+int lead(unsigned seed, int ranks) {
+  const Killer killer(seed, ranks);
+  for (int round = 0; round < 3; ++round) {
+    std::vector<int> values(scattered_values);
+    for (int index = 0; index < scattered_values; ++index) values[static_cast<std::size_t>(index)] = index + round;
+    const auto shared = jm::scatter(values);
+    const std::vector<int> results =
+        jm::Parallel({.retries = 30})(std::views::iota(0, tasks) | std::views::transform([&](int index) {
+                                        return jm::delayed<work>(shared, index);
+                                      }));
+    if (results.size() != tasks) throw std::runtime_error("results are missing");
+    for (int index = 0; index < tasks; ++index) {
+      if (results[static_cast<std::size_t>(index)] != (index + round) * 3) throw std::runtime_error("a result is wrong");
+    }
+  }
+  std::puts("all results are right");
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  jm::MpiSession session(argc, argv);
+  return session.run([&] {
+    if (argc != 3) throw std::invalid_argument("usage: random_faults_program SEED RANKS");
+    return lead(static_cast<unsigned>(std::stoul(argv[1])), std::stoi(argv[2]));
+  });
+}

@@ -1,0 +1,73 @@
+"""A thousand tasks while executors, and ranks where the others may live on, are killed at random."""
+
+import pytest
+
+SCRIPT = """
+    import os, random, signal, sys, threading, time
+    from collections import Counter
+    from joblib import Parallel, delayed, parallel_config
+
+    seed, most_ranks = int(sys.argv[1]), int(sys.argv[2])
+    n_tasks = 1000
+
+    def work(i):
+        time.sleep(0.001 * (i % 10))
+        return i, bytes(200_000) if i % 100 == 0 else i * i
+
+    def children(pid):
+        try:
+            with open(f"/proc/{pid}/task/{pid}/children") as file:
+                return [int(child) for child in file.read().split()]
+        except OSError:
+            return []
+
+    def worker_ranks():
+        return [pid for pid in children(os.getppid()) if pid != os.getpid()]
+
+    def kill_until(done, killed):
+        chance = random.Random(seed)
+        rank_kills = sorted(chance.randrange(5, 25) for _ in range(most_ranks))
+        for turn in range(10_000):
+            if done.wait(chance.uniform(0.02, 0.06)):
+                return
+            ranks = worker_ranks()
+            if turn in rank_kills:
+                kind, victims = "ranks", ranks
+            else:
+                kind, victims = "executors", [e for rank in ranks for zygote in children(rank) for e in children(zygote)]
+            if victims:
+                try:
+                    os.kill(chance.choice(sorted(victims)), signal.SIGKILL)
+                    killed[kind] += 1
+                except ProcessLookupError:
+                    pass
+
+    done, killed = threading.Event(), Counter()
+    killer = threading.Thread(target=kill_until, args=(done, killed))
+    killer.start()
+    with parallel_config(backend="mpi", retries=30):
+        results = list(Parallel(return_as="generator_unordered", batch_size=1)(delayed(work)(i) for i in range(n_tasks)))
+    done.set()
+    killer.join()
+    expected = {i: bytes(200_000) if i % 100 == 0 else i * i for i in range(n_tasks)}
+    print(len(results), dict(results) == expected, killed["executors"] >= 5, killed["ranks"], flush=True)
+"""
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_all_results_are_right_and_none_comes_twice_while_executors_are_killed(mpirun, seed):
+    ended = mpirun.script(4, SCRIPT, str(seed), "0")
+    assert ended.status == 0, ended
+    assert ended.stdout.split() == ["1000", "True", "True", "0"], ended
+
+
+def test_all_results_are_right_and_none_comes_twice_while_ranks_are_killed_too(mpirun):
+    ended = mpirun.script(
+        6, SCRIPT, "3", "2", mpirun_options=mpirun.survival_options, environment={"JOBLIB_MPI_HEARTBEAT_SECONDS": "2"}
+    )
+    assert ended.stdout.split() == ["1000", "True", "True", "2"], ended
+    assert ended.stderr.count("joblib_mpi: warning: rank ") == 2, ended
+    if mpirun.has_ulfm:
+        assert ended.status == 0, ended
+    else:
+        assert "joblib_mpi: the program succeeded (status 0)" in ended.stderr, ended
