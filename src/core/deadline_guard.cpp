@@ -1,7 +1,9 @@
 #include "core/deadline_guard.hpp"
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
+#include <fstream>
 #include <unistd.h>
 #include <utility>
 
@@ -10,6 +12,18 @@ namespace {
 
 /// Between two looks. Chosen, not measured: bare mpirun of Open MPI 4.1 gives the ranks a second before it ends them.
 constexpr std::chrono::milliseconds look_pause{200};
+
+/// The launcher's part on this host, if Open MPI's has started this process.
+std::optional<pid_t> launcher() {
+  const pid_t parent = getppid();
+  std::ifstream file("/proc/" + std::to_string(parent) + "/comm");
+  std::string name;
+  std::getline(file, name);
+  for (const char* known : {"mpirun", "mpiexec", "orterun", "orted", "prterun", "prte", "prted"}) {
+    if (name == known) return parent;
+  }
+  return std::nullopt;
+}
 
 std::string in_seconds(double seconds) {
   char text[32];
@@ -55,6 +69,8 @@ void DeadlineGuard::end_process(const std::string& text, int exit_status) {
   if (ftrylockfile(stdout) == 0) fflush_unlocked(stdout);  // whoever holds it may be who is stuck
   // In one piece, since all ranks may write theirs at the same time.
   [[maybe_unused]] const auto written = write(STDERR_FILENO, line.data(), line.size());
+  // With the options that let the others live, mpirun of Open MPI 4.1 goes on when all ranks have ended, for ever.
+  if (const auto parent = launcher()) kill(*parent, SIGTERM);
   _exit(exit_status);
 }
 

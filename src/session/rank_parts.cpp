@@ -48,7 +48,15 @@ void RankParts::end_as_leader(std::vector<LostRank> lost, int status) {
 void RankParts::end_as_worker(int status) {
   world.set_exit_status(status);
   (void)transport.take_lost_ranks();
-  if (!transport.lost_ranks().empty()) world.leave_without_lost_ranks();
+  if (transport.lost_ranks().empty()) return;
+  world.leave_without_lost_ranks();
+  // Rank 0 would have ended the job, which goes on without any rank under mpirun of Open MPI 4.1.
+  if (!mpi_tells_of_dead_ranks() && world.owns_mpi()) {
+    std::fprintf(stderr, "joblib_mpi: rank 0 on %s was lost; the job ends through MPI_Abort\n",
+                 world.hosts().front().c_str());
+    std::fflush(nullptr);
+    world.abort(status == 0 ? 1 : status);
+  }
 }
 
 MpiWorld::Options RankParts::timed(MpiWorld::Options options) const {
