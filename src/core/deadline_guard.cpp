@@ -1,7 +1,10 @@
 #include "core/deadline_guard.hpp"
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
+#include <fstream>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include <utility>
 
@@ -10,6 +13,27 @@ namespace {
 
 /// Between two looks. Chosen, not measured: bare mpirun of Open MPI 4.1 gives the ranks a second before it ends them.
 constexpr std::chrono::milliseconds look_pause{200};
+
+/// The launcher's part on this host, if Open MPI's has started this process.
+std::optional<pid_t> launcher() {
+  const pid_t parent = getppid();
+  std::ifstream file("/proc/" + std::to_string(parent) + "/comm");
+  std::string name;
+  std::getline(file, name);
+  for (const char* known : {"mpirun", "mpiexec", "orterun", "orted", "prterun", "prte", "prted"}) {
+    if (name == known) return parent;
+  }
+  return std::nullopt;
+}
+
+/// A launcher that is told to end forwards nothing more: gives it a second to take what is in its pipe.
+void wait_until_read(int descriptor) {
+  for (int turn = 0; turn < 10; ++turn) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    int unread = 0;
+    if (ioctl(descriptor, FIONREAD, &unread) != 0 || unread == 0) return;
+  }
+}
 
 std::string in_seconds(double seconds) {
   char text[32];
@@ -55,6 +79,9 @@ void DeadlineGuard::end_process(const std::string& text, int exit_status) {
   if (ftrylockfile(stdout) == 0) fflush_unlocked(stdout);  // whoever holds it may be who is stuck
   // In one piece, since all ranks may write theirs at the same time.
   [[maybe_unused]] const auto written = write(STDERR_FILENO, line.data(), line.size());
+  wait_until_read(STDERR_FILENO);
+  // With the options that let the others live, mpirun of Open MPI 4.1 goes on when all ranks have ended, for ever.
+  if (const auto parent = launcher()) kill(*parent, SIGTERM);
   _exit(exit_status);
 }
 

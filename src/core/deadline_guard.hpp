@@ -10,8 +10,8 @@
 
 namespace joblib_mpi {
 
-/// Ends this process if something takes too long: for calls that wait for other ranks, without a limit of their own,
-/// when one of these may be dead. Lives as long as what it guards; its destruction disarms it.
+/// Ends this process, and its job, if something takes too long: for calls that wait for other ranks, without a limit of
+/// their own, when one of these may be dead. Lives as long as what it guards; its destruction disarms it.
 class DeadlineGuard {
  public:
   struct Options {
@@ -34,7 +34,8 @@ class DeadlineGuard {
   DeadlineGuard& operator=(const DeadlineGuard&) = delete;
   ~DeadlineGuard();
 
-  /// Prints `text` as a line on stderr and ends the process at once: no destructor, no exit handler.
+  /// Prints `text` as a line on stderr, and ends the job as far as it can from here (Open MPI's launcher, if it is the
+  /// parent) and this process at once: no destructor, no exit handler.
   [[noreturn]] static void end_process(const std::string& text, int exit_status);
 
  private:

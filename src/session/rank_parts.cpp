@@ -51,7 +51,16 @@ void RankParts::end_as_leader(int status) {
 void RankParts::end_as_worker(int status, bool ranks_lost) {
   world.set_exit_status(status);
   (void)transport.take_lost_ranks();
-  if (ranks_lost || !transport.lost_ranks().empty()) world.leave_without_lost_ranks();
+  const std::vector<int>& lost = transport.lost_ranks();
+  if (ranks_lost || !lost.empty()) world.leave_without_lost_ranks();
+  if (std::ranges::find(lost, 0) == lost.end()) return;
+  // Rank 0 would have ended the job, which goes on without any rank under mpirun of Open MPI 4.1.
+  if (!mpi_tells_of_dead_ranks() && world.owns_mpi()) {
+    std::fprintf(stderr, "joblib_mpi: rank 0 on %s was lost; the job ends through MPI_Abort\n",
+                 world.hosts().front().c_str());
+    std::fflush(nullptr);
+    world.abort(status == 0 ? 1 : status);
+  }
 }
 
 MpiWorld::Options RankParts::timed(MpiWorld::Options options) const {

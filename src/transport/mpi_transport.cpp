@@ -141,9 +141,15 @@ void MpiTransport::leave(int rank) {
 }
 
 void MpiTransport::post(PostedReceive& receive) {
-  (void)check(MPI_Irecv(receive.buffer->data(), eager_bytes, MPI_BYTE, rank_ == 0 ? MPI_ANY_SOURCE : 0, eager_tag,
-                        communicator_, &receive.request),
-              "MPI_Irecv");
+  const int source = rank_ == 0 ? MPI_ANY_SOURCE : 0;
+  // Open MPI refuses a receive from any source until all deaths that it knows of are acknowledged. Not posted now, it
+  // would be out of turn in the ring.
+  for (int attempt = 0; attempt < size_; ++attempt) {
+    const int code =
+        MPI_Irecv(receive.buffer->data(), eager_bytes, MPI_BYTE, source, eager_tag, communicator_, &receive.request);
+    if (check(code, "MPI_Irecv") || rank_ != 0) return;
+    find_lost_ranks();
+  }
 }
 
 void MpiTransport::send(int destination, Frame& frame) {
@@ -224,10 +230,11 @@ std::optional<ArrivedFrame> MpiTransport::take_eager() {
   for (std::size_t turn = 0; turn < ring_.size(); ++turn) {
     PostedReceive& receive = ring_[oldest_];
     MPI_Status status;
-    // What is not done here is not done in those behind it either, or was from a rank that is dead.
-    if (receive.request == MPI_REQUEST_NULL || test(receive.request, &status) != Outcome::done) return std::nullopt;
+    if (receive.request == MPI_REQUEST_NULL) return std::nullopt;  // rank 0 is dead
+    const Outcome outcome = test(receive.request, &status);
+    if (outcome == Outcome::pending) return std::nullopt;
     oldest_ = (oldest_ + 1) % ring_.size();
-    if (is_lost(status.MPI_SOURCE)) {
+    if (outcome == Outcome::failed || is_lost(status.MPI_SOURCE)) {
       post(receive);
       continue;
     }

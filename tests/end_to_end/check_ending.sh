@@ -43,9 +43,11 @@ output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 problems=()
 ended=0
+started=$SECONDS
 timeout -k 5 "$seconds" "$@" >"$output" 2>&1 || ended=$?
 
-if [[ $ended -eq 124 || $ended -eq 137 ]]; then
+# 137 is also what mpirun reports of a rank that was killed.
+if [[ $ended -eq 124 || $ended -eq 137 && $((SECONDS - started)) -ge $seconds ]]; then
   problems+=("it did not end within $seconds s")
 elif [[ $status == "not 0" ]]; then
   [[ $ended -ne 0 ]] || problems+=("it ended with status 0")

@@ -1,0 +1,243 @@
+// A program whose last rank (or rank 0) kills itself while the transport works. The others must go on as if nothing had
+// been. Prints "survivors: right" on rank 0 if they did.
+
+#include "mpi/mpi_failures.hpp"
+#include "mpi/mpi_world.hpp"
+#include "support/bytes.hpp"
+#include "transport/mpi_transport.hpp"
+
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unistd.h>
+
+using namespace joblib_mpi;
+using namespace joblib_mpi::test;
+
+namespace {
+
+constexpr std::size_t large = std::size_t{32} << 20;
+
+[[noreturn]] void die() {
+  kill(getpid(), SIGKILL);
+  for (;;) pause();
+}
+
+void expect(bool condition, const char* what) {
+  if (condition) return;
+  std::fprintf(stderr, "WRONG: %s\n", what);
+  _exit(9);
+}
+
+/// Whether the process has ended, reaped or not.
+bool has_ended(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  if (!std::getline(file, text)) return true;
+  return text[text.rfind(')') + 2] == 'Z';
+}
+
+class Rank {
+ public:
+  Rank() : world_({.identity = "loss", .start_seconds = 20}), victim_(world_.size() - 1) {
+    transport_.emplace(world_.communicator(), std::size_t{1} << 20);
+    learn_pids();
+  }
+
+  /// Ends the job as a session would.
+  void leave() {
+    const bool lost = !transport_->lost_ranks().empty();
+    if (lost) world_.leave_without_lost_ranks();
+    world_.set_exit_status(0);
+    transport_.reset();
+    if (rank() != (victim_ == 0 ? 1 : 0)) return;
+    std::puts("survivors: right");
+    std::fflush(nullptr);
+    if (lost && !mpi_tells_of_dead_ranks()) world_.abort(0);
+  }
+
+  [[nodiscard]] int rank() const { return world_.rank(); }
+  [[nodiscard]] bool is_victim() const { return rank() == victim_; }
+  MpiTransport& transport() { return *transport_; }
+
+  /// Rank 0 learns of the victim's death: by MPI where it tells, else because its process is gone.
+  void lose(int lost) {
+    victim_ = lost;
+    if (mpi_tells_of_dead_ranks()) {
+      std::vector<int> ranks;
+      while (ranks.empty()) {
+        expect_whole_frame();
+        ranks = transport_->take_lost_ranks();
+      }
+      expect(ranks == std::vector<int>{lost}, "the dead rank is reported, and nobody else");
+    } else {
+      while (!has_ended(pids_[lost])) expect_whole_frame();
+      transport_->give_up(lost);
+    }
+    expect(transport_->take_lost_ranks().empty(), "a loss is reported once");
+    expect(transport_->lost_ranks() == std::vector<int>{lost}, "a loss is remembered");
+    send(lost, 10, large);
+    expect(transport_->take_lost_ranks().empty(), "sends to the dead go nowhere");
+  }
+
+  /// Large and small frames to all survivors and back.
+  void talk(int rounds) {
+    for (int round = 0; round < rounds; ++round) {
+      if (rank() != 0) {
+        wait_for_frame(0);
+        send(0, 20, 300'000);
+        continue;
+      }
+      for (int other = 1; other < victim_; ++other) send(other, 20, 300'000);
+      for (int other = 1; other < victim_; ++other) wait_for_frame();
+    }
+  }
+
+  void settle() {
+    while (!transport_->quiet()) expect_no_frame();
+  }
+
+  void send(int destination, std::size_t body, std::size_t part) {
+    Frame frame{pattern(body, 1), {}};
+    if (part > 0) frame.parts.emplace_back(pattern(part, 2));
+    transport_->send(destination, frame);
+  }
+
+  void wait_for_frame(std::optional<int> source = {}) {
+    for (;;) {
+      const auto arrived = transport_->receive();
+      if (!arrived) continue;
+      expect(!source || arrived->source == *source, "a frame comes from whom it should");
+      expect(arrived->source != victim_, "no frame comes from the dead");
+      expect_whole(arrived->frame);
+      return;
+    }
+  }
+
+ private:
+  static void expect_whole(const FrameView& frame) {
+    expect(is_pattern(frame.body, frame.body.size(), 1), "a body is whole");
+    for (const SharedBytes& part : frame.parts) {
+      expect(is_pattern(part.view(), part.size(), 2), "a part is whole");
+      expect(reinterpret_cast<std::uintptr_t>(part.view().data()) % 16 == 0, "a part is aligned");
+    }
+  }
+
+  /// What a rank has sent may arrive whole before its death is known.
+  void expect_whole_frame() {
+    if (const auto arrived = transport_->receive()) expect_whole(arrived->frame);
+    std::this_thread::yield();
+  }
+
+  void expect_no_frame() {
+    expect(!transport_->receive(), "nobody has anything to say");
+    std::this_thread::yield();
+  }
+
+  void learn_pids() {
+    const pid_t own = getpid();
+    if (rank() != 0) {
+      Frame frame{Bytes(sizeof own), {}};
+      std::memcpy(frame.body.data(), &own, sizeof own);
+      transport_->send(0, frame);
+      // Where MPI does not tell, the others find out that rank 0 is gone in the same way.
+      for (;;) {
+        if (const auto arrived = transport_->receive()) {
+          std::memcpy(&pids_[0], arrived->frame.body.data(), sizeof own);
+          return;
+        }
+      }
+    }
+    for (int count = 1; count < world_.size();) {
+      if (const auto arrived = transport_->receive()) {
+        std::memcpy(&pids_[arrived->source], arrived->frame.body.data(), sizeof own);
+        ++count;
+      }
+    }
+    for (int other = 1; other < world_.size(); ++other) {
+      Frame frame{Bytes(sizeof own), {}};
+      std::memcpy(frame.body.data(), &own, sizeof own);
+      transport_->send(other, frame);
+    }
+    while (!transport_->quiet()) transport_->progress();
+  }
+
+  MpiWorld world_;
+  int victim_;
+  std::optional<MpiTransport> transport_;
+  std::map<int, pid_t> pids_;
+};
+
+void die_idle(Rank& self) {
+  if (self.is_victim()) die();
+  if (self.rank() == 0) self.lose(self.transport().size() - 1);
+  self.talk(20);
+  self.settle();
+}
+
+void die_before_receiving(Rank& self) {
+  const int victim = self.transport().size() - 1;
+  if (self.is_victim()) die();
+  if (self.rank() == 0) {
+    for (int count = 0; count < 4; ++count) self.send(victim, 5'000, large);
+    for (int count = 0; count < 100; ++count) self.send(victim, 100, 0);
+    self.lose(victim);
+    expect(self.transport().quiet(), "nothing is under way to the dead");
+  }
+  self.talk(20);
+  self.settle();
+}
+
+void die_while_sending(Rank& self) {
+  if (self.is_victim()) {
+    // The first message of the frame leaves now, its part only once rank 0 asks for it.
+    self.send(0, 10, large);
+    die();
+  }
+  if (self.rank() == 0) {
+    self.lose(self.transport().size() - 1);
+  }
+  self.talk(20);
+  self.settle();
+}
+
+void die_in_a_broadcast(Rank& self) {
+  if (self.is_victim()) die();
+  const auto memory = std::make_shared<Bytes>(large);
+  for (int count = 0; count < 3; ++count) (void)self.transport().broadcast(*memory, memory);
+  if (self.rank() == 0) self.lose(self.transport().size() - 1);
+  self.talk(5);
+  self.transport().end_broadcasts();
+  self.talk(20);
+  self.settle();
+}
+
+void rank_0_dies(Rank& self) {
+  if (self.rank() == 0) die();
+  self.send(0, 5'000, large);
+  self.lose(0);
+  expect(self.transport().quiet(), "nothing is under way to the dead");
+}
+
+const std::map<std::string, std::function<void(Rank&)>> scenarios{
+    {"die_before_receiving", die_before_receiving},
+    {"die_idle", die_idle},
+    {"die_in_a_broadcast", die_in_a_broadcast},
+    {"die_while_sending", die_while_sending},
+    {"rank_0_dies", rank_0_dies},
+};
+
+}  // namespace
+
+int main(int, char** argv) {
+  Rank self;
+  scenarios.at(argv[1])(self);
+  self.leave();
+  return 0;
+}
