@@ -33,9 +33,7 @@ class ExecutorPort final : public TaskPort {
   [[nodiscard]] ReceiveMemory& result_memory() noexcept { return pool_; }
 
  private:
-  /// Handles a message that has arrived, if any.
-  bool receive(Work& work);
-  void handle(ByteView message, Work& work);
+  void handle(ExecutorMessage message, Work& work);
   void wait_for_message();
 
   SharedRegion* region_;
@@ -44,7 +42,7 @@ class ExecutorPort final : public TaskPort {
   SegmentPool pool_;
   MessageChannel channel_;
   std::unordered_map<ObjectId, std::shared_ptr<const Payload>> objects_;
-  std::atomic<std::uint64_t> running_{0};  // as in SharedRegion::interrupted; 0 is no task
+  std::atomic<std::uint64_t> running_{0};  // its number; 0 is no task
   bool closed_ = false;
 };
 

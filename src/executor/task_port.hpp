@@ -11,8 +11,8 @@ namespace joblib_mpi {
 class TaskPort {
  public:
   struct Work {
-    std::optional<ExecutorTask> task = {};   ///< none: there will never be another, leave the loop
-    std::vector<ObjectId> forgotten = {};    ///< objects that nobody will name again, since the last work
+    std::optional<ExecutorTask> task = {};  ///< none: there will never be another, leave the loop
+    std::vector<ObjectId> forgotten = {};   ///< objects that nobody will name again, since the last work
   };
 
   TaskPort() = default;
