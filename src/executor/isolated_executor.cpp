@@ -3,6 +3,7 @@
 #include "executor/ended_task.hpp"
 #include "executor/process_tree.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 #include <system_error>
@@ -16,6 +17,9 @@ constexpr int most_exits_before_taking = 3;  // chosen, not measured
 /// From its fork to its first `next_task`. Chosen, not measured.
 constexpr std::chrono::seconds longest_start{60};
 
+/// For the kernel to end a process, and for the zygote to end what that has left behind. Chosen, not measured.
+constexpr std::chrono::seconds longest_kill{5};
+
 /// How often a look for results also looks at the clock if nothing that is due depends on it.
 constexpr unsigned looks_per_clock = 64;
 constexpr std::chrono::milliseconds between_looks_at_zygote{10};
@@ -27,20 +31,31 @@ std::string megabytes(std::uint64_t bytes) {
 }  // namespace
 
 IsolatedExecutor::IsolatedExecutor(Zygote& zygote, SegmentPool& pool, Options options)
-    : zygote_(&zygote), pool_(&pool), region_(&zygote.region()), grace_(seconds_duration(options.grace_seconds)) {
+    : zygote_(&zygote),
+      pool_(&pool),
+      region_(&zygote.region()),
+      grace_(seconds_duration(options.grace_seconds)),
+      last_number_(std::max(region_->taken.load(), region_->interrupted.load())) {
   start_executor();
 }
 
 IsolatedExecutor::~IsolatedExecutor() {
-  const auto exited = [this] { return region_->exited_generation == generation_; };
   if (!running_ && region_->ready_generation == generation_ && broken_.empty()) {
     channel_->send_close();
-    constexpr std::chrono::milliseconds pause{10};  // between looks whether the zygote has ended
-    for (const auto end = Clock::now() + grace_; !exited() && Clock::now() < end && !zygote_->failure();) {
-      region_->agent_wake.wait_for(pause);
-    }
+    if (wait_for_exit(grace_)) return;
   }
-  if (!exited()) zygote_->kill_executor(generation_);
+  zygote_->kill_executor(generation_);
+  if (region_->zygote_state == SharedRegion::prepared) wait_for_exit(longest_kill);
+}
+
+bool IsolatedExecutor::wait_for_exit(std::chrono::nanoseconds longest) {
+  constexpr std::chrono::milliseconds pause{10};  // between looks whether the zygote has ended
+  const auto end = Clock::now() + longest;
+  while (region_->exited_generation.load(std::memory_order_acquire) != generation_) {
+    if (Clock::now() >= end || zygote_->failure()) return false;
+    region_->agent_wake.wait_for(pause);
+  }
+  return true;
 }
 
 void IsolatedExecutor::start_executor() {
@@ -50,11 +65,10 @@ void IsolatedExecutor::start_executor() {
   region_->to_executor.clear();
   region_->to_agent.clear();
   SocketPair sockets = make_socket_pair();
-  ++generation_;
   executor_started_ = Clock::now();
   channel_.emplace(*pool_, MessageChannel::Ends{region_->to_executor, region_->to_agent, region_->executor_wake},
                    std::move(sockets.first), MessageChannel::WhenFull::keep);
-  zygote_->start_executor(generation_, std::move(sockets.second));
+  generation_ = zygote_->start_executor(std::move(sockets.second));
 }
 
 void IsolatedExecutor::start(ExecutorTask task) {

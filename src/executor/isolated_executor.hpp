@@ -50,6 +50,7 @@ class IsolatedExecutor final : public Executor {
   };
 
   void start_executor();
+  bool wait_for_exit(std::chrono::nanoseconds longest);
   void pass_on();
   std::optional<ExecutedTask> receive();
   std::optional<ExecutedTask> after_exit();
@@ -75,7 +76,7 @@ class IsolatedExecutor final : public Executor {
   Clock::time_point executor_started_;
   int exits_before_taking_ = 0;  // of executors in a row
 
-  std::uint64_t last_number_ = 0;
+  std::uint64_t last_number_;  // also of executors before this
   std::optional<RunningTask> running_;
   unsigned looks_ = 0;
   Clock::time_point zygote_seen_;

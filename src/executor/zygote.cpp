@@ -86,8 +86,9 @@ std::optional<std::string> Zygote::failure() {
   return failure_;
 }
 
-void Zygote::start_executor(std::uint32_t generation, Descriptor socket) {
-  send_command(commands_, ZygoteCommand::Kind::start, generation, socket.get());
+std::uint32_t Zygote::start_executor(Descriptor socket) {
+  send_command(commands_, ZygoteCommand::Kind::start, ++last_generation_, socket.get());
+  return last_generation_;
 }
 
 void Zygote::interrupt_executor(std::uint32_t generation) {

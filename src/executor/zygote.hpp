@@ -58,8 +58,9 @@ class Zygote {
 
   // For IsolatedExecutor. Each names its executor by generation, so that none meant for a dead one reaches the next.
   [[nodiscard]] SharedRegion& region() noexcept { return *region_; }
-  /// Forks an executor that has the other end of `socket`'s pair. The one before must have exited.
-  void start_executor(std::uint32_t generation, Descriptor socket);
+  /// Forks an executor, whose generation is returned, and which has the other end of `socket`'s pair. The one before
+  /// must have exited.
+  [[nodiscard]] std::uint32_t start_executor(Descriptor socket);
   void interrupt_executor(std::uint32_t generation);
   void kill_executor(std::uint32_t generation);
   /// Looks at the executor's memory from now on for as long as the region holds a limit.
@@ -73,6 +74,7 @@ class Zygote {
   SharedRegionPointer region_;
   Descriptor commands_;
   pid_t pid_;
+  std::uint32_t last_generation_ = 0;
   std::optional<std::string> failure_;
 };
 

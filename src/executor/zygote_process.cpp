@@ -150,6 +150,7 @@ bool ZygoteProcess::fork_executor(std::uint32_t generation, Descriptor socket) {
   generation_ = generation;
   region_->memory_used = 0;
   region_->fork_error = 0;
+  if (std::exchange(executor_, 0) != 0) end_descendants(longest_cleanup_seconds);  // it was not waited for
   std::fflush(nullptr);  // what preloading has printed must not be printed by each executor again
   const pid_t zygote = getpid();
   call(options_.hooks.before);

@@ -3,7 +3,11 @@
 #include "coordinator/coordinator_driver.hpp"
 #include "core/program_identity.hpp"
 #include "executor/in_process_executor.hpp"
+#include "executor/isolated_executor.hpp"
 #include "executor/registered_function_runner.hpp"
+#include "executor/segment_pool.hpp"
+#include "mpi/mpi_check.hpp"
+#include "session/executor_process.hpp"
 #include "session/rank_parts.hpp"
 #include "store/broadcast_store.hpp"
 #include "worker/worker.hpp"
@@ -23,6 +27,19 @@ MpiWorld::Options world_options() {
   return {.identity = program_identity() + ", functions " + std::to_string(functions)};
 }
 
+/// The zygote of a rank that isolates its tasks. Only in the rank does it return.
+std::unique_ptr<Zygote> zygote_for(Isolation isolation) {
+  if (isolation == Isolation::none) return nullptr;
+  int initialized = 0;
+  check_mpi(MPI_Initialized(&initialized), "MPI_Initialized");
+  if (initialized != 0) {
+    throw UsageError(
+        "isolation=process needs a process that is forked before MPI_Init, which this program has called already; make "
+        "the MpiSession from main's arguments before MPI_Init, or set JOBLIB_MPI_ISOLATION=none");
+  }
+  return may_become_worker() ? fork_zygote_of_registered_functions() : nullptr;
+}
+
 /// "mpi" under its name while the object lives.
 class RegisteredBackend {
  public:
@@ -35,11 +52,15 @@ class RegisteredBackend {
 }  // namespace
 
 struct MpiSession::State {
-  explicit State() : parts(world_options()) {}
-  explicit State(MPI_Comm communicator) : parts(communicator, world_options()) {}
+  explicit State(Isolation isolation) : zygote(zygote_for(isolation)), parts(world_options()) {
+    if (parts.world.rank() == 0) zygote.reset();
+  }
+  explicit State(MPI_Comm communicator)
+      : zygote(zygote_for(isolation_from_environment())), parts(communicator, world_options()) {}
 
   int lead(const std::function<int()>& function);
   int serve();
+  int work(Executor& executor, IdleWaiter& waiter);
   /// Rank 0, instead of `lead`: makes the others leave.
   void dismiss();
   void stop(CoordinatorDriver& driver, const to_worker::Stop& stop) {
@@ -47,12 +68,16 @@ struct MpiSession::State {
     if (!stuck.empty()) parts.abort_with(stuck, stop.status);
   }
 
+  std::unique_ptr<Zygote> zygote;  // if tasks are isolated; made before MPI is initialised
   RankParts parts;
   std::thread::id thread = std::this_thread::get_id();
   bool has_run = false;
 };
 
-MpiSession::MpiSession(int&, char**&) : state_(std::make_unique<State>()) {}
+MpiSession::MpiSession(int& argc, char**& argv) : MpiSession(argc, argv, Options{}) {}
+
+MpiSession::MpiSession(int&, char**&, Options options)
+    : state_(std::make_unique<State>(options.isolation ? *options.isolation : isolation_from_environment())) {}
 
 MpiSession::MpiSession(MPI_Comm communicator) : state_(std::make_unique<State>(communicator)) {}
 
@@ -116,10 +141,20 @@ void MpiSession::State::dismiss() {
 }
 
 int MpiSession::State::serve() {
-  BroadcastStore store(parts.transport);
+  if (zygote) {
+    SegmentPool pool;
+    IsolatedExecutor executor(*zygote, pool, {});
+    IdleWaiter waiter(parts.settings, parts.world.has_own_core(), zygote->agent_wake_flag());
+    return work(executor, waiter);
+  }
   RegisteredFunctionRunner runner;
   InProcessExecutor executor(runner);
   IdleWaiter waiter(parts.settings, parts.world.has_own_core());
+  return work(executor, waiter);
+}
+
+int MpiSession::State::work(Executor& executor, IdleWaiter& waiter) {
+  BroadcastStore store(parts.transport);
   const RegisteredBackend nested(std::make_shared<SequentialBackend>());
   const to_worker::Stop stop = Worker(parts.transport, store, executor, waiter, parts.settings).serve();
   if (!stop.failure.empty() && !parts.world.owns_mpi()) {

@@ -3,9 +3,12 @@
 #include "forked_executor.hpp"
 #include "support/catch.hpp"
 
+#include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <sys/types.h>
 #include <unistd.h>
@@ -190,4 +193,18 @@ TEST_CASE("once the zygote is gone every task is lost with that reason") {
   CHECK(next.ending == TaskEnding::lost);
   CHECK(head_text(next) == reason);
   wait_until_gone(process);
+}
+
+TEST_CASE("executors one after another may use the same zygote") {
+  const auto zygote = fork_zygote();
+  SegmentPool pool;
+  for (std::uint32_t round = 0; round < 20; ++round) {
+    IsolatedExecutor executor(*zygote, pool, {});
+    for (const std::string what : {"exit 4", "echo"}) {
+      executor.start({TaskId{round, 0}, Payload{bytes(what), {}}, {}});
+      std::optional<ExecutedTask> done;
+      while (!(done = executor.take_finished())) zygote->agent_wake_flag().wait_for(std::chrono::milliseconds(1));
+      CHECK(head_text(*done) == (what == "echo" ? "" : "exit code 4"));
+    }
+  }
 }
