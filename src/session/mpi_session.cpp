@@ -22,9 +22,10 @@
 namespace joblib_mpi {
 namespace {
 
-MpiWorld::Options world_options() {
+MpiWorld::Options world_options(Isolation isolation) {
   const auto functions = detail::FunctionRegistry::instance().fingerprint();
-  return {.identity = program_identity() + ", functions " + std::to_string(functions)};
+  return {.identity = program_identity() + ", functions " + std::to_string(functions),
+          .busy_threads = isolation == Isolation::none ? 1 : 2};  // the rank's agent looks on while its executor works
 }
 
 /// The zygote of a rank that isolates its tasks. Only in the rank does it return.
@@ -52,11 +53,11 @@ class RegisteredBackend {
 }  // namespace
 
 struct MpiSession::State {
-  explicit State(Isolation isolation) : zygote(zygote_for(isolation)), parts(world_options()) {
+  explicit State(Isolation isolation) : zygote(zygote_for(isolation)), parts(world_options(isolation)) {
     if (parts.world.rank() == 0) zygote.reset();
   }
   explicit State(MPI_Comm communicator)
-      : zygote(zygote_for(isolation_from_environment())), parts(communicator, world_options()) {}
+      : zygote(zygote_for(isolation_from_environment())), parts(communicator, world_options(Isolation::none)) {}
 
   int lead(const std::function<int()>& function);
   int serve();
