@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,7 +19,7 @@ constexpr std::size_t megabyte = std::size_t{1} << 20;
 /// A part that lies in the pool, as it does after MPI has received it there.
 SharedBytes received(SegmentPool& pool, const Bytes& content) {
   const ReceiveMemory::Block block = pool.allocate(content.size());
-  std::memcpy(block.bytes.data(), content.data(), content.size());
+  std::ranges::copy(content, block.bytes.begin());
   return {block.owner, block.bytes};
 }
 
