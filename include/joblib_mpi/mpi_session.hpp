@@ -1,9 +1,12 @@
 #pragma once
 
+#include <joblib_mpi/isolation.hpp>
+
 #include <mpi.h>
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -16,8 +19,18 @@ class MpiSession {
   /// are those of `main`. Collective. Throws MpiError and VersionMismatch, then on every rank.
   MpiSession(int& argc, char**& argv);
 
+  struct Options {
+    /// The same on every rank. If it is not set, the environment says: JOBLIB_MPI_ISOLATION=none, the default, or
+    /// =process.
+    std::optional<Isolation> isolation;
+  };
+  /// The same with options. With Isolation::process it has to come before MPI_Init and before there are threads, since
+  /// it forks: otherwise UsageError.
+  MpiSession(int& argc, char**& argv, Options options);
+
   /// Joins the MPI that the program has started. Collective over `communicator`, which is duplicated and not used
-  /// otherwise; the program goes on owning it and MPI itself.
+  /// otherwise; the program goes on owning it and MPI itself. Tasks run in the ranks: throws UsageError if the
+  /// environment asks for isolation.
   explicit MpiSession(MPI_Comm communicator);
 
   MpiSession(const MpiSession&) = delete;

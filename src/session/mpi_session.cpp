@@ -3,8 +3,11 @@
 #include "coordinator/coordinator_driver.hpp"
 #include "core/program_identity.hpp"
 #include "executor/in_process_executor.hpp"
+#include "executor/isolated_executor.hpp"
 #include "executor/registered_function_runner.hpp"
+#include "executor/segment_pool.hpp"
 #include "mpi/mpi_check.hpp"
+#include "session/executor_process.hpp"
 #include "session/rank_parts.hpp"
 #include "store/broadcast_store.hpp"
 #include "worker/stand_in.hpp"
@@ -22,9 +25,23 @@
 namespace joblib_mpi {
 namespace {
 
-MpiWorld::Options world_options() {
+MpiWorld::Options world_options(Isolation isolation) {
   const auto functions = detail::FunctionRegistry::instance().fingerprint();
-  return {.identity = program_identity() + ", functions " + std::to_string(functions)};
+  return {.identity = program_identity() + ", functions " + std::to_string(functions),
+          .busy_threads = isolation == Isolation::none ? 1 : 2};  // the rank's agent looks on while its executor works
+}
+
+/// The zygote of a rank that isolates its tasks. Only in the rank does it return.
+std::unique_ptr<Zygote> zygote_for(Isolation isolation) {
+  if (isolation == Isolation::none) return nullptr;
+  int initialized = 0;
+  check_mpi(MPI_Initialized(&initialized), "MPI_Initialized");
+  if (initialized != 0) {
+    throw UsageError(
+        "isolation=process needs a process that is forked before MPI_Init, which this program has called already; make "
+        "the MpiSession from main's arguments before MPI_Init, or set JOBLIB_MPI_ISOLATION=none");
+  }
+  return may_become_worker() ? fork_zygote_of_registered_functions() : nullptr;
 }
 
 /// "mpi" under its name while the object lives.
@@ -39,13 +56,22 @@ class RegisteredBackend {
 }  // namespace
 
 struct MpiSession::State {
-  explicit State() : parts(world_options()) {}
-  explicit State(MPI_Comm communicator) : parts(communicator, world_options()) {}
+  explicit State(Isolation isolation) : zygote(zygote_for(isolation)), parts(world_options(isolation), memory()) {
+    if (parts.world.rank() == 0) zygote.reset();
+  }
+  explicit State(MPI_Comm communicator)
+      : zygote(zygote_for(isolation_from_environment())),
+        parts(communicator, world_options(Isolation::none), memory()) {}
+
+  /// Where large arrays arrive: with executors, where they see them, too.
+  [[nodiscard]] ReceiveMemory& memory() { return zygote ? static_cast<ReceiveMemory&>(segments) : heap; }
 
   int lead(const std::function<int()>& function);
   int serve();
   /// Whether another thread may answer rank 0 while a task runs.
   [[nodiscard]] bool may_have_stand_in() const;
+  to_worker::Stop serve_isolated();
+  to_worker::Stop serve_in_process();
   /// Rank 0, instead of `lead`: makes the others leave.
   void dismiss();
   void stop(CoordinatorDriver& driver, const to_worker::Stop& stop) {
@@ -54,6 +80,9 @@ struct MpiSession::State {
     status = stop.status;
   }
 
+  std::unique_ptr<Zygote> zygote;  // if tasks are isolated; made before MPI is initialised
+  SegmentPool segments;
+  HeapMemory heap;
   RankParts parts;
   std::thread::id thread = std::this_thread::get_id();
   bool has_run = false;
@@ -61,7 +90,10 @@ struct MpiSession::State {
   bool ranks_lost = false;
 };
 
-MpiSession::MpiSession(int&, char**&) : state_(std::make_unique<State>()) {}
+MpiSession::MpiSession(int& argc, char**& argv) : MpiSession(argc, argv, Options{}) {}
+
+MpiSession::MpiSession(int&, char**&, Options options)
+    : state_(std::make_unique<State>(options.isolation ? *options.isolation : isolation_from_environment())) {}
 
 MpiSession::MpiSession(MPI_Comm communicator) : state_(std::make_unique<State>(communicator)) {}
 
@@ -90,7 +122,7 @@ int MpiSession::run_function(const std::function<int()>& function) {
 }
 
 int MpiSession::State::lead(const std::function<int()>& function) {
-  BroadcastStore store(parts.transport, parts.memory);
+  BroadcastStore store(parts.transport, memory());
   Coordinator coordinator(parts.transport, store, parts.settings);
   parts.watch_losses(coordinator);
   CoordinatorDriver driver(coordinator, parts.settings, parts.world.has_own_core());
@@ -116,7 +148,7 @@ int MpiSession::State::lead(const std::function<int()>& function) {
 }
 
 void MpiSession::State::dismiss() {
-  BroadcastStore store(parts.transport, parts.memory);
+  BroadcastStore store(parts.transport, memory());
   Coordinator coordinator(parts.transport, store, parts.settings);
   CoordinatorDriver driver(coordinator, parts.settings, parts.world.has_own_core());
   status = 0;
@@ -132,28 +164,36 @@ bool MpiSession::State::may_have_stand_in() const {
 }
 
 int MpiSession::State::serve() {
-  BroadcastStore store(parts.transport, parts.memory);
-  RegisteredFunctionRunner runner;
-  std::mutex agent;
-  const bool stands_in = may_have_stand_in();
-  InProcessExecutor executor(runner, stands_in ? &agent : nullptr);
-  IdleWaiter waiter(parts.settings, parts.world.has_own_core());
   const RegisteredBackend nested(std::make_shared<SequentialBackend>());
-  Worker worker(parts.transport, store, executor, waiter, parts.settings,
-                stands_in ? Worker::DuringTasks::answers : Worker::DuringTasks::is_silent);
-  to_worker::Stop stop;
-  {
-    const std::lock_guard own(agent);
-    std::optional<StandIn> stand_in;
-    if (stands_in) stand_in.emplace(worker, agent, parts.settings);
-    stop = worker.serve();
-  }
+  const to_worker::Stop stop = zygote ? serve_isolated() : serve_in_process();
   status = stop.status;
   ranks_lost = stop.ranks_lost;
   if (!stop.failure.empty() && !parts.world.owns_mpi()) {
     throw SessionAborted("rank 0 left MpiSession::run with an exception: " + stop.failure);
   }
   return stop.status;
+}
+
+to_worker::Stop MpiSession::State::serve_isolated() {
+  BroadcastStore store(parts.transport, memory());
+  IsolatedExecutor executor(*zygote, segments, {.grace_seconds = parts.settings.grace_seconds});
+  IdleWaiter waiter(parts.settings, parts.world.has_own_core(), zygote->agent_wake_flag());
+  return Worker(parts.transport, store, executor, waiter, parts.settings, Worker::DuringTasks::answers).serve();
+}
+
+to_worker::Stop MpiSession::State::serve_in_process() {
+  BroadcastStore store(parts.transport, memory());
+  RegisteredFunctionRunner runner;
+  std::mutex agent;
+  const bool stands_in = may_have_stand_in();
+  InProcessExecutor executor(runner, stands_in ? &agent : nullptr);
+  IdleWaiter waiter(parts.settings, parts.world.has_own_core());
+  Worker worker(parts.transport, store, executor, waiter, parts.settings,
+                stands_in ? Worker::DuringTasks::answers : Worker::DuringTasks::is_silent);
+  const std::lock_guard own(agent);
+  std::optional<StandIn> stand_in;
+  if (stands_in) stand_in.emplace(worker, agent, parts.settings);
+  return worker.serve();
 }
 
 }  // namespace joblib_mpi

@@ -68,7 +68,7 @@ MpiWorld::Options RankParts::timed(MpiWorld::Options options) const {
   return options;
 }
 
-MpiTransport RankParts::start_transport() {
+MpiTransport RankParts::start_transport(ReceiveMemory& memory) const {
   const DeadlineGuard guard(
       {.seconds = settings.start_seconds, .operation = this_process() + ": MPI_Bcast at the start"});
   return MpiTransport(world.communicator(), settings.broadcast_chunk_bytes, memory);

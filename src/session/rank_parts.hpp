@@ -14,8 +14,11 @@ namespace joblib_mpi {
 
 /// What every rank of a session has, whatever it does there.
 struct RankParts {
-  explicit RankParts(const MpiWorld::Options& options) : world(timed(options)) {}
-  RankParts(MPI_Comm communicator, const MpiWorld::Options& options) : world(communicator, timed(options)) {}
+  /// Large arrays arrive in `memory`, which must outlive this.
+  RankParts(const MpiWorld::Options& options, ReceiveMemory& memory)
+      : world(timed(options)), transport(start_transport(memory)) {}
+  RankParts(MPI_Comm communicator, const MpiWorld::Options& options, ReceiveMemory& memory)
+      : world(communicator, timed(options)), transport(start_transport(memory)) {}
 
   /// Ends the job because workers do not leave, after a line that names them.
   [[noreturn]] void abort_with(const std::vector<ServingWorker>& stuck, int status) const;
@@ -33,12 +36,11 @@ struct RankParts {
 
   Settings settings = settings_from_environment();
   MpiWorld world;
-  HeapMemory memory;
-  MpiTransport transport = start_transport();
+  MpiTransport transport;
 
  private:
   [[nodiscard]] MpiWorld::Options timed(MpiWorld::Options options) const;
-  [[nodiscard]] MpiTransport start_transport();
+  [[nodiscard]] MpiTransport start_transport(ReceiveMemory& memory) const;
 
   std::vector<LostWorker> lost_;
 };

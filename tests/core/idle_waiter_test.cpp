@@ -1,9 +1,15 @@
 #include "core/idle_waiter.hpp"
 
+#include "core/wake_flag.hpp"
 #include "support/catch.hpp"
 
 #include <atomic>
+#include <chrono>
+#include <new>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <thread>
+#include <unistd.h>
 
 using namespace joblib_mpi;
 
@@ -73,4 +79,30 @@ TEST_CASE("traffic makes the pauses start over") {
     waiter.reset();
   }
   SUCCEED("came back");
+}
+
+TEST_CASE("a flag in shared memory lets another process wake the loop") {
+  void* memory = mmap(nullptr, sizeof(WakeFlag), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  REQUIRE(memory != MAP_FAILED);
+  WakeFlag* flag = ::new (memory) WakeFlag;
+  IdleWaiter waiter(very_long_sleep(), false, *flag);
+  const pid_t other = fork();
+  if (other == 0) {
+    flag->notify();
+    _exit(0);
+  }
+  CHECK(waiter.sleep());
+  waitpid(other, nullptr, 0);
+  waiter.notify();
+  CHECK(flag->take());
+  munmap(memory, sizeof(WakeFlag));
+}
+
+TEST_CASE("several notifications before the wait are one") {
+  WakeFlag flag;
+  CHECK_FALSE(flag.take());
+  flag.notify();
+  flag.notify();
+  CHECK(flag.wait_for(std::chrono::hours(1)));
+  CHECK_FALSE(flag.wait_for(std::chrono::nanoseconds(1)));
 }

@@ -1,0 +1,84 @@
+#include "session/executor_process.hpp"
+
+#include "backends/sequential_backend.hpp"
+#include "executor/executor_port.hpp"
+#include "executor/registered_function_runner.hpp"
+#include <joblib_mpi/backend_registry.hpp>
+#include <joblib_mpi/error.hpp>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <string>
+#include <string_view>
+#include <unistd.h>
+#include <utility>
+#include <variant>
+
+namespace joblib_mpi {
+namespace {
+
+const ExecutorPort* interrupted_port = nullptr;
+
+/// A signal may come late, when the task that it was meant for is over.
+void leave_if_interrupted(int) {
+  if (interrupted_port->interrupt_requested()) _exit(128 + SIGINT);
+}
+
+void work_off(ExecutorPort& port) {
+  RegisteredFunctionRunner runner;
+  while (true) {
+    const TaskPort::Work work = port.next_task();
+    for (const ObjectId object : work.forgotten) runner.forget(object);
+    if (!work.task) return;
+    Payload result;
+    const auto begin = std::chrono::steady_clock::now();
+    const bool returned = runner.run(*work.task, result);
+    const std::chrono::duration<double> duration = std::chrono::steady_clock::now() - begin;
+    std::cout.flush();
+    std::fflush(stdout);  // the process may be killed before its buffer is full
+    port.finish(
+        {work.task->task, returned ? TaskEnding::returned : TaskEnding::raised, duration.count(), std::move(result)});
+  }
+}
+
+[[noreturn]] void live_as_executor(ExecutorPort& port) {
+  interrupted_port = &port;
+  std::signal(SIGINT, leave_if_interrupted);
+  register_backend("mpi", std::make_shared<SequentialBackend>());  // a task's calls of its own
+  try {
+    work_off(port);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "joblib_mpi: an executor process ends: %s\n", error.what());
+    _exit(EXIT_FAILURE);
+  }
+  _exit(EXIT_SUCCESS);  // not through the program's static objects: they are the rank's
+}
+
+}  // namespace
+
+Isolation isolation_from_environment() {
+  const char* const value = std::getenv("JOBLIB_MPI_ISOLATION");
+  if (value == nullptr || std::string_view(value) == "none") return Isolation::none;
+  if (std::string_view(value) == "process") return Isolation::process;
+  throw UsageError("JOBLIB_MPI_ISOLATION=\"" + std::string(value) +
+                   "\" is neither \"none\" nor \"process\"; correct or unset it");
+}
+
+bool may_become_worker() {
+  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK"}) {
+    if (const char* rank = std::getenv(name)) return std::string_view(rank) != "0";
+  }
+  return true;
+}
+
+std::unique_ptr<Zygote> fork_zygote_of_registered_functions() {
+  auto side = Zygote::fork({});
+  if (auto* port = std::get_if<std::unique_ptr<ExecutorPort>>(&side)) live_as_executor(**port);
+  return std::move(std::get<std::unique_ptr<Zygote>>(side));
+}
+
+}  // namespace joblib_mpi
