@@ -14,6 +14,36 @@
 namespace nb = nanobind;
 
 namespace joblib_mpi {
+namespace {
+
+/// Always the same objects: the caller compares by identity, and none is made for each task.
+nb::handle ending_name(TaskEnding ending) {
+  static PyObject* const returned = PyUnicode_InternFromString("returned");
+  static PyObject* const raised = PyUnicode_InternFromString("raised");
+  static PyObject* const timed_out = PyUnicode_InternFromString("timed out");
+  static PyObject* const lost = PyUnicode_InternFromString("lost");
+  switch (ending) {
+    case TaskEnding::returned:
+      return returned;
+    case TaskEnding::raised:
+      return raised;
+    case TaskEnding::timed_out:
+      return timed_out;
+    case TaskEnding::cancelled:
+      break;  // nobody hears of it
+    case TaskEnding::lost:
+      break;
+  }
+  return lost;
+}
+
+/// Only where the error will name it: a string for each result would cost more than the rest of the tuple.
+nb::object function_name(const FinishedTask& task) {
+  const bool has_answer = task.ending == TaskEnding::returned || task.ending == TaskEnding::raised;
+  return has_answer ? nb::none() : nb::cast(task.name);
+}
+
+}  // namespace
 
 PythonSession::PythonSession(std::string identity)
     : session_((nb::gil_scoped_release{}, std::move(identity)), [this] {
@@ -33,9 +63,15 @@ const std::string& PythonSession::host(int rank) const {
   return session_.hosts()[static_cast<std::size_t>(rank)];
 }
 
-std::uint64_t PythonSession::start_call(std::size_t max_running) {
+std::uint64_t PythonSession::start_call(std::size_t max_running, unsigned retries, bool retry_exceptions,
+                                        double task_seconds, std::uint64_t memory_bytes) {
   require_rank_0("start_call");
-  return session_.start_call({.max_running = max_running}).value;
+  return session_
+      .start_call({.max_running = max_running,
+                   .retries = retries,
+                   .retry_exceptions = retry_exceptions,
+                   .limits = {task_seconds, memory_bytes}})
+      .value;
 }
 
 void PythonSession::submit(std::uint64_t call, std::uint64_t ticket, std::string name, const nb::bytes& head,
@@ -70,8 +106,9 @@ nb::list PythonSession::next_results(double seconds) {
   release_done_buffers();
   nb::list results;
   for (const FinishedTask& task : tasks) {
-    results.append(nb::make_tuple(task.call.value, task.ticket, task.worker.value, task.ending == TaskEnding::returned,
-                                  head_of(task.result), buffers_of(task.result, true)));
+    results.append(nb::make_tuple(task.call.value, task.ticket, task.worker.value, ending_name(task.ending),
+                                  task.attempts, function_name(task), head_of(task.result),
+                                  buffers_of(task.result, true)));
   }
   return results;
 }
@@ -143,7 +180,8 @@ void bind_session(nb::module_& module) {
       .def_prop_ro("size", &PythonSession::size)
       .def_prop_ro("n_workers", [](const PythonSession& session) { return session.size() - 1; })
       .def("host", &PythonSession::host, nb::arg("rank"))
-      .def("start_call", &PythonSession::start_call, nb::arg("max_running"))
+      .def("start_call", &PythonSession::start_call, nb::arg("max_running"), nb::arg("retries"),
+           nb::arg("retry_exceptions"), nb::arg("task_seconds"), nb::arg("memory_bytes"))
       .def("submit", &PythonSession::submit, nb::arg("call"), nb::arg("ticket"), nb::arg("name"), nb::arg("head"),
            nb::arg("buffers"), nb::arg("objects"))
       .def("end_call", &PythonSession::end_call, nb::arg("call"))

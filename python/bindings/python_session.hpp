@@ -21,7 +21,8 @@ class PythonSession {
   [[nodiscard]] int size() const { return static_cast<int>(session_.hosts().size()); }
   [[nodiscard]] const std::string& host(int rank) const;
 
-  [[nodiscard]] std::uint64_t start_call(std::size_t max_running);
+  [[nodiscard]] std::uint64_t start_call(std::size_t max_running, unsigned retries, bool retry_exceptions,
+                                         double task_seconds, std::uint64_t memory_bytes);
   void submit(std::uint64_t call, std::uint64_t ticket, std::string name, const nanobind::bytes& head,
               nanobind::handle buffers, nanobind::handle objects);
   void end_call(std::uint64_t call);

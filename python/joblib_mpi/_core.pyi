@@ -45,8 +45,15 @@ class Session:
         """The processor name of `rank`."""
 
     # Rank 0. All of these may be called from any Python thread; none of them waits for MPI, except where said.
-    def start_call(self, max_running: int) -> int:
-        """A new call, of which at most `max_running` tasks run at a time; returns its id."""
+    def start_call(
+        self, max_running: int, retries: int, retry_exceptions: bool, task_seconds: float, memory_bytes: int
+    ) -> int:
+        """A new call, of which at most `max_running` tasks run at a time; returns its id.
+
+        A task whose executor or rank was lost, or that took longer than `task_seconds`, is run again up to `retries`
+        times; one that raised as well with `retry_exceptions`. `memory_bytes` limits the process that runs a task,
+        where that is not the rank. 0 is no limit.
+        """
     def submit(
         self,
         call: int,
@@ -68,11 +75,13 @@ class Session:
         """Starts the broadcast of one object to every rank and returns its id at once; `buffers` as in `submit`."""
     def drop(self, object_id: int) -> None:
         """Frees the object on every rank. Does nothing after `close`."""
-    def next_results(self, timeout: float) -> list[tuple[int, int, int, bool, bytes, list[Buffer]]]:
+    def next_results(self, timeout: float) -> list[tuple[int, int, int, str, int, str | None, bytes, list[Buffer]]]:
         """Waits without the GIL until there are results, `wake` was called, or `timeout` seconds have passed.
 
-        Each result is `(call, ticket, rank, ok, head, buffers)`; `head` and `buffers` are what the worker's `run`
-        returned. Only one thread may wait at a time.
+        Each result is `(call, ticket, rank, ending, attempts, name, head, buffers)`. `rank` is that of the last
+        attempt. If `ending` is "returned" or "raised", `head` and `buffers` are what the worker's `run` returned, and
+        `name` is None. If it is "lost" or "timed out", `head` says how, as UTF-8 text, and `name` is the task's.
+        Only one thread may wait at a time.
         """
     def wake(self) -> None:
         """Makes `next_results` return; remembered if nobody waits yet."""

@@ -35,11 +35,14 @@ class Session:
     ----------
     status : int
         The exit status that the worker ranks get when the session closes.
+    memory_limit : int or None
+        Bytes for each executor, where a call does not say otherwise.
     """
 
     def __init__(self, core: _core.Session) -> None:
         self.core = core
         self.status = 0
+        self.memory_limit: int | None = None
         self.is_worker = core.rank != 0
         self._dispatcher: Dispatcher | None = None
         self._dispatcher_lock = threading.Lock()
