@@ -15,14 +15,18 @@ constexpr std::chrono::microseconds first_pause{20};
 }  // namespace
 
 IdleWaiter::IdleWaiter(const Settings& settings, bool has_own_core)
+    : IdleWaiter(settings, has_own_core, own_wake_flag_) {}
+
+IdleWaiter::IdleWaiter(const Settings& settings, bool has_own_core, WakeFlag& wake_flag)
     : spin_(has_own_core ? to_duration(settings.spin_seconds) : std::chrono::nanoseconds{0}),
       yield_(to_duration(settings.spin_seconds)),
       longest_pause_(to_duration(settings.max_sleep_seconds)),
       has_own_core_(has_own_core),
-      spinning_(has_own_core) {}
+      spinning_(has_own_core),
+      wake_flag_(&wake_flag) {}
 
 void IdleWaiter::wait_slowly() {
-  if (notified_.exchange(false, std::memory_order_acquire)) {
+  if (wake_flag_->take()) {
     reset();
     return;
   }
@@ -39,7 +43,7 @@ void IdleWaiter::wait_slowly() {
     sched_yield();
     return;
   }
-  if (sleep_for(pause_)) {
+  if (wake_flag_->wait_for(pause_)) {
     reset();
   } else {
     pause_ = std::min(2 * pause_, longest_pause_);
@@ -47,22 +51,7 @@ void IdleWaiter::wait_slowly() {
 }
 
 bool IdleWaiter::sleep() {
-  return sleep_for(longest_pause_);
-}
-
-bool IdleWaiter::sleep_for(std::chrono::nanoseconds pause) {
-  std::unique_lock lock(mutex_);
-  asleep_.store(true, std::memory_order_seq_cst);
-  if (!notified_.load(std::memory_order_seq_cst)) wake_.wait_for(lock, pause);
-  asleep_.store(false, std::memory_order_relaxed);
-  return notified_.exchange(false, std::memory_order_acquire);
-}
-
-void IdleWaiter::notify() {
-  notified_.store(true, std::memory_order_seq_cst);
-  if (!asleep_.load(std::memory_order_seq_cst)) return;
-  const std::lock_guard lock(mutex_);
-  wake_.notify_one();
+  return wake_flag_->wait_for(longest_pause_);
 }
 
 }  // namespace joblib_mpi

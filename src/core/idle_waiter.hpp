@@ -1,11 +1,9 @@
 #pragma once
 
 #include "core/settings.hpp"
+#include "core/wake_flag.hpp"
 
-#include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 
 namespace joblib_mpi {
 
@@ -15,6 +13,10 @@ class IdleWaiter {
  public:
   /// Without a core of its own a loop never spins: the time would be taken from the rank it waits for.
   IdleWaiter(const Settings& settings, bool has_own_core);
+  /// The same; whoever notifies `wake_flag` wakes the loop, too. The flag must outlive the waiter.
+  IdleWaiter(const Settings& settings, bool has_own_core, WakeFlag& wake_flag);
+  IdleWaiter(const IdleWaiter&) = delete;
+  IdleWaiter& operator=(const IdleWaiter&) = delete;
 
   /// After a look that found something.
   void reset() noexcept {
@@ -33,13 +35,12 @@ class IdleWaiter {
   bool sleep();
 
   /// From any thread: there is something to look at. Cheap while the polling thread is awake.
-  void notify();
+  void notify() noexcept { wake_flag_->notify(); }
 
  private:
   using Clock = std::chrono::steady_clock;
 
   void wait_slowly();
-  bool sleep_for(std::chrono::nanoseconds pause);
 
   const std::chrono::nanoseconds spin_;
   const std::chrono::nanoseconds yield_;
@@ -51,10 +52,8 @@ class IdleWaiter {
   Clock::time_point idle_since_;  // if idle_
   std::chrono::nanoseconds pause_{};
 
-  std::atomic<bool> notified_{false};
-  std::atomic<bool> asleep_{false};
-  std::mutex mutex_;
-  std::condition_variable wake_;
+  WakeFlag own_wake_flag_;
+  WakeFlag* wake_flag_;
 };
 
 }  // namespace joblib_mpi

@@ -1,5 +1,7 @@
 #include "executor/handoff_executor.hpp"
 
+#include "executor/ended_task.hpp"
+
 #include <cassert>
 #include <chrono>
 #include <sched.h>
@@ -14,11 +16,17 @@ constexpr int looks_before_sleep = 64;
 
 }  // namespace
 
+using Clock = std::chrono::steady_clock;
+
 HandoffExecutor::HandoffExecutor(IdleWaiter& agent, std::function<void()> interrupt_thread)
     : agent_(&agent), interrupt_thread_(std::move(interrupt_thread)) {}
 
 void HandoffExecutor::start(ExecutorTask task) {
   assert(state_.load() == State::empty);
+  limit_seconds_ = task.limits.seconds;
+  timed_out_ = false;
+  time_is_up_.reset();
+  if (limit_seconds_ > 0) time_is_up_ = Clock::now() + seconds_duration(limit_seconds_);
   task_ = std::move(task);
   interrupt_requested_ = false;
   {
@@ -29,12 +37,23 @@ void HandoffExecutor::start(ExecutorTask task) {
 }
 
 std::optional<ExecutedTask> HandoffExecutor::take_finished() {
-  if (state_.load(std::memory_order_acquire) != State::finished) return std::nullopt;
+  const bool finished = state_.load(std::memory_order_acquire) == State::finished;
+  if (time_is_up_ && Clock::now() >= *time_is_up_) {
+    time_is_up_.reset();
+    timed_out_ = true;
+    if (!finished) interrupt();
+  }
+  if (!finished) return std::nullopt;
   state_ = State::empty;
-  return std::exchange(result_, std::nullopt);
+  std::optional<ExecutedTask> done = std::exchange(result_, std::nullopt);
+  if (timed_out_) {
+    done = ended_task(done->task, TaskEnding::timed_out, time_limit_text(limit_seconds_), done->seconds);
+  }
+  return done;
 }
 
 void HandoffExecutor::interrupt() {
+  time_is_up_.reset();
   interrupt_requested_ = true;
   interrupt_thread_();
 }
@@ -52,7 +71,7 @@ void HandoffExecutor::close() {
   wake_.notify_one();
 }
 
-HandoffExecutor::Work HandoffExecutor::next_task() {
+TaskPort::Work HandoffExecutor::next_task() {
   const auto has_work = [this] {
     const State state = state_.load(std::memory_order_acquire);
     return state == State::ready || state == State::closed;

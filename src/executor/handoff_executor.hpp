@@ -2,8 +2,10 @@
 
 #include "core/idle_waiter.hpp"
 #include "executor/executor.hpp"
+#include "executor/task_port.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -11,8 +13,9 @@
 namespace joblib_mpi {
 
 /// Hands each task to another thread of this process, which stays in a loop of `next_task` and `finish`: Python's main
-/// thread, while the agent keeps answering rank 0.
-class HandoffExecutor final : public Executor {
+/// thread, while the agent keeps answering rank 0. A task whose time is up is interrupted once; if it does not obey, it
+/// goes on to its end.
+class HandoffExecutor final : public Executor, public TaskPort {
  public:
   /// `agent` is notified when a task is done. `interrupt_thread` makes the other thread look at
   /// `interrupt_requested`; the agent calls it.
@@ -27,15 +30,9 @@ class HandoffExecutor final : public Executor {
   void close();
 
   // The other thread's side.
-  struct Work {
-    std::optional<ExecutorTask> task;  ///< none: the executor is closed
-    std::vector<ObjectId> forgotten;   ///< since the last work
-  };
-  /// Waits for a task.
-  [[nodiscard]] Work next_task();
-  void finish(ExecutedTask task);
-  /// Whether the task that `next_task` gave last should end early.
-  [[nodiscard]] bool interrupt_requested() const noexcept { return interrupt_requested_.load(); }
+  [[nodiscard]] Work next_task() override;
+  void finish(ExecutedTask task) override;
+  [[nodiscard]] bool interrupt_requested() const noexcept override { return interrupt_requested_.load(); }
 
  private:
   enum class State : int { empty, ready, running, finished, closed };
@@ -48,6 +45,11 @@ class HandoffExecutor final : public Executor {
   std::optional<ExecutorTask> task_;
   std::optional<ExecutedTask> result_;
   std::atomic<bool> interrupt_requested_{false};
+
+  // The agent's alone: when the running task's time is up, and its limit in seconds.
+  std::optional<std::chrono::steady_clock::time_point> time_is_up_;
+  double limit_seconds_ = 0;
+  bool timed_out_ = false;
 
   std::mutex mutex_;  // of forgotten_ and of falling asleep
   std::condition_variable wake_;

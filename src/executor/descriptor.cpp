@@ -1,0 +1,83 @@
+#include "executor/descriptor.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <sys/socket.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace joblib_mpi {
+namespace {
+
+/// Room for the one open file that comes with a message.
+union ControlBuffer {
+  cmsghdr header;
+  char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+msghdr header_of(iovec& content) {
+  msghdr header{};
+  header.msg_iov = &content;
+  header.msg_iovlen = 1;
+  return header;
+}
+
+}  // namespace
+
+Descriptor::~Descriptor() {
+  close();
+}
+
+void Descriptor::close() noexcept {
+  if (number_ >= 0) ::close(std::exchange(number_, -1));
+}
+
+SocketPair make_socket_pair() {
+  int numbers[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, numbers) != 0) {
+    throw std::system_error(errno, std::generic_category(), "no socket for an executor process");
+  }
+  return {Descriptor(numbers[0]), Descriptor(numbers[1])};
+}
+
+bool send_message(const Descriptor& socket, std::span<const std::byte> message, int descriptor, bool wait) {
+  iovec content{const_cast<std::byte*>(message.data()), message.size()};
+  msghdr header = header_of(content);
+  ControlBuffer control{};
+  if (descriptor >= 0) {
+    header.msg_control = control.bytes;
+    header.msg_controllen = sizeof control.bytes;
+    cmsghdr* file = CMSG_FIRSTHDR(&header);
+    file->cmsg_level = SOL_SOCKET;
+    file->cmsg_type = SCM_RIGHTS;
+    file->cmsg_len = CMSG_LEN(sizeof descriptor);
+    std::memcpy(CMSG_DATA(file), &descriptor, sizeof descriptor);
+  }
+  while (sendmsg(socket.get(), &header, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT)) < 0) {
+    if (errno != EINTR) return false;
+  }
+  return true;
+}
+
+std::optional<ReceivedMessage> receive_message(const Descriptor& socket, std::span<std::byte> message, bool wait) {
+  iovec content{message.data(), message.size()};
+  msghdr header = header_of(content);
+  ControlBuffer control{};
+  header.msg_control = control.bytes;
+  header.msg_controllen = sizeof control.bytes;
+  ssize_t bytes = 0;
+  while ((bytes = recvmsg(socket.get(), &header, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT))) < 0) {
+    if (errno == EAGAIN) return std::nullopt;
+    if (errno != EINTR) return ReceivedMessage{0, {}};
+  }
+  ReceivedMessage received{static_cast<std::size_t>(bytes), {}};
+  const cmsghdr* file = CMSG_FIRSTHDR(&header);
+  if (file != nullptr && file->cmsg_type == SCM_RIGHTS) {
+    int number = -1;
+    std::memcpy(&number, CMSG_DATA(file), sizeof number);
+    received.descriptor = Descriptor(number);
+  }
+  return received;
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,28 @@
+#pragma once
+
+#include "executor/executor.hpp"
+
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <string_view>
+
+namespace joblib_mpi {
+
+[[nodiscard]] inline std::chrono::nanoseconds seconds_duration(double seconds) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds));
+}
+
+/// What a task's timed-out result says.
+[[nodiscard]] inline std::string time_limit_text(double limit_seconds) {
+  char text[64];
+  std::snprintf(text, sizeof text, "ran longer than its limit of %g s", limit_seconds);
+  return text;
+}
+
+/// A task that came to no result of its own, and why.
+[[nodiscard]] inline ExecutedTask ended_task(TaskId task, TaskEnding ending, std::string_view reason, double seconds) {
+  return {task, ending, seconds, Payload{copy_of(std::as_bytes(std::span(reason))), {}}};
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,80 @@
+#include "executor/executor_port.hpp"
+
+#include <chrono>
+#include <sched.h>
+#include <unistd.h>
+#include <utility>
+
+namespace joblib_mpi {
+namespace {
+
+/// How long a port looks for its next task before it sleeps. Meanwhile it gives its core away: the agent may share it.
+/// From measurements of a round trip on one core and on two; see benchmarks/cpp/executor_round_trip.cpp.
+constexpr std::chrono::microseconds longest_look{50};
+
+}  // namespace
+
+ExecutorPort::ExecutorPort(SharedRegion& region, std::uint32_t generation, Descriptor socket)
+    : region_(&region),
+      generation_(generation),
+      pid_(getpid()),
+      channel_(pool_, {region.to_agent, region.to_executor, region.agent_wake}, std::move(socket),
+               MessageChannel::WhenFull::wait) {}
+
+TaskPort::Work ExecutorPort::next_task() {
+  Work work;
+  if (closed_) return work;
+  channel_.send_returned();
+  if (region_->ready_generation.load(std::memory_order_relaxed) != generation_) {
+    region_->ready_generation = generation_;
+    region_->agent_wake.notify();
+  }
+  while (!closed_ && !work.task) {
+    if (auto message = channel_.receive()) {
+      handle(std::move(*message), work);
+    } else {
+      wait_for_message();
+    }
+  }
+  return work;
+}
+
+void ExecutorPort::handle(ExecutorMessage message, Work& work) {
+  using namespace executor_message;
+  if (auto* run = std::get_if<RunTask>(&message)) {
+    work.task = ExecutorTask{run->task, std::move(run->arguments), {}};
+    for (const ObjectId object : run->objects) work.task->objects.push_back({object, objects_.at(object)});
+    region_->taken = run->number;
+    running_ = run->number;
+  } else if (auto* share = std::get_if<ShareObject>(&message)) {
+    objects_[share->object] = std::move(share->value);
+  } else if (const auto* forget = std::get_if<ForgetObject>(&message)) {
+    objects_.erase(forget->object);
+    work.forgotten.push_back(forget->object);
+  } else {
+    closed_ = true;
+  }
+}
+
+void ExecutorPort::wait_for_message() {
+  const auto end = std::chrono::steady_clock::now() + longest_look;
+  while (region_->to_executor.empty()) {
+    if (std::chrono::steady_clock::now() < end) {
+      sched_yield();
+    } else {
+      region_->executor_wake.wait_for(std::chrono::hours(1));
+    }
+  }
+}
+
+void ExecutorPort::finish(ExecutedTask task) {
+  running_ = 0;
+  channel_.send_done(task);
+}
+
+bool ExecutorPort::interrupt_requested() const noexcept {
+  const std::uint64_t running = running_.load();
+  return running != 0 && getpid() == pid_ && region_->interrupted.load() == running;
+}
+
+}  // namespace joblib_mpi

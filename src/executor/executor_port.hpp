@@ -1,0 +1,49 @@
+#pragma once
+
+#include "core/receive_memory.hpp"
+#include "executor/descriptor.hpp"
+#include "executor/message_channel.hpp"
+#include "executor/segment_pool.hpp"
+#include "executor/shared_region.hpp"
+#include "executor/task_port.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <sys/types.h>
+#include <unordered_map>
+
+namespace joblib_mpi {
+
+/// An executor process's end of what connects it with its agent.
+///
+/// Large arrays of arguments lie in memory that is this task's own, those of scattered objects are read-only; both are
+/// the agent's pages. They stay valid as long as their SharedBytes do, beyond the task if need be.
+class ExecutorPort final : public TaskPort {
+ public:
+  /// Made by Zygote::fork.
+  ExecutorPort(SharedRegion& region, std::uint32_t generation, Descriptor socket);
+
+  /// The first call tells the agent that this process is ready.
+  [[nodiscard]] Work next_task() override;
+  void finish(ExecutedTask task) override;
+  [[nodiscard]] bool interrupt_requested() const noexcept override;
+
+  /// Large arrays of results that are made here reach the agent without a copy.
+  [[nodiscard]] ReceiveMemory& result_memory() noexcept { return pool_; }
+
+ private:
+  void handle(ExecutorMessage message, Work& work);
+  void wait_for_message();
+
+  SharedRegion* region_;
+  const std::uint32_t generation_;
+  const pid_t pid_;  // children that the user's code forks do not have the region
+  SegmentPool pool_;
+  MessageChannel channel_;
+  std::unordered_map<ObjectId, std::shared_ptr<const Payload>> objects_;
+  std::atomic<std::uint64_t> running_{0};  // its number; 0 is no task
+  bool closed_ = false;
+};
+
+}  // namespace joblib_mpi

@@ -1,0 +1,213 @@
+#include "executor/isolated_executor.hpp"
+
+#include "executor/ended_task.hpp"
+#include "executor/process_tree.hpp"
+
+#include <cassert>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+namespace joblib_mpi {
+namespace {
+
+constexpr int most_exits_before_taking = 3;  // chosen, not measured
+
+/// From its fork to its first `next_task`. Chosen, not measured.
+constexpr std::chrono::seconds longest_start{60};
+
+/// How often a look for results also looks at the clock if nothing that is due depends on it.
+constexpr unsigned looks_per_clock = 64;
+constexpr std::chrono::milliseconds between_looks_at_zygote{10};
+
+std::string megabytes(std::uint64_t bytes) {
+  return std::to_string((bytes + 500'000) / 1'000'000) + " MB";
+}
+
+}  // namespace
+
+IsolatedExecutor::IsolatedExecutor(Zygote& zygote, SegmentPool& pool, Options options)
+    : zygote_(&zygote), pool_(&pool), region_(&zygote.region()), grace_(seconds_duration(options.grace_seconds)) {
+  start_executor();
+}
+
+IsolatedExecutor::~IsolatedExecutor() {
+  const auto exited = [this] { return region_->exited_generation == generation_; };
+  if (!running_ && region_->ready_generation == generation_ && broken_.empty()) {
+    channel_->send_close();
+    constexpr std::chrono::milliseconds pause{10};  // between looks whether the zygote has ended
+    for (const auto end = Clock::now() + grace_; !exited() && Clock::now() < end && !zygote_->failure();) {
+      region_->agent_wake.wait_for(pause);
+    }
+  }
+  if (!exited()) zygote_->kill_executor(generation_);
+}
+
+void IsolatedExecutor::start_executor() {
+  channel_.reset();
+  shared_.clear();
+  broken_.clear();
+  region_->to_executor.clear();
+  region_->to_agent.clear();
+  SocketPair sockets = make_socket_pair();
+  ++generation_;
+  executor_started_ = Clock::now();
+  channel_.emplace(*pool_, MessageChannel::Ends{region_->to_executor, region_->to_agent, region_->executor_wake},
+                   std::move(sockets.first), MessageChannel::WhenFull::keep);
+  zygote_->start_executor(generation_, std::move(sockets.second));
+}
+
+void IsolatedExecutor::start(ExecutorTask task) {
+  assert(!running_);
+  running_.emplace(RunningTask{std::move(task), ++last_number_});
+  looks_ = 0;
+  if (region_->exited_generation.load(std::memory_order_acquire) == generation_) {
+    start_executor();  // it was ended from outside
+  } else if (region_->ready_generation.load(std::memory_order_acquire) == generation_) {
+    pass_on();
+  }
+}
+
+void IsolatedExecutor::pass_on() {
+  const ExecutorTask& task = running_->task;
+  running_->passed_on = true;
+  if (task.limits.seconds > 0) running_->passed_on_at = Clock::now();
+  try {
+    while (channel_->receive()) {
+    }
+    for (const auto& [object, value] : task.objects) {
+      if (shared_.insert(object).second) channel_->send_object(object, *value);
+    }
+    region_->memory_limit = task.limits.memory_bytes;
+    if (task.limits.memory_bytes != 0 && !region_->watching_memory) zygote_->watch_memory(generation_);
+    channel_->send_task(running_->number, task);
+  } catch (const std::exception& error) {
+    give_up_executor(error.what());
+  }
+}
+
+std::optional<ExecutedTask> IsolatedExecutor::take_finished() {
+  if (!running_) return std::nullopt;
+  // In this order: what an executor has sent before it ended is there once its end is.
+  const bool exited = region_->exited_generation.load(std::memory_order_acquire) == generation_;
+  if (auto done = receive()) return done;
+  if (exited) return after_exit();
+  if (running_->interrupted && !running_->passed_on) return ended(TaskEnding::lost, "cancelled before it began");
+  if (!running_->passed_on && region_->ready_generation.load(std::memory_order_acquire) == generation_) pass_on();
+  if (++looks_ % looks_per_clock == 0 || running_->passed_on_at || running_->kill_at) return look_at_clock();
+  return std::nullopt;
+}
+
+std::optional<ExecutedTask> IsolatedExecutor::receive() {
+  if (!broken_.empty()) return std::nullopt;
+  try {
+    channel_->flush();
+    std::optional<ExecutorMessage> message = channel_->receive();
+    if (!message) return std::nullopt;
+    auto* done = std::get_if<executor_message::TaskDone>(&*message);
+    if (done == nullptr || !running_->passed_on || done->task.task != running_->task.task) {
+      throw SerializationError("the executor process sent a result that nobody has asked for");
+    }
+    exits_before_taking_ = 0;
+    if (over_time(Clock::now())) return timed_out();
+    region_->memory_limit.store(0, std::memory_order_relaxed);
+    running_.reset();
+    return std::move(done->task);
+  } catch (const std::exception& error) {
+    give_up_executor(error.what());
+    return std::nullopt;
+  }
+}
+
+void IsolatedExecutor::give_up_executor(std::string text) {
+  broken_ = std::move(text);
+  zygote_->kill_executor(generation_);
+}
+
+std::optional<ExecutedTask> IsolatedExecutor::after_exit() {
+  const std::string how = exit_text();
+  const bool taken = running_->passed_on && region_->taken == running_->number;
+  start_executor();
+  if (running_->timed_out) return timed_out();
+  if (taken) {
+    exits_before_taking_ = 0;
+    return ended(TaskEnding::lost, how);
+  }
+  running_->passed_on = false;
+  if (++exits_before_taking_ < most_exits_before_taking) return std::nullopt;
+  exits_before_taking_ = 0;
+  return ended(TaskEnding::lost, std::to_string(most_exits_before_taking) +
+                                     " executor processes in a row ended before they took a task, the last with " +
+                                     how);
+}
+
+std::string IsolatedExecutor::exit_text() const {
+  if (!broken_.empty()) return broken_;
+  if (const int error = region_->fork_error; error != 0) {
+    return "no process: " + std::generic_category().message(error);
+  }
+  if (region_->memory_used != 0) {
+    return "memory limit: used " + megabytes(region_->memory_used) + " of " + megabytes(region_->memory_allowed);
+  }
+  return describe_exit(region_->wait_status);
+}
+
+std::optional<ExecutedTask> IsolatedExecutor::look_at_clock() {
+  const Clock::time_point now = Clock::now();
+  if (now - zygote_seen_ > between_looks_at_zygote) {
+    zygote_seen_ = now;
+    if (const auto failure = zygote_->failure()) return ended(TaskEnding::lost, *failure);
+    if (region_->zygote_state != SharedRegion::prepared) executor_started_ = now;
+    if (!running_->passed_on && now - executor_started_ > longest_start && broken_.empty()) {
+      give_up_executor("it was not ready within 60 s");
+    }
+  }
+  if (running_->kill_at && now >= *running_->kill_at) {
+    zygote_->kill_executor(generation_);
+    running_->kill_at.reset();
+  }
+  if (!running_->interrupted && over_time(now)) {
+    running_->timed_out = true;
+    press(now);
+  }
+  return std::nullopt;
+}
+
+bool IsolatedExecutor::over_time(Clock::time_point now) const {
+  return running_->timed_out || (!running_->interrupted && running_->passed_on_at &&
+                                 now - *running_->passed_on_at >= seconds_duration(running_->task.limits.seconds));
+}
+
+void IsolatedExecutor::interrupt() {
+  if (!running_ || running_->interrupted) return;
+  if (running_->passed_on) {
+    press(Clock::now());
+  } else {
+    running_->interrupted = true;
+  }
+}
+
+void IsolatedExecutor::press(Clock::time_point now) {
+  running_->interrupted = true;
+  running_->kill_at = now + grace_;
+  region_->interrupted = running_->number;
+  zygote_->interrupt_executor(generation_);
+}
+
+void IsolatedExecutor::forget(ObjectId object) {
+  if (shared_.erase(object) != 0 && broken_.empty()) channel_->send_forget(object);
+}
+
+ExecutedTask IsolatedExecutor::timed_out() {
+  const double limit = running_->task.limits.seconds;
+  return ended(TaskEnding::timed_out, time_limit_text(limit));
+}
+
+ExecutedTask IsolatedExecutor::ended(TaskEnding ending, std::string_view text) {
+  ExecutedTask task = ended_task(running_->task.task, ending, text, 0.0);
+  region_->memory_limit = 0;
+  running_.reset();
+  return task;
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,76 @@
+#include "executor/segment_exchange.hpp"
+
+#include <atomic>
+#include <cassert>
+#include <cstring>
+#include <mutex>
+
+namespace joblib_mpi {
+
+/// Filled by whichever thread drops an array last.
+struct SegmentExchange::ReturnedLoans {
+  std::mutex mutex;
+  std::atomic<bool> any{false};
+  std::vector<std::uint64_t> loans;
+};
+
+SegmentExchange::SegmentExchange(SegmentPool& pool) : pool_(&pool), returned_(std::make_shared<ReturnedLoans>()) {}
+
+PartReference SegmentExchange::lend(const SharedBytes& part, Access access, std::vector<Handover>& handovers) {
+  if (part.size() == 0) return {};
+  std::shared_ptr<const void> owner = part.owner();
+  auto place = pool_->find(part.view());
+  if (!place) {
+    ReceiveMemory::Block copy = pool_->allocate(part.size());
+    std::memcpy(copy.bytes.data(), part.view().data(), part.size());
+    owner = std::move(copy.owner);
+    place = pool_->find(copy.bytes);
+    assert(place);
+  }
+  const std::uint64_t segment = place->segment->id();
+  if (handed_over_.insert({segment, access}).second) handovers.push_back({std::move(place->segment), access});
+  lent_.emplace(next_loan_, std::move(owner));
+  return {next_loan_++, segment, place->offset, part.size(), access};
+}
+
+std::vector<std::uint64_t> SegmentExchange::take_dropped() {
+  std::vector<std::uint64_t> dropped = pool_->take_dropped();
+  std::erase_if(dropped, [this](std::uint64_t segment) {
+    return handed_over_.erase({segment, Access::read_only}) + handed_over_.erase({segment, Access::writable}) == 0;
+  });
+  return dropped;
+}
+
+void SegmentExchange::map(std::uint64_t segment, std::size_t bytes, Access access, const Descriptor& file) {
+  mappings_[{segment, access}] = std::make_shared<const Mapping>(file, bytes, access);
+}
+
+void SegmentExchange::unmap(std::uint64_t segment) {
+  mappings_.erase({segment, Access::read_only});
+  mappings_.erase({segment, Access::writable});
+}
+
+SharedBytes SegmentExchange::borrow(const PartReference& reference) {
+  if (reference.bytes == 0) return {};
+  const auto found = mappings_.find({reference.segment, reference.access});
+  if (found == mappings_.end() || reference.offset > found->second->bytes().size() ||
+      reference.bytes > found->second->bytes().size() - reference.offset) {
+    throw SerializationError("a message between a rank and its executor names memory that neither has");
+  }
+  const std::span<std::byte> bytes = found->second->bytes().subspan(reference.offset, reference.bytes);
+  auto let_go = [mapping = found->second, returned = returned_, loan = reference.loan](const void*) {
+    const std::lock_guard lock(returned->mutex);
+    returned->loans.push_back(loan);
+    returned->any.store(true, std::memory_order_release);
+  };
+  return {std::shared_ptr<const void>(bytes.data(), std::move(let_go)), bytes};
+}
+
+std::vector<std::uint64_t> SegmentExchange::take_returned() {
+  if (!returned_->any.load(std::memory_order_acquire)) return {};
+  const std::lock_guard lock(returned_->mutex);
+  returned_->any = false;
+  return std::exchange(returned_->loans, {});
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,68 @@
+#pragma once
+
+#include "executor/segment_pool.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace joblib_mpi {
+
+/// A large array as the other process finds it.
+struct PartReference {
+  std::uint64_t loan;  ///< names this use of the memory until the borrower lets go
+  std::uint64_t segment;
+  std::uint64_t offset;
+  std::uint64_t bytes;
+  Access access;
+};
+
+/// One of two processes that lend memory to each other: what it has lent and what it has borrowed.
+///
+/// A segment has to be handed over before the first reference to it, once for each kind of access; both sides keep
+/// their mappings. Memory that is lent is not used again until the other side has let go of it, or until this object
+/// is gone, as it has to be when the other process is. What was borrowed stays valid even then.
+class SegmentExchange {
+ public:
+  /// What is lent lies in `pool`.
+  explicit SegmentExchange(SegmentPool& pool);
+
+  struct Handover {
+    std::shared_ptr<const Segment> segment;
+    Access access;
+  };
+  /// Lends an array, which is copied if it does not lie in the pool. Adds to `handovers` what the other side needs
+  /// before.
+  [[nodiscard]] PartReference lend(const SharedBytes& part, Access access, std::vector<Handover>& handovers);
+  /// The other side has let go.
+  void end_loan(std::uint64_t loan) { lent_.erase(loan); }
+  /// The segments of the pool that the other side need not keep mapped any more.
+  [[nodiscard]] std::vector<std::uint64_t> take_dropped();
+
+  /// The other side has handed a segment over.
+  void map(std::uint64_t segment, std::size_t bytes, Access access, const Descriptor& file);
+  void unmap(std::uint64_t segment);
+  /// Throws SerializationError if the reference is to nothing that was handed over.
+  [[nodiscard]] SharedBytes borrow(const PartReference& reference);
+  /// The loans that this side has let go since it was last asked.
+  [[nodiscard]] std::vector<std::uint64_t> take_returned();
+
+ private:
+  using Key = std::pair<std::uint64_t, Access>;
+  struct ReturnedLoans;
+
+  SegmentPool* pool_;
+  std::uint64_t next_loan_ = 1;
+  std::unordered_map<std::uint64_t, std::shared_ptr<const void>> lent_;  // to what keeps the memory
+  std::set<Key> handed_over_;
+
+  std::map<Key, std::shared_ptr<const Mapping>> mappings_;
+  std::shared_ptr<ReturnedLoans> returned_;
+};
+
+}  // namespace joblib_mpi

@@ -1,0 +1,79 @@
+#pragma once
+
+#include "core/wake_flag.hpp"
+#include "executor/descriptor.hpp"
+#include "executor/executor_port.hpp"
+#include "executor/shared_region.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <sys/types.h>
+#include <variant>
+
+namespace joblib_mpi {
+
+/// What has to be called around each fork; empty ones are not. For Python the three of PyOS_BeforeFork.
+struct ForkHooks {
+  std::function<void()> before;
+  std::function<void()> in_parent;
+  std::function<void()> in_child;
+};
+
+struct ZygoteOptions {
+  ForkHooks hooks;
+  /// Runs once in the zygote, so that every executor has what it loads. SIGCHLD is blocked meanwhile.
+  std::function<void()> prepare;
+};
+
+/// A process that forks the rank's executors, one at a time. It is forked before MPI_Init and before there are threads,
+/// so neither MPI nor its pinned memory is ever in a process that runs user code.
+///
+/// The zygote ends the executor and all that the executor has started when the rank ends, whatever ends it. It has no
+/// OMPI_*, PMIX_* and PMI_* in its environment: a program that a task starts does not take itself for the rank.
+///
+/// An executor process has SIGTERM and SIGHUP as by default; SIGINT, which asks the running task to end, is ignored
+/// until the process installs a handler (see ExecutorPort::interrupt_requested). Its standard input is empty, its
+/// output is the rank's.
+class Zygote {
+ public:
+  /// Returns in the rank with the zygote, and in each executor process with its port; such a process must never go on
+  /// to what the rank does: it works off its port and ends. Only once per process, with no other thread.
+  static std::variant<std::unique_ptr<Zygote>, std::unique_ptr<ExecutorPort>> fork(ZygoteOptions options);
+
+  Zygote(const Zygote&) = delete;
+  Zygote& operator=(const Zygote&) = delete;
+  /// Ends the executor and the zygote.
+  ~Zygote();
+
+  /// Waits until `prepare` is done. Throws Error with its text if it has failed, or if the zygote has ended.
+  void wait_until_prepared();
+  /// Why there will be no executors any more, if so. Costs a system call.
+  [[nodiscard]] std::optional<std::string> failure();
+
+  /// Wakes the thread that uses this object: for its IdleWaiter.
+  [[nodiscard]] WakeFlag& agent_wake_flag() noexcept { return region_->agent_wake; }
+
+  // For IsolatedExecutor. Each names its executor by generation, so that none meant for a dead one reaches the next.
+  [[nodiscard]] SharedRegion& region() noexcept { return *region_; }
+  /// Forks an executor that has the other end of `socket`'s pair. The one before must have exited.
+  void start_executor(std::uint32_t generation, Descriptor socket);
+  void interrupt_executor(std::uint32_t generation);
+  void kill_executor(std::uint32_t generation);
+  /// Looks at the executor's memory from now on for as long as the region holds a limit.
+  void watch_memory(std::uint32_t generation);
+
+  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+
+ private:
+  Zygote(SharedRegionPointer region, Descriptor commands, pid_t pid);
+
+  SharedRegionPointer region_;
+  Descriptor commands_;
+  pid_t pid_;
+  std::optional<std::string> failure_;
+};
+
+}  // namespace joblib_mpi

@@ -1,0 +1,233 @@
+#include "forked_executor.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+#include <sys/mman.h>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+
+namespace joblib_mpi::test {
+namespace {
+
+constexpr std::chrono::milliseconds pause{1};
+
+const ExecutorPort* running_port = nullptr;
+volatile std::sig_atomic_t interrupts = 0;
+
+void on_interrupt(int) {
+  if (running_port->interrupt_requested()) interrupts = 1;
+}
+
+void set_default_and_raise(int signal) {
+  std::signal(signal, SIG_DFL);  // sanitizers have handlers that turn it into an exit code
+  std::raise(signal);
+}
+
+/// Starts a process that stays, and whose child stays as well. Says who they are.
+std::string leave_children_behind() {
+  int pipe_ends[2];
+  if (pipe(pipe_ends) != 0) std::abort();
+  if (fork() == 0) {
+    setsid();  // as daemons do
+    pid_t pids[2] = {getpid(), fork()};
+    if (pids[1] != 0 && write(pipe_ends[1], pids, sizeof pids) != sizeof pids) _exit(1);
+    while (true) ::pause();
+  }
+  pid_t pids[2];
+  if (read(pipe_ends[0], pids, sizeof pids) != sizeof pids) std::abort();
+  return std::to_string(pids[0]) + " " + std::to_string(pids[1]);
+}
+
+void use_memory(std::size_t bytes) {
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) std::abort();
+  std::memset(memory, 1, bytes);
+}
+
+void touch(const std::string& path) {
+  std::ofstream(path).put('x');
+}
+
+/// Kept parts: what a task's code may do with its arguments.
+std::vector<SharedBytes> kept;
+
+std::string obey(const std::string& command, std::istringstream& words, const ExecutorTask& task, Payload& result) {
+  std::string path;
+  int number = 0;
+  if (command == "echo") {
+    result.parts = task.arguments.parts;
+    return std::string(std::istreambuf_iterator<char>(words), {});
+  }
+  if (command == "reverse") {  // in place: the arguments belong to the task
+    for (const SharedBytes& part : task.arguments.parts) {
+      auto* begin = const_cast<std::byte*>(part.view().data());
+      std::reverse(begin, begin + part.size());
+      result.parts.push_back(part);
+    }
+    return "";
+  }
+  if (command == "keep") {
+    kept = task.arguments.parts;
+    return "";
+  }
+  if (command == "show_kept") {
+    result.parts = std::exchange(kept, {});
+    return "";
+  }
+  if (command == "objects") {
+    for (const ObjectInput& input : task.objects) {
+      for (const SharedBytes& part : input.value->parts) result.parts.push_back(part);
+    }
+    return std::to_string(task.objects.size());
+  }
+  if (command == "write_object") {
+    *const_cast<std::byte*>(task.objects.at(0).value->parts.at(0).view().data()) = std::byte{1};
+    return "written";
+  }
+  if (command == "pid") return std::to_string(getpid());
+  if (command == "signal" && words >> number) set_default_and_raise(number);
+  if (command == "abort") {
+    std::signal(SIGABRT, SIG_DFL);
+    std::abort();
+  }
+  if (command == "exit" && words >> number) _exit(number);
+  if (command == "children") return leave_children_behind();
+  if (command == "children_then_die" && words >> path) {
+    std::ofstream(path + ".new") << leave_children_behind();
+    std::filesystem::rename(path + ".new", path);
+    set_default_and_raise(SIGKILL);
+  }
+  if (command == "spin" && words >> path) {  // until interrupted
+    touch(path);
+    while (interrupts == 0) {
+    }
+    interrupts = 0;
+    return "interrupted";
+  }
+  if (command == "sleep" && words >> path) {
+    touch(path);
+    while (interrupts == 0) std::this_thread::sleep_for(pause);
+    interrupts = 0;
+    return "interrupted";
+  }
+  if (command == "deaf" && words >> path) {
+    touch(path);
+    while (true) {
+    }
+  }
+  if (command == "use_megabytes" && words >> number) {
+    use_memory(static_cast<std::size_t>(number) << 20);
+    while (true) ::pause();
+  }
+  if (command == "environment") {
+    std::string names;
+    for (char** entry = environ; *entry != nullptr; ++entry) names += std::string(*entry) + "\n";
+    return names;
+  }
+  if (command == "print") {
+    std::cout << "printed by a task" << std::endl;
+    return "";
+  }
+  if (command == "read_stdin") {
+    char byte = 0;
+    return std::to_string(read(STDIN_FILENO, &byte, 1));
+  }
+  return "unknown: " + command;
+}
+
+[[noreturn]] void work(ExecutorPort& port) {
+  running_port = &port;
+  std::signal(SIGINT, on_interrupt);
+  while (true) {
+    TaskPort::Work work = port.next_task();
+    if (!work.task) _exit(0);
+    std::istringstream words(text(work.task->arguments.head));
+    std::string command;
+    words >> command;
+    ExecutedTask done{work.task->task, TaskEnding::returned, 0.25, {}};
+    std::string forgotten;
+    for (const ObjectId object : work.forgotten) forgotten += std::to_string(object.value) + ",";
+    done.result.head = bytes(command == "forgotten" ? forgotten : obey(command, words, *work.task, done.result));
+    work = {};
+    port.finish(std::move(done));
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Zygote> fork_zygote(ZygoteOptions options) {
+  auto side = Zygote::fork(std::move(options));
+  if (auto* port = std::get_if<std::unique_ptr<ExecutorPort>>(&side)) work(**port);
+  return std::move(std::get<std::unique_ptr<Zygote>>(side));
+}
+
+Agent::Agent(ZygoteOptions options, double grace_seconds)
+    : zygote(fork_zygote(std::move(options))), executor(*zygote, pool, {grace_seconds}) {}
+
+ExecutedTask Agent::run(std::string_view what, std::vector<SharedBytes> parts, TaskLimits limits) {
+  start(what, std::move(parts), limits);
+  return wait_for_result();
+}
+
+void Agent::start(std::string_view what, std::vector<SharedBytes> parts, TaskLimits limits,
+                  std::vector<ObjectInput> objects) {
+  executor.start({TaskId{++next_slot_, 1}, Payload{bytes(what), std::move(parts)}, std::move(objects), limits});
+}
+
+ExecutedTask Agent::wait_for_result() {
+  while (true) {
+    if (auto done = executor.take_finished()) {
+      if (done->task != TaskId{next_slot_, 1}) std::abort();
+      return std::move(*done);
+    }
+    zygote->agent_wake_flag().wait_for(pause);
+  }
+}
+
+void Agent::wait_for_file(const std::string& path) {
+  while (!std::filesystem::exists(path)) {
+    if (executor.take_finished()) std::abort();
+    std::this_thread::sleep_for(pause);
+  }
+  std::filesystem::remove(path);
+}
+
+pid_t Agent::executor_pid() {
+  return static_cast<pid_t>(std::stol(head_text(run("pid"))));
+}
+
+std::string head_text(const ExecutedTask& task) {
+  return text(task.result.head);
+}
+
+void wait_until_gone(pid_t process) {
+  while (true) {
+    std::ifstream stat("/proc/" + std::to_string(process) + "/stat");
+    std::string content;
+    if (!std::getline(stat, content) || content.find(") Z ") != std::string::npos) return;
+    std::this_thread::sleep_for(pause);
+  }
+}
+
+std::string new_file_name() {
+  static int count = 0;
+  return (std::filesystem::temp_directory_path() /
+          ("joblib_mpi_test." + std::to_string(getpid()) + "." + std::to_string(++count)))
+      .string();
+}
+
+std::size_t open_files() {
+  std::size_t count = 0;
+  for ([[maybe_unused]] const auto& file : std::filesystem::directory_iterator("/proc/self/fd")) ++count;
+  return count;
+}
+
+}  // namespace joblib_mpi::test
