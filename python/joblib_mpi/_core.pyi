@@ -25,15 +25,43 @@ class Buffer:
 
     def __len__(self) -> int: ...
 
+def mpi_is_initialized() -> bool:
+    """Whether this process has called MPI_Init."""
+
+@final
+class Zygote:
+    """A process that forks this rank's executor processes, and ends them with the rank, whatever ends it."""
+
+@final
+class ExecutorPort:
+    """An executor process's end of what connects it with its rank. Functions are those of `Session` for workers."""
+
+    def serve(self, run: Callable[[bytes, list[Buffer]], tuple[bool, bytes, Sequence[SupportsBuffer]]]) -> None:
+        """Runs tasks on the calling thread until the rank has no more.
+
+        What `run` raises comes out of here; its task then has no answer, and is lost when this process ends.
+        """
+    def object(self, object_id: int) -> tuple[bytes, list[Buffer]]: ...
+    def dropped(self) -> Sequence[int]: ...
+    def interrupt_requested(self) -> bool: ...
+
+def fork_zygote(prepare: Callable[[], None]) -> Zygote | ExecutorPort:
+    """Forks the zygote, where `prepare` runs, and waits for that; raises `SessionError` with the text of its error.
+
+    Returns once in the rank with the zygote, and in each executor process with its port; such a process must work that
+    off and end. Call it before MPI is initialised, without other threads.
+    """
+
 @final
 class Session:
     """This process's part in the MPI job: one per process. Creating it is collective over all ranks.
 
     Starts the native thread, which initialises MPI (or joins an MPI that the program has initialised with
-    MPI_THREAD_MULTIPLE) and compares `identity` on all ranks.
+    MPI_THREAD_MULTIPLE) and compares `identity` on all ranks. A `zygote` can be given to one session only; then the
+    worker's tasks run in its executor processes, and on rank 0 it ends.
     """
 
-    def __init__(self, identity: str) -> None: ...
+    def __init__(self, identity: str, zygote: Zygote | None = None) -> None: ...
     @property
     def rank(self) -> int: ...
     @property
@@ -95,8 +123,11 @@ class Session:
     def serve(self, run: Callable[[bytes, list[Buffer]], tuple[bool, bytes, Sequence[SupportsBuffer]]]) -> int:
         """Runs tasks on the calling thread until rank 0 closes the session; finalises MPI and returns its status.
 
-        `run(head, buffers)` gets what `submit` was given and returns `(ok, head, buffers)`; it must not raise.
+        `run(head, buffers)` gets what `submit` was given and returns `(ok, head, buffers)`; it must not raise. Only
+        without a zygote; the three functions below are for `run`.
         """
+    def wait_until_closed(self) -> int:
+        """Waits without the GIL until rank 0 closes the session; returns its status. Only with a zygote."""
     def object(self, object_id: int) -> tuple[bytes, list[Buffer]]:
         """The parts of a scattered object that a running task names."""
     def dropped(self) -> Sequence[int]:

@@ -134,6 +134,11 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         if scatter is not None:
             self._scatter(scatter)
         call_options = self._options.updated({name: options[name] for name in NAMES if name in options})
+        if call_options.memory_limit is not None and session.isolation == "none":
+            raise ValueError(
+                f"memory_limit={call_options.memory_limit} is for executor processes, but this session runs tasks in "
+                "the ranks themselves (isolation none)"
+            )
         n_tasks = self.effective_n_jobs(n_jobs=n_jobs)
         if n_tasks == 1 and call_options.need_a_worker and session.core.n_workers > 0:
             n_tasks = 2  # one at a time all the same, but not inline

@@ -250,6 +250,7 @@ def install_if_not_built():
         core.__version__ = "0"
         core.SessionError = type("SessionError", (RuntimeError,), {})
         core.VersionMismatchError = type("VersionMismatchError", (core.SessionError,), {})
-        core.Session = type("Session", (), {})
+        for name in ("Session", "Zygote", "ExecutorPort"):
+            setattr(core, name, type(name, (), {}))
         core.is_double = True
         sys.modules["joblib_mpi._core"] = core
