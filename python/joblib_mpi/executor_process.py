@@ -20,10 +20,10 @@ _LAUNCHER_VARIABLES = ("OMPI_", "PMIX_", "PMI_")
 _KEPT_VARIABLES = ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM")
 
 
-def fork_zygote(preload: Iterable[str]) -> _core.Zygote:
+def fork_zygote(preload: Iterable[str]) -> _core.Zygote | _core.ExecutorPort:
     """Fork the process that forks this rank's executors; before MPI is initialised and before there are threads.
 
-    Executor processes run tasks here and never return.
+    Returns the zygote in the rank, and in each executor process its port, for `run`.
 
     Raises
     ------
@@ -35,10 +35,7 @@ def fork_zygote(preload: Iterable[str]) -> _core.Zygote:
         forget_launcher()
         import_modules(preload)
 
-    forked = _core.fork_zygote(prepare)
-    if isinstance(forked, _core.ExecutorPort):
-        _run(forked)
-    return forked
+    return _core.fork_zygote(prepare)
 
 
 def forget_launcher() -> None:
@@ -59,7 +56,8 @@ def import_modules(names: Iterable[str]) -> None:
             ) from error
 
 
-def _run(port: _core.ExecutorPort) -> NoReturn:
+def run(port: _core.ExecutorPort) -> NoReturn:
+    """Run tasks until the rank has no more, and end the process: it must not go on with the rank's program."""
     status = 1
     try:
         with suppress(Exception):  # stderr is no file: there is nothing to write a crash's traceback to

@@ -8,12 +8,14 @@ import sys
 import threading
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Any
 
 import cloudpickle
 
 from joblib_mpi import _core, thread_limits
 from joblib_mpi.dispatcher import Dispatcher
 from joblib_mpi.executor_process import forget_launcher, fork_zygote, import_modules
+from joblib_mpi.executor_process import run as run_executor
 from joblib_mpi.start_options import StartOptions, from_environment, missing_module
 from joblib_mpi.worker import Worker, serve_tasks
 
@@ -39,7 +41,7 @@ class Session:
 
     Parameters
     ----------
-    core : _core.Session
+    core : _core.Session or _core.ExecutorPort
         The compiled part, already started.
     isolation : {"process", "none"}
         Where tasks run: in executor processes beside the worker ranks, or in the ranks themselves.
@@ -52,12 +54,12 @@ class Session:
         Bytes for each executor, where a call does not say otherwise.
     """
 
-    def __init__(self, core: _core.Session, isolation: str = "process") -> None:
+    def __init__(self, core: Any, isolation: str = "process") -> None:
         self.core = core
         self.isolation = isolation
         self.status = 0
         self.memory_limit: int | None = None
-        self.is_worker = core.rank != 0
+        self.is_worker = isinstance(core, _core.ExecutorPort) or core.rank != 0
         self._dispatcher: Dispatcher | None = None
         self._dispatcher_lock = threading.Lock()
         self._pid = os.getpid()
@@ -132,6 +134,9 @@ def start(options: StartOptions) -> Session:
     zygote = None
     if isolation == "process" and is_worker:
         zygote = fork_zygote(options.preload)
+        if isinstance(zygote, _core.ExecutorPort):
+            _session = Session(zygote)
+            run_executor(zygote)
     elif is_worker:
         import_modules(options.preload)
     _session = Session(_core.Session(identity(), zygote), isolation)
