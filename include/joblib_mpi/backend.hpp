@@ -23,7 +23,7 @@ struct TaskArguments {
 
 class Backend;
 
-/// One delayed call, as a backend sees it. Of the two functions a backend calls one, once.
+/// One delayed call, as a backend sees it. Of `run` and `save` a backend calls one, and once unless `can_run_again`.
 class Task {
  public:
   virtual ~Task() = default;
@@ -31,6 +31,8 @@ class Task {
   [[nodiscard]] virtual std::string_view name() const = 0;
   /// Runs it here. The result is what its call's ResultSink stores; exceptions of the function pass through.
   [[nodiscard]] virtual std::shared_ptr<void> run() = 0;
+  /// Whether `run` leaves the arguments as they are: not if one is moved into a parameter taken by value.
+  [[nodiscard]] virtual bool can_run_again() const = 0;
   /// Serializes it for `backend`; large arrays that it owns are handed over. Throws what serialization throws.
   [[nodiscard]] virtual TaskArguments save(Backend& backend) = 0;
   /// Moves it to where it can wait until it runs.
@@ -61,6 +63,15 @@ class BackendCall {
   [[nodiscard]] virtual bool wait(Deadline deadline) = 0;
 };
 
+/// What a `Parallel` call asks of its backend, in full.
+struct CallRequest {
+  int n_jobs = 1;                        ///< as from Backend::effective_n_jobs
+  unsigned retries = 2;                  ///< see ParallelOptions
+  bool retry_exceptions = false;         ///< see ParallelOptions
+  double task_timeout_seconds = 0;       ///< of each attempt; 0 is no limit
+  std::uint64_t memory_limit_bytes = 0;  ///< 0 is no limit
+};
+
 /// Where tasks run. Mirrors `joblib.parallel.ParallelBackendBase`: `effective_n_jobs`, `default_n_jobs`, `submit`, and
 /// `start_call`/`stop_call`, which here are the life of a BackendCall.
 class Backend {
@@ -74,8 +85,8 @@ class Backend {
   [[nodiscard]] virtual int effective_n_jobs(int n_jobs) const = 0;
   /// `n_jobs` of a user who asks for none.
   [[nodiscard]] virtual int default_n_jobs() const noexcept = 0;
-  /// `n_jobs` as from effective_n_jobs. `sink` must outlive the call.
-  [[nodiscard]] virtual std::unique_ptr<BackendCall> start_call(int n_jobs, ResultSink& sink) = 0;
+  /// `sink` must outlive the call.
+  [[nodiscard]] virtual std::unique_ptr<BackendCall> start_call(const CallRequest& request, ResultSink& sink) = 0;
 
   /// Brings an object to where tasks run; it stays there until the pointer and its copies are gone.
   /// nullptr from backends whose tasks run in this process.

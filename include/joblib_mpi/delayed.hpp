@@ -136,6 +136,10 @@ class Delayed final : public Task {
     return call(std::make_index_sequence<std::tuple_size_v<StoredTypes>>{});
   }
 
+  [[nodiscard]] bool can_run_again() const override {
+    return stays_whole(std::make_index_sequence<std::tuple_size_v<StoredTypes>>{});
+  }
+
   [[nodiscard]] TaskArguments save(Backend& backend) override {
     TaskArguments arguments;
     PayloadWriter writer(arguments.payload);
@@ -158,6 +162,14 @@ class Delayed final : public Task {
     } else {
       return std::move(stored);
     }
+  }
+
+  /// Of arguments that `argument` moves, those that are plain bytes stay what they are.
+  template <std::size_t... index>
+  static constexpr bool stays_whole(std::index_sequence<index...>) {
+    return ((std::is_lvalue_reference_v<std::tuple_element_t<index, Parameters>> ||
+             detail::is_shared<std::tuple_element_t<index, StoredTypes>> ||
+             std::is_trivially_copyable_v<std::tuple_element_t<index, StoredTypes>>)&&...);
   }
 
   template <std::size_t... index>

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <stdexcept>
 #include <string>
 
@@ -64,6 +65,11 @@ class TaskFailure {
   /// All of it in one line: what happened, in which function, on which rank and host.
   [[nodiscard]] const std::string& text() const noexcept { return text_; }
 
+ protected:
+  /// With a text of its own.
+  TaskFailure(std::string function, int rank, std::string host, std::string type_name, std::string remote_what,
+              std::string text);
+
  private:
   std::string function_;
   int rank_;
@@ -77,6 +83,42 @@ class TaskFailure {
 class TaskError : public Error, public TaskFailure {
  public:
   explicit TaskError(TaskFailure failure) : Error(failure.text()), TaskFailure(std::move(failure)) {}
+};
+
+/// A task that has no result because what ran it is gone.
+struct LostTask {
+  std::size_t number;    ///< its index in the call
+  std::string function;  ///< as it was named in `delayed<function>`
+  int rank;              ///< of the last attempt, with its host
+  std::string host;
+  unsigned attempts;  ///< that were made; 0 if no worker was left to try
+  std::string reason;
+};
+
+/// What ran a task was lost in each of its attempts: its executor process crashed or was killed, or its whole rank. As
+/// `TerminatedWorkerError` in joblib.
+class WorkerLostError : public Error, public TaskFailure {
+ public:
+  explicit WorkerLostError(LostTask task);
+
+  /// The task's index in its call.
+  [[nodiscard]] std::size_t task_number() const noexcept { return task_number_; }
+  [[nodiscard]] unsigned attempts() const noexcept { return attempts_; }
+  /// What happened in the last attempt: "signal 11 (SIGSEGV)".
+  [[nodiscard]] const std::string& reason() const noexcept { return remote_what(); }
+
+ protected:
+  WorkerLostError(LostTask task, const char* type_name, const std::string& text);
+
+ private:
+  std::size_t task_number_;
+  unsigned attempts_;
+};
+
+/// A task took longer than `ParallelOptions::task_timeout_seconds` in its last attempt.
+class TaskTimeoutError : public WorkerLostError {
+ public:
+  explicit TaskTimeoutError(LostTask task);
 };
 
 /// A task failed with an `E`: catch it as `E`, as on one process, or as `TaskFailure`.

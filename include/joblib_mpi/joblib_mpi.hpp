@@ -6,6 +6,7 @@
 #include <joblib_mpi/error.hpp>
 #include <joblib_mpi/exceptions.hpp>
 #include <joblib_mpi/mpi_session.hpp>
+#include <joblib_mpi/outcome.hpp>
 #include <joblib_mpi/parallel.hpp>
 #include <joblib_mpi/parallel_config.hpp>
 #include <joblib_mpi/scatter.hpp>

@@ -2,9 +2,11 @@
 
 #include <joblib_mpi/backend.hpp>
 #include <joblib_mpi/delayed.hpp>
+#include <joblib_mpi/outcome.hpp>
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -28,6 +30,16 @@ struct ParallelOptions {
   std::optional<std::size_t> pre_dispatch = {};
   /// The longest wait for the next result in seconds; TimeoutError after it.
   std::optional<double> timeout_seconds = {};
+  /// Attempts after a first one whose executor or rank was lost, or that timed out; 2 if nobody says otherwise.
+  std::optional<unsigned> retries = {};
+  /// Whether a task that throws gets them, too. Of the backends "threading" and "sequential", only for functions that
+  /// take their arguments by reference or as plain bytes: others consume them.
+  std::optional<bool> retry_exceptions = {};
+  /// What one attempt of a task may take, in seconds; TaskTimeoutError after the last. Where a task runs in the rank's
+  /// own process, nothing but giving the rank up can end it. Not enforced by "threading" and "sequential".
+  std::optional<double> task_timeout_seconds = {};
+  /// Memory of one executor process, in bytes. Not enforced where tasks run in the rank's own process.
+  std::optional<std::uint64_t> memory_limit_bytes = {};
 };
 
 namespace detail {
@@ -114,6 +126,46 @@ class ResultCollector<void> final : public ResultSink {
   RunningCall* call_;
 };
 
+/// Keeps failures beside results, so that the call goes on.
+template <class R>
+class OutcomeCollector final : public ResultSink {
+ public:
+  explicit OutcomeCollector(RunningCall& call) : call_(&call) {}
+
+  void expect_one_more() { outcomes_.emplace_back(); }
+  void store(std::size_t index, std::shared_ptr<void> result) override {
+    if constexpr (std::is_void_v<R>) {
+      outcomes_[index].emplace();
+    } else {
+      outcomes_[index].emplace(std::move(*static_cast<R*>(result.get())));
+    }
+    call_->note_finished();
+  }
+  void load(std::size_t index, PayloadReader& result) override {
+    if constexpr (std::is_void_v<R>) {
+      outcomes_[index].emplace();
+    } else {
+      outcomes_[index].emplace(joblib_mpi::load<R>(result));
+    }
+    call_->note_finished();
+  }
+  void fail(std::size_t index, std::exception_ptr error) override {
+    outcomes_[index].emplace(std::move(error));
+    call_->note_finished();
+  }
+
+  [[nodiscard]] std::vector<Outcome<R>> take() {
+    std::vector<Outcome<R>> outcomes;
+    outcomes.reserve(outcomes_.size());
+    for (std::optional<Outcome<R>>& outcome : outcomes_) outcomes.push_back(std::move(*outcome));
+    return outcomes;
+  }
+
+ private:
+  RunningCall* call_;
+  std::deque<std::optional<Outcome<R>>> outcomes_;
+};
+
 }  // namespace detail
 
 /// Runs delayed calls and gives their results in the order of the calls. As `joblib.Parallel`.
@@ -128,12 +180,28 @@ class Parallel {
   /// as its own type and as `TaskFailure`. Throws UsageError for options that cannot be, TimeoutError as asked for.
   template <std::ranges::input_range Calls>
   auto operator()(Calls&& calls) const {
-    using R = typename std::remove_cvref_t<std::ranges::range_reference_t<Calls>>::result_type;
+    return run<detail::ResultCollector<ResultOf<Calls>>>(std::forward<Calls>(calls));
+  }
+
+  /// The same, but all tasks run whatever becomes of the others: a `std::vector<Outcome<R>>` with a result or an
+  /// exception for each call, in their order. As `on_error="return"` in Python. Throws UsageError and TimeoutError
+  /// only, and what the range throws.
+  template <std::ranges::input_range Calls>
+  auto outcomes(Calls&& calls) const {
+    return run<detail::OutcomeCollector<ResultOf<Calls>>>(std::forward<Calls>(calls));
+  }
+
+ private:
+  template <class Calls>
+  using ResultOf = typename std::remove_cvref_t<std::ranges::range_reference_t<Calls>>::result_type;
+
+  template <class Collector, class Calls>
+  auto run(Calls&& calls) const {
     std::optional<std::size_t> total;
     if constexpr (std::ranges::sized_range<Calls>) total = static_cast<std::size_t>(std::ranges::size(calls));
 
     detail::RunningCall call(options_, total);
-    detail::ResultCollector<R> results(call);
+    Collector results(call);
     const detail::RunningCall::Started started(call, results);
     std::size_t index = 0;
     for (auto&& delayed_call : calls) {
@@ -145,7 +213,6 @@ class Parallel {
     return results.take();
   }
 
- private:
   ParallelOptions options_;
 };
 

@@ -2,23 +2,30 @@
 
 #include <joblib_mpi/backend.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 
 namespace joblib_mpi {
 
+/// Each as in ParallelOptions.
 struct ParallelConfigOptions {
   std::optional<std::string> backend = {};
   std::optional<int> n_jobs = {};
   std::optional<int> verbose = {};
+  std::optional<unsigned> retries = {};
+  std::optional<bool> retry_exceptions = {};
+  std::optional<double> task_timeout_seconds = {};
+  std::optional<std::uint64_t> memory_limit_bytes = {};
 };
 
 /// Changes the defaults of every `Parallel` that this thread makes while the object lives. Nests: what the inner one
 /// leaves out comes from the outer. As `joblib.parallel_config`, whose `with` block is the object's scope.
 class [[nodiscard]] parallel_config {
  public:
-  /// Throws UsageError for an unknown backend, naming the known ones, and for `n_jobs == 0`.
+  /// Throws UsageError for an unknown backend, naming the known ones, for `n_jobs == 0`, and for a time limit that is
+  /// not above 0.
   explicit parallel_config(ParallelConfigOptions options);
   parallel_config(const parallel_config&) = delete;
   parallel_config& operator=(const parallel_config&) = delete;
@@ -33,7 +40,13 @@ struct ActiveConfig {
   std::shared_ptr<Backend> backend;
   std::optional<int> n_jobs = {};
   std::optional<int> verbose = {};
+  std::optional<unsigned> retries = {};
+  std::optional<bool> retry_exceptions = {};
+  std::optional<double> task_timeout_seconds = {};
+  std::optional<std::uint64_t> memory_limit_bytes = {};
 };
+/// Throws UsageError for a limit that is not above 0; no limit at all is none.
+void require_time_limit(std::optional<double> task_timeout_seconds);
 /// What applies to this thread now; the backend is never null.
 [[nodiscard]] ActiveConfig active_config();
 

@@ -11,12 +11,16 @@ namespace joblib_mpi {
 
 class MpiBackend::Call final : public BackendCall {
  public:
-  Call(MpiBackend& backend, CoordinatorDriver& driver, int n_jobs, ResultSink& sink)
+  Call(MpiBackend& backend, CoordinatorDriver& driver, const CallRequest& request, ResultSink& sink)
       : backend_(&backend),
         driver_(&driver),
         sink_(&sink),
         connection_(backend.connection_),
-        id_(driver.start_call({.max_running = static_cast<std::size_t>(n_jobs)}, inbox_)) {
+        id_(driver.start_call({.max_running = static_cast<std::size_t>(request.n_jobs),
+                               .retries = request.retries,
+                               .retry_exceptions = request.retry_exceptions,
+                               .limits = {request.task_timeout_seconds, request.memory_limit_bytes}},
+                              inbox_)) {
     ++connection_->calls;  // start_call holds the lock
   }
 
@@ -65,16 +69,26 @@ class MpiBackend::Call final : public BackendCall {
   void deliver(const FinishedTask& task) {
     PayloadReader reader(task.result);
     try {
-      if (task.ending == TaskEnding::returned) {
-        sink_->load(task.ticket, reader);
-      } else {
-        const int rank = task.worker.value;
-        sink_->fail(task.ticket,
-                    load_exception(reader, rank, backend_->ranks_.hosts.at(static_cast<std::size_t>(rank))));
-      }
-    } catch (const SerializationError&) {
+      task.ending == TaskEnding::returned ? sink_->load(task.ticket, reader)
+                                          : sink_->fail(task.ticket, error_of(task, reader));
+    } catch (...) {  // whatever the bytes do to who reads them is this task's failure
       sink_->fail(task.ticket, std::current_exception());
     }
+  }
+
+  [[nodiscard]] std::exception_ptr error_of(const FinishedTask& task, PayloadReader& reader) const {
+    const int rank = task.worker.value;
+    const std::string& host = backend_->ranks_.hosts.at(static_cast<std::size_t>(rank));
+    if (task.ending == TaskEnding::raised) return load_exception(reader, rank, host);
+    const ByteView reason = reader.read_bytes(reader.remaining_bytes());
+    LostTask lost{.number = task.ticket,
+                  .function = task.name,
+                  .rank = rank,
+                  .host = host,
+                  .attempts = task.attempts,
+                  .reason = {reinterpret_cast<const char*>(reason.data()), reason.size()}};
+    if (task.ending == TaskEnding::timed_out) return std::make_exception_ptr(TaskTimeoutError(std::move(lost)));
+    return std::make_exception_ptr(WorkerLostError(std::move(lost)));
   }
 
   MpiBackend* backend_;
@@ -112,8 +126,8 @@ int MpiBackend::effective_n_jobs(int n_jobs) const {
   return std::min(count_n_jobs(n_jobs, workers()), std::max(workers(), 1));
 }
 
-std::unique_ptr<BackendCall> MpiBackend::start_call(int n_jobs, ResultSink& sink) {
-  if (workers() == 0) return SequentialBackend().start_call(n_jobs, sink);
+std::unique_ptr<BackendCall> MpiBackend::start_call(const CallRequest& request, ResultSink& sink) {
+  if (workers() == 0) return SequentialBackend().start_call(request, sink);
   if (!ranks_.any_thread_may_call_mpi && std::this_thread::get_id() != ranks_.session_thread) {
     throw UsageError(
         "Parallel on backend \"mpi\" was called from a second thread, but MPI was initialised for one thread only: "
@@ -123,7 +137,7 @@ std::unique_ptr<BackendCall> MpiBackend::start_call(int n_jobs, ResultSink& sink
   if (connection_->driver == nullptr) {
     throw UsageError("backend \"mpi\" is used after its session has ended: make the call inside MpiSession::run");
   }
-  return std::make_unique<Call>(*this, *connection_->driver, n_jobs, sink);
+  return std::make_unique<Call>(*this, *connection_->driver, request, sink);
 }
 
 std::shared_ptr<const ObjectId> MpiBackend::share(Payload value) {

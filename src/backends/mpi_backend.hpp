@@ -29,7 +29,7 @@ class MpiBackend final : public Backend {
   /// At most the number of worker ranks. Without any, tasks run on rank 0; a warning says so, once.
   [[nodiscard]] int effective_n_jobs(int n_jobs) const override;
   [[nodiscard]] int default_n_jobs() const noexcept override { return -1; }
-  [[nodiscard]] std::unique_ptr<BackendCall> start_call(int n_jobs, ResultSink& sink) override;
+  [[nodiscard]] std::unique_ptr<BackendCall> start_call(const CallRequest& request, ResultSink& sink) override;
   [[nodiscard]] std::shared_ptr<const ObjectId> share(Payload value) override;
   [[nodiscard]] bool in_process() const noexcept override { return workers() == 0; }
 

@@ -14,13 +14,19 @@ struct HereOutcome {
   std::exception_ptr error;
 };
 
-inline HereOutcome run_here(Task& task) {
+/// Runs the task, and again if it raises, as often as `request` allows and its arguments bear.
+inline HereOutcome run_here(Task& task, const CallRequest& request) {
   const detail::TaskScope scope;
-  try {
-    return {task.run(), nullptr};
-  } catch (...) {
-    return {nullptr, std::current_exception()};
+  const unsigned attempts = request.retry_exceptions && task.can_run_again() ? 1 + request.retries : 1;
+  HereOutcome outcome;
+  for (unsigned attempt = 0; attempt < attempts; ++attempt) {
+    try {
+      return {task.run(), nullptr};
+    } catch (...) {
+      outcome.error = std::current_exception();
+    }
   }
+  return outcome;
 }
 
 inline void deliver(HereOutcome outcome, std::size_t index, ResultSink& sink) {

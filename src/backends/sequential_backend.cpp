@@ -10,7 +10,7 @@ namespace {
 
 class SequentialCall final : public BackendCall {
  public:
-  explicit SequentialCall(ResultSink& sink) : sink_(&sink) {}
+  SequentialCall(const CallRequest& request, ResultSink& sink) : request_(request), sink_(&sink) {}
 
   void submit(std::size_t index, Task& task) override { tasks_.push_back({index, task.move_to_heap()}); }
 
@@ -18,7 +18,7 @@ class SequentialCall final : public BackendCall {
     assert(!tasks_.empty());
     const auto [index, task] = std::move(tasks_.front());
     tasks_.pop_front();
-    deliver(run_here(*task), index, *sink_);
+    deliver(run_here(*task, request_), index, *sink_);
     return true;
   }
 
@@ -27,6 +27,7 @@ class SequentialCall final : public BackendCall {
     std::size_t index;
     std::unique_ptr<Task> task;
   };
+  CallRequest request_;
   ResultSink* sink_;
   std::deque<Waiting> tasks_;
 };
@@ -38,8 +39,8 @@ int SequentialBackend::effective_n_jobs(int n_jobs) const {
   return 1;
 }
 
-std::unique_ptr<BackendCall> SequentialBackend::start_call(int, ResultSink& sink) {
-  return std::make_unique<SequentialCall>(sink);
+std::unique_ptr<BackendCall> SequentialBackend::start_call(const CallRequest& request, ResultSink& sink) {
+  return std::make_unique<SequentialCall>(request, sink);
 }
 
 }  // namespace joblib_mpi

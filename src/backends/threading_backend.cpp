@@ -14,8 +14,8 @@ namespace {
 
 class ThreadingCall final : public BackendCall {
  public:
-  ThreadingCall(int n_jobs, ResultSink& sink) : sink_(&sink) {
-    for (int thread = 0; thread < n_jobs; ++thread) threads_.emplace_back([this] { work(); });
+  ThreadingCall(const CallRequest& request, ResultSink& sink) : request_(request), sink_(&sink) {
+    for (int thread = 0; thread < request.n_jobs; ++thread) threads_.emplace_back([this] { work(); });
   }
 
   /// Waits for the tasks that run; those that have not started are dropped.
@@ -71,13 +71,14 @@ class ThreadingCall final : public BackendCall {
       const Waiting next = std::move(waiting_.front());
       waiting_.pop_front();
       lock.unlock();
-      HereOutcome outcome = run_here(*next.task);
+      HereOutcome outcome = run_here(*next.task, request_);
       lock.lock();
       done_.push_back({next.index, std::move(outcome)});
       task_done_.notify_one();
     }
   }
 
+  const CallRequest request_;
   ResultSink* sink_;
   std::mutex mutex_;
   std::condition_variable task_added_;
@@ -101,8 +102,8 @@ int ThreadingBackend::effective_n_jobs(int n_jobs) const {
   return count_n_jobs(n_jobs, usable_cores());
 }
 
-std::unique_ptr<BackendCall> ThreadingBackend::start_call(int n_jobs, ResultSink& sink) {
-  return std::make_unique<ThreadingCall>(n_jobs, sink);
+std::unique_ptr<BackendCall> ThreadingBackend::start_call(const CallRequest& request, ResultSink& sink) {
+  return std::make_unique<ThreadingCall>(request, sink);
 }
 
 }  // namespace joblib_mpi

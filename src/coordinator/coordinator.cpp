@@ -2,10 +2,18 @@
 
 #include "protocol/wire_format.hpp"
 
+#include <cstdio>
 #include <utility>
 
 namespace joblib_mpi {
 namespace {
+
+/// "2.5" of 2.5 s.
+std::string in_words(double seconds) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", seconds);
+  return text;
+}
 
 constexpr std::size_t most_bytes_per_shared_frame = 3072;  // so that the frame stays one eager message
 
@@ -16,22 +24,27 @@ Coordinator::Coordinator(Transport& transport, ObjectStore& store, const Setting
       store_(&store),
       tasks_per_message_(settings.tasks_per_message),
       scheduler_({settings.prefetch_seconds, settings.max_credits}),
-      lines_(static_cast<std::size_t>(transport.size())) {
+      lines_(static_cast<std::size_t>(transport.size())),
+      heartbeat_(settings, transport.size() - 1) {
   for (int rank = 1; rank < transport.size(); ++rank) tell_scheduler(event::WorkerJoined{WorkerId{rank}});
 }
 
 CallId Coordinator::start_call(const CallOptions& options, CompletionSink& sink) {
   const CallId call{++calls_started_};
-  calls_.emplace(call, &sink);
-  tell_scheduler(event::CallStarted{call, options.max_running});
+  calls_.emplace(call, Call{&sink, options.limits});
+  tell_scheduler(event::CallStarted{call, options.max_running, options.retries, options.retry_exceptions});
   return call;
 }
 
 void Coordinator::submit(CallId call, TaskRequest request) {
   const auto found = calls_.find(call);
   if (found == calls_.end()) return;  // another thread has ended it meanwhile
+  const auto& [sink, limits] = found->second;
   for (const ObjectId object : request.objects) ++objects_.at(object).users;
-  const TaskId task = tasks_.add({found->second, call, std::move(request), {}});
+  const TaskId task = tasks_.add({sink,
+                                  request.ticket,
+                                  std::move(request.name),
+                                  {TaskId{}, call, limits, std::move(request.objects), std::move(request.arguments)}});
   tell_scheduler(event::TaskSubmitted{task, call});
 }
 
@@ -43,6 +56,12 @@ void Coordinator::end_call(CallId call) {
 ObjectId Coordinator::share(Payload value) {
   const ObjectId object{++objects_shared_};
   objects_.emplace(object, SharedObject{});
+  if (broadcasts_ended_) {
+    to_worker::ObjectContent content{object, std::move(value)};
+    tell_all(content);
+    unpublished_.push_back({object, std::move(content.value)});
+    return object;
+  }
   to_worker::ShareObject announcement{object, {value.head.size()}};
   for (const SharedBytes& part : value.parts) announcement.part_bytes.push_back(part.size());
   tell_all(announcement);
@@ -65,19 +84,71 @@ void Coordinator::drop_unused(ObjectId object, const SharedObject& state) {
 
 bool Coordinator::progress(Outlook outlook) {
   bool active = flush(outlook);
-  if (const std::optional<ArrivedFrame> arrived = transport_->receive()) {
+  const std::vector<int> found_dead = transport_->take_lost_ranks();
+  for (const int rank : found_dead) lose(WorkerId{rank}, "was found dead by MPI");
+  if (take_arrived() || !found_dead.empty()) {
     active = true;
-    for (FrameReader reader(arrived->frame); !reader.at_end();) {
-      std::visit([&](auto&& message) { handle(WorkerId{arrived->source}, std::forward<decltype(message)>(message)); },
-                 reader.next_to_coordinator());
-    }
     flush(outlook);
   }
   store_->progress();
   return active;
 }
 
-void Coordinator::stop_workers(const to_worker::Stop& stop) {
+bool Coordinator::take_arrived() {
+  const std::optional<ArrivedFrame> arrived = transport_->receive();
+  if (!arrived) return false;
+  const WorkerId worker{arrived->source};
+  if (line(worker).lost) return true;
+  heartbeat_.heard_from(worker);
+  for (FrameReader reader(arrived->frame); !reader.at_end();) {
+    std::visit([&](auto&& message) { handle(worker, std::forward<decltype(message)>(message)); },
+               reader.next_to_coordinator());
+  }
+  for (const StuckTask& stuck : std::exchange(stuck_, {})) {
+    const TaskTable::Entry* entry = tasks_.find(stuck.task);
+    if (entry == nullptr || !entry->held || entry->worker != stuck.worker) continue;
+    timed_out_ = stuck.task;
+    lose(stuck.worker, "a task ran longer than its time limit of " + in_words(entry->message.limits.seconds) +
+                           " s and cannot be interrupted in the rank's own process");
+    timed_out_.reset();
+  }
+  return true;
+}
+
+void Coordinator::check_workers(Heartbeat::TimePoint now) {
+  if (heartbeat_.anyone_overdue(now)) {
+    while (take_arrived()) {  // the answer may be there
+    }
+  }
+  const auto [to_ask, overdue] = heartbeat_.look(now);
+  for (const WorkerId worker : to_ask) tell(worker, to_worker::Ping{});
+  for (const auto& [worker, silent_for, started] : overdue) {
+    lose(worker, (started ? "did not answer for " : "did not begin to serve within ") + in_words(silent_for) + " s");
+  }
+  flush(Outlook::nothing_known);
+}
+
+void Coordinator::lose(WorkerId worker, std::string reason) {
+  WorkerLine& line = this->line(worker);
+  if (line.lost) return;
+  heartbeat_.forget(worker);
+  transport_->give_up(worker.value);
+  line = {.serving = false, .lost = true};
+  std::erase(unflushed_, worker);
+  end_broadcasts();
+  lost_workers_.push_back({worker, std::move(reason), tasks_.count_of(worker)});
+  tell_scheduler(event::WorkerLost{worker});
+  if (tell_of_loss_) tell_of_loss_(lost_workers_.back());
+}
+
+void Coordinator::end_broadcasts() {
+  if (std::exchange(broadcasts_ended_, true)) return;
+  (void)store_->end_broadcasts();
+  tell_all(to_worker::BroadcastsEnded{});
+}
+
+void Coordinator::stop_workers(to_worker::Stop stop) {
+  stop.ranks_lost = !lost_workers_.empty();
   tell_all(stop);
   flush(Outlook::nothing_known);
 }
@@ -87,7 +158,7 @@ std::vector<ServingWorker> Coordinator::serving_workers() const {
   for (int rank = 1; rank < transport_->size(); ++rank) {
     if (!line(WorkerId{rank}).serving) continue;
     const TaskTable::Entry* task = tasks_.any_of(WorkerId{rank});
-    serving.push_back({WorkerId{rank}, task == nullptr ? "" : task->request.name});
+    serving.push_back({WorkerId{rank}, task == nullptr ? "" : task->name});
   }
   return serving;
 }
@@ -103,22 +174,37 @@ void Coordinator::tell_scheduler(const SchedulerEvent& event) {
 void Coordinator::perform(const action::Assign& action) {
   TaskTable::Entry& entry = tasks_.at(action.task);
   entry.worker = action.worker;
-  append(frame_for_task(action.worker),
-         to_worker::RunTask{action.task, entry.call, {}, entry.request.objects, std::move(entry.request.arguments)});
+  entry.held = true;
+  ++entry.attempts;
+  append(frame_for_task(action.worker), entry.message);
   if (!can_wait(line(action.worker))) urgent_ = true;
 }
 
 void Coordinator::perform(const action::Complete& action) {
+  complete(tasks_.at(action.task), finishing_->ending, std::move(finishing_->result));
+}
+
+void Coordinator::perform(const action::GiveUp& action) {
   TaskTable::Entry& entry = tasks_.at(action.task);
+  if (entry.held && entry.worker == lost_workers_.back().worker) --lost_workers_.back().tasks_again;
+  Payload result;
+  const std::string how = how_lost(entry);
+  PayloadWriter(result).write_bytes(how.data(), how.size());
+  complete(entry, timed_out_ == action.task ? TaskEnding::timed_out : TaskEnding::lost, std::move(result));
+}
+
+std::string Coordinator::how_lost(const TaskTable::Entry& entry) const {
+  const LostWorker& last = lost_workers_.back();
+  if (scheduler_.workers() > 0 || timed_out_ == entry.message.task) return "the rank was lost (" + last.reason + ")";
+  return "no worker is left; the last one, rank " + std::to_string(last.worker.value) + ", was lost (" + last.reason +
+         ")";
+}
+
+void Coordinator::complete(TaskTable::Entry& entry, TaskEnding ending, Payload result) {
   CompletionSink* sink = entry.sink;
-  FinishedTask finished{entry.call,
-                        entry.request.ticket,
-                        finishing_from_,
-                        finishing_->ending,
-                        1,
-                        std::move(entry.request.name),
-                        std::move(finishing_->result)};
-  remove(action.task);
+  FinishedTask finished{entry.message.call, entry.ticket,          entry.worker,     ending,
+                        entry.attempts,     std::move(entry.name), std::move(result)};
+  remove(entry.message.task);
   sink->finished(std::move(finished));
 }
 
@@ -131,7 +217,7 @@ void Coordinator::perform(const action::CancelCall& action) {
 }
 
 void Coordinator::remove(TaskId task) {
-  for (const ObjectId object : tasks_.at(task).request.objects) {
+  for (const ObjectId object : tasks_.at(task).message.objects) {
     SharedObject& state = objects_.at(object);
     --state.users;
     drop_unused(object, state);
@@ -139,12 +225,29 @@ void Coordinator::remove(TaskId task) {
   tasks_.remove(task);
 }
 
+void Coordinator::handle(WorkerId worker, const to_coordinator::Hello& message) {
+  heartbeat_.has_started(worker, message.answers_during_tasks);
+}
+
 void Coordinator::handle(WorkerId worker, to_coordinator::TaskFinished&& message) {
+  TaskTable::Entry* entry = tasks_.find(message.task);
+  if (entry == nullptr || !entry->held || entry->worker != worker) return;
+  entry->held = false;
   finishing_ = &message;
-  finishing_from_ = worker;
-  --line(worker).tasks_sent;
-  tell_scheduler(event::TaskFinished{message.task, message.seconds});
+  if (--line(worker).tasks_sent == 0) heartbeat_.set_busy(worker, false);
+  tell_scheduler(event::TaskFinished{message.task, message.seconds, message.ending});
   finishing_ = nullptr;
+}
+
+void Coordinator::handle(WorkerId worker, const to_coordinator::ObjectsMissing& message) {
+  for (const ObjectId object : message.objects) {
+    const auto value = store_->find(object);
+    if (value) tell(worker, to_worker::ObjectContent{object, *value});  // otherwise it is dropped already
+  }
+}
+
+void Coordinator::handle(WorkerId worker, const to_coordinator::Stuck& message) {
+  stuck_.push_back({worker, message.task});
 }
 
 void Coordinator::handle(WorkerId worker, const to_coordinator::Goodbye&) {
@@ -176,7 +279,9 @@ void Coordinator::tell(WorkerId worker, Message&& message) {
 
 template <class Message>
 void Coordinator::tell_all(const Message& message) {
-  for (int rank = 1; rank < transport_->size(); ++rank) tell(WorkerId{rank}, message);
+  for (int rank = 1; rank < transport_->size(); ++rank) {
+    if (!line(WorkerId{rank}).lost) tell(WorkerId{rank}, message);
+  }
 }
 
 bool Coordinator::can_wait(const WorkerLine& line) const {
@@ -194,12 +299,16 @@ bool Coordinator::flush(Outlook outlook) {
     for (Frame& frame : line.frames) transport_->send(worker.value, frame);
     line.frames.resize(1);  // its memory is used again
     line.tasks_sent += std::exchange(line.tasks_in_frames, 0);
+    if (line.tasks_sent > 0) heartbeat_.set_busy(worker, true);
     line.tasks_in_last = 0;
     line.unflushed = false;
     return true;
   });
   // Workers take part in a broadcast once they have heard of it, so the announcements above go first.
-  for (Unpublished& object : unpublished_) store_->publish(object.id, std::move(object.value));
+  for (Unpublished& object : unpublished_) {
+    broadcasts_ended_ ? store_->put(object.id, std::move(object.value))
+                      : store_->publish(object.id, std::move(object.value));
+  }
   unpublished_.clear();
   for (const ObjectId object : unused_) store_->drop(object);
   unused_.clear();

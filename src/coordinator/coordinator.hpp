@@ -1,5 +1,7 @@
 #pragma once
 
+#include "coordinator/heartbeat.hpp"
+#include "coordinator/lost_worker.hpp"
 #include "coordinator/task_table.hpp"
 #include "core/settings.hpp"
 #include "protocol/messages.hpp"
@@ -8,6 +10,8 @@
 #include "transport/transport.hpp"
 
 #include <cstddef>
+#include <functional>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -25,7 +29,7 @@ struct CallOptions {
 struct FinishedTask {
   CallId call;
   std::uint64_t ticket;  ///< of its TaskRequest
-  WorkerId worker;       ///< of the last attempt
+  WorkerId worker;       ///< of the last attempt; 0 if there was none
   TaskEnding ending;     ///< never `cancelled`
   unsigned attempts;
   std::string name;  ///< of its TaskRequest
@@ -47,7 +51,11 @@ class CompletionSink {
 
 /// Rank 0's loop: tells the scheduler what happens, and does what it decides, by messages to the workers.
 ///
-/// Not thread-safe. Only `progress` and `stop_workers` use the transport and the store; the others note what is wanted.
+/// Not thread-safe. Only `progress`, `check_workers`, `lose` and `stop_workers` use the transport and the store; the
+/// others note what is wanted.
+///
+/// Broadcasts wait for all ranks, so after the first loss there are none: objects that a worker lacks are sent to it
+/// alone. Nothing is ever sent to a lost worker, and nothing is taken from it.
 class Coordinator {
  public:
   Coordinator(Transport& transport, ObjectStore& store, const Settings& settings);
@@ -73,9 +81,18 @@ class Coordinator {
   /// Whether something is decided that should not wait, even with `more_tasks_soon`.
   [[nodiscard]] bool is_urgent() const noexcept { return urgent_; }
 
-  /// Asks all workers to leave.
-  void stop_workers(const to_worker::Stop& stop);
-  /// The workers that have not said Goodbye yet.
+  /// Asks workers for a sign of life where it is time, and gives up those that owe one for too long.
+  void check_workers(Heartbeat::TimePoint now);
+  /// Gives the worker up, dead or not: its tasks run elsewhere, or end as lost. Not from inside a CompletionSink.
+  void lose(WorkerId worker, std::string reason);
+  /// All workers that were lost, first to last.
+  [[nodiscard]] const std::vector<LostWorker>& lost_workers() const noexcept { return lost_workers_; }
+  /// `tell` hears of each loss from whichever thread drives the coordinator.
+  void on_worker_lost(std::function<void(const LostWorker&)> tell) { tell_of_loss_ = std::move(tell); }
+
+  /// Asks all workers that are not lost to leave; says in `stop` whether some are.
+  void stop_workers(to_worker::Stop stop);
+  /// The workers that are not lost and have not said Goodbye yet.
   [[nodiscard]] std::vector<ServingWorker> serving_workers() const;
   /// Whether nothing is under way any more.
   [[nodiscard]] bool quiet() const { return transport_->quiet(); }
@@ -84,12 +101,17 @@ class Coordinator {
  private:
   /// Frames on their way to one worker with the next flush.
   struct WorkerLine {
-    std::vector<Frame> frames;
+    std::vector<Frame> frames = {};
     std::size_t tasks_in_last = 0;
     std::size_t tasks_in_frames = 0;
     std::size_t tasks_sent = 0;  // and not finished
     bool unflushed = false;
     bool serving = true;
+    bool lost = false;
+  };
+  struct Call {
+    CompletionSink* sink;
+    TaskLimits limits;
   };
   struct SharedObject {
     std::size_t users = 0;  // unfinished tasks that name it
@@ -103,10 +125,19 @@ class Coordinator {
   void tell_scheduler(const SchedulerEvent& event);
   void perform(const action::Assign& action);
   void perform(const action::Complete& action);
+  void perform(const action::GiveUp& action);
   void perform(const action::Discard& action);
   void perform(const action::CancelCall& action);
+  bool take_arrived();
+  void handle(WorkerId worker, const to_coordinator::Hello& message);
   void handle(WorkerId worker, to_coordinator::TaskFinished&& message);
+  void handle(WorkerId worker, const to_coordinator::ObjectsMissing& message);
+  void handle(WorkerId, const to_coordinator::Pong&) {}
+  void handle(WorkerId worker, const to_coordinator::Stuck& message);
   void handle(WorkerId worker, const to_coordinator::Goodbye& message);
+  void complete(TaskTable::Entry& entry, TaskEnding ending, Payload result);
+  [[nodiscard]] std::string how_lost(const TaskTable::Entry& entry) const;
+  void end_broadcasts();
   void remove(TaskId task);
   void drop_unused(ObjectId object, const SharedObject& state);
 
@@ -128,14 +159,24 @@ class Coordinator {
 
   TaskTable tasks_;
   to_coordinator::TaskFinished* finishing_ = nullptr;  // the message that the scheduler hears of just now
-  WorkerId finishing_from_;
-  std::unordered_map<CallId, CompletionSink*> calls_;
+  std::unordered_map<CallId, Call> calls_;
   std::unordered_map<ObjectId, SharedObject> objects_;
   std::vector<WorkerLine> lines_;  // by rank; rank 0's is unused
   std::vector<WorkerId> unflushed_;
   bool urgent_ = false;
   std::vector<Unpublished> unpublished_;
   std::vector<ObjectId> unused_;  // to be forgotten by the store
+  bool broadcasts_ended_ = false;
+
+  Heartbeat heartbeat_;
+  struct StuckTask {
+    WorkerId worker;
+    TaskId task;
+  };
+  std::vector<StuckTask> stuck_;     // workers are lost once their messages are no longer being read
+  std::optional<TaskId> timed_out_;  // what the worker that is being lost was running, if it is known
+  std::vector<LostWorker> lost_workers_;
+  std::function<void(const LostWorker&)> tell_of_loss_;
   std::uint64_t calls_started_ = 0;
   std::uint64_t objects_shared_ = 0;
 };

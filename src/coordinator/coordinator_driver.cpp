@@ -29,9 +29,14 @@ void CoordinatorDriver::drop(ObjectId object) {
   coordinator_->drop(object);
 }
 
+bool CoordinatorDriver::take_turn(Coordinator::Outlook outlook) {
+  if (++turns_ % turns_between_checks_ == 0) coordinator_->check_workers(Clock::now());
+  return coordinator_->progress(outlook);
+}
+
 bool CoordinatorDriver::drive() {
   const std::lock_guard lock(mutex_);
-  return coordinator_->progress();
+  return take_turn();
 }
 
 void CoordinatorDriver::submit_and_drive(CallId call, TaskRequest request) {
@@ -40,7 +45,7 @@ void CoordinatorDriver::submit_and_drive(CallId call, TaskRequest request) {
   const std::lock_guard lock(mutex_);
   coordinator_->submit(call, std::move(request));
   if (coordinator_->is_urgent() || ++submitted_ % tasks_between_turns == 0) {
-    coordinator_->progress(Coordinator::Outlook::more_tasks_soon);
+    take_turn(Coordinator::Outlook::more_tasks_soon);
   }
 }
 
@@ -51,7 +56,7 @@ bool CoordinatorDriver::wait(ResultInbox& inbox, std::vector<FinishedTask>& resu
     bool active = false;
     {
       const std::lock_guard lock(mutex_);
-      active = coordinator_->progress();
+      active = take_turn();
       if (!inbox.tasks_.empty()) {
         std::swap(inbox.tasks_, results);
         return true;
@@ -75,7 +80,7 @@ std::vector<ServingWorker> CoordinatorDriver::stop_workers(const to_worker::Stop
     std::vector<ServingWorker> serving;
     {
       const std::lock_guard lock(mutex_);
-      active = coordinator_->progress();
+      active = take_turn();
       serving = coordinator_->serving_workers();
       if (serving.empty() && coordinator_->quiet()) return {};
     }

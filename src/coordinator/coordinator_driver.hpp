@@ -4,6 +4,7 @@
 #include "core/idle_waiter.hpp"
 #include "core/settings.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <mutex>
 #include <optional>
@@ -28,7 +29,10 @@ class CoordinatorDriver {
   using Clock = std::chrono::steady_clock;
 
   CoordinatorDriver(Coordinator& coordinator, const Settings& settings, bool has_own_core)
-      : coordinator_(&coordinator), settings_(settings), has_own_core_(has_own_core) {}
+      : coordinator_(&coordinator),
+        settings_(settings),
+        has_own_core_(has_own_core),
+        turns_between_checks_(turns_between_checks(settings)) {}
 
   // From any thread. None of these waits or makes an MPI call: `drive` does what they ask for.
   [[nodiscard]] CallId start_call(const CallOptions& options, CompletionSink& sink);
@@ -50,10 +54,20 @@ class CoordinatorDriver {
   [[nodiscard]] std::vector<ServingWorker> stop_workers(const to_worker::Stop& stop, double seconds);
 
  private:
+  /// Workers are checked once in so many turns, so that a turn need not read the clock, and even if each turn waits as
+  /// long as it may, sixteen times per heartbeat.
+  [[nodiscard]] static unsigned turns_between_checks(const Settings& settings) {
+    return static_cast<unsigned>(std::clamp(settings.heartbeat_seconds / 16 / settings.max_sleep_seconds, 1.0, 64.0));
+  }
+  /// One turn. The lock must be held.
+  bool take_turn(Coordinator::Outlook outlook = Coordinator::Outlook::nothing_known);
+
   std::mutex mutex_;
   Coordinator* coordinator_;
   const Settings settings_;
   const bool has_own_core_;
+  const unsigned turns_between_checks_;
+  unsigned turns_ = 0;
   unsigned submitted_ = 0;
 };
 

@@ -1,8 +1,10 @@
 #pragma once
 
+#include "protocol/messages.hpp"
 #include <joblib_mpi/ids.hpp>
 #include <joblib_mpi/payload.hpp>
 
+#include <algorithm>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
@@ -26,30 +28,44 @@ class TaskTable {
  public:
   struct Entry {
     CompletionSink* sink;
-    CallId call;
-    TaskRequest request;  // without the arguments once they are sent
-    WorkerId worker;      // once it is assigned
+    std::uint64_t ticket;
+    std::string name;
+    to_worker::RunTask message;  // kept until the task is complete: it may have to be sent again
+    WorkerId worker{};           // of the last attempt, if any
+    unsigned attempts = 0;
+    bool held = false;  // by that worker
   };
 
-  [[nodiscard]] TaskId add(Entry entry) {
+  /// The id goes into the entry's message.
+  TaskId add(Entry entry) {
     if (free_slots_.empty()) {
       free_slots_.push_back(static_cast<std::uint32_t>(slots_.size()));
       slots_.emplace_back();
     }
-    const std::uint32_t slot = free_slots_.back();
+    const std::uint32_t index = free_slots_.back();
     free_slots_.pop_back();
-    slots_[slot].entry = std::move(entry);
-    slots_[slot].in_use = true;
-    return {slot, slots_[slot].generation};
+    Slot& slot = slots_[index];
+    const TaskId task{index, slot.generation};
+    slot.entry = std::move(entry);
+    slot.entry.message.task = task;
+    slot.in_use = true;
+    return task;
+  }
+
+  /// The task, or nullptr if it is complete.
+  [[nodiscard]] Entry* find(TaskId task) {
+    if (task.slot >= slots_.size()) return nullptr;
+    Slot& slot = slots_[task.slot];
+    return slot.in_use && slot.generation == task.generation ? &slot.entry : nullptr;
   }
 
   [[nodiscard]] Entry& at(TaskId task) {
-    assert(slots_.at(task.slot).generation == task.generation);
+    assert(find(task) != nullptr);
     return slots_[task.slot].entry;
   }
 
   void remove(TaskId task) {
-    at(task).request = {};
+    at(task) = {};
     ++slots_[task.slot].generation;
     slots_[task.slot].in_use = false;
     free_slots_.push_back(task.slot);
@@ -58,9 +74,15 @@ class TaskTable {
   /// A task that the worker holds, or nullptr.
   [[nodiscard]] const Entry* any_of(WorkerId worker) const {
     for (const Slot& slot : slots_) {
-      if (slot.in_use && slot.entry.worker == worker) return &slot.entry;
+      if (slot.in_use && slot.entry.held && slot.entry.worker == worker) return &slot.entry;
     }
     return nullptr;
+  }
+
+  /// How many tasks the worker holds.
+  [[nodiscard]] std::size_t count_of(WorkerId worker) const {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        slots_, [&](const Slot& slot) { return slot.in_use && slot.entry.held && slot.entry.worker == worker; }));
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return slots_.size() - free_slots_.size(); }
@@ -69,7 +91,7 @@ class TaskTable {
   struct Slot {
     std::uint32_t generation = 0;
     bool in_use = false;
-    Entry entry;
+    Entry entry{};
   };
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_slots_;

@@ -31,6 +31,9 @@ Settings settings_from(const EnvironmentLookup& lookup) {
   read<std::size_t>(lookup, "JOBLIB_MPI_MAX_CREDITS", settings.max_credits, 1, 4096);
   read(lookup, "JOBLIB_MPI_PREFETCH_SECONDS", settings.prefetch_seconds, 0.0, 3600.0);
   read(lookup, "JOBLIB_MPI_SHUTDOWN_SECONDS", settings.shutdown_seconds, 0.0, 86400.0);
+  read(lookup, "JOBLIB_MPI_HEARTBEAT_SECONDS", settings.heartbeat_seconds, 0.0, 86400.0);
+  read(lookup, "JOBLIB_MPI_START_SECONDS", settings.start_seconds, 0.0, 86400.0);
+  read(lookup, "JOBLIB_MPI_GRACE_SECONDS", settings.grace_seconds, 0.0, 86400.0);
   read(lookup, "JOBLIB_MPI_SPIN_SECONDS", settings.spin_seconds, 0.0, 3600.0);
   read(lookup, "JOBLIB_MPI_MAX_SLEEP_SECONDS", settings.max_sleep_seconds, 1e-6, 10.0);
   read<std::size_t>(lookup, "JOBLIB_MPI_BROADCAST_CHUNK_BYTES", settings.broadcast_chunk_bytes, 1, 1 << 30);

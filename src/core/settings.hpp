@@ -19,6 +19,14 @@ struct Settings {
   double prefetch_seconds = 0.5e-3;
   /// JOBLIB_MPI_SHUTDOWN_SECONDS: how long rank 0 waits at the end for workers that still run a task.
   double shutdown_seconds = 5.0;
+  /// JOBLIB_MPI_HEARTBEAT_SECONDS: a worker that leaves rank 0 without an answer for so long is given up; 0 is never.
+  /// Chosen, not measured: longer than a busy node or network leaves a process waiting.
+  double heartbeat_seconds = 10.0;
+  /// JOBLIB_MPI_START_SECONDS: the same for a worker that has not begun to serve, whose program may have work of its
+  /// own before. Chosen, not measured.
+  double start_seconds = 60.0;
+  /// JOBLIB_MPI_GRACE_SECONDS: what a task may take beyond its time limit before more is done about it than to ask.
+  double grace_seconds = 0.5;
   /// JOBLIB_MPI_SPIN_SECONDS: how long a rank with a core of its own polls before it yields and then sleeps.
   double spin_seconds = 200e-6;
   /// JOBLIB_MPI_MAX_SLEEP_SECONDS: the longest pause of an idle rank between two looks at its messages.

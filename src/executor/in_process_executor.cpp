@@ -5,15 +5,50 @@
 #include <utility>
 
 namespace joblib_mpi {
+namespace {
+
+/// Gives the agent's lock away, if there is one, until the end of the scope.
+class Unlocked {
+ public:
+  explicit Unlocked(std::mutex* agent) : agent_(agent) {
+    if (agent_ != nullptr) agent_->unlock();
+  }
+  Unlocked(const Unlocked&) = delete;
+  Unlocked& operator=(const Unlocked&) = delete;
+  ~Unlocked() {
+    if (agent_ != nullptr) agent_->lock();
+  }
+
+ private:
+  std::mutex* agent_;
+};
+
+}  // namespace
 
 void InProcessExecutor::start(ExecutorTask task) {
   assert(!finished_);
   Payload result;
-  const auto begin = std::chrono::steady_clock::now();
-  const bool returned = runner_->run(task, result);
-  const std::chrono::duration<double> duration = std::chrono::steady_clock::now() - begin;
+  bool returned = false;
+  std::chrono::duration<double> duration{};
+  running_ = true;
+  {
+    const Unlocked unlocked(agent_);
+    const auto begin = std::chrono::steady_clock::now();
+    returned = runner_->run(task, result);
+    duration = std::chrono::steady_clock::now() - begin;
+  }
+  running_ = false;
+  for (const ObjectId object : std::exchange(forgotten_, {})) runner_->forget(object);
   finished_.emplace(task.task, returned ? TaskEnding::returned : TaskEnding::raised, duration.count(),
                     std::move(result));
+}
+
+void InProcessExecutor::forget(ObjectId object) {
+  if (running_) {
+    forgotten_.push_back(object);  // the runner belongs to the task
+  } else {
+    runner_->forget(object);
+  }
 }
 
 std::optional<ExecutedTask> InProcessExecutor::take_finished() {

@@ -1,6 +1,7 @@
 #include <joblib_mpi/backend_registry.hpp>
 #include <joblib_mpi/parallel_config.hpp>
 
+#include <sstream>
 #include <utility>
 
 namespace joblib_mpi {
@@ -32,12 +33,25 @@ parallel_config::parallel_config(ParallelConfigOptions options) {
     (void)count_n_jobs(*options.n_jobs, 1);
     config.n_jobs = options.n_jobs;
   }
+  detail::require_time_limit(options.task_timeout_seconds);
   if (options.verbose) config.verbose = options.verbose;
+  if (options.retries) config.retries = options.retries;
+  if (options.retry_exceptions) config.retry_exceptions = options.retry_exceptions;
+  if (options.task_timeout_seconds) config.task_timeout_seconds = options.task_timeout_seconds;
+  if (options.memory_limit_bytes) config.memory_limit_bytes = options.memory_limit_bytes;
   outer_ = enter(std::move(config));
 }
 
 parallel_config::~parallel_config() {
   leave(std::move(outer_));
+}
+
+void detail::require_time_limit(std::optional<double> task_timeout_seconds) {
+  if (!task_timeout_seconds || *task_timeout_seconds > 0) return;
+  std::ostringstream value;
+  value << *task_timeout_seconds;
+  throw UsageError("task_timeout_seconds = " + value.str() +
+                   " is no time: give a number of seconds above 0, or leave it out for no limit");
 }
 
 detail::ActiveConfig detail::active_config() {

@@ -17,16 +17,31 @@ constexpr std::size_t tasks_ahead_per_job = 64;
 
 struct Choice {
   std::shared_ptr<Backend> backend;
-  int n_jobs;
+  CallRequest request;
   int verbose;
 };
+
+/// The call's own word, else the config's, else the default.
+template <class T>
+T first_of(const std::optional<T>& asked, const std::optional<T>& configured, T otherwise) {
+  return asked ? *asked : configured.value_or(otherwise);
+}
 
 Choice choose(const ParallelOptions& options) {
   ActiveConfig config = active_config();
   if (options.backend) config.backend = find_backend(*options.backend);
-  const int asked = options.n_jobs ? *options.n_jobs : config.n_jobs.value_or(config.backend->default_n_jobs());
-  const int n_jobs = config.backend->effective_n_jobs(asked);
-  return {std::move(config.backend), n_jobs, options.verbose.value_or(config.verbose.value_or(0))};
+  require_time_limit(options.task_timeout_seconds);
+  const CallRequest defaults;
+  const CallRequest request{
+      .n_jobs =
+          config.backend->effective_n_jobs(first_of(options.n_jobs, config.n_jobs, config.backend->default_n_jobs())),
+      .retries = first_of(options.retries, config.retries, defaults.retries),
+      .retry_exceptions = first_of(options.retry_exceptions, config.retry_exceptions, defaults.retry_exceptions),
+      .task_timeout_seconds =
+          first_of(options.task_timeout_seconds, config.task_timeout_seconds, defaults.task_timeout_seconds),
+      .memory_limit_bytes =
+          first_of(options.memory_limit_bytes, config.memory_limit_bytes, defaults.memory_limit_bytes)};
+  return {std::move(config.backend), request, first_of(options.verbose, config.verbose, 0)};
 }
 
 }  // namespace
@@ -34,13 +49,13 @@ Choice choose(const ParallelOptions& options) {
 struct RunningCall::State {
   State(Choice choice, const ParallelOptions& options, std::optional<std::size_t> total)
       : backend(std::move(choice.backend)),
-        n_jobs(choice.n_jobs),
+        request(choice.request),
         timeout_seconds(options.timeout_seconds),
-        window(options.pre_dispatch.value_or(tasks_ahead_per_job * static_cast<std::size_t>(choice.n_jobs))),
-        progress(choice.verbose, choice.n_jobs, total) {}
+        window(options.pre_dispatch.value_or(tasks_ahead_per_job * static_cast<std::size_t>(choice.request.n_jobs))),
+        progress(choice.verbose, choice.request.n_jobs, total) {}
 
   std::shared_ptr<Backend> backend;
-  int n_jobs;
+  CallRequest request;
   std::optional<double> timeout_seconds;
   DispatchWindow window;
   Progress progress;
@@ -58,7 +73,7 @@ void RunningCall::stop() {
 }
 
 void RunningCall::start(ResultSink& sink) {
-  state_->call = state_->backend->start_call(state_->n_jobs, sink);
+  state_->call = state_->backend->start_call(state_->request, sink);
 }
 
 void RunningCall::submit(std::size_t index, Task& task) {

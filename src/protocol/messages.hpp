@@ -34,14 +34,26 @@ struct ShareObject {
   ObjectId object;
   std::vector<std::uint64_t> part_bytes;
 };
-/// Nobody will name the object again.
+/// A rank is lost, so there are no broadcasts any more: no ShareObject follows, and those under way never end. Answered
+/// by ObjectsMissing.
+struct BroadcastsEnded {};
+/// A whole object, after BroadcastsEnded.
+struct ObjectContent {
+  ObjectId object;
+  Payload value;
+};
+/// Nobody will name the object again. It may never have arrived.
 struct DropObject {
   ObjectId object;
 };
-/// Finish, say Goodbye and leave with `status`. A `failure` is the text of the exception with which rank 0 left.
+/// Answer with Pong, also while a task runs.
+struct Ping {};
+/// Finish, say Goodbye and leave with `status`. A `failure` is the text of the exception with which rank 0 left. Once
+/// `ranks_lost`, nobody may enter a collective: it would wait for the dead.
 struct Stop {
   std::int32_t status;
   std::string failure;
+  bool ranks_lost = false;
 };
 
 }  // namespace to_worker
@@ -49,19 +61,36 @@ struct Stop {
 /// From a worker to rank 0.
 namespace to_coordinator {
 
+/// The first message of a worker. One that does not answer during tasks says nothing while it runs one.
+struct Hello {
+  bool answers_during_tasks;
+};
 struct TaskFinished {
   TaskId task;
   TaskEnding ending;
   double seconds;  ///< that the function took
   Payload result;
 };
+/// Answers BroadcastsEnded: the objects that were announced and are not whole.
+struct ObjectsMissing {
+  std::vector<ObjectId> objects;
+};
+/// Answers Ping; so does every other message.
+struct Pong {};
+/// The task has used up its time, and nothing can stop it but the end of its rank.
+struct Stuck {
+  TaskId task;
+};
 /// The last message of a worker, after Stop.
 struct Goodbye {};
 
 }  // namespace to_coordinator
 
-using MessageToWorker = std::variant<to_worker::RunTask, to_worker::CancelCall, to_worker::ShareObject,
-                                     to_worker::DropObject, to_worker::Stop>;
-using MessageToCoordinator = std::variant<to_coordinator::TaskFinished, to_coordinator::Goodbye>;
+using MessageToWorker =
+    std::variant<to_worker::RunTask, to_worker::CancelCall, to_worker::ShareObject, to_worker::BroadcastsEnded,
+                 to_worker::ObjectContent, to_worker::DropObject, to_worker::Ping, to_worker::Stop>;
+using MessageToCoordinator =
+    std::variant<to_coordinator::Hello, to_coordinator::TaskFinished, to_coordinator::ObjectsMissing,
+                 to_coordinator::Pong, to_coordinator::Stuck, to_coordinator::Goodbye>;
 
 }  // namespace joblib_mpi

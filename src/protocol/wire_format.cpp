@@ -55,11 +55,20 @@ std::size_t payload_bytes(const Payload& payload) {
   return sizeof(std::uint64_t) + payload.head.size() + sizeof(Count);
 }
 
-void write_payload(BodyWriter& writer, Frame& frame, Payload&& payload) {
+void write_head(BodyWriter& writer, const Payload& payload) {
   writer << static_cast<std::uint64_t>(payload.head.size());
   writer.write(payload.head.data(), payload.head.size());
   writer << static_cast<Count>(payload.parts.size());
+}
+
+void write_payload(BodyWriter& writer, Frame& frame, Payload&& payload) {
+  write_head(writer, payload);
   for (SharedBytes& part : payload.parts) frame.parts.push_back(std::move(part));
+}
+
+void write_payload(BodyWriter& writer, Frame& frame, const Payload& payload) {
+  write_head(writer, payload);
+  frame.parts.insert(frame.parts.end(), payload.parts.begin(), payload.parts.end());
 }
 
 template <class List>
@@ -86,18 +95,25 @@ void append_plain(Frame& frame, const Message& message) {
   BodyWriter(frame, 1 + sizeof message) << kind_of<Variant, Message>() << message;
 }
 
+/// A message that says all by its kind.
+template <class Variant, class Message>
+void append_kind(Frame& frame) {
+  static_assert(std::is_empty_v<Message>);
+  BodyWriter(frame, 1) << kind_of<Variant, Message>();
+}
+
 [[noreturn]] void refuse(std::uint8_t kind) {
   throw SerializationError("message of unknown kind " + std::to_string(kind) + ": the ranks run different versions");
 }
 
 }  // namespace
 
-void append(Frame& frame, to_worker::RunTask&& message) {
+void append(Frame& frame, const to_worker::RunTask& message) {
   BodyWriter writer(frame, 1 + sizeof message.task + sizeof message.call + sizeof message.limits +
                                list_bytes(message.objects) + payload_bytes(message.arguments));
   writer << kind_of<MessageToWorker, to_worker::RunTask>() << message.task << message.call << message.limits;
   write_list(writer, message.objects);
-  write_payload(writer, frame, std::move(message.arguments));
+  write_payload(writer, frame, message.arguments);
 }
 
 void append(Frame& frame, const to_worker::CancelCall& message) {
@@ -110,14 +126,33 @@ void append(Frame& frame, const to_worker::ShareObject& message) {
   write_list(writer, message.part_bytes);
 }
 
+void append(Frame& frame, const to_worker::BroadcastsEnded&) {
+  append_kind<MessageToWorker, to_worker::BroadcastsEnded>(frame);
+}
+
+void append(Frame& frame, const to_worker::ObjectContent& message) {
+  BodyWriter writer(frame, 1 + sizeof message.object + payload_bytes(message.value));
+  writer << kind_of<MessageToWorker, to_worker::ObjectContent>() << message.object;
+  write_payload(writer, frame, message.value);
+}
+
 void append(Frame& frame, const to_worker::DropObject& message) {
   append_plain<MessageToWorker>(frame, message);
 }
 
+void append(Frame& frame, const to_worker::Ping&) {
+  append_kind<MessageToWorker, to_worker::Ping>(frame);
+}
+
 void append(Frame& frame, const to_worker::Stop& message) {
-  BodyWriter writer(frame, 1 + sizeof message.status + list_bytes(message.failure));
+  BodyWriter writer(frame, 1 + sizeof message.status + list_bytes(message.failure) + sizeof message.ranks_lost);
   writer << kind_of<MessageToWorker, to_worker::Stop>() << message.status;
   write_list(writer, message.failure);
+  writer << message.ranks_lost;
+}
+
+void append(Frame& frame, const to_coordinator::Hello& message) {
+  append_plain<MessageToCoordinator>(frame, message);
 }
 
 void append(Frame& frame, to_coordinator::TaskFinished&& message) {
@@ -128,8 +163,22 @@ void append(Frame& frame, to_coordinator::TaskFinished&& message) {
   write_payload(writer, frame, std::move(message.result));
 }
 
-void append(Frame& frame, const to_coordinator::Goodbye& message) {
+void append(Frame& frame, const to_coordinator::ObjectsMissing& message) {
+  BodyWriter writer(frame, 1 + list_bytes(message.objects));
+  writer << kind_of<MessageToCoordinator, to_coordinator::ObjectsMissing>();
+  write_list(writer, message.objects);
+}
+
+void append(Frame& frame, const to_coordinator::Pong&) {
+  append_kind<MessageToCoordinator, to_coordinator::Pong>(frame);
+}
+
+void append(Frame& frame, const to_coordinator::Stuck& message) {
   append_plain<MessageToCoordinator>(frame, message);
+}
+
+void append(Frame& frame, const to_coordinator::Goodbye&) {
+  append_kind<MessageToCoordinator, to_coordinator::Goodbye>(frame);
 }
 
 MessageToWorker FrameReader::next_to_worker() {
@@ -152,12 +201,23 @@ MessageToWorker FrameReader::next_to_worker() {
       message.part_bytes = read_list<std::vector<std::uint64_t>>(reader_);
       return message;
     }
+    case kind_of<MessageToWorker, to_worker::BroadcastsEnded>():
+      return to_worker::BroadcastsEnded{};
+    case kind_of<MessageToWorker, to_worker::ObjectContent>(): {
+      to_worker::ObjectContent message;
+      message.object = reader_.read<ObjectId>();
+      message.value = read_payload(reader_);
+      return message;
+    }
     case kind_of<MessageToWorker, to_worker::DropObject>():
       return reader_.read<to_worker::DropObject>();
+    case kind_of<MessageToWorker, to_worker::Ping>():
+      return to_worker::Ping{};
     case kind_of<MessageToWorker, to_worker::Stop>(): {
       to_worker::Stop message;
       message.status = reader_.read<std::int32_t>();
       message.failure = read_list<std::string>(reader_);
+      message.ranks_lost = reader_.read<bool>();
       return message;
     }
     default:
@@ -168,6 +228,8 @@ MessageToWorker FrameReader::next_to_worker() {
 MessageToCoordinator FrameReader::next_to_coordinator() {
   const auto kind = reader_.read<std::uint8_t>();
   switch (kind) {
+    case kind_of<MessageToCoordinator, to_coordinator::Hello>():
+      return reader_.read<to_coordinator::Hello>();
     case kind_of<MessageToCoordinator, to_coordinator::TaskFinished>(): {
       to_coordinator::TaskFinished message;
       message.task = reader_.read<TaskId>();
@@ -176,8 +238,14 @@ MessageToCoordinator FrameReader::next_to_coordinator() {
       message.result = read_payload(reader_);
       return message;
     }
+    case kind_of<MessageToCoordinator, to_coordinator::ObjectsMissing>():
+      return to_coordinator::ObjectsMissing{read_list<std::vector<ObjectId>>(reader_)};
+    case kind_of<MessageToCoordinator, to_coordinator::Pong>():
+      return to_coordinator::Pong{};
+    case kind_of<MessageToCoordinator, to_coordinator::Stuck>():
+      return reader_.read<to_coordinator::Stuck>();
     case kind_of<MessageToCoordinator, to_coordinator::Goodbye>():
-      return reader_.read<to_coordinator::Goodbye>();
+      return to_coordinator::Goodbye{};
     default:
       refuse(kind);
   }

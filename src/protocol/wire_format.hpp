@@ -13,12 +13,20 @@ namespace joblib_mpi {
 /// Each message is its kind (its index in the variant, one byte) and its fields. A payload is its head's size, its
 /// head and the number of its parts, which join the frame's parts and are never copied.
 
-void append(Frame& frame, to_worker::RunTask&& message);
+/// The sender keeps what it needs to send the task again.
+void append(Frame& frame, const to_worker::RunTask& message);
 void append(Frame& frame, const to_worker::CancelCall& message);
 void append(Frame& frame, const to_worker::ShareObject& message);
+void append(Frame& frame, const to_worker::BroadcastsEnded& message);
+void append(Frame& frame, const to_worker::ObjectContent& message);
 void append(Frame& frame, const to_worker::DropObject& message);
+void append(Frame& frame, const to_worker::Ping& message);
 void append(Frame& frame, const to_worker::Stop& message);
+void append(Frame& frame, const to_coordinator::Hello& message);
 void append(Frame& frame, to_coordinator::TaskFinished&& message);
+void append(Frame& frame, const to_coordinator::ObjectsMissing& message);
+void append(Frame& frame, const to_coordinator::Pong& message);
+void append(Frame& frame, const to_coordinator::Stuck& message);
 void append(Frame& frame, const to_coordinator::Goodbye& message);
 
 /// Takes the messages out of a frame, first to last. Throws SerializationError where the bytes are not a message.

@@ -10,13 +10,17 @@ namespace joblib_mpi {
 /// What the scheduler wants done, in this order.
 namespace action {
 
-/// Send the task to the worker.
+/// Send the task to the worker, for the first time or again.
 struct Assign {
   TaskId task;
   WorkerId worker;
 };
-/// Hand the task's result to the call.
+/// Hand what came of the task's last attempt to the call.
 struct Complete {
+  TaskId task;
+};
+/// Tell the call that the task is lost: the worker of its last attempt was, or no worker is left.
+struct GiveUp {
   TaskId task;
 };
 /// Forget the task: it never ran, or its call has ended.
@@ -31,7 +35,8 @@ struct CancelCall {
 
 }  // namespace action
 
-using SchedulerAction = std::variant<action::Assign, action::Complete, action::Discard, action::CancelCall>;
+using SchedulerAction =
+    std::variant<action::Assign, action::Complete, action::GiveUp, action::Discard, action::CancelCall>;
 using SchedulerActions = std::vector<SchedulerAction>;
 
 }  // namespace joblib_mpi

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/task_ending.hpp"
 #include <joblib_mpi/ids.hpp>
 
 #include <cstddef>
@@ -13,28 +14,35 @@ namespace event {
 struct WorkerJoined {
   WorkerId worker;
 };
+/// The worker is gone, and with it what it held.
+struct WorkerLost {
+  WorkerId worker;
+};
 /// A `Parallel` call begins; at most `max_running` workers (at least 1) work for it at a time.
 struct CallStarted {
   CallId call;
   std::size_t max_running;
+  unsigned retries = 0;           ///< attempts after a first one that was lost or timed out
+  bool retry_exceptions = false;  ///< whether they are for one that raised, too
 };
 struct TaskSubmitted {
   TaskId task;
   CallId call;
 };
-/// The worker is done with the task, whatever came of it. `seconds` is the time that its function took.
+/// The worker is done with the task. `seconds` is the time that its function took.
 struct TaskFinished {
   TaskId task;
   double seconds;
+  TaskEnding ending = TaskEnding::returned;
 };
-/// Nobody wants the call's results any more. Its tasks that a worker holds still end with TaskFinished.
+/// Nobody wants the call's results any more. Its tasks that a worker holds still end with TaskFinished or WorkerLost.
 struct CallEnded {
   CallId call;
 };
 
 }  // namespace event
 
-using SchedulerEvent =
-    std::variant<event::WorkerJoined, event::CallStarted, event::TaskSubmitted, event::TaskFinished, event::CallEnded>;
+using SchedulerEvent = std::variant<event::WorkerJoined, event::WorkerLost, event::CallStarted, event::TaskSubmitted,
+                                    event::TaskFinished, event::CallEnded>;
 
 }  // namespace joblib_mpi

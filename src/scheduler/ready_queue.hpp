@@ -7,10 +7,12 @@
 
 namespace joblib_mpi {
 
-/// The tasks of one call that no worker holds yet, first submitted first.
+/// The tasks of one call that no worker holds, first submitted first; those that run again come before all others.
 class ReadyQueue {
  public:
   void push(TaskId task) { tasks_.push_back(task); }
+  void push_front(TaskId task) { tasks_.push_front(task); }
+  [[nodiscard]] TaskId front() const { return tasks_.front(); }
   [[nodiscard]] TaskId pop() {
     const TaskId task = tasks_.front();
     tasks_.pop_front();

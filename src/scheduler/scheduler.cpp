@@ -11,27 +11,62 @@ void Scheduler::handle(const SchedulerEvent& event, SchedulerActions& actions) {
 
 void Scheduler::on(const event::WorkerJoined& event, SchedulerActions& actions) {
   workers_.add(event.worker);
+  all_lost_ = false;
   assign_ready(actions);
 }
 
+void Scheduler::on(const event::WorkerLost& event, SchedulerActions& actions) {
+  if (!workers_.contains(event.worker)) return;
+  // A loss is rare and its cost may grow with the tasks; keeping a list per worker would cost each task.
+  for (auto task = tasks_.rbegin(); task != tasks_.rend(); ++task) {  // each goes in front of those before it
+    if (!task->held || task->worker != event.worker) continue;
+    Call& call = call_of(task->call);
+    release(call, *task);
+    if (call.ended) {
+      actions.push_back(action::Discard{task->id});
+      if (call.holders == 0) forget(call.id);
+    } else if (call.retry.allows_more(task->attempts)) {
+      task->alone = true;
+      run_again(call, *task);
+    } else {
+      actions.push_back(action::GiveUp{task->id});
+    }
+  }
+  workers_.remove(event.worker);
+  all_lost_ = workers_.size() == 0;
+  all_lost_ ? give_up_all(actions) : assign_ready(actions);
+}
+
 void Scheduler::on(const event::CallStarted& event, SchedulerActions&) {
-  calls_.emplace_back(event.call, std::max<std::size_t>(event.max_running, 1),
-                      Credits(options_.prefetch_seconds, options_.max_credits));
+  calls_.push_back({.id = event.call,
+                    .max_running = std::max<std::size_t>(event.max_running, 1),
+                    .retry = {event.retries, event.retry_exceptions},
+                    .credits = Credits(options_.prefetch_seconds, options_.max_credits)});
 }
 
 void Scheduler::on(const event::TaskSubmitted& event, SchedulerActions& actions) {
+  if (all_lost_) {
+    actions.push_back(action::GiveUp{event.task});
+    return;
+  }
+  if (tasks_.size() <= event.task.slot) tasks_.resize(event.task.slot + 1);
+  tasks_[event.task.slot] = {.id = event.task, .call = event.call};
   call_of(event.call).ready.push(event.task);
   assign_ready(actions);
 }
 
 void Scheduler::on(const event::TaskFinished& event, SchedulerActions& actions) {
-  const auto [call_id, worker] = held_.at(event.task.slot);
-  Call& call = call_of(call_id);
-  call.credits.observe(event.seconds);
-  release(call, worker);
+  Task& task = tasks_.at(event.task.slot);
+  assert(task.held && task.id == event.task);
+  Call& call = call_of(task.call);
+  if (event.ending != TaskEnding::lost) call.credits.observe(event.seconds);
+  release(call, task);
   if (call.ended) {
     actions.push_back(action::Discard{event.task});
-    if (call.holders == 0) forget(call_id);
+    if (call.holders == 0) forget(call.id);
+  } else if (call.retry.runs_again(event.ending, task.attempts)) {
+    task.alone |= !call.retry.allows_more(task.attempts + 1);
+    run_again(call, task);
   } else {
     actions.push_back(action::Complete{event.task});
   }
@@ -41,7 +76,9 @@ void Scheduler::on(const event::TaskFinished& event, SchedulerActions& actions) 
 void Scheduler::on(const event::CallEnded& event, SchedulerActions& actions) {
   Call& call = call_of(event.call);
   call.ended = true;
-  while (!call.ready.empty()) actions.push_back(action::Discard{call.ready.pop()});
+  for (ReadyQueue* queue : {&call.ready_alone, &call.ready}) {
+    while (!queue->empty()) actions.push_back(action::Discard{queue->pop()});
+  }
   for (std::size_t worker = 0; worker < call.held.size(); ++worker) {
     if (call.held[worker] > 0) actions.push_back(action::CancelCall{call.id, WorkerId{static_cast<int>(worker)}});
   }
@@ -56,27 +93,23 @@ void Scheduler::assign_ready(SchedulerActions& actions) {
 }
 
 bool Scheduler::assign_next(Call& call, SchedulerActions& actions) {
-  if (call.ready.empty()) return false;
-  const std::optional<WorkerId> worker = worker_for(call);
+  if (!call.has_ready() || workers_.size() == 0) return false;
+  ReadyQueue& queue = call.ready_alone.empty() ? call.ready : call.ready_alone;
+  Task& task = tasks_[queue.front().slot];
+  const std::optional<WorkerId> worker = worker_for(call, task);
   if (!worker) return false;
-  const TaskId task = call.ready.pop();
-  take(call, *worker);
-  if (held_.size() <= task.slot) held_.resize(task.slot + 1);
-  held_[task.slot] = {call.id, *worker};
-  actions.push_back(action::Assign{task, *worker});
+  actions.push_back(action::Assign{queue.pop(), *worker});
+  take(call, task, *worker);
   return true;
 }
 
-std::optional<WorkerId> Scheduler::worker_for(const Call& call) const {
-  if (workers_.size() == 0) return std::nullopt;
-  const bool alone = std::ranges::count_if(calls_, [](const Call& other) { return !other.ready.empty(); }) == 1;
-  const std::size_t usable = std::min(call.max_running, workers_.size());
-  // Calls that compete hold nothing ahead: the others would have to wait behind it.
-  const std::size_t limit = alone ? call.credits.per_worker(call.ready.size(), usable) : 1;
-  if (call.max_running >= workers_.size()) return workers_.least_loaded(limit);
+std::optional<WorkerId> Scheduler::worker_for(const Call& call, const Task& task) const {
+  const std::size_t limit = task.alone ? 1 : most_held(call);
+  const auto failed_on = task.attempts == 0 ? std::nullopt : std::optional(task.worker);
+  if (call.max_running >= workers_.size()) return workers_.least_loaded(limit, failed_on);
 
   if (call.holders < call.max_running) {
-    if (const auto idle = workers_.least_loaded(1)) return idle;  // idle: so it holds nothing of this call
+    if (const auto idle = workers_.least_loaded(1, failed_on)) return idle;  // so it holds nothing of this call
   }
   std::optional<WorkerId> fewest;
   std::size_t fewest_load = limit;
@@ -89,16 +122,42 @@ std::optional<WorkerId> Scheduler::worker_for(const Call& call) const {
   return fewest;
 }
 
-void Scheduler::take(Call& call, WorkerId worker) {
-  workers_.increment(worker);
+std::size_t Scheduler::most_held(const Call& call) const {
+  // Calls that compete hold nothing ahead: the others would have to wait behind it. Nor does anyone while a task waits
+  // to run alone: no worker would ever be idle.
+  const bool competes = std::ranges::any_of(calls_, [&](const Call& other) {
+    return !other.ready_alone.empty() || (&other != &call && !other.ready.empty());
+  });
+  if (competes || !call.retry.allows_more(1)) return 1;
+  return call.credits.per_worker(call.ready.size(), std::min(call.max_running, workers_.size()));
+}
+
+void Scheduler::run_again(Call& call, Task& task) {
+  (task.alone ? call.ready_alone : call.ready).push_front(task.id);
+}
+
+void Scheduler::give_up_all(SchedulerActions& actions) {
+  for (Call& call : calls_) {
+    for (ReadyQueue* queue : {&call.ready_alone, &call.ready}) {
+      while (!queue->empty()) actions.push_back(action::GiveUp{queue->pop()});
+    }
+  }
+}
+
+void Scheduler::take(Call& call, Task& task, WorkerId worker) {
+  task.worker = worker;
+  task.held = true;
+  ++task.attempts;
+  task.alone ? workers_.set_full(worker) : workers_.increment(worker);
   const auto index = static_cast<std::size_t>(worker.value);
   if (call.held.size() <= index) call.held.resize(index + 1);
   if (++call.held[index] == 1) ++call.holders;
 }
 
-void Scheduler::release(Call& call, WorkerId worker) {
-  workers_.decrement(worker);
-  if (--call.held[static_cast<std::size_t>(worker.value)] == 0) --call.holders;
+void Scheduler::release(Call& call, Task& task) {
+  task.held = false;
+  task.alone ? workers_.set_free(task.worker) : workers_.decrement(task.worker);
+  if (--call.held[static_cast<std::size_t>(task.worker.value)] == 0) --call.holders;
 }
 
 Scheduler::Call& Scheduler::call_of(CallId id) {

@@ -12,10 +12,25 @@ void WorkerTable::add(WorkerId worker) {
   ++count_;
 }
 
-std::optional<WorkerId> WorkerTable::least_loaded(std::size_t limit) const {
+void WorkerTable::remove(WorkerId worker) {
+  if (at(worker).load != full) unlink(worker.value);
+  at(worker) = {};
+  --count_;
+}
+
+void WorkerTable::set_full(WorkerId worker) {
+  assert(load(worker) == 0);
+  unlink(worker.value);
+  at(worker).load = full;
+}
+
+std::optional<WorkerId> WorkerTable::least_loaded(std::size_t limit, std::optional<WorkerId> avoided) const {
   const std::size_t end = std::min(limit, by_load_.size());
   for (std::size_t load = 0; load < end; ++load) {
-    if (by_load_[load].first != none) return WorkerId{by_load_[load].first};
+    const int first = by_load_[load].first;
+    if (first == none) continue;
+    const bool another = avoided == WorkerId{first} && entries_[static_cast<std::size_t>(first)].next != none;
+    return WorkerId{another ? entries_[static_cast<std::size_t>(first)].next : first};
   }
   return std::nullopt;
 }

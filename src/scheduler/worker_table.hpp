@@ -3,6 +3,7 @@
 #include <joblib_mpi/ids.hpp>
 
 #include <cstddef>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -13,18 +14,28 @@ namespace joblib_mpi {
 class WorkerTable {
  public:
   void add(WorkerId worker);
+  /// Whatever it holds.
+  void remove(WorkerId worker);
   void increment(WorkerId worker) { move(worker, at(worker).load + 1); }
   void decrement(WorkerId worker) { move(worker, at(worker).load - 1); }
+  /// Takes a worker that holds nothing out of all choices: it is full until `set_free`.
+  void set_full(WorkerId worker);
+  void set_free(WorkerId worker) { append(worker.value, 0); }
 
   [[nodiscard]] std::size_t size() const noexcept { return count_; }
+  [[nodiscard]] bool contains(WorkerId worker) const noexcept {
+    return index(worker) < entries_.size() && entries_[index(worker)].load != absent;
+  }
   [[nodiscard]] std::size_t load(WorkerId worker) const { return entries_.at(index(worker)).load; }
-  /// A worker that holds fewest tasks, if that is less than `limit`.
-  [[nodiscard]] std::optional<WorkerId> least_loaded(std::size_t limit) const;
+  /// A worker that holds fewest tasks, if that is less than `limit`; another than `avoided` if one holds as few.
+  [[nodiscard]] std::optional<WorkerId> least_loaded(std::size_t limit, std::optional<WorkerId> avoided = {}) const;
 
  private:
   static constexpr int none = -1;
+  static constexpr std::size_t absent = std::numeric_limits<std::size_t>::max();
+  static constexpr std::size_t full = absent - 1;
   struct Entry {  // a link in the list of the workers with the same load
-    std::size_t load = 0;
+    std::size_t load = absent;
     int previous = none;
     int next = none;
   };

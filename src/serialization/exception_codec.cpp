@@ -87,14 +87,4 @@ std::exception_ptr load_exception(PayloadReader& reader, int rank, const std::st
   return std::make_exception_ptr(TaskError(std::move(failure)));
 }
 
-TaskFailure::TaskFailure(std::string function, int rank, std::string host, std::string type_name,
-                         std::string remote_what)
-    : function_(std::move(function)),
-      rank_(rank),
-      host_(std::move(host)),
-      type_name_(std::move(type_name)),
-      remote_what_(std::move(remote_what)),
-      text_(type_name_ + " in " + function_ + " on rank " + std::to_string(rank_) + " (" + host_ +
-            "): " + remote_what_) {}
-
 }  // namespace joblib_mpi

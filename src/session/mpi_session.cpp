@@ -4,14 +4,18 @@
 #include "core/program_identity.hpp"
 #include "executor/in_process_executor.hpp"
 #include "executor/registered_function_runner.hpp"
+#include "mpi/mpi_check.hpp"
 #include "session/rank_parts.hpp"
 #include "store/broadcast_store.hpp"
+#include "worker/stand_in.hpp"
 #include "worker/worker.hpp"
 #include <joblib_mpi/backend_registry.hpp>
 #include <joblib_mpi/error.hpp>
 #include <joblib_mpi/function_registry.hpp>
 #include <joblib_mpi/mpi_session.hpp>
 
+#include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -40,6 +44,8 @@ struct MpiSession::State {
 
   int lead(const std::function<int()>& function);
   int serve();
+  /// Whether another thread may answer rank 0 while a task runs.
+  [[nodiscard]] bool may_have_stand_in() const;
   /// Rank 0, instead of `lead`: makes the others leave.
   void dismiss();
   void stop(CoordinatorDriver& driver, const to_worker::Stop& stop) {
@@ -84,8 +90,9 @@ int MpiSession::run_function(const std::function<int()>& function) {
 }
 
 int MpiSession::State::lead(const std::function<int()>& function) {
-  BroadcastStore store(parts.transport);
+  BroadcastStore store(parts.transport, parts.memory);
   Coordinator coordinator(parts.transport, store, parts.settings);
+  parts.warn_of_losses(coordinator);
   CoordinatorDriver driver(coordinator, parts.settings, parts.world.has_own_core());
   const auto backend = std::make_shared<MpiBackend>(
       driver, MpiBackend::Ranks{parts.world.hosts(), parts.world.any_thread_may_call(), thread});
@@ -109,19 +116,37 @@ int MpiSession::State::lead(const std::function<int()>& function) {
 }
 
 void MpiSession::State::dismiss() {
-  BroadcastStore store(parts.transport);
+  BroadcastStore store(parts.transport, parts.memory);
   Coordinator coordinator(parts.transport, store, parts.settings);
   CoordinatorDriver driver(coordinator, parts.settings, parts.world.has_own_core());
   (void)driver.stop_workers({1, "rank 0 ended its session without calling run"}, parts.settings.shutdown_seconds);
 }
 
+bool MpiSession::State::may_have_stand_in() const {
+  if (!parts.world.any_thread_may_call()) return false;
+  // A task in a program with MPI of its own may call MPI itself, at the same time as the stand-in.
+  int level = MPI_THREAD_SINGLE;
+  check_mpi(MPI_Query_thread(&level), "MPI_Query_thread");
+  return parts.world.owns_mpi() || level == MPI_THREAD_MULTIPLE;
+}
+
 int MpiSession::State::serve() {
-  BroadcastStore store(parts.transport);
+  BroadcastStore store(parts.transport, parts.memory);
   RegisteredFunctionRunner runner;
-  InProcessExecutor executor(runner);
+  std::mutex agent;
+  const bool stands_in = may_have_stand_in();
+  InProcessExecutor executor(runner, stands_in ? &agent : nullptr);
   IdleWaiter waiter(parts.settings, parts.world.has_own_core());
   const RegisteredBackend nested(std::make_shared<SequentialBackend>());
-  const to_worker::Stop stop = Worker(parts.transport, store, executor, waiter, parts.settings).serve();
+  Worker worker(parts.transport, store, executor, waiter, parts.settings,
+                stands_in ? Worker::DuringTasks::answers : Worker::DuringTasks::is_silent);
+  to_worker::Stop stop;
+  {
+    const std::lock_guard own(agent);
+    std::optional<StandIn> stand_in;
+    if (stands_in) stand_in.emplace(worker, agent, parts.settings);
+    stop = worker.serve();
+  }
   if (!stop.failure.empty() && !parts.world.owns_mpi()) {
     throw SessionAborted("rank 0 left MpiSession::run with an exception: " + stop.failure);
   }

@@ -18,4 +18,9 @@ void RankParts::abort_with(const std::vector<ServingWorker>& stuck, int status) 
   world.abort(status);
 }
 
+void RankParts::warn_of_losses(Coordinator& coordinator) const {
+  coordinator.on_worker_lost(
+      [this](const LostWorker& lost) { std::fprintf(stderr, "%s\n", warning_about(lost, world.hosts()).c_str()); });
+}
+
 }  // namespace joblib_mpi

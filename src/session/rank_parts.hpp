@@ -2,6 +2,7 @@
 
 #include "coordinator/coordinator.hpp"
 #include "core/idle_waiter.hpp"
+#include "core/receive_memory.hpp"
 #include "core/settings.hpp"
 #include "mpi/mpi_world.hpp"
 #include "transport/mpi_transport.hpp"
@@ -18,9 +19,12 @@ struct RankParts {
 
   /// Ends the job because workers do not leave, after a line that names them.
   [[noreturn]] void abort_with(const std::vector<ServingWorker>& stuck, int status) const;
+  /// Prints one line about each worker that `coordinator` loses.
+  void warn_of_losses(Coordinator& coordinator) const;
 
   Settings settings = settings_from_environment();
   MpiWorld world;
+  HeapMemory memory;
   MpiTransport transport{world.communicator(), settings.broadcast_chunk_bytes};
 };
 

@@ -91,7 +91,7 @@ struct ThreadedSession::State {
   /// The calling thread makes the MPI calls that are due, if it may, for a moment or until there are results.
   void help();
   void serve(RankParts& parts, std::promise<void>& started);
-  void serve_with(Executor& executor, RankParts& parts);
+  void serve_with(Executor& executor, ReceiveMemory& memory, RankParts& parts);
 
   std::string identity;
   std::function<void()> interrupt_task;
@@ -156,8 +156,9 @@ void ThreadedSession::State::live(std::promise<void>& started) {
 }
 
 void ThreadedSession::State::lead(RankParts& parts, std::promise<void>& started) {
-  BroadcastStore store(parts.transport);
+  BroadcastStore store(parts.transport, parts.memory);
   Coordinator coordinator(parts.transport, store, parts.settings);
+  parts.warn_of_losses(coordinator);
   driver.emplace(coordinator, parts.settings, parts.world.has_own_core());
   may_help = parts.world.any_thread_may_call();
   started.set_value();
@@ -199,19 +200,19 @@ void ThreadedSession::State::help() {
 void ThreadedSession::State::serve(RankParts& parts, std::promise<void>& started) {
   if (zygote) {
     SegmentPool pool;
-    IsolatedExecutor executor(*zygote, pool, {});
+    IsolatedExecutor executor(*zygote, pool, {.grace_seconds = parts.settings.grace_seconds});
     started.set_value();
-    serve_with(executor, parts);
+    serve_with(executor, pool, parts);
   } else {
     handoff.emplace(*waiter, interrupt_task);
     started.set_value();
-    serve_with(*handoff, parts);
+    serve_with(*handoff, parts.memory, parts);
     handoff->close();
   }
 }
 
-void ThreadedSession::State::serve_with(Executor& executor, RankParts& parts) {
-  BroadcastStore store(parts.transport);
+void ThreadedSession::State::serve_with(Executor& executor, ReceiveMemory& memory, RankParts& parts) {
+  BroadcastStore store(parts.transport, memory);
   status = Worker(parts.transport, store, executor, *waiter, parts.settings).serve().status;
 }
 

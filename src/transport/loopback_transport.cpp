@@ -17,11 +17,14 @@ class LoopbackNetwork {
 
   void send(int source, int destination, Frame frame) {
     const std::lock_guard lock(mutex_);
-    ranks_.at(static_cast<std::size_t>(destination)).mailbox.push_back({source, copied(std::move(frame))});
+    require_alive(source);
+    Rank& receiver = ranks_.at(static_cast<std::size_t>(destination));
+    if (!receiver.dead) receiver.mailbox.push_back({source, copied(std::move(frame))});
   }
 
   [[nodiscard]] bool receive(int rank, int& source, Frame& frame) {
     const std::lock_guard lock(mutex_);
+    require_alive(rank);
     auto& mailbox = at(rank).mailbox;
     if (mailbox.empty()) return false;
     source = mailbox.front().source;
@@ -30,9 +33,11 @@ class LoopbackNetwork {
     return true;
   }
 
-  [[nodiscard]] std::size_t broadcast(int rank, std::span<std::byte> memory) {
+  [[nodiscard]] std::size_t broadcast(int rank, std::span<std::byte> memory, std::shared_ptr<const void> owner) {
     const std::lock_guard lock(mutex_);
-    at(rank).broadcasts.push_back(memory);
+    require_alive(rank);
+    assert(!at(rank).broadcasts_ended);
+    at(rank).broadcasts.push_back({memory, std::move(owner)});
     deliver_broadcasts();
     return at(rank).broadcasts.size();
   }
@@ -42,9 +47,27 @@ class LoopbackNetwork {
     return at(rank).broadcasts_done;
   }
 
+  void end_broadcasts(int rank) {
+    const std::lock_guard lock(mutex_);
+    at(rank).broadcasts_ended = true;
+  }
+
+  void die(int rank, bool found) {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(at(rank).dead, true)) return;
+    at(rank).mailbox.clear();
+    if (found) deaths_found_.push_back(rank);
+  }
+
+  [[nodiscard]] std::vector<int> deaths_found_since(std::size_t seen) {
+    const std::lock_guard lock(mutex_);
+    return {deaths_found_.begin() + static_cast<std::ptrdiff_t>(seen), deaths_found_.end()};
+  }
+
   [[nodiscard]] bool quiet(int rank) {
     const std::lock_guard lock(mutex_);
-    return at(rank).mailbox.empty() && at(rank).broadcasts_done == at(rank).broadcasts.size();
+    const Rank& state = at(rank);
+    return state.mailbox.empty() && (state.broadcasts_ended || state.broadcasts_done == state.broadcasts.size());
   }
 
  private:
@@ -52,13 +75,23 @@ class LoopbackNetwork {
     int source;
     Frame frame;
   };
+  struct Broadcast {
+    std::span<std::byte> memory;
+    std::shared_ptr<const void> owner;
+  };
   struct Rank {
     std::deque<Mail> mailbox;
-    std::vector<std::span<std::byte>> broadcasts;
+    std::vector<Broadcast> broadcasts;
     std::size_t broadcasts_done = 0;
+    bool broadcasts_ended = false;
+    bool dead = false;
   };
 
   Rank& at(int rank) { return ranks_[static_cast<std::size_t>(rank)]; }
+
+  void require_alive(int rank) {
+    if (at(rank).dead) throw LoopbackRankDied();
+  }
 
   /// The receiver's parts are memory of its own, as they would be on another machine.
   static Frame copied(Frame frame) {
@@ -66,25 +99,29 @@ class LoopbackNetwork {
     return frame;
   }
 
-  /// A receiver gets a broadcast once it and rank 0 have queued it; rank 0 is done when all have it.
+  /// A receiver gets a broadcast once it and rank 0 have queued it; rank 0 is done when all have it, so never if one is
+  /// dead.
   void deliver_broadcasts() {
     Rank& root = ranks_.front();
+    if (root.broadcasts_ended) return;
     std::size_t slowest = root.broadcasts.size();
     for (auto rank = ranks_.begin() + 1; rank != ranks_.end(); ++rank) {
-      for (; rank->broadcasts_done < std::min(rank->broadcasts.size(), root.broadcasts.size());
-           ++rank->broadcasts_done) {
-        const std::span<std::byte> from = root.broadcasts[rank->broadcasts_done];
-        const std::span<std::byte> to = rank->broadcasts[rank->broadcasts_done];
-        assert(from.size() == to.size());
-        std::ranges::copy(from, to.begin());
+      while (!rank->broadcasts_ended && !rank->dead &&
+             rank->broadcasts_done < std::min(rank->broadcasts.size(), root.broadcasts.size())) {
+        const std::span<std::byte> from = root.broadcasts[rank->broadcasts_done].memory;
+        Broadcast& to = rank->broadcasts[rank->broadcasts_done++];
+        assert(from.size() == to.memory.size());
+        std::ranges::copy(from, to.memory.begin());
+        to.owner.reset();
       }
       slowest = std::min(slowest, rank->broadcasts_done);
     }
-    root.broadcasts_done = slowest;
+    while (root.broadcasts_done < slowest) root.broadcasts[root.broadcasts_done++].owner.reset();
   }
 
   std::mutex mutex_;
   std::vector<Rank> ranks_;
+  std::vector<int> deaths_found_;
 };
 
 std::vector<std::unique_ptr<LoopbackTransport>> LoopbackTransport::make_cluster(int size) {
@@ -95,7 +132,7 @@ std::vector<std::unique_ptr<LoopbackTransport>> LoopbackTransport::make_cluster(
 }
 
 LoopbackTransport::LoopbackTransport(std::shared_ptr<LoopbackNetwork> network, int rank)
-    : network_(std::move(network)), rank_(rank) {}
+    : network_(std::move(network)), rank_(rank), given_up_(static_cast<std::size_t>(network_->size())) {}
 
 LoopbackTransport::~LoopbackTransport() = default;
 
@@ -104,17 +141,39 @@ int LoopbackTransport::size() const noexcept {
 }
 
 void LoopbackTransport::send(int destination, Frame& frame) {
-  network_->send(rank_, destination, std::exchange(frame, {}));
+  Frame sent = std::exchange(frame, {});
+  if (!given_up_[static_cast<std::size_t>(destination)]) network_->send(rank_, destination, std::move(sent));
 }
 
 std::optional<ArrivedFrame> LoopbackTransport::receive() {
   int source = 0;
-  if (!network_->receive(rank_, source, current_)) return std::nullopt;
-  return ArrivedFrame{source, {current_.body, current_.parts}};
+  while (network_->receive(rank_, source, current_)) {
+    if (given_up_[static_cast<std::size_t>(source)]) continue;
+    return ArrivedFrame{source, {current_.body, current_.parts}};
+  }
+  return std::nullopt;
 }
 
-std::size_t LoopbackTransport::broadcast(std::span<std::byte> memory, std::shared_ptr<const void>) {
-  return network_->broadcast(rank_, memory);
+std::size_t LoopbackTransport::broadcast(std::span<std::byte> memory, std::shared_ptr<const void> owner) {
+  return network_->broadcast(rank_, memory, std::move(owner));
+}
+
+void LoopbackTransport::end_broadcasts() {
+  network_->end_broadcasts(rank_);
+}
+
+std::vector<int> LoopbackTransport::take_lost_ranks() {
+  std::vector<int> lost = network_->deaths_found_since(deaths_seen_);
+  deaths_seen_ += lost.size();
+  return lost;
+}
+
+void LoopbackTransport::give_up(int rank) {
+  given_up_[static_cast<std::size_t>(rank)] = true;
+}
+
+void LoopbackTransport::die(Death death) {
+  network_->die(rank_, death == Death::found);
 }
 
 std::size_t LoopbackTransport::broadcasts_done() const noexcept {

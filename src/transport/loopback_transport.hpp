@@ -9,6 +9,9 @@ namespace joblib_mpi {
 
 class LoopbackNetwork;
 
+/// What a dead rank's own calls throw, so that its loop ends as its process would.
+struct LoopbackRankDied {};
+
 /// A transport between threads of one process: a whole cluster in a unit test.
 class LoopbackTransport final : public Transport {
  public:
@@ -24,16 +27,23 @@ class LoopbackTransport final : public Transport {
   [[nodiscard]] std::optional<ArrivedFrame> receive() override;
   [[nodiscard]] std::size_t broadcast(std::span<std::byte> memory, std::shared_ptr<const void> owner) override;
   [[nodiscard]] std::size_t broadcasts_done() const noexcept override;
-  void end_broadcasts() override {}
-  [[nodiscard]] std::vector<int> take_lost_ranks() override { return {}; }
-  void give_up(int) override {}
+  void end_broadcasts() override;
+  [[nodiscard]] std::vector<int> take_lost_ranks() override;
+  void give_up(int rank) override;
   void progress() override {}
   [[nodiscard]] bool quiet() const noexcept override;
+
+  /// Whether the other ranks hear of a death from their transports.
+  enum class Death { found, silent };
+  /// Any thread may call it: this rank is dead from now on. What it has sent arrives, nothing else ever does.
+  void die(Death death);
 
  private:
   std::shared_ptr<LoopbackNetwork> network_;
   int rank_;
-  Frame current_;  // what the last receive() views
+  std::size_t deaths_seen_ = 0;
+  std::vector<bool> given_up_;  // by rank
+  Frame current_;               // what the last receive() views
 };
 
 }  // namespace joblib_mpi

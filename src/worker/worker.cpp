@@ -16,14 +16,17 @@ constexpr std::size_t most_bytes_held_back = 3072;  // so that the frame stays o
 }  // namespace
 
 Worker::Worker(Transport& transport, ObjectStore& store, Executor& executor, IdleWaiter& waiter,
-               const Settings& settings)
+               const Settings& settings, DuringTasks during_tasks)
     : transport_(&transport),
       store_(&store),
       executor_(&executor),
       waiter_(&waiter),
-      tasks_per_message_(settings.tasks_per_message) {}
+      tasks_per_message_(settings.tasks_per_message),
+      grace_seconds_(settings.grace_seconds),
+      during_tasks_(during_tasks) {}
 
 to_worker::Stop Worker::serve() {
+  say(to_coordinator::Hello{during_tasks_ == DuringTasks::answers});
   while (!stopped()) {
     if (step()) {
       waiter_->reset();
@@ -39,6 +42,7 @@ bool Worker::stopped() const {
 }
 
 bool Worker::step() {
+  if (attend_error_) std::rethrow_exception(std::exchange(attend_error_, nullptr));
   bool active = receive();
   store_->progress();
   active |= take_finished_task();
@@ -48,12 +52,38 @@ bool Worker::step() {
   if (queue_.empty() || running_ || !started) send_results();  // nothing more will join them soon
   if (stop_ && !running_ && !said_goodbye_) {
     send_results();
-    Frame frame;
-    append(frame, to_coordinator::Goodbye{});
-    transport_->send(0, frame);
+    say(to_coordinator::Goodbye{});
     said_goodbye_ = true;
   }
   return active;
+}
+
+void Worker::attend(Clock::time_point now) noexcept {
+  if (attend_error_) return;
+  try {
+    while (receive()) {
+    }
+    store_->progress();
+    send_results();
+    report_stuck(now);
+  } catch (...) {
+    attend_error_ = std::current_exception();
+  }
+}
+
+void Worker::report_stuck(Clock::time_point now) {
+  if (!running_ || running_->limit_seconds == 0 || running_->reported_stuck) return;
+  const std::chrono::duration<double> used = now - running_->started;
+  if (used.count() <= running_->limit_seconds + grace_seconds_) return;
+  running_->reported_stuck = true;
+  say(to_coordinator::Stuck{running_->task});
+}
+
+template <class Message>
+void Worker::say(const Message& message) {
+  Frame frame;
+  append(frame, message);
+  transport_->send(0, frame);
 }
 
 bool Worker::receive() {
@@ -87,6 +117,18 @@ void Worker::handle(const to_worker::ShareObject& message) {
   store_->expect(message.object, message.part_bytes);
 }
 
+void Worker::handle(const to_worker::BroadcastsEnded&) {
+  say(to_coordinator::ObjectsMissing{store_->end_broadcasts()});
+}
+
+void Worker::handle(to_worker::ObjectContent&& message) {
+  store_->put(message.object, std::move(message.value));
+}
+
+void Worker::handle(const to_worker::Ping&) {
+  say(to_coordinator::Pong{});
+}
+
 void Worker::handle(const to_worker::DropObject& message) {
   store_->drop(message.object);
   executor_->forget(message.object);
@@ -115,8 +157,10 @@ bool Worker::start_next_task() {
     send_results();
   }
   task.arguments = std::move(next.arguments);
-  running_ = RunningTask{next.task, next.call, false};
+  running_ = RunningTask{.task = next.task, .call = next.call, .limit_seconds = next.limits.seconds};
+  if (running_->limit_seconds > 0) running_->started = Clock::now();
   queue_.pop_front();
+  // Last: the executor may run the function here, and another thread attend to this worker meanwhile.
   executor_->start(std::move(task));
   return true;
 }

@@ -8,8 +8,10 @@
 #include "store/object_store.hpp"
 #include "transport/transport.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <optional>
 
 namespace joblib_mpi {
@@ -18,12 +20,22 @@ namespace joblib_mpi {
 /// came of them back.
 class Worker {
  public:
-  Worker(Transport& transport, ObjectStore& store, Executor& executor, IdleWaiter& waiter, const Settings& settings);
+  using Clock = std::chrono::steady_clock;
+
+  /// Whether this worker answers rank 0 while a task runs: if not, rank 0 must bear its silence.
+  enum class DuringTasks { answers, is_silent };
+
+  Worker(Transport& transport, ObjectStore& store, Executor& executor, IdleWaiter& waiter, const Settings& settings,
+         DuringTasks during_tasks = DuringTasks::answers);
 
   /// Works until rank 0 says Stop; returns what it said. The calling thread is the one that uses MPI.
   to_worker::Stop serve();
   /// One turn of the loop: true if there was something to do.
   bool step();
+  /// Takes and answers messages and sends what is done, but starts no task: for another thread that stands in while the
+  /// worker's own runs one (stand_in.hpp), never at the same time as any other function here. If that task has used up
+  /// its time, rank 0 is told, once. What fails is thrown by the next `step`.
+  void attend(Clock::time_point now) noexcept;
   /// Whether rank 0 has said Stop and everything has been sent.
   [[nodiscard]] bool stopped() const;
 
@@ -32,7 +44,10 @@ class Worker {
   void handle(to_worker::RunTask&& message);
   void handle(const to_worker::CancelCall& message);
   void handle(const to_worker::ShareObject& message);
+  void handle(const to_worker::BroadcastsEnded& message);
+  void handle(to_worker::ObjectContent&& message);
   void handle(const to_worker::DropObject& message);
+  void handle(const to_worker::Ping& message);
   void handle(const to_worker::Stop& message);
 
   bool start_next_task();
@@ -40,11 +55,17 @@ class Worker {
   void cancel_running();
   void report(to_coordinator::TaskFinished&& message);
   void send_results();
+  void report_stuck(Clock::time_point now);
+  template <class Message>
+  void say(const Message& message);
 
   struct RunningTask {
     TaskId task;
     CallId call;
-    bool cancelled;
+    bool cancelled = false;
+    double limit_seconds = 0;     // 0 is none
+    Clock::time_point started{};  // if there is a limit
+    bool reported_stuck = false;
   };
 
   Transport* transport_;
@@ -52,6 +73,8 @@ class Worker {
   Executor* executor_;
   IdleWaiter* waiter_;
   const std::size_t tasks_per_message_;
+  const double grace_seconds_;
+  const DuringTasks during_tasks_;
 
   std::deque<to_worker::RunTask> queue_;
   std::optional<RunningTask> running_;
@@ -62,6 +85,7 @@ class Worker {
 
   std::optional<to_worker::Stop> stop_;
   bool said_goodbye_ = false;
+  std::exception_ptr attend_error_;
 };
 
 }  // namespace joblib_mpi

@@ -8,7 +8,7 @@ using namespace joblib_mpi::test;
 
 namespace {
 TaskTable::Entry entry(std::uint64_t ticket, int worker = 0) {
-  return {nullptr, CallId{1}, TaskRequest{ticket, "fit", {}, {}}, WorkerId{worker}};
+  return {nullptr, ticket, "fit", {TaskId{}, CallId{1}, {}, {}, {}}, WorkerId{worker}, 0, worker != 0};
 }
 }  // namespace
 
@@ -18,11 +18,24 @@ TEST_CASE("a task is found under its id until it is removed") {
   const TaskId second = table.add(entry(20));
   CHECK(first != second);
   CHECK(table.size() == 2);
-  CHECK(table.at(first).request.ticket == 10);
-  CHECK(table.at(second).request.ticket == 20);
+  CHECK(table.at(first).ticket == 10);
+  CHECK(table.at(second).ticket == 20);
   table.remove(first);
   CHECK(table.size() == 1);
-  CHECK(table.at(second).request.ticket == 20);
+  CHECK(table.at(second).ticket == 20);
+}
+
+TEST_CASE("a complete task is not found even when its slot is used again") {
+  TaskTable table;
+  CHECK(table.find(TaskId{0, 0}) == nullptr);
+  const TaskId first = table.add(entry(10));
+  CHECK(table.find(first) == &table.at(first));
+  CHECK(table.at(first).message.task == first);
+  table.remove(first);
+  CHECK(table.find(first) == nullptr);
+  const TaskId second = table.add(entry(20));
+  CHECK(table.find(first) == nullptr);
+  CHECK(table.find(second)->ticket == 20);
 }
 
 TEST_CASE("slots are used again under another generation") {
@@ -39,7 +52,7 @@ TEST_CASE("a removed task gives its memory back") {
   TaskTable table;
   auto owner = std::make_shared<const std::string>("large");
   TaskTable::Entry large = entry(1);
-  large.request.arguments.parts.emplace_back(owner, std::as_bytes(std::span(*owner)));
+  large.message.arguments.parts.emplace_back(owner, std::as_bytes(std::span(*owner)));
   const TaskId task = table.add(std::move(large));
   CHECK(owner.use_count() == 2);
   table.remove(task);
@@ -52,8 +65,12 @@ TEST_CASE("a task that a worker holds is found by the worker") {
   const TaskId first = table.add(entry(10, 1));
   const TaskId second = table.add(entry(20, 2));
   REQUIRE(table.any_of(WorkerId{2}) != nullptr);
-  CHECK(table.any_of(WorkerId{2})->request.ticket == 20);
+  CHECK(table.any_of(WorkerId{2})->ticket == 20);
   table.remove(second);
   CHECK(table.any_of(WorkerId{2}) == nullptr);
   CHECK(table.any_of(WorkerId{1}) == &table.at(first));
+  CHECK(table.count_of(WorkerId{1}) == 1);
+  table.at(first).held = false;
+  CHECK(table.any_of(WorkerId{1}) == nullptr);
+  CHECK(table.count_of(WorkerId{1}) == 0);
 }

@@ -32,6 +32,9 @@ TEST_CASE("an empty environment leaves every setting at its default") {
   CHECK(settings.max_credits == defaults.max_credits);
   CHECK(settings.prefetch_seconds == defaults.prefetch_seconds);
   CHECK(settings.shutdown_seconds == defaults.shutdown_seconds);
+  CHECK(settings.heartbeat_seconds == defaults.heartbeat_seconds);
+  CHECK(settings.start_seconds == defaults.start_seconds);
+  CHECK(settings.grace_seconds == defaults.grace_seconds);
   CHECK(settings.spin_seconds == defaults.spin_seconds);
   CHECK(settings.max_sleep_seconds == defaults.max_sleep_seconds);
   CHECK(settings.broadcast_chunk_bytes == defaults.broadcast_chunk_bytes);
@@ -42,6 +45,9 @@ TEST_CASE("each variable sets its own setting") {
                                   {"JOBLIB_MPI_MAX_CREDITS", "5"},
                                   {"JOBLIB_MPI_PREFETCH_SECONDS", "0.25"},
                                   {"JOBLIB_MPI_SHUTDOWN_SECONDS", "7.5"},
+                                  {"JOBLIB_MPI_HEARTBEAT_SECONDS", "2.5"},
+                                  {"JOBLIB_MPI_START_SECONDS", "90"},
+                                  {"JOBLIB_MPI_GRACE_SECONDS", "0.125"},
                                   {"JOBLIB_MPI_SPIN_SECONDS", "1e-4"},
                                   {"JOBLIB_MPI_MAX_SLEEP_SECONDS", "0.5"},
                                   {"JOBLIB_MPI_BROADCAST_CHUNK_BYTES", "4096"}});
@@ -49,6 +55,9 @@ TEST_CASE("each variable sets its own setting") {
   CHECK(settings.max_credits == 5);
   CHECK(settings.prefetch_seconds == 0.25);
   CHECK(settings.shutdown_seconds == 7.5);
+  CHECK(settings.heartbeat_seconds == 2.5);
+  CHECK(settings.start_seconds == 90);
+  CHECK(settings.grace_seconds == 0.125);
   CHECK(settings.spin_seconds == 1e-4);
   CHECK(settings.max_sleep_seconds == 0.5);
   CHECK(settings.broadcast_chunk_bytes == 4096);

@@ -46,7 +46,9 @@ class Publisher final : public Backend {
   std::string_view name() const noexcept override { return "publisher"; }
   int effective_n_jobs(int) const override { return 1; }
   int default_n_jobs() const noexcept override { return 1; }
-  std::unique_ptr<BackendCall> start_call(int, ResultSink&) override { throw std::logic_error("no call expected"); }
+  std::unique_ptr<BackendCall> start_call(const CallRequest&, ResultSink&) override {
+    throw std::logic_error("no call expected");
+  }
   std::shared_ptr<const ObjectId> share(Payload value) override {
     published.push_back(std::make_shared<const Payload>(std::move(value)));
     return std::make_shared<const ObjectId>(ObjectId{published.size()});

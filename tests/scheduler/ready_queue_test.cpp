@@ -17,3 +17,12 @@ TEST_CASE("ready tasks leave the queue in the order in which they came") {
   CHECK(queue.empty());
   CHECK(queue.size() == 0);
 }
+
+TEST_CASE("a task that runs again leaves the queue before those that wait") {
+  ReadyQueue queue;
+  queue.push(TaskId{1, 0});
+  queue.push_front(TaskId{2, 0});
+  CHECK(queue.front() == TaskId{2, 0});
+  CHECK(queue.pop() == TaskId{2, 0});
+  CHECK(queue.pop() == TaskId{1, 0});
+}

@@ -1,70 +1,13 @@
 #include "scheduler/scheduler.hpp"
 
 #include "support/catch.hpp"
-
-#include <map>
-#include <set>
+#include "support/scheduler_desk.hpp"
 
 using namespace joblib_mpi;
-
-namespace {
-
-/// A scheduler, and what it has decided since the last look.
-class Desk {
- public:
-  explicit Desk(int workers, SchedulerOptions options = {}) : scheduler_(options) {
-    for (int worker = 1; worker <= workers; ++worker) tell(event::WorkerJoined{WorkerId{worker}});
-  }
-
-  void tell(const SchedulerEvent& event) {
-    SchedulerActions actions;
-    scheduler_.handle(event, actions);
-    for (const SchedulerAction& action : actions) {
-      if (const auto* assign = std::get_if<action::Assign>(&action)) {
-        assigned.push_back(assign->task.slot);
-        worker_of[assign->task.slot] = assign->worker.value;
-      } else if (const auto* complete = std::get_if<action::Complete>(&action)) {
-        completed.push_back(complete->task.slot);
-      } else if (const auto* discard = std::get_if<action::Discard>(&action)) {
-        discarded.push_back(discard->task.slot);
-      } else {
-        cancelled_at.insert(std::get<action::CancelCall>(action).worker.value);
-      }
-    }
-  }
-  void start(std::uint64_t call, std::size_t max_running = 1000) {
-    tell(event::CallStarted{CallId{call}, max_running});
-  }
-  void submit(std::uint64_t call, std::uint32_t first, std::uint32_t end) {
-    for (std::uint32_t slot = first; slot < end; ++slot) tell(event::TaskSubmitted{TaskId{slot, 0}, CallId{call}});
-  }
-  void finish(std::uint32_t slot, double seconds = 1.0) { tell(event::TaskFinished{TaskId{slot, 0}, seconds}); }
-  std::size_t held_by(int worker) const {
-    std::size_t count = 0;
-    for (const std::uint32_t slot : assigned) count += worker_of.at(slot) == worker && !is_done(slot);
-    return count;
-  }
-  bool is_done(std::uint32_t slot) const {
-    return std::ranges::find(completed, slot) != completed.end() ||
-           std::ranges::find(discarded, slot) != discarded.end();
-  }
-
-  std::vector<std::uint32_t> assigned;
-  std::vector<std::uint32_t> completed;
-  std::vector<std::uint32_t> discarded;
-  std::set<int> cancelled_at;
-  std::map<std::uint32_t, int> worker_of;
-
- private:
-  Scheduler scheduler_;
-};
-
-using Slots = std::vector<std::uint32_t>;
-
-}  // namespace
+using namespace joblib_mpi::test;
 
 TEST_CASE("tasks of a call start in the order of their submission on different workers") {
-  Desk desk(3);
+  SchedulerDesk desk(3);
   desk.start(1);
   desk.submit(1, 0, 5);
   CHECK(desk.assigned == Slots{0, 1, 2});
@@ -72,7 +15,7 @@ TEST_CASE("tasks of a call start in the order of their submission on different w
 }
 
 TEST_CASE("a finished task is handed on and its worker gets the next") {
-  Desk desk(2);
+  SchedulerDesk desk(2);
   desk.start(1);
   desk.submit(1, 0, 4);
   desk.finish(1);
@@ -82,7 +25,7 @@ TEST_CASE("a finished task is handed on and its worker gets the next") {
 }
 
 TEST_CASE("tasks wait while there are no workers") {
-  Desk desk(0);
+  SchedulerDesk desk(0);
   desk.start(1);
   desk.submit(1, 0, 2);
   CHECK(desk.assigned.empty());
@@ -91,7 +34,7 @@ TEST_CASE("tasks wait while there are no workers") {
 }
 
 TEST_CASE("calls take turns") {
-  Desk desk(1);
+  SchedulerDesk desk(1);
   desk.start(1);
   desk.start(2);
   desk.submit(1, 0, 10);
@@ -105,7 +48,7 @@ TEST_CASE("calls take turns") {
 }
 
 TEST_CASE("a call never has tasks on more workers than it may use") {
-  Desk desk(8);
+  SchedulerDesk desk(8);
   desk.start(1, 2);
   desk.submit(1, 0, 100);
   CHECK(desk.assigned == Slots{0, 1});
@@ -127,7 +70,7 @@ TEST_CASE("a call never has tasks on more workers than it may use") {
 }
 
 TEST_CASE("workers hold tiny tasks ahead once they are measured") {
-  Desk desk(2, {.prefetch_seconds = 1e-3, .max_credits = 8});
+  SchedulerDesk desk(2, {.prefetch_seconds = 1e-3, .max_credits = 8});
   desk.start(1);
   desk.submit(1, 0, 100);
   CHECK(desk.held_by(1) == 1);
@@ -137,7 +80,7 @@ TEST_CASE("workers hold tiny tasks ahead once they are measured") {
 }
 
 TEST_CASE("workers hold only the running task of a call of long ones") {
-  Desk desk(2, {.prefetch_seconds = 1e-3, .max_credits = 8});
+  SchedulerDesk desk(2, {.prefetch_seconds = 1e-3, .max_credits = 8});
   desk.start(1);
   desk.submit(1, 0, 20);
   for (std::uint32_t slot = 0; slot < 10; ++slot) {
@@ -148,7 +91,7 @@ TEST_CASE("workers hold only the running task of a call of long ones") {
 }
 
 TEST_CASE("calls that compete hold nothing ahead") {
-  Desk desk(1, {.prefetch_seconds = 1e-3, .max_credits = 8});
+  SchedulerDesk desk(1, {.prefetch_seconds = 1e-3, .max_credits = 8});
   desk.start(1);
   desk.start(2);
   desk.submit(1, 0, 50);
@@ -160,7 +103,7 @@ TEST_CASE("calls that compete hold nothing ahead") {
 }
 
 TEST_CASE("when a call ends its waiting tasks are dropped and the workers that hold others are told") {
-  Desk desk(3);
+  SchedulerDesk desk(3);
   desk.start(1, 2);
   desk.submit(1, 0, 5);
   desk.tell(event::CallEnded{CallId{1}});
@@ -169,7 +112,7 @@ TEST_CASE("when a call ends its waiting tasks are dropped and the workers that h
 }
 
 TEST_CASE("late finishes of an ended call are discarded and free their workers") {
-  Desk desk(1);
+  SchedulerDesk desk(1);
   desk.start(1);
   desk.submit(1, 0, 2);
   desk.tell(event::CallEnded{CallId{1}});
@@ -185,7 +128,7 @@ TEST_CASE("late finishes of an ended call are discarded and free their workers")
 }
 
 TEST_CASE("a call that ends without tasks asks for nothing") {
-  Desk desk(2);
+  SchedulerDesk desk(2);
   desk.start(1);
   desk.tell(event::CallEnded{CallId{1}});
   CHECK(desk.discarded.empty());
@@ -196,7 +139,7 @@ TEST_CASE("a call that ends without tasks asks for nothing") {
 }
 
 TEST_CASE("a slot that is used again belongs to its new task") {
-  Desk desk(1);
+  SchedulerDesk desk(1);
   desk.start(1);
   desk.submit(1, 0, 1);
   desk.finish(0);

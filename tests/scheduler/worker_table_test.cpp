@@ -62,6 +62,41 @@ TEST_CASE("workers may join with any ids in any order") {
   CHECK(table.least_loaded(1) == WorkerId{2});
 }
 
+TEST_CASE("an avoided worker is offered only where no other holds as few tasks") {
+  WorkerTable table = table_of(2);
+  CHECK(table.least_loaded(1, WorkerId{1}) == WorkerId{2});
+  CHECK(table.least_loaded(1, WorkerId{2}) == WorkerId{1});
+  table.increment(WorkerId{2});
+  CHECK(table.least_loaded(5, WorkerId{1}) == WorkerId{1});
+}
+
+TEST_CASE("a full worker is not offered until it is free") {
+  WorkerTable table = table_of(2);
+  table.set_full(WorkerId{1});
+  CHECK(table.size() == 2);
+  CHECK(table.contains(WorkerId{1}));
+  table.increment(WorkerId{2});
+  CHECK(table.least_loaded(100) == WorkerId{2});
+  CHECK_FALSE(table.least_loaded(1));
+  table.set_free(WorkerId{1});
+  CHECK(table.least_loaded(1) == WorkerId{1});
+}
+
+TEST_CASE("a removed worker is gone whatever it holds and may come back") {
+  WorkerTable table = table_of(3);
+  CHECK_FALSE(table.contains(WorkerId{9}));
+  table.increment(WorkerId{2});
+  table.set_full(WorkerId{3});
+  table.remove(WorkerId{2});
+  table.remove(WorkerId{3});
+  CHECK(table.size() == 1);
+  CHECK_FALSE(table.contains(WorkerId{2}));
+  table.increment(WorkerId{1});
+  CHECK(table.least_loaded(100) == WorkerId{1});
+  table.add(WorkerId{2});
+  CHECK(table.least_loaded(100) == WorkerId{2});
+}
+
 TEST_CASE("after random moves the offered worker is one of the least loaded") {
   for (const unsigned seed : {1U, 2U, 3U}) {
     std::mt19937 random(seed);

@@ -9,11 +9,24 @@ using namespace joblib_mpi::test;
 
 namespace {
 
+class CountingMemory final : public ReceiveMemory {
+ public:
+  Block allocate(std::size_t bytes) override {
+    ++blocks;
+    return heap_.allocate(bytes);
+  }
+  int blocks = 0;
+
+ private:
+  HeapMemory heap_;
+};
+
 /// Rank 0's store and one worker's.
 struct TwoStores {
   std::vector<std::unique_ptr<LoopbackTransport>> cluster = LoopbackTransport::make_cluster(2);
-  BroadcastStore root{*cluster[0]};
-  BroadcastStore worker{*cluster[1]};
+  CountingMemory memory;
+  BroadcastStore root{*cluster[0], memory};
+  BroadcastStore worker{*cluster[1], memory};
 
   void progress() {
     root.progress();
@@ -115,4 +128,51 @@ TEST_CASE("an object that is dropped while it arrives does not stay on the worke
 TEST_CASE("an object that is announced without a head is refused") {
   TwoStores stores;
   CHECK_THROWS_AS(stores.worker.expect(object, {}), SerializationError);
+}
+
+TEST_CASE("the parts of an object that arrives lie in one block and each is aligned") {
+  TwoStores stores;
+  const std::vector<std::uint64_t> sizes{4, 100, 0, 3, 65};
+  stores.worker.expect(object, sizes);
+  stores.root.publish(
+      object,
+      Payload{bytes("head"), {SharedBytes(pattern(100, 1)), part(""), part("abc"), SharedBytes(pattern(65, 2))}});
+  stores.progress();
+  CHECK(stores.memory.blocks == 1);
+  const auto value = stores.worker.find(object);
+  REQUIRE(value != nullptr);
+  REQUIRE(value->parts.size() == 4);
+  for (const SharedBytes& part : value->parts) {
+    CHECK(reinterpret_cast<std::uintptr_t>(part.view().data()) % 64 == 0);
+    CHECK(part.owner() == value->parts[0].owner());
+  }
+  CHECK(is_pattern(value->parts[0].view(), 100, 1));
+  CHECK(text(value->parts[2].view()) == "abc");
+  CHECK(is_pattern(value->parts[3].view(), 65, 2));
+}
+
+TEST_CASE("when broadcasts end a worker keeps what is whole and names what is not and not dropped") {
+  TwoStores stores;
+  const std::vector<std::uint64_t> sizes{1};
+  stores.root.publish(ObjectId{1}, Payload{bytes("1"), {}});
+  for (const std::uint64_t id : {1, 2, 3}) stores.worker.expect(ObjectId{id}, sizes);
+  stores.worker.drop(ObjectId{2});
+  CHECK(stores.worker.end_broadcasts() == std::vector{ObjectId{3}});
+  CHECK(stores.worker.find(ObjectId{1}) != nullptr);
+  CHECK(stores.worker.find(ObjectId{3}) == nullptr);
+  stores.worker.put(ObjectId{3}, Payload{bytes("3"), {}});
+  CHECK(text(stores.worker.find(ObjectId{3})->head) == "3");
+  stores.worker.drop(ObjectId{2});  // late, and harmless
+  stores.worker.drop(ObjectId{3});
+  CHECK(stores.worker.find(ObjectId{3}) == nullptr);
+}
+
+TEST_CASE("when broadcasts end rank 0 lacks nothing and what it puts later is there") {
+  TwoStores stores;
+  stores.root.publish(ObjectId{1}, Payload{bytes("1"), {}});
+  CHECK(stores.root.end_broadcasts().empty());
+  CHECK(stores.root.find(ObjectId{1}) != nullptr);
+  stores.root.put(ObjectId{2}, Payload{bytes("2"), {}});
+  CHECK(text(stores.root.find(ObjectId{2})->head) == "2");
+  stores.progress();
 }

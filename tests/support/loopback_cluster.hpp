@@ -6,10 +6,12 @@
 #include "executor/registered_function_runner.hpp"
 #include "store/broadcast_store.hpp"
 #include "transport/loopback_transport.hpp"
+#include "worker/stand_in.hpp"
 #include "worker/worker.hpp"
 #include <joblib_mpi/backend_registry.hpp>
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -37,10 +39,16 @@ class LoopbackCluster {
     backend_->disconnect();
     while (!driver_.stop_workers({0, ""}, 1.0).empty()) {
     }
+    // Workers that were given up are never told to leave.
+    for (auto& transport : transports_) transport->die(LoopbackTransport::Death::silent);
     threads_.clear();  // joins
   }
 
   [[nodiscard]] CoordinatorDriver& driver() { return driver_; }
+  /// Safe to use while no other thread drives.
+  [[nodiscard]] Coordinator& coordinator() { return coordinator_; }
+  /// The transport of a rank, to let it die.
+  [[nodiscard]] LoopbackTransport& transport(int rank) { return *transports_.at(static_cast<std::size_t>(rank)); }
   /// Drives until no task is under way.
   void drain() {
     while (coordinator_.unfinished_tasks() > 0) driver_.drive();
@@ -48,16 +56,25 @@ class LoopbackCluster {
 
  private:
   void serve(LoopbackTransport& transport) const {
-    BroadcastStore store(transport);
+    HeapMemory memory;
+    BroadcastStore store(transport, memory);
     RegisteredFunctionRunner runner;
-    InProcessExecutor executor(runner);
+    std::mutex agent;
+    InProcessExecutor executor(runner, &agent);
     IdleWaiter waiter(settings_, false);
-    Worker(transport, store, executor, waiter, settings_).serve();
+    Worker worker(transport, store, executor, waiter, settings_);
+    const std::lock_guard own(agent);
+    const StandIn stand_in(worker, agent, settings_);
+    try {
+      worker.serve();
+    } catch (const LoopbackRankDied&) {
+    }
   }
 
   Settings settings_;
   std::vector<std::unique_ptr<LoopbackTransport>> transports_;
-  BroadcastStore store_{*transports_.front()};
+  HeapMemory memory_;
+  BroadcastStore store_{*transports_.front(), memory_};
   Coordinator coordinator_{*transports_.front(), store_, settings_};
   CoordinatorDriver driver_{coordinator_, settings_, false};
   std::shared_ptr<MpiBackend> backend_;

@@ -17,11 +17,28 @@ class ScriptedStore final : public ObjectStore {
     whole_[object] = std::make_shared<const Payload>(std::move(value));
   }
 
-  void publish(ObjectId object, Payload value) override { published.emplace_back(object, std::move(value)); }
+  void publish(ObjectId object, Payload value) override {
+    if (broadcasts_ended) throw std::logic_error("published after the end of broadcasts");
+    whole_[object] = std::make_shared<const Payload>(value);
+    published.emplace_back(object, std::move(value));
+  }
   void expect(ObjectId object, std::span<const std::uint64_t> part_bytes) override {
+    if (broadcasts_ended) throw std::logic_error("announced after the end of broadcasts");
     if (!expected.try_emplace(object, part_bytes.begin(), part_bytes.end()).second) {
       throw std::logic_error("the object was announced twice");
     }
+  }
+  void put(ObjectId object, Payload value) override {
+    whole_[object] = std::make_shared<const Payload>(std::move(value));
+    put_objects.push_back(object);
+  }
+  [[nodiscard]] std::vector<ObjectId> end_broadcasts() override {
+    if (std::exchange(broadcasts_ended, true)) throw std::logic_error("the broadcasts were ended twice");
+    std::vector<ObjectId> missing;
+    for (const auto& [object, part_bytes] : expected) {
+      if (!whole_.contains(object)) missing.push_back(object);
+    }
+    return missing;
   }
   [[nodiscard]] std::shared_ptr<const Payload> find(ObjectId object) const override {
     const auto found = whole_.find(object);
@@ -36,6 +53,8 @@ class ScriptedStore final : public ObjectStore {
   std::vector<std::pair<ObjectId, Payload>> published;
   std::map<ObjectId, std::vector<std::uint64_t>> expected;
   std::vector<ObjectId> dropped;
+  std::vector<ObjectId> put_objects;
+  bool broadcasts_ended = false;
 
  private:
   std::map<ObjectId, std::shared_ptr<const Payload>> whole_;

@@ -3,6 +3,7 @@
 #include "transport/transport.hpp"
 
 #include <deque>
+#include <set>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -10,7 +11,7 @@
 namespace joblib_mpi::test {
 
 /// One rank of a cluster whose other ranks are the test. What was not scripted is refused: frames to ranks that are not
-/// there, and broadcasts.
+/// there or that were given up, and broadcasts.
 class ScriptedTransport final : public Transport {
  public:
   ScriptedTransport(int rank, int size) : rank_(rank), size_(size) {}
@@ -31,6 +32,7 @@ class ScriptedTransport final : public Transport {
   void send(int destination, Frame& frame) override {
     if (destination < 0 || destination >= size_ || destination == rank_) throw std::logic_error("sent to a wrong rank");
     if (frame.empty()) throw std::logic_error("sent an empty frame");
+    if (given_up.contains(destination)) throw std::logic_error("sent to a rank that was given up");
     sent_.push_back({destination, std::exchange(frame, {})});
   }
   [[nodiscard]] std::optional<ArrivedFrame> receive() override {
@@ -44,10 +46,15 @@ class ScriptedTransport final : public Transport {
   }
   [[nodiscard]] std::size_t broadcasts_done() const noexcept override { return 0; }
   void end_broadcasts() override { throw std::logic_error("no end of broadcasts was expected"); }
-  [[nodiscard]] std::vector<int> take_lost_ranks() override { return {}; }
-  void give_up(int) override { throw std::logic_error("no rank was expected to be given up"); }
+  [[nodiscard]] std::vector<int> take_lost_ranks() override { return std::exchange(found_dead, {}); }
+  void give_up(int rank) override {
+    if (!given_up.insert(rank).second) throw std::logic_error("a rank was given up twice");
+  }
   void progress() override {}
   [[nodiscard]] bool quiet() const noexcept override { return quiet_; }
+
+  std::vector<int> found_dead;  // what the next take_lost_ranks says
+  std::set<int> given_up;
 
  private:
   int rank_;

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <exception>
+#include <utility>
+#include <variant>
+
+namespace joblib_mpi {
+
+/// What became of one task: its result, or the exception with which it failed. See `Parallel::outcomes`.
+template <class R>
+class Outcome {
+ public:
+  explicit Outcome(R value) : content_(std::in_place_index<0>, std::move(value)) {}
+  /// `error` must not be null.
+  explicit Outcome(std::exception_ptr error) : content_(std::in_place_index<1>, std::move(error)) {}
+
+  [[nodiscard]] bool has_value() const noexcept { return content_.index() == 0; }
+  [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
+
+  /// The result. Throws the task's exception if there is none.
+  [[nodiscard]] const R& value() const& {
+    rethrow_error();
+    return **this;
+  }
+  [[nodiscard]] R&& value() && {
+    rethrow_error();
+    return std::get<0>(std::move(content_));
+  }
+  /// The result, which must be there.
+  [[nodiscard]] const R& operator*() const noexcept { return *std::get_if<0>(&content_); }
+  [[nodiscard]] const R* operator->() const noexcept { return std::get_if<0>(&content_); }
+  /// The exception; null if there is a result.
+  [[nodiscard]] std::exception_ptr error() const noexcept { return has_value() ? nullptr : *std::get_if<1>(&content_); }
+
+ private:
+  void rethrow_error() const {
+    if (!has_value()) std::rethrow_exception(error());
+  }
+
+  std::variant<R, std::exception_ptr> content_;
+};
+
+/// Of a function that returns nothing.
+template <>
+class Outcome<void> {
+ public:
+  Outcome() = default;
+  explicit Outcome(std::exception_ptr error) : error_(std::move(error)) {}
+
+  /// Whether the function returned.
+  [[nodiscard]] bool has_value() const noexcept { return error_ == nullptr; }
+  [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
+  /// Throws the task's exception if there is one.
+  void value() const {
+    if (error_) std::rethrow_exception(error_);
+  }
+  [[nodiscard]] std::exception_ptr error() const noexcept { return error_; }
+
+ private:
+  std::exception_ptr error_;
+};
+
+}  // namespace joblib_mpi

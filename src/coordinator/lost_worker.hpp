@@ -1,0 +1,22 @@
+#pragma once
+
+#include <joblib_mpi/ids.hpp>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace joblib_mpi {
+
+/// A worker that was given up.
+struct LostWorker {
+  WorkerId worker;
+  std::string reason;       ///< "did not answer for 10 s"
+  std::size_t tasks_again;  ///< that it held and that run again elsewhere
+};
+
+/// One line for people: `joblib_mpi: warning: rank 2 on n1 was lost (…); its 3 tasks will run again on other ranks`.
+/// `hosts` are the processor names by rank.
+[[nodiscard]] std::string warning_about(const LostWorker& lost, const std::vector<std::string>& hosts);
+
+}  // namespace joblib_mpi

@@ -1,0 +1,37 @@
+#include "worker/stand_in.hpp"
+
+#include <algorithm>
+
+namespace joblib_mpi {
+namespace {
+
+/// Often enough for a heartbeat, for a task's time limit, and for objects that go on arriving meanwhile. Chosen, not
+/// measured.
+double pause_seconds(const Settings& settings) {
+  constexpr double longest = 0.25;
+  return settings.heartbeat_seconds == 0 ? longest : std::min(settings.heartbeat_seconds / 8, longest);
+}
+
+}  // namespace
+
+StandIn::StandIn(Worker& worker, std::mutex& agent, const Settings& settings)
+    : worker_(&worker), agent_(&agent), pause_(pause_seconds(settings)), thread_([this] { live(); }) {}
+
+StandIn::~StandIn() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  closing_changed_.notify_one();
+  thread_.join();
+}
+
+void StandIn::live() {
+  std::unique_lock lock(mutex_);
+  while (!closing_changed_.wait_for(lock, pause_, [this] { return closing_; })) {
+    // If its own thread has the worker, nobody need stand in.
+    if (const std::unique_lock agent(*agent_, std::try_to_lock); agent) worker_->attend(Worker::Clock::now());
+  }
+}
+
+}  // namespace joblib_mpi

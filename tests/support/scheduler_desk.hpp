@@ -1,0 +1,83 @@
+#pragma once
+
+#include "scheduler/scheduler.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <vector>
+
+namespace joblib_mpi::test {
+
+/// A scheduler, and what it has decided since the last look.
+class SchedulerDesk {
+ public:
+  explicit SchedulerDesk(int workers, SchedulerOptions options = {}) : scheduler_(options) {
+    for (int worker = 1; worker <= workers; ++worker) tell(event::WorkerJoined{WorkerId{worker}});
+  }
+
+  void tell(const SchedulerEvent& event) {
+    SchedulerActions actions;
+    scheduler_.handle(event, actions);
+    for (const SchedulerAction& action : actions) {
+      if (const auto* assign = std::get_if<action::Assign>(&action)) {
+        assigned.push_back(assign->task.slot);
+        worker_of[assign->task.slot] = assign->worker.value;
+        held_[assign->worker.value].push_back(assign->task.slot);
+      } else if (const auto* complete = std::get_if<action::Complete>(&action)) {
+        completed.push_back(complete->task.slot);
+      } else if (const auto* give_up = std::get_if<action::GiveUp>(&action)) {
+        given_up.push_back(give_up->task.slot);
+      } else if (const auto* discard = std::get_if<action::Discard>(&action)) {
+        discarded.push_back(discard->task.slot);
+      } else {
+        cancelled_at.insert(std::get<action::CancelCall>(action).worker.value);
+      }
+    }
+  }
+  void start(std::uint64_t call, std::size_t max_running = 1000, unsigned retries = 2) {
+    tell(event::CallStarted{CallId{call}, max_running, retries, false});
+  }
+  void submit(std::uint64_t call, std::uint32_t first, std::uint32_t end) {
+    for (std::uint32_t slot = first; slot < end; ++slot) tell(event::TaskSubmitted{TaskId{slot, 0}, CallId{call}});
+  }
+  void finish(std::uint32_t slot, double seconds = 1.0, TaskEnding ending = TaskEnding::returned) {
+    std::erase(held_[worker_of.at(slot)], slot);
+    tell(event::TaskFinished{TaskId{slot, 0}, seconds, ending});
+  }
+  void fail(std::uint32_t slot, TaskEnding ending) { finish(slot, 1.0, ending); }
+  void lose(int worker) {
+    held_.erase(worker);
+    tell(event::WorkerLost{WorkerId{worker}});
+  }
+  /// The tasks that the worker holds; the first one is running.
+  [[nodiscard]] std::vector<std::uint32_t> tasks_of(int worker) const {
+    const auto found = held_.find(worker);
+    return found == held_.end() ? std::vector<std::uint32_t>{} : found->second;
+  }
+  [[nodiscard]] std::size_t held_by(int worker) const { return tasks_of(worker).size(); }
+  /// How often the task was assigned.
+  [[nodiscard]] std::size_t attempts(std::uint32_t slot) const {
+    return static_cast<std::size_t>(std::ranges::count(assigned, slot));
+  }
+  [[nodiscard]] bool is_done(std::uint32_t slot) const {
+    return std::ranges::find(completed, slot) != completed.end() ||
+           std::ranges::find(given_up, slot) != given_up.end() || std::ranges::find(discarded, slot) != discarded.end();
+  }
+
+  std::vector<std::uint32_t> assigned;
+  std::vector<std::uint32_t> completed;
+  std::vector<std::uint32_t> given_up;
+  std::vector<std::uint32_t> discarded;
+  std::set<int> cancelled_at;
+  std::map<std::uint32_t, int> worker_of;
+
+ private:
+  Scheduler scheduler_;
+  std::map<int, std::vector<std::uint32_t>> held_;
+};
+
+using Slots = std::vector<std::uint32_t>;
+
+}  // namespace joblib_mpi::test
