@@ -2,6 +2,9 @@
 
 #include <joblib_mpi/error.hpp>
 
+#include <nanobind/stl/string.h>
+
+#include <string>
 #include <variant>
 
 namespace nb = nanobind;

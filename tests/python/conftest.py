@@ -79,7 +79,8 @@ class Mpirun:
         self._temporary_folder = Path(temporary_folder)
         self._shared_memory = set(os.listdir("/dev/shm"))
         self._mark = f"JOBLIB_MPI_TEST_{os.getpid()}_{id(self)}"
-        self._crashed = False
+        #: Whether Open MPI's session folder may stay: it does when a job ends at once or a task's own MPI is not finalised.
+        self.may_leave_session_folder = False
 
     def __call__(self, ranks, *arguments, stdin=None, timeout=TIMEOUT_SECONDS, environment=None):
         """Run ``python *arguments`` on ``ranks`` ranks in the test's folder and return it as `Launched`."""
@@ -123,11 +124,11 @@ class Mpirun:
         try:
             stdout, stderr = process.communicate(stdin, timeout=timeout)
         except subprocess.TimeoutExpired:
-            self._crashed = True
+            self.may_leave_session_folder = True
             self.kill_all()
             stdout, stderr = process.communicate()
             pytest.fail(f"no end after {timeout} s\n{Launched(None, stdout, stderr)}")
-        self._crashed |= process.returncode != 0
+        self.may_leave_session_folder |= process.returncode != 0
         return Launched(process.returncode, stdout, stderr)
 
     def kill_all(self):
@@ -144,9 +145,9 @@ class Mpirun:
         self.kill_all()
         left = [f"process {name}" for name in processes.values()]
         left += [f"/dev/shm/{name}" for name in self.left_in_shared_memory()]
-        # Open MPI's own, which mpirun has no time to remove when it ends a job at once.
-        own = "ompi." if self._crashed else None
-        left += [str(path) for path in self._temporary_folder.iterdir() if own is None or not path.name.startswith(own)]
+        for path in self._temporary_folder.iterdir():
+            if not (self.may_leave_session_folder and path.name.startswith("ompi.")):
+                left.append(str(path))
         assert not left, "left behind: " + ", ".join(left)
 
     def left_in_shared_memory(self):

@@ -365,9 +365,10 @@ INSIDE_TASKS = {
 
 
 @pytest.mark.parametrize("what", INSIDE_TASKS)
-def test_tasks_may_start_processes_and_an_mpi_of_their_own(run, what):
+def test_tasks_may_start_processes_and_an_mpi_of_their_own(mpirun, run, what):
     if "MPI" in what:
         pytest.importorskip("mpi4py")
+        mpirun.may_leave_session_folder = True
     assert run(
         f"""
     def inside(i):
@@ -431,9 +432,9 @@ def test_the_environment_and_init_choose_the_isolation(mpirun):
     pids = {pid for pid, _ in Parallel(backend="mpi", batch_size=1)(delayed(look)(i) for i in range(9))}
     print(pids <= set(map(int, noted("ranks"))))
     """
-    init = 'open("ranks", "a").write(f"{os.getpid()}\\n")\n    joblib_mpi.init(isolation={!r})\n'
+    init = '    note("ranks", os.getpid())\n    joblib_mpi.init(isolation="ISOLATION")\n'
     for isolation, same in (("process", "False"), ("none", "True")):
-        script = mpirun.write(f"{isolation}.py", where + "    " + init.format(isolation) + print_)
+        script = mpirun.write(f"{isolation}.py", where + init.replace("ISOLATION", isolation) + print_)
         ended = mpirun(3, str(script))
         assert (ended.status, ended.stdout) == (0, f"{same}\n"), ended
     ended = mpirun.script(2, "pass", environment={"JOBLIB_MPI_ISOLATION": "thread"})
@@ -447,13 +448,13 @@ def test_after_mpi_was_initialised_tasks_run_in_the_ranks_unless_processes_were_
         PRELUDE
         + """
     from mpi4py import MPI
-    joblib_mpi.init(isolation={isolation!r})
+    joblib_mpi.init(isolation=ISOLATION)
     print(Parallel(backend="mpi")(delayed(square)(i) for i in range(3)), joblib_mpi.session.require().isolation)
     """
     )
-    ended = mpirun(3, str(mpirun.write("any.py", program.format(isolation=None))))
+    ended = mpirun(3, str(mpirun.write("any.py", program.replace("ISOLATION", "None"))))
     assert (ended.status, ended.stdout) == (0, "[0, 1, 4] none\n"), ended
-    ended = mpirun(3, str(mpirun.write("process.py", program.format(isolation="process"))))
+    ended = mpirun(3, str(mpirun.write("process.py", program.replace("ISOLATION", "'process'"))))
     assert ended.status != 0
     assert "Call joblib_mpi.init() before the import" in ended.stderr
 
