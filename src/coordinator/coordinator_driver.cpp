@@ -34,6 +34,11 @@ bool CoordinatorDriver::take_turn(Coordinator::Outlook outlook) {
   return coordinator_->progress(outlook);
 }
 
+void CoordinatorDriver::lose(WorkerId worker, std::string reason) {
+  const std::lock_guard lock(mutex_);
+  coordinator_->lose(worker, std::move(reason));
+}
+
 bool CoordinatorDriver::drive() {
   const std::lock_guard lock(mutex_);
   return take_turn();

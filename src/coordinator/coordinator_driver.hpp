@@ -43,6 +43,9 @@ class CoordinatorDriver {
 
   // The calling thread makes MPI calls.
 
+  /// Gives a worker up, see Coordinator.
+  void lose(WorkerId worker, std::string reason);
+
   /// One turn; true if there was something to do.
   bool drive();
   /// Submits one of many tasks, and takes a turn if it is time. A `drive` or `wait` must follow the last.

@@ -6,6 +6,7 @@
 #include <joblib_mpi/parallel.hpp>
 #include <joblib_mpi/parallel_config.hpp>
 
+#include <atomic>
 #include <memory>
 #include <ranges>
 #include <stdexcept>
@@ -48,6 +49,18 @@ int nested(int value) {
 }
 bool even(int value) {
   return value % 2 == 0;
+}
+std::atomic<int> attempts{0};
+int fail_twice(int value) {
+  if (++attempts <= 2) throw std::runtime_error("attempt " + std::to_string(attempts));
+  return value;
+}
+int fail_twice_with(std::string text) {
+  if (++attempts <= 2) throw std::runtime_error(text);
+  return 1;
+}
+void refuse_1(int value) {
+  if (value == 1) throw std::domain_error("not 1");
 }
 thread_local int calls_here = 0;
 void count_here(int) {
@@ -144,4 +157,51 @@ TEST_CASE("a name that is taken cannot be registered again") {
   CHECK(find_backend("another") == find_backend("sequential"));
   unregister_backend("another");
   CHECK_THROWS_AS(find_backend("another"), UsageError);
+}
+
+TEST_CASE("a task that throws runs again in one process where that is asked for and its arguments are still there") {
+  for (const std::string backend : {"sequential", "threading"}) {
+    INFO(backend);
+    ParallelOptions options{.n_jobs = 1, .backend = backend, .retries = 2, .retry_exceptions = true};
+    attempts = 0;
+    CHECK(Parallel{options}(std::vector{delayed<fail_twice>(4)}) == std::vector{4});
+    attempts = 0;
+    CHECK(error_text<std::runtime_error>([&] {
+            Parallel{options}(std::vector{delayed<fail_twice_with>("a text that the first attempt consumes")});
+          }) == "a text that the first attempt consumes");
+    CHECK(attempts == 1);
+    options.retries = 1;
+    attempts = 0;
+    CHECK(error_text<std::runtime_error>([&] { Parallel{options}(std::vector{delayed<fail_twice>(4)}); }) ==
+          "attempt 2");
+    options.retry_exceptions = {};
+    attempts = 0;
+    CHECK(error_text<std::runtime_error>([&] { Parallel{options}(std::vector{delayed<fail_twice>(4)}); }) ==
+          "attempt 1");
+  }
+}
+
+TEST_CASE("outcomes hold a result or an exception for each task in order") {
+  for (const std::string backend : {"sequential", "threading"}) {
+    INFO(backend);
+    const Parallel parallel({.n_jobs = 2, .backend = backend});
+    const auto outcomes = parallel.outcomes(iota(0, 6) | transform([](int value) { return delayed<refuse_3>(value); }));
+    REQUIRE(outcomes.size() == 6);
+    for (int value = 0; value < 6; ++value) {
+      const Outcome<int>& outcome = outcomes[static_cast<std::size_t>(value)];
+      CHECK(outcome.has_value() == (value != 3));
+      CHECK(static_cast<bool>(outcome) == (value != 3));
+      CHECK((outcome.error() == nullptr) == (value != 3));
+      if (outcome) CHECK((*outcome == value && outcome.value() == value));
+    }
+    CHECK(error_text<std::domain_error>([&] { (void)outcomes[3].value(); }) == "not 3");
+
+    const auto of_void = parallel.outcomes(iota(0, 2) | transform([](int value) { return delayed<refuse_1>(value); }));
+    REQUIRE(of_void.size() == 2);
+    CHECK_NOTHROW(of_void[0].value());
+    CHECK_THROWS_AS(of_void[1].value(), std::domain_error);
+
+    auto handles = parallel.outcomes(iota(0, 2) | transform([](int value) { return delayed<make_handle>(value); }));
+    CHECK(*std::move(handles[1]).value().value == 1);
+  }
 }

@@ -1,70 +1,10 @@
 #include "coordinator/coordinator.hpp"
 
-#include "protocol/wire_format.hpp"
-#include "support/bytes.hpp"
 #include "support/catch.hpp"
-#include "support/scripted_store.hpp"
-#include "support/scripted_transport.hpp"
-
-#include <stdexcept>
+#include "support/office.hpp"
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
-
-namespace {
-
-class Inbox final : public CompletionSink {
- public:
-  void finished(FinishedTask task) override { tasks.push_back(std::move(task)); }
-  std::vector<FinishedTask> tasks;
-};
-
-/// Rank 0 of a cluster whose workers are the test.
-struct Office {
-  explicit Office(int workers, Settings given = {}) : settings(given), transport(0, workers + 1) {}
-
-  Settings settings;
-  ScriptedTransport transport;
-  ScriptedStore store;
-  Coordinator coordinator{transport, store, settings};
-  Inbox inbox;
-  std::size_t frames_sent = 0;
-
-  void submit(CallId call, std::uint64_t ticket, std::vector<ObjectId> objects = {}) {
-    coordinator.submit(call, {ticket, "fit_" + std::to_string(ticket), Payload{bytes("arguments"), {}}, objects});
-  }
-  void progress() {
-    while (coordinator.progress()) {
-    }
-  }
-  /// What was said to `worker` since the last look; the other workers' messages are kept.
-  std::vector<MessageToWorker> told(int worker) {
-    progress();
-    for (auto& sent : transport.take_sent()) {
-      ++frames_sent;
-      for (FrameReader reader({sent.frame.body, sent.frame.parts}); !reader.at_end();) {
-        by_worker_[sent.destination].push_back(reader.next_to_worker());
-      }
-    }
-    return std::exchange(by_worker_[worker], {});
-  }
-  std::vector<to_worker::RunTask> tasks_of(int worker) {
-    std::vector<to_worker::RunTask> tasks;
-    for (auto& message : told(worker)) tasks.push_back(std::get<to_worker::RunTask>(std::move(message)));
-    return tasks;
-  }
-  void finish(int worker, TaskId task, TaskEnding ending = TaskEnding::returned, double seconds = 1.0) {
-    Frame frame;
-    append(frame, to_coordinator::TaskFinished{task, ending, seconds, Payload{bytes("result"), {part("large")}}});
-    transport.arrives(worker, std::move(frame));
-    progress();
-  }
-
- private:
-  std::map<int, std::vector<MessageToWorker>> by_worker_;
-};
-
-}  // namespace
 
 TEST_CASE("a submitted task is sent to a worker with its arguments and comes back with its ticket") {
   Office office(2);
@@ -202,6 +142,7 @@ TEST_CASE("workers are asked to leave and serve until they say goodbye") {
     const auto& stop = std::get<to_worker::Stop>(messages.back());
     CHECK(stop.status == 5);
     CHECK(stop.failure == "why");
+    CHECK_FALSE(stop.ranks_lost);
   }
   auto serving = office.coordinator.serving_workers();
   REQUIRE(serving.size() == 2);
@@ -209,11 +150,8 @@ TEST_CASE("workers are asked to leave and serve until they say goodbye") {
   CHECK(serving[0].task == "fit_8");
   CHECK(serving[1].task.empty());
   for (const int worker : {1, 2}) {
-    Frame frame;
-    append(frame, to_coordinator::Goodbye{});
-    office.transport.arrives(worker, std::move(frame));
+    office.says(worker, to_coordinator::Goodbye{});
   }
-  office.progress();
   CHECK(office.coordinator.serving_workers().empty());
 }
 
@@ -221,4 +159,21 @@ TEST_CASE("bytes that are no message are refused") {
   Office office(1);
   office.transport.arrives(1, Frame{bytes("not a message"), {}});
   CHECK_THROWS_AS(office.coordinator.progress(), SerializationError);
+}
+
+TEST_CASE("a task that failed is sent again and only its last attempt is handed on") {
+  Office office(1);
+  const CallId call =
+      office.coordinator.start_call({.max_running = 1, .retries = 1, .retry_exceptions = true}, office.inbox);
+  office.submit(call, 1);
+  office.finish(1, office.tasks_of(1).at(0).task, TaskEnding::raised);
+  CHECK(office.inbox.tasks.empty());
+  const auto again = office.tasks_of(1);
+  REQUIRE(again.size() == 1);
+  CHECK(text(again[0].arguments.head) == "arguments");
+  office.finish(1, again[0].task, TaskEnding::raised);
+  REQUIRE(office.inbox.tasks.size() == 1);
+  CHECK(office.inbox.tasks[0].ending == TaskEnding::raised);
+  CHECK(office.inbox.tasks[0].attempts == 2);
+  CHECK(office.inbox.tasks[0].name == "fit_1");
 }

@@ -3,6 +3,7 @@
 #include <joblib_mpi/parallel.hpp>
 #include <joblib_mpi/parallel_config.hpp>
 
+#include <limits>
 #include <string>
 #include <thread>
 
@@ -93,4 +94,24 @@ TEST_CASE("inside a task nothing but the sequential backend applies") {
   }
   CHECK(active_backend() == "threading");
   CHECK(active_config().n_jobs == 4);
+}
+
+TEST_CASE("retries and limits nest as the other options do") {
+  const parallel_config outer({.retries = 5, .retry_exceptions = true, .task_timeout_seconds = 2.5});
+  const parallel_config inner({.retries = 0, .memory_limit_bytes = 1000});
+  CHECK(active_config().retries == 0U);
+  CHECK(active_config().retry_exceptions == true);
+  CHECK(active_config().task_timeout_seconds == 2.5);
+  CHECK(active_config().memory_limit_bytes == std::uint64_t{1000});
+}
+
+TEST_CASE("a time limit that is no time is refused with its value") {
+  for (const double seconds : {0.0, -1.5, std::numeric_limits<double>::quiet_NaN()}) {
+    INFO(seconds);
+    CHECK_THROWS_AS(parallel_config({.task_timeout_seconds = seconds}), UsageError);
+    CHECK_THROWS_AS(Parallel({.task_timeout_seconds = seconds})(std::vector{delayed<config_test::same>(1)}),
+                    UsageError);
+  }
+  CHECK(error_text<UsageError>([] { const parallel_config config({.task_timeout_seconds = -1.5}); }) ==
+        "task_timeout_seconds = -1.5 is no time: give a number of seconds above 0, or leave it out for no limit");
 }

@@ -71,8 +71,18 @@ TEST_CASE("the other messages to a worker arrive as they were sent") {
   CHECK(share.object == ObjectId{14});
   CHECK(share.part_bytes == std::vector<std::uint64_t>{10, 0, std::uint64_t{5} << 32});
 
-  const auto stop = there_and_back(to_worker::Stop{-3, "it broke"});
+  const auto content = there_and_back(to_worker::ObjectContent{ObjectId{15}, Payload{bytes("head"), {part("abc")}}});
+  CHECK(content.object == ObjectId{15});
+  CHECK(text(content.value.head) == "head");
+  REQUIRE(content.value.parts.size() == 1);
+  CHECK(text(content.value.parts[0].view()) == "abc");
+  there_and_back(to_worker::BroadcastsEnded{});
+  there_and_back(to_worker::Ping{});
+
+  const auto stop = there_and_back(to_worker::Stop{-3, "it broke", true});
   CHECK(stop.status == -3);
+  CHECK(stop.ranks_lost);
+  CHECK_FALSE(there_and_back(to_worker::Stop{0, ""}).ranks_lost);
   CHECK(stop.failure == "it broke");
   CHECK(there_and_back(to_worker::Stop{0, ""}).failure.empty());
 }
@@ -85,6 +95,13 @@ TEST_CASE("messages to the coordinator arrive as they were sent") {
   CHECK(text(finished.result.head) == "result");
   REQUIRE(finished.result.parts.size() == 1);
   CHECK(text(finished.result.parts[0].view()) == "xyz");
+  CHECK(there_and_back(to_coordinator::Hello{true}).answers_during_tasks);
+  CHECK_FALSE(there_and_back(to_coordinator::Hello{false}).answers_during_tasks);
+  CHECK(there_and_back(to_coordinator::ObjectsMissing{{ObjectId{3}, ObjectId{4}}}).objects ==
+        std::vector{ObjectId{3}, ObjectId{4}});
+  CHECK(there_and_back(to_coordinator::ObjectsMissing{}).objects.empty());
+  there_and_back(to_coordinator::Pong{});
+  CHECK(there_and_back(to_coordinator::Stuck{TaskId{6, 2}}).task == TaskId{6, 2});
   there_and_back(to_coordinator::Goodbye{});
 }
 
@@ -107,10 +124,11 @@ TEST_CASE("several messages in one frame arrive in order with their own parts") 
 }
 
 TEST_CASE("parts are not copied when a message is written or read") {
-  auto message = run_task(1);
+  const auto message = run_task(1);
   const void* memory = message.arguments.parts[1].view().data();
   Frame frame;
-  append(frame, std::move(message));
+  append(frame, message);
+  CHECK(text(message.arguments.parts.at(1).view()) == "bc");  // the sender keeps it
   CHECK(static_cast<const void*>(frame.parts.at(1).view().data()) == memory);
   FrameReader reader(view(frame));
   const auto arrived = std::get<to_worker::RunTask>(reader.next_to_worker());
@@ -127,16 +145,26 @@ TEST_CASE("a frame cut short at any byte is refused") {
   };
   const auto to_a_worker = [](FrameReader& reader) { (void)reader.next_to_worker(); };
   const auto to_rank_0 = [](FrameReader& reader) { (void)reader.next_to_coordinator(); };
-  Frame run, cancel, share, drop, stop, finished, goodbye;
+  Frame run, cancel, share, ended, content, drop, ping, stop;
+  Frame hello, finished, missing, pong, stuck, goodbye;
   append(run, run_task(1));
   append(cancel, to_worker::CancelCall{CallId{1}});
   append(share, to_worker::ShareObject{ObjectId{1}, {1, 2}});
+  append(ended, to_worker::BroadcastsEnded{});
+  append(content, to_worker::ObjectContent{ObjectId{1}, Payload{bytes("head"), {part("abc")}}});
+  append(ping, to_worker::Ping{});
+  append(hello, to_coordinator::Hello{true});
+  append(missing, to_coordinator::ObjectsMissing{{ObjectId{1}}});
+  append(pong, to_coordinator::Pong{});
+  append(stuck, to_coordinator::Stuck{TaskId{1, 2}});
   append(drop, to_worker::DropObject{ObjectId{1}});
   append(stop, to_worker::Stop{1, "why"});
   append(finished, task_finished(1));
   append(goodbye, to_coordinator::Goodbye{});
-  for (const Frame* frame : {&run, &cancel, &share, &drop, &stop}) check_all_cuts(*frame, to_a_worker);
-  for (const Frame* frame : {&finished, &goodbye}) check_all_cuts(*frame, to_rank_0);
+  for (const Frame* frame : {&run, &cancel, &share, &ended, &content, &drop, &ping, &stop}) {
+    check_all_cuts(*frame, to_a_worker);
+  }
+  for (const Frame* frame : {&hello, &finished, &missing, &pong, &stuck, &goodbye}) check_all_cuts(*frame, to_rank_0);
 }
 
 TEST_CASE("a message that lacks a part is refused") {

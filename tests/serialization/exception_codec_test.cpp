@@ -110,3 +110,31 @@ TEST_CASE("an exception keeps the type of the innermost class and not of the bas
   PayloadReader reader(payload);
   CHECK_THROWS_AS(std::rethrow_exception(load_exception(reader, 1, "h")), std::out_of_range);
 }
+
+TEST_CASE("a task that was lost says which it was, where, why and what to do") {
+  const WorkerLostError error({218, "fit_fold", 3, "cn042", 3, "signal 11 (SIGSEGV)"});
+  CHECK_THAT(error.what(), contains("task 218, \"fit_fold\", was lost with its executor on rank 3 (cn042): "
+                                    "signal 11 (SIGSEGV); 3 attempts were made. "));
+  CHECK_THAT(error.what(), contains("retries"));
+  CHECK(error.text() == error.what());
+  CHECK(error.task_number() == 218);
+  CHECK(error.function() == "fit_fold");
+  CHECK(error.rank() == 3);
+  CHECK(error.host() == "cn042");
+  CHECK(error.attempts() == 3);
+  CHECK(error.reason() == "signal 11 (SIGSEGV)");
+  CHECK_THAT(WorkerLostError({1, "f", 3, "n", 1, "x"}).what(), contains("x; 1 attempt was made. "));
+  CHECK_THAT(WorkerLostError({1, "f", 0, "n", 0, "no worker is left"}).what(),
+             contains("task 1, \"f\", was lost: no worker is left; it was never started. "));
+}
+
+TEST_CASE("a task that ran out of time is a lost one, too") {
+  const TaskTimeoutError error({7, "fit", 2, "n2", 1, "it ran for more than 2 s"});
+  CHECK_THAT(error.what(),
+             contains("task 7, \"fit\", ran out of time on rank 2 (n2): it ran for more than 2 s; 1 attempt"
+                      " was made. Give it more (task_timeout_seconds)"));
+  const WorkerLostError& lost = error;
+  const TaskFailure& failure = error;
+  CHECK(lost.attempts() == 1);
+  CHECK(failure.type_name() == "joblib_mpi::TaskTimeoutError");
+}

@@ -49,6 +49,9 @@ class LoopbackCluster {
   [[nodiscard]] Coordinator& coordinator() { return coordinator_; }
   /// The transport of a rank, to let it die.
   [[nodiscard]] LoopbackTransport& transport(int rank) { return *transports_.at(static_cast<std::size_t>(rank)); }
+  /// Of the worker whose task calls this.
+  [[nodiscard]] static int rank_of_this_thread() { return rank_of_thread; }
+  [[nodiscard]] int a_living_rank() const { return coordinator_.serving_workers().at(0).worker.value; }
   /// Drives until no task is under way.
   void drain() {
     while (coordinator_.unfinished_tasks() > 0) driver_.drive();
@@ -56,6 +59,7 @@ class LoopbackCluster {
 
  private:
   void serve(LoopbackTransport& transport) const {
+    rank_of_thread = transport.rank();
     HeapMemory memory;
     BroadcastStore store(transport, memory);
     RegisteredFunctionRunner runner;
@@ -70,6 +74,8 @@ class LoopbackCluster {
     } catch (const LoopbackRankDied&) {
     }
   }
+
+  static inline thread_local int rank_of_thread = 0;
 
   Settings settings_;
   std::vector<std::unique_ptr<LoopbackTransport>> transports_;

@@ -76,3 +76,51 @@ TEST_CASE("a loopback broadcast is complete on a rank once it and rank 0 have qu
   CHECK(cluster[0]->broadcasts_done() == 1);
   CHECK(cluster[0]->quiet());
 }
+
+TEST_CASE("what a rank has sent before it dies arrives and nothing after") {
+  const auto cluster = LoopbackTransport::make_cluster(3);
+  send(*cluster[1], 0, "last words");
+  send(*cluster[0], 1, "unheard");
+  cluster[1]->die(LoopbackTransport::Death::found);
+  CHECK(next_body(*cluster[0]) == "last words");
+  send(*cluster[0], 1, "in vain");
+  CHECK_THROWS_AS(cluster[1]->receive(), LoopbackRankDied);
+  CHECK_THROWS_AS(send(*cluster[1], 0, "ghost"), LoopbackRankDied);
+  CHECK(next_body(*cluster[0]) == "(nothing)");
+}
+
+TEST_CASE("a death that is found is told once to each rank and a silent one to none") {
+  const auto cluster = LoopbackTransport::make_cluster(4);
+  cluster[1]->die(LoopbackTransport::Death::found);
+  cluster[2]->die(LoopbackTransport::Death::silent);
+  CHECK(cluster[0]->take_lost_ranks() == std::vector{1});
+  CHECK(cluster[0]->take_lost_ranks().empty());
+  CHECK(cluster[3]->take_lost_ranks() == std::vector{1});
+}
+
+TEST_CASE("nothing comes from a rank that was given up and nothing reaches it") {
+  const auto cluster = LoopbackTransport::make_cluster(3);
+  cluster[0]->give_up(1);
+  send(*cluster[1], 0, "late");
+  send(*cluster[2], 0, "other");
+  send(*cluster[0], 1, "in vain");
+  CHECK(next_body(*cluster[0]) == "other");
+  CHECK(next_body(*cluster[0]) == "(nothing)");
+  CHECK(next_body(*cluster[1]) == "(nothing)");
+}
+
+TEST_CASE("a rank that has ended its broadcasts takes part in none and waits for none") {
+  const auto cluster = LoopbackTransport::make_cluster(3);
+  Bytes source = bytes("data");
+  Bytes first = bytes("....");
+  Bytes second = bytes("....");
+  CHECK(cluster[1]->broadcast(first, nullptr) == 1);
+  cluster[1]->end_broadcasts();
+  CHECK(cluster[1]->quiet());
+  CHECK(cluster[0]->broadcast(source, nullptr) == 1);
+  CHECK(text(first) == "....");
+  cluster[0]->end_broadcasts();
+  CHECK(cluster[0]->quiet());
+  CHECK(cluster[2]->broadcast(second, nullptr) == 1);
+  CHECK(text(second) == "....");
+}

@@ -225,3 +225,77 @@ TEST_CASE("serving ends with what rank 0 said") {
   REQUIRE(messages.size() == 3);
   CHECK(std::get<to_coordinator::Hello>(messages[0]).answers_during_tasks);
 }
+
+TEST_CASE("a worker answers a ping at once") {
+  Bench bench;
+  bench.tell(to_worker::Ping{});
+  bench.work();
+  const auto messages = bench.said();
+  REQUIRE(messages.size() == 1);
+  CHECK(std::holds_alternative<to_coordinator::Pong>(messages[0]));
+}
+
+TEST_CASE("when broadcasts end a worker names what it lacks and runs the task once that is sent") {
+  Bench bench;
+  bench.tell(to_worker::ShareObject{ObjectId{7}, {3}}, to_worker::ShareObject{ObjectId{8}, {3}},
+             run(1, 1, {ObjectId{7}}));
+  bench.work();
+  bench.store.arrives(ObjectId{8}, Payload{bytes("abc"), {}});
+  bench.tell(to_worker::BroadcastsEnded{});
+  bench.work();
+  const auto messages = bench.said();
+  REQUIRE(messages.size() == 1);
+  CHECK(std::get<to_coordinator::ObjectsMissing>(messages[0]).objects == std::vector{ObjectId{7}});
+  CHECK_FALSE(bench.executor.running);
+  bench.tell(to_worker::ObjectContent{ObjectId{7}, Payload{bytes("def"), {}}});
+  bench.work();
+  REQUIRE(bench.executor.running);
+  CHECK(text(bench.executor.running->objects.at(0).value->head) == "def");
+}
+
+TEST_CASE("attending to a worker answers and takes messages and starts no task") {
+  Bench bench;
+  bench.tell(run(1, 1));
+  bench.work();
+  bench.tell(to_worker::Ping{});
+  bench.tell(run(2, 1), run(3, 2));
+  bench.tell(to_worker::CancelCall{CallId{1}});
+  bench.worker.attend(Worker::Clock::now());
+  const auto messages = bench.said();
+  REQUIRE(messages.size() == 2);
+  CHECK(std::holds_alternative<to_coordinator::Pong>(messages[0]));
+  CHECK(std::get<to_coordinator::TaskFinished>(messages[1]).task == TaskId{2, 0});
+  CHECK(bench.executor.interrupts == 1);
+  bench.executor.finish(0.5);
+  bench.worker.attend(Worker::Clock::now());
+  CHECK_FALSE(bench.executor.running);
+  bench.work();
+  CHECK(bench.executor.running->task == TaskId{3, 0});
+}
+
+TEST_CASE("a task that has used up its time and the grace is reported as stuck once") {
+  Bench bench;
+  auto limited = run(1);
+  limited.limits.seconds = 1000;
+  bench.tell(limited, run(2));
+  bench.work();
+  const auto now = Worker::Clock::now();
+  bench.worker.attend(now + std::chrono::seconds(1000));
+  CHECK(bench.said().empty());
+  for (int look = 0; look < 3; ++look) bench.worker.attend(now + std::chrono::seconds(1001));
+  const auto messages = bench.said();
+  REQUIRE(messages.size() == 1);
+  CHECK(std::get<to_coordinator::Stuck>(messages[0]).task == TaskId{1, 0});
+  bench.executor.finish(0.5);
+  bench.work();
+  (void)bench.said();
+  bench.worker.attend(now + std::chrono::hours(1000));  // this one has no limit
+  CHECK(bench.said().empty());
+}
+
+TEST_CASE("what fails while a worker is attended to is thrown by its next step") {
+  Bench bench;
+  bench.transport.arrives(0, Frame{bytes("not a message"), {}});
+  bench.worker.attend(Worker::Clock::now());
+  CHECK_THROWS_AS(bench.worker.step(), SerializationError);
+}

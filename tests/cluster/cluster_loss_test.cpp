@@ -1,0 +1,203 @@
+// Calls of a cluster whose workers vanish.
+
+#include "support/catch.hpp"
+#include "support/loopback_cluster.hpp"
+#include <joblib_mpi/delayed.hpp>
+#include <joblib_mpi/parallel.hpp>
+#include <joblib_mpi/scatter.hpp>
+
+#include <boost/serialization/vector.hpp>
+
+#include <atomic>
+#include <ranges>
+#include <stdexcept>
+
+using namespace joblib_mpi;
+using namespace joblib_mpi::test;
+using std::views::iota;
+using std::views::transform;
+using Death = LoopbackTransport::Death;
+
+namespace cluster_loss_test {
+
+std::atomic<LoopbackCluster*> current{nullptr};
+
+/// In a task: its rank dies. The function goes on, as nothing ends a thread, but nobody hears of it.
+void die(Death death) {
+  current.load()->transport(LoopbackCluster::rank_of_this_thread()).die(death);
+}
+
+std::atomic<int> deaths{0};
+std::atomic<int> deaths_wanted{0};
+
+/// The first tasks to reach it take their ranks with them.
+int square_or_die(int value) {
+  if (value % 50 == 49 && deaths < deaths_wanted && ++deaths <= deaths_wanted) die(Death::found);
+  return value * value;
+}
+int poison(int value) {
+  if (value == 7) {
+    ++deaths;
+    die(Death::silent);
+  }
+  return value;
+}
+double first_plus(const std::vector<double>& values, double more) {
+  return values.front() + values.back() + more;
+}
+double die_with_object(const std::vector<double>& values, int value) {
+  if (value == 0 && deaths < 1 && ++deaths <= 1) die(Death::found);
+  return values.back() + value;
+}
+
+std::atomic<bool> gate{false};
+std::atomic<int> waiting{0};
+int wait_for_gate(int value) {
+  ++waiting;
+  while (!gate) std::this_thread::yield();
+  return value;
+}
+std::atomic<int> attempts{0};
+int fail_often(int value) {
+  if (++attempts <= 2) throw std::runtime_error("not yet");
+  return value;
+}
+int refuse_odd(int value) {
+  if (value % 2 == 1) throw std::domain_error("odd");
+  return value;
+}
+
+class Cluster : public LoopbackCluster {
+ public:
+  explicit Cluster(int workers, const Settings& settings = quick()) : LoopbackCluster(workers, settings) {
+    current = this;
+    deaths = 0;
+    gate = false;
+    waiting = 0;
+    attempts = 0;
+  }
+  ~Cluster() { gate = true; }
+
+  /// A silent worker is found within a fraction of a second, and a slow one still has time to answer.
+  static Settings quick() {
+    Settings settings;
+    settings.heartbeat_seconds = 0.5;
+    settings.grace_seconds = 0.05;
+    return settings;
+  }
+};
+
+}  // namespace cluster_loss_test
+using namespace cluster_loss_test;
+
+TEST_CASE("all results come back although workers die") {
+  for (int round = 0; round < 10; ++round) {
+    Cluster cluster(5);
+    deaths_wanted = 3;
+    const auto results =
+        Parallel({.retries = 5})(iota(0, 1000) | transform([](int value) { return delayed<square_or_die>(value); }));
+    REQUIRE(results.size() == 1000);
+    for (int value = 0; value < 1000; ++value) CHECK(results[static_cast<std::size_t>(value)] == value * value);
+    CHECK(cluster.coordinator().lost_workers().size() == 3);
+  }
+}
+
+TEST_CASE("a task that kills every rank it meets silently takes exactly its attempts and fails by name") {
+  Cluster cluster(5);
+  const auto outcomes =
+      Parallel({.retries = 1}).outcomes(iota(0, 200) | transform([](int value) { return delayed<poison>(value); }));
+  REQUIRE(outcomes.size() == 200);
+  for (int value = 0; value < 200; ++value) {
+    const auto& outcome = outcomes[static_cast<std::size_t>(value)];
+    CHECK(outcome.has_value() == (value != 7));
+    if (outcome) CHECK(*outcome == value);
+  }
+  CHECK(deaths == 2);
+  const std::string text = error_text<WorkerLostError>([&] { (void)outcomes[7].value(); });
+  CHECK_THAT(text, contains("task 7, \"cluster_loss_test::poison\", was lost with its executor on rank "));
+  CHECK_THAT(text, contains("the rank was lost (did not answer for 0.5 s); 2 attempts were made"));
+}
+
+TEST_CASE("when all workers are dead a call ends and so does each later one") {
+  Cluster cluster(2);
+  for (const int rank : {1, 2}) cluster.transport(rank).die(Death::found);
+  const auto calls = iota(0, 10) | transform([](int value) { return delayed<refuse_odd>(value); });
+  for (int round = 0; round < 2; ++round) {
+    CHECK_THAT(error_text<WorkerLostError>([&] { Parallel()(calls); }), contains("no worker is left"));
+  }
+}
+
+TEST_CASE("objects that were shared before, while and after a worker is lost are where the tasks run") {
+  for (int round = 0; round < 10; ++round) {
+    Cluster cluster(4);
+    const auto before = scatter(std::vector<double>(20'000, 1.0));
+    const auto calls_on = [](const auto& object) {
+      return iota(0, 50) | transform([&object](int value) { return delayed<die_with_object>(object, value); });
+    };
+    CHECK(Parallel({.retries = 5})(calls_on(before)).back() == 50.0);
+    CHECK(cluster.coordinator().lost_workers().size() == 1);
+    cluster.transport(cluster.a_living_rank()).die(Death::found);
+    const auto meanwhile = scatter(std::vector<double>(20'000, 2.0));
+    CHECK(Parallel({.retries = 5})(calls_on(meanwhile)).back() == 51.0);
+    const auto after = scatter(std::vector<double>(20'000, 3.0));
+    CHECK(Parallel()(calls_on(after)).back() == 52.0);
+    CHECK(Parallel()(calls_on(before)).back() == 50.0);
+  }
+}
+
+TEST_CASE("a late result of a worker that was given up is not taken") {
+  Cluster cluster(2);
+  std::vector<int> results;
+  std::jthread giving_up([&] {
+    while (waiting < 2) std::this_thread::yield();
+    cluster.driver().lose(WorkerId{1}, "was unplugged");
+    gate = true;
+  });
+  results = Parallel()(iota(0, 20) | transform([](int value) { return delayed<wait_for_gate>(value); }));
+  giving_up.join();
+  REQUIRE(results.size() == 20);
+  for (int value = 0; value < 20; ++value) CHECK(results[static_cast<std::size_t>(value)] == value);
+  CHECK(waiting == 21);
+}
+
+TEST_CASE("workers that compute for longer than the heartbeat are not lost") {
+  Cluster cluster(2);
+  std::jthread opening([&] {
+    while (waiting < 2) std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::seconds(1));  // time is what this is about
+    gate = true;
+  });
+  CHECK(Parallel()(iota(0, 4) | transform([](int value) { return delayed<wait_for_gate>(value); })).size() == 4);
+  CHECK(cluster.coordinator().lost_workers().empty());
+}
+
+TEST_CASE("a task that cannot be stopped costs its rank and fails with its time limit") {
+  Cluster cluster(2);
+  const auto outcomes =
+      Parallel({.retries = 0, .task_timeout_seconds = 0.1}).outcomes(iota(0, 1) | transform([](int value) {
+                                                                       return delayed<wait_for_gate>(value);
+                                                                     }));
+  gate = true;
+  const std::string text = error_text<TaskTimeoutError>([&] { (void)outcomes.at(0).value(); });
+  CHECK_THAT(text, contains("a task ran longer than its time limit of 0.1 s and cannot be interrupted"));
+  CHECK(Parallel()(iota(0, 10) | transform([](int value) { return delayed<refuse_odd>(2 * value); })).size() == 10);
+}
+
+TEST_CASE("a task that throws runs again on the workers where that is asked for") {
+  Cluster cluster(2);
+  const auto once = [] { return std::vector{delayed<fail_often>(4)}; };
+  CHECK(Parallel({.retries = 2, .retry_exceptions = true})(once()) == std::vector{4});
+  attempts = 0;
+  CHECK_THROWS_AS(Parallel({.retries = 2})(once()), std::runtime_error);
+}
+
+TEST_CASE("all tasks run when outcomes are asked for") {
+  Cluster cluster(3);
+  const auto outcomes =
+      Parallel().outcomes(iota(0, 100) | transform([](int value) { return delayed<refuse_odd>(value); }));
+  REQUIRE(outcomes.size() == 100);
+  for (int value = 0; value < 100; ++value) {
+    CHECK(outcomes[static_cast<std::size_t>(value)].has_value() == (value % 2 == 0));
+  }
+  CHECK_THROWS_AS(outcomes[1].value(), TaskFailure);
+}

@@ -1,0 +1,212 @@
+// What rank 0 does about workers that are gone.
+
+#include "support/catch.hpp"
+#include "support/office.hpp"
+
+using namespace joblib_mpi;
+using namespace joblib_mpi::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+bool holds_broadcasts_ended(const std::vector<MessageToWorker>& messages) {
+  return std::ranges::any_of(messages, [](const MessageToWorker& message) {
+    return std::holds_alternative<to_worker::BroadcastsEnded>(message);
+  });
+}
+
+template <class Message>
+std::vector<Message> all(const std::vector<MessageToWorker>& messages) {
+  std::vector<Message> found;
+  for (const MessageToWorker& message : messages) {
+    if (const auto* wanted = std::get_if<Message>(&message)) found.push_back(*wanted);
+  }
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("a task that a lost worker held is sent to another with all its arguments and its attempts are counted") {
+  Office office(2);
+  const CallId call = office.coordinator.start_call({.max_running = 2, .limits = {2.5, 77}}, office.inbox);
+  office.coordinator.submit(call, {70, "fit", Payload{bytes("arguments"), {part("large")}}, {}});
+  REQUIRE(office.tasks_of(1).size() == 1);
+  office.coordinator.lose(WorkerId{1}, "was unplugged");
+  const auto messages = office.told(2);
+  CHECK(std::holds_alternative<to_worker::BroadcastsEnded>(messages.at(0)));
+  const auto tasks = all<to_worker::RunTask>(messages);
+  REQUIRE(tasks.size() == 1);
+  CHECK(text(tasks[0].arguments.head) == "arguments");
+  CHECK(text(tasks[0].arguments.parts.at(0).view()) == "large");
+  CHECK(tasks[0].limits.seconds == 2.5);
+  CHECK(tasks[0].limits.memory_bytes == 77);
+  office.finish(2, tasks[0].task);
+  REQUIRE(office.inbox.tasks.size() == 1);
+  CHECK(office.inbox.tasks[0].attempts == 2);
+  CHECK(office.inbox.tasks[0].name == "fit");
+  CHECK(office.inbox.tasks[0].worker == WorkerId{2});
+}
+
+TEST_CASE("results of a worker that was given up and results that come twice are ignored") {
+  Office office(2);
+  const CallId call = office.coordinator.start_call({.max_running = 2}, office.inbox);
+  office.submit(call, 1);
+  const TaskId task = office.tasks_of(1).at(0).task;
+  office.coordinator.lose(WorkerId{1}, "was unplugged");
+  office.finish(1, task);
+  CHECK(office.inbox.tasks.empty());
+  (void)office.told(2);
+  office.finish(2, task);
+  office.finish(2, task);
+  office.finish(2, TaskId{99, 0});
+  CHECK(office.inbox.tasks.size() == 1);
+}
+
+TEST_CASE("a task whose attempts are used up with lost workers ends as lost with the reason") {
+  Office office(3);
+  const CallId call = office.coordinator.start_call({.max_running = 1, .retries = 1}, office.inbox);
+  office.submit(call, 1);
+  (void)office.told(1);
+  office.coordinator.lose(WorkerId{1}, "was unplugged");
+  (void)office.told(2);
+  office.coordinator.lose(WorkerId{2}, "did not answer for 10 s");
+  REQUIRE(office.inbox.tasks.size() == 1);
+  const FinishedTask& lost = office.inbox.tasks[0];
+  CHECK(lost.ending == TaskEnding::lost);
+  CHECK(lost.attempts == 2);
+  CHECK(lost.worker == WorkerId{2});
+  CHECK(text(lost.result.head) == "the rank was lost (did not answer for 10 s)");
+  CHECK(office.coordinator.unfinished_tasks() == 0);
+}
+
+TEST_CASE("when no worker is left every task ends at once, also those that are submitted later") {
+  Office office(1);
+  const CallId call = office.coordinator.start_call({.max_running = 1}, office.inbox);
+  office.submit(call, 1);
+  office.submit(call, 2);
+  office.progress();
+  office.coordinator.lose(WorkerId{1}, "was unplugged");
+  CHECK(office.inbox.tasks.size() == 2);
+  office.submit(call, 3);
+  REQUIRE(office.inbox.tasks.size() == 3);
+  for (const FinishedTask& task : office.inbox.tasks) {
+    CHECK(task.ending == TaskEnding::lost);
+    CHECK(text(task.result.head) == "no worker is left; the last one, rank 1, was lost (was unplugged)");
+  }
+  CHECK(office.inbox.tasks[2].attempts == 0);
+  CHECK(office.coordinator.lost_workers().at(0).tasks_again == 0);
+  office.coordinator.end_call(call);
+  office.coordinator.stop_workers({0, ""});
+  CHECK(office.coordinator.serving_workers().empty());
+}
+
+TEST_CASE("a worker that MPI finds dead is lost, told of once and never spoken to again") {
+  Office office(2);
+  std::vector<std::string> warnings;
+  office.coordinator.on_worker_lost([&](const LostWorker& lost) {
+    warnings.push_back(warning_about(lost, {"n0", "n1", "n2"}));
+  });
+  const CallId call = office.coordinator.start_call({.max_running = 2}, office.inbox);
+  office.submit(call, 1);
+  (void)office.told(1);
+  office.transport.found_dead = {1};
+  office.progress();
+  office.transport.found_dead = {1};
+  office.progress();
+  CHECK(office.transport.given_up == std::set{1});
+  CHECK(warnings == std::vector<std::string>{"joblib_mpi: warning: rank 1 on n1 was lost (was found dead by MPI); its "
+                                             "task will run again on another rank"});
+  CHECK(all<to_worker::RunTask>(office.told(2)).size() == 1);
+  office.coordinator.stop_workers({3, ""});
+  CHECK(office.told(1).empty());
+  const auto stop = all<to_worker::Stop>(office.told(2));
+  REQUIRE(stop.size() == 1);
+  CHECK(stop[0].ranks_lost);
+  CHECK(office.coordinator.serving_workers().size() == 1);
+}
+
+TEST_CASE("silent workers are asked and then lost, those that answer are not") {
+  Settings settings;
+  settings.heartbeat_seconds = 8;
+  Office office(2, settings);
+  for (const int worker : {1, 2}) office.says(worker, to_coordinator::Hello{true});
+  Heartbeat::TimePoint now{1h};
+  int asked = 0;
+  for (int second = 0; second < 30; ++second) {
+    office.coordinator.check_workers(now += 1s);
+    const auto pings = all<to_worker::Ping>(office.told(2)).size();
+    asked += static_cast<int>(pings);
+    // Only what has arrived by the next look counts: nobody takes it before.
+    if (pings > 0) office.arrives(2, to_coordinator::Pong{});
+    if (office.coordinator.lost_workers().empty()) CHECK(office.told(1).size() <= 1);
+  }
+  CHECK(asked >= 5);
+  REQUIRE(office.coordinator.lost_workers().size() == 1);
+  CHECK(office.coordinator.lost_workers()[0].worker == WorkerId{1});
+  CHECK(office.coordinator.lost_workers()[0].reason == "did not answer for 8 s");
+}
+
+TEST_CASE("a worker with a stuck task is given up and the task runs out of time") {
+  Office office(2);
+  const CallId call =
+      office.coordinator.start_call({.max_running = 2, .retries = 0, .limits = {.seconds = 2}}, office.inbox);
+  office.submit(call, 1);
+  const TaskId task = office.tasks_of(1).at(0).task;
+  office.says(2, to_coordinator::Stuck{task});  // it does not hold it
+  CHECK(office.coordinator.lost_workers().empty());
+  office.says(1, to_coordinator::Stuck{task});
+  REQUIRE(office.coordinator.lost_workers().size() == 1);
+  const std::string reason = office.coordinator.lost_workers()[0].reason;
+  CHECK(reason == "a task ran longer than its time limit of 2 s and cannot be interrupted in the rank's own process");
+  REQUIRE(office.inbox.tasks.size() == 1);
+  CHECK(office.inbox.tasks[0].ending == TaskEnding::timed_out);
+  CHECK(text(office.inbox.tasks[0].result.head) == "the rank was lost (" + reason + ")");
+}
+
+TEST_CASE("after the first loss broadcasts end once and missing objects are sent one by one") {
+  Office office(3);
+  const ObjectId kept = office.coordinator.share(Payload{bytes("kept"), {part("large")}});
+  const ObjectId dropped = office.coordinator.share(Payload{bytes("dropped"), {}});
+  (void)office.told(1);
+  (void)office.told(2);
+  (void)office.told(3);
+  office.coordinator.lose(WorkerId{3}, "was unplugged");
+  CHECK(office.store.broadcasts_ended);
+  CHECK(holds_broadcasts_ended(office.told(1)));
+  office.coordinator.drop(dropped);
+  (void)office.told(1);
+  office.says(1, to_coordinator::ObjectsMissing{{kept, dropped}});
+  const auto contents = all<to_worker::ObjectContent>(office.told(1));
+  REQUIRE(contents.size() == 1);
+  CHECK(contents[0].object == kept);
+  CHECK(text(contents[0].value.head) == "kept");
+  CHECK(contents[0].value.parts.at(0).owner() == office.store.find(kept)->parts.at(0).owner());
+  office.coordinator.lose(WorkerId{2}, "was unplugged");
+  CHECK_FALSE(holds_broadcasts_ended(office.told(1)));
+}
+
+TEST_CASE("objects that are shared after a loss go to each living worker before the tasks that name them") {
+  Office office(3);
+  office.coordinator.lose(WorkerId{3}, "was unplugged");
+  const ObjectId object = office.coordinator.share(Payload{bytes("late"), {part("large")}});
+  const CallId call = office.coordinator.start_call({.max_running = 2}, office.inbox);
+  office.submit(call, 1, {object});
+  for (const int worker : {1, 2}) {
+    const auto messages = office.told(worker);
+    CHECK(std::holds_alternative<to_worker::BroadcastsEnded>(messages.at(0)));
+    CHECK(text(std::get<to_worker::ObjectContent>(messages.at(1)).value.head) == "late");
+  }
+  CHECK(office.store.published.empty());
+  CHECK(office.store.put_objects == std::vector{object});
+}
+
+TEST_CASE("an object that is shared but not yet sent when a worker is lost is not published") {
+  Office office(2);
+  const ObjectId object = office.coordinator.share(Payload{bytes("x"), {}});
+  office.coordinator.lose(WorkerId{2}, "was unplugged");
+  office.progress();
+  CHECK(office.store.published.empty());
+  CHECK(office.store.put_objects == std::vector{object});
+  office.says(1, to_coordinator::ObjectsMissing{{object}});
+  CHECK(all<to_worker::ObjectContent>(office.told(1)).size() == 1);
+}

@@ -1,0 +1,76 @@
+#pragma once
+
+#include "coordinator/coordinator.hpp"
+#include "protocol/wire_format.hpp"
+#include "support/bytes.hpp"
+#include "support/scripted_store.hpp"
+#include "support/scripted_transport.hpp"
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace joblib_mpi::test {
+
+class Inbox final : public CompletionSink {
+ public:
+  void finished(FinishedTask task) override { tasks.push_back(std::move(task)); }
+  std::vector<FinishedTask> tasks;
+};
+
+/// Rank 0 of a cluster whose workers are the test.
+struct Office {
+  explicit Office(int workers, Settings given = {}) : settings(given), transport(0, workers + 1) {}
+
+  Settings settings;
+  ScriptedTransport transport;
+  ScriptedStore store;
+  Coordinator coordinator{transport, store, settings};
+  Inbox inbox;
+  std::size_t frames_sent = 0;
+
+  void submit(CallId call, std::uint64_t ticket, std::vector<ObjectId> objects = {}) {
+    coordinator.submit(call, {ticket, "fit_" + std::to_string(ticket), Payload{bytes("arguments"), {}}, objects});
+  }
+  void progress() {
+    while (coordinator.progress()) {
+    }
+  }
+  /// What was said to `worker` since the last look; the other workers' messages are kept.
+  std::vector<MessageToWorker> told(int worker) {
+    progress();
+    for (auto& sent : transport.take_sent()) {
+      ++frames_sent;
+      for (FrameReader reader({sent.frame.body, sent.frame.parts}); !reader.at_end();) {
+        by_worker_[sent.destination].push_back(reader.next_to_worker());
+      }
+    }
+    return std::exchange(by_worker_[worker], {});
+  }
+  std::vector<to_worker::RunTask> tasks_of(int worker) {
+    std::vector<to_worker::RunTask> tasks;
+    for (auto& message : told(worker)) tasks.push_back(std::get<to_worker::RunTask>(std::move(message)));
+    return tasks;
+  }
+  void finish(int worker, TaskId task, TaskEnding ending = TaskEnding::returned, double seconds = 1.0) {
+    says(worker, to_coordinator::TaskFinished{task, ending, seconds, Payload{bytes("result"), {part("large")}}});
+  }
+  /// The worker's message is there once somebody looks.
+  template <class Message>
+  void arrives(int worker, Message message) {
+    Frame frame;
+    append(frame, std::move(message));
+    transport.arrives(worker, std::move(frame));
+  }
+  template <class Message>
+  void says(int worker, Message message) {
+    arrives(worker, std::move(message));
+    progress();
+  }
+
+ private:
+  std::map<int, std::vector<MessageToWorker>> by_worker_;
+};
+
+}  // namespace joblib_mpi::test
