@@ -113,3 +113,44 @@ TEST_CASE("a task that ends after the closing leaves the executor closed") {
   CHECK_FALSE(executor.take_finished());
   CHECK_FALSE(executor.next_task().task);
 }
+
+TEST_CASE("a task whose time is up is interrupted once and has timed out whatever it comes to") {
+  IdleWaiter waiter(Settings{}, false);
+  int rung = 0;
+  HandoffExecutor executor(waiter, [&] { ++rung; });
+  std::thread other([&] {
+    auto late = executor.next_task();
+    while (!executor.interrupt_requested()) std::this_thread::yield();
+    executor.finish(done(*late.task, "in the end"));
+    auto in_time = executor.next_task();
+    executor.finish(done(*in_time.task));
+  });
+  ExecutorTask limited = task(1);
+  limited.limits.seconds = 0.01;
+  executor.start(std::move(limited));
+  const ExecutedTask late = wait_for_result(executor, waiter);
+  CHECK(late.ending == TaskEnding::timed_out);
+  CHECK(text(late.result.head) == "ran longer than its limit of 0.01 s");
+  ExecutorTask unhurried = task(2);
+  unhurried.limits.seconds = 3600;
+  executor.start(std::move(unhurried));
+  CHECK(wait_for_result(executor, waiter).ending == TaskEnding::returned);
+  other.join();
+  CHECK(rung == 1);
+}
+
+TEST_CASE("a task that was interrupted before its time was up has not timed out") {
+  IdleWaiter waiter(Settings{}, false);
+  HandoffExecutor executor(waiter, [] {});
+  std::thread other([&] {
+    auto work = executor.next_task();
+    while (!executor.interrupt_requested()) std::this_thread::yield();
+    executor.finish(done(*work.task));
+  });
+  ExecutorTask limited = task(1);
+  limited.limits.seconds = 3600;
+  executor.start(std::move(limited));
+  executor.interrupt();
+  CHECK(wait_for_result(executor, waiter).ending == TaskEnding::returned);
+  other.join();
+}

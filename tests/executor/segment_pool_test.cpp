@@ -1,0 +1,83 @@
+#include "executor/segment_pool.hpp"
+
+#include "support/bytes.hpp"
+#include "support/catch.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <vector>
+
+using namespace joblib_mpi;
+
+namespace {
+
+constexpr std::size_t megabyte = std::size_t{1} << 20;
+
+}  // namespace
+
+TEST_CASE("what is allocated lies in a segment of the pool and other memory does not") {
+  SegmentPool pool;
+  const auto large = pool.allocate(3 * megabyte);
+  const auto small = pool.allocate(100);
+  CHECK(large.bytes.size() == 3 * megabyte);
+  const auto found = pool.find(ByteView(large.bytes).subspan(1000, 500));
+  REQUIRE(found);
+  CHECK(found->segment->bytes().data() + found->offset == large.bytes.data() + 1000);
+  CHECK(pool.find(small.bytes));
+  const Bytes heap(100);
+  CHECK_FALSE(pool.find(heap));
+}
+
+TEST_CASE("nothing is allocated for no bytes") {
+  SegmentPool pool;
+  CHECK(pool.allocate(0).bytes.empty());
+}
+
+TEST_CASE("small arrays share a segment without touching each other") {
+  SegmentPool pool;
+  std::set<std::uint64_t> segments;
+  std::vector<ReceiveMemory::Block> blocks;
+  for (std::size_t index = 0; index < 100; ++index) {
+    blocks.push_back(pool.allocate(70'001));
+    CHECK(reinterpret_cast<std::uintptr_t>(blocks.back().bytes.data()) % alignof(std::max_align_t) == 0);
+    std::ranges::copy(test::pattern(70'001, index), blocks.back().bytes.begin());
+    segments.insert(pool.find(blocks.back().bytes)->segment->id());
+  }
+  for (std::size_t index = 0; index < 100; ++index) CHECK(test::is_pattern(blocks[index].bytes, 70'001, index));
+  CHECK(segments.size() == 2);
+}
+
+TEST_CASE("a segment is used again once all in it was let go") {
+  SegmentPool pool;
+  auto block = pool.allocate(2 * megabyte);
+  const std::byte* const place = block.bytes.data();
+  auto copy = block.owner;
+  block = {};
+  CHECK(pool.allocate(2 * megabyte).bytes.data() != place);
+  copy.reset();
+  CHECK(pool.allocate(2 * megabyte).bytes.data() == place);
+}
+
+TEST_CASE("free memory beyond the limit goes back to the system and is named once") {
+  SegmentPool pool(8 * megabyte);
+  {
+    std::vector<ReceiveMemory::Block> blocks;
+    for (int index = 0; index < 4; ++index) blocks.push_back(pool.allocate(4 * megabyte));
+  }
+  CHECK(pool.take_dropped().size() == 2);
+  CHECK(pool.take_dropped().empty());
+}
+
+TEST_CASE("what is allocated may outlive the pool") {
+  ReceiveMemory::Block block;
+  {
+    SegmentPool pool;
+    block = pool.allocate(megabyte);
+  }
+  block.bytes[0] = std::byte{1};
+  block = {};
+  SUCCEED("came back");
+}

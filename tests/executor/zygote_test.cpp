@@ -1,0 +1,145 @@
+#include "executor/zygote.hpp"
+
+#include "forked_executor.hpp"
+#include "support/catch.hpp"
+#include <joblib_mpi/error.hpp>
+
+#include <array>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace joblib_mpi;
+using namespace joblib_mpi::test;
+
+namespace {
+
+/// What `function` prints on stdout, its executor processes included.
+template <class Function>
+std::string captured_stdout(Function&& function) {
+  std::fflush(stdout);
+  std::FILE* file = std::tmpfile();
+  const int terminal = dup(STDOUT_FILENO);
+  dup2(fileno(file), STDOUT_FILENO);
+  function();
+  std::fflush(stdout);
+  dup2(terminal, STDOUT_FILENO);
+  close(terminal);
+  std::string text(4096, '\0');
+  text.resize(static_cast<std::size_t>(pread(fileno(file), text.data(), text.size(), 0)));
+  std::fclose(file);
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("executors know nothing of the launcher but what the user allows") {
+  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_SIZE", "OMPI_ALLOW_RUN_AS_ROOT",
+                           "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "PMIXED_DRINKS"}) {
+    setenv(name, "1", 1);
+  }
+  Agent agent;
+  CHECK(std::getenv("OMPI_COMM_WORLD_RANK") != nullptr);
+  const std::string environment = "\n" + head_text(agent.run("environment"));
+  for (const std::string gone : {"\nOMPI_COMM", "\nPMIX_", "\nPMI_"})
+    CHECK(environment.find(gone) == std::string::npos);
+  for (const std::string kept : {"\nOMPI_ALLOW_RUN_AS_ROOT=1", "\nOMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "\nPATH="}) {
+    CHECK(environment.find(kept) != std::string::npos);
+  }
+}
+
+TEST_CASE("what a task prints is in the rank's output, once") {
+  const std::string printed = captured_stdout([] {
+    std::printf("before the fork\n");
+    Agent agent;
+    agent.run("print");
+  });
+  CHECK(printed == "before the fork\nprinted by a task\n");
+}
+
+TEST_CASE("a task has no input") {
+  Agent agent;
+  CHECK(head_text(agent.run("read_stdin")) == "0");
+}
+
+TEST_CASE("what is prepared is there in every executor and was made once") {
+  ZygoteOptions options;
+  options.prepare = [] { setenv("JOBLIB_MPI_TEST_PREPARED_BY", std::to_string(getpid()).c_str(), 1); };
+  Agent agent(options);
+  agent.zygote->wait_until_prepared();
+  const std::string expected = "JOBLIB_MPI_TEST_PREPARED_BY=" + std::to_string(agent.zygote->pid()) + "\n";
+  for (int round = 0; round < 2; ++round) {
+    CHECK_THAT(head_text(agent.run("environment")), contains(expected));
+    agent.run("exit 1");
+  }
+  CHECK(std::getenv("JOBLIB_MPI_TEST_PREPARED_BY") == nullptr);
+}
+
+TEST_CASE("what goes wrong in preparing reaches the rank as text") {
+  ZygoteOptions options;
+  options.prepare = [] { throw std::runtime_error("no module named skleran"); };
+  Agent agent(options);
+  const std::string expected = "executor processes could not be prepared: no module named skleran";
+  CHECK(error_text<Error>([&] { agent.zygote->wait_until_prepared(); }) == expected);
+  const ExecutedTask lost = agent.run("echo");
+  CHECK(lost.ending == TaskEnding::lost);
+  CHECK(head_text(lost) == expected);
+}
+
+TEST_CASE("a zygote that ends while it prepares is noticed") {
+  ZygoteOptions options;
+  options.prepare = [] { _exit(3); };
+  const auto zygote = fork_zygote(options);
+  CHECK(error_text<Error>([&] { zygote->wait_until_prepared(); }) ==
+        "the process that starts executors ended with exit code 3");
+}
+
+TEST_CASE("the hooks surround every fork") {
+  ZygoteOptions options;
+  std::string calls;
+  options.hooks = {[&] { calls += "b"; }, [&] { calls += "p"; },
+                   [&] {
+                     calls += "c";
+                     setenv("JOBLIB_MPI_TEST_CALLS", calls.c_str(), 1);
+                   }};
+  Agent agent(options);
+  CHECK(calls == "bp");
+  CHECK_THAT(head_text(agent.run("environment")), contains("JOBLIB_MPI_TEST_CALLS=bcbc\n"));
+  agent.run("exit 1");
+  CHECK_THAT(head_text(agent.run("environment")), contains("JOBLIB_MPI_TEST_CALLS=bcbpbc\n"));
+}
+
+TEST_CASE("signals that end the rank do not end the zygote before it has cleaned up") {
+  Agent agent;
+  agent.zygote->wait_until_prepared();
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) kill(agent.zygote->pid(), signal);
+  CHECK(agent.run("echo").ending == TaskEnding::returned);
+  CHECK(head_text(agent.run("signal 15")) == "signal 15 (SIGTERM)");
+}
+
+TEST_CASE("when the rank is killed its zygote, executor and all that tasks have started end") {
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  const pid_t rank = fork();
+  if (rank == 0) {
+    Agent agent;
+    std::istringstream children(head_text(agent.run("children")));
+    std::array<pid_t, 4> pids{agent.zygote->pid(), agent.executor_pid(), 0, 0};
+    children >> pids[2] >> pids[3];
+    if (write(ends[1], pids.data(), sizeof pids) != sizeof pids) _exit(1);
+    while (true) pause();
+  }
+  std::array<pid_t, 4> pids{};
+  REQUIRE(read(ends[0], pids.data(), sizeof pids) == sizeof pids);
+  close(ends[0]);
+  close(ends[1]);
+  for (const pid_t process : pids) CHECK(kill(process, 0) == 0);
+  kill(rank, SIGKILL);
+  waitpid(rank, nullptr, 0);
+  for (const pid_t process : pids) wait_until_gone(process);
+}
