@@ -421,20 +421,19 @@ def test_a_module_that_fails_to_preload_ends_the_job_by_name(mpirun):
 
 
 def test_the_environment_and_init_choose_the_isolation(mpirun):
-    where = (
+    program = (
         PRELUDE
         + """
+    note("ranks", os.getpid())
+    joblib_mpi.init(isolation="ISOLATION")
     def look(i):
-        return os.getpid(), os.getppid()
-    """
-    )
-    print_ = """
-    pids = {pid for pid, _ in Parallel(backend="mpi", batch_size=1)(delayed(look)(i) for i in range(9))}
+        return os.getpid()
+    pids = set(Parallel(backend="mpi", batch_size=1)(delayed(look)(i) for i in range(9)))
     print(pids <= set(map(int, noted("ranks"))))
     """
-    init = '    note("ranks", os.getpid())\n    joblib_mpi.init(isolation="ISOLATION")\n'
+    )
     for isolation, same in (("process", "False"), ("none", "True")):
-        script = mpirun.write(f"{isolation}.py", where + init.replace("ISOLATION", isolation) + print_)
+        script = mpirun.write(f"{isolation}.py", program.replace("ISOLATION", isolation))
         ended = mpirun(3, str(script))
         assert (ended.status, ended.stdout) == (0, f"{same}\n"), ended
     ended = mpirun.script(2, "pass", environment={"JOBLIB_MPI_ISOLATION": "thread"})
