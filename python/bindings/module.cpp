@@ -2,7 +2,9 @@
 
 #include "buffer.hpp"
 #include "core/version.hpp"
+#include "mpi_state.hpp"
 #include "python_session.hpp"
+#include "python_zygote.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <nanobind/nanobind.h>
@@ -15,5 +17,7 @@ NB_MODULE(_core, module) {
   const auto session_error = nb::exception<joblib_mpi::Error>(module, "SessionError", PyExc_RuntimeError);
   nb::exception<joblib_mpi::VersionMismatch>(module, "VersionMismatchError", session_error.ptr());
   joblib_mpi::bind_buffer(module);
+  joblib_mpi::bind_zygote(module);
   joblib_mpi::bind_session(module);
+  module.def("mpi_is_initialized", &joblib_mpi::mpi_is_initialized);
 }

@@ -4,21 +4,50 @@
 #include <joblib_mpi/error.hpp>
 
 #include <nanobind/stl/string.h>
-#include <nanobind/stl/tuple.h>
 
-#include <algorithm>
-#include <chrono>
 #include <csignal>
 #include <utility>
 
 namespace nb = nanobind;
 
 namespace joblib_mpi {
+namespace {
 
-PythonSession::PythonSession(std::string identity)
-    : session_((nb::gil_scoped_release{}, std::move(identity)), [this] {
-        if (serving_) pthread_kill(serving_thread_, SIGINT);
-      }) {}
+/// Always the same objects: the caller compares by identity, and none is made for each task.
+nb::handle ending_name(TaskEnding ending) {
+  static PyObject* const returned = PyUnicode_InternFromString("returned");
+  static PyObject* const raised = PyUnicode_InternFromString("raised");
+  static PyObject* const timed_out = PyUnicode_InternFromString("timed out");
+  static PyObject* const lost = PyUnicode_InternFromString("lost");
+  switch (ending) {
+    case TaskEnding::returned:
+      return returned;
+    case TaskEnding::raised:
+      return raised;
+    case TaskEnding::timed_out:
+      return timed_out;
+    case TaskEnding::cancelled:
+      break;  // nobody hears of it
+    case TaskEnding::lost:
+      break;
+  }
+  return lost;
+}
+
+/// Only where the error will name it: a string for each result would cost more than the rest of the tuple.
+nb::object function_name(const FinishedTask& task) {
+  const bool has_answer = task.ending == TaskEnding::returned || task.ending == TaskEnding::raised;
+  return has_answer ? nb::none() : nb::cast(task.name);
+}
+
+}  // namespace
+
+PythonSession::PythonSession(std::string identity, PythonZygote* zygote)
+    : session_((nb::gil_scoped_release{}, std::move(identity)),
+               [this] {
+                 if (serving_) pthread_kill(serving_thread_, SIGINT);
+               },
+               zygote == nullptr ? nullptr : std::move(zygote->zygote)) {}
 
 void PythonSession::require_rank_0(const char* function) const {
   if (rank() != 0) {
@@ -28,14 +57,26 @@ void PythonSession::require_rank_0(const char* function) const {
   if (closed_) throw UsageError(std::string(function) + " was called after the session was closed");
 }
 
+void PythonSession::require_worker(const char* function) const {
+  if (rank() == 0) {
+    throw UsageError(std::string(function) + " was called on rank 0, which gives tasks away and does not run them");
+  }
+}
+
 const std::string& PythonSession::host(int rank) const {
   if (rank < 0 || rank >= size()) throw nb::index_error("there is no such rank");
   return session_.hosts()[static_cast<std::size_t>(rank)];
 }
 
-std::uint64_t PythonSession::start_call(std::size_t max_running) {
+std::uint64_t PythonSession::start_call(std::size_t max_running, unsigned retries, bool retry_exceptions,
+                                        double task_seconds, std::uint64_t memory_bytes) {
   require_rank_0("start_call");
-  return session_.start_call({.max_running = max_running}).value;
+  return session_
+      .start_call({.max_running = max_running,
+                   .retries = retries,
+                   .retry_exceptions = retry_exceptions,
+                   .limits = {task_seconds, memory_bytes}})
+      .value;
 }
 
 void PythonSession::submit(std::uint64_t call, std::uint64_t ticket, std::string name, const nb::bytes& head,
@@ -70,8 +111,9 @@ nb::list PythonSession::next_results(double seconds) {
   release_done_buffers();
   nb::list results;
   for (const FinishedTask& task : tasks) {
-    results.append(nb::make_tuple(task.call.value, task.ticket, task.worker.value, task.ending == TaskEnding::returned,
-                                  head_of(task.result), buffers_of(task.result, true)));
+    results.append(nb::make_tuple(task.call.value, task.ticket, task.worker.value, ending_name(task.ending),
+                                  task.attempts, function_name(task), head_of(task.result),
+                                  buffers_of(task.result, true)));
   }
   return results;
 }
@@ -84,66 +126,38 @@ void PythonSession::close(int status) {
 }
 
 int PythonSession::serve(const nb::callable& run) {
-  if (rank() == 0) throw UsageError("serve was called on rank 0, which gives tasks away and does not run them");
+  require_worker("serve");
+  TaskPort* const port = session_.task_port();
+  if (port == nullptr) throw UsageError("serve was called on a rank whose tasks run in executor processes");
+  loop_.emplace(*port);
   serving_thread_ = pthread_self();
   serving_ = true;
-  HandoffExecutor& executor = session_.executor();
-  while (true) {
-    HandoffExecutor::Work work;
-    {
-      const nb::gil_scoped_release release;
-      work = executor.next_task();
-    }
-    if (!work.task) break;
-    dropped_.insert(dropped_.end(), work.forgotten.begin(), work.forgotten.end());
-    running_ = std::move(work.task);
-    executor.finish(run_task(run));
-    running_.reset();
-    release_done_buffers();
-  }
+  loop_->serve(run);
   serving_ = false;
   const nb::gil_scoped_release release;
   return session_.leave();
 }
 
-ExecutedTask PythonSession::run_task(const nb::callable& run) {
-  const auto begin = std::chrono::steady_clock::now();
-  const nb::object answer = run(head_of(running_->arguments), buffers_of(running_->arguments, true));
-  const std::chrono::duration<double> duration = std::chrono::steady_clock::now() - begin;
-  const auto [returned, head, buffers] = nb::cast<std::tuple<bool, nb::bytes, nb::object>>(answer);
-  return {running_->task, returned ? TaskEnding::returned : TaskEnding::raised, duration.count(),
-          payload_from(head, buffers)};
+int PythonSession::wait_until_closed() {
+  require_worker("wait_until_closed");
+  const nb::gil_scoped_release release;
+  return session_.leave();
 }
 
-nb::tuple PythonSession::object(std::uint64_t object) const {
-  if (running_) {
-    const auto input = std::ranges::find(running_->objects, ObjectId{object}, &ObjectInput::object);
-    if (input != running_->objects.end())
-      return nb::make_tuple(head_of(*input->value), buffers_of(*input->value, false));
-  }
-  throw nb::key_error(("the running task does not name the scattered object " + std::to_string(object)).c_str());
-}
-
-nb::object PythonSession::dropped() {
-  static PyObject* nothing = PyTuple_New(0);
-  if (dropped_.empty()) return nb::borrow(nothing);
-  nb::list objects;
-  for (const ObjectId object : std::exchange(dropped_, {})) objects.append(object.value);
-  return objects;
-}
-
-bool PythonSession::interrupt_requested() {
-  return serving_ && session_.executor().interrupt_requested();
+PythonTaskLoop& PythonSession::loop() {
+  if (!loop_) throw UsageError("only a task may ask this, and none has run on this rank");
+  return *loop_;
 }
 
 void bind_session(nb::module_& module) {
   nb::class_<PythonSession>(module, "Session", nb::is_final())
-      .def(nb::init<std::string>(), nb::arg("identity"))
+      .def(nb::init<std::string, PythonZygote*>(), nb::arg("identity"), nb::arg("zygote") = nb::none())
       .def_prop_ro("rank", &PythonSession::rank)
       .def_prop_ro("size", &PythonSession::size)
       .def_prop_ro("n_workers", [](const PythonSession& session) { return session.size() - 1; })
       .def("host", &PythonSession::host, nb::arg("rank"))
-      .def("start_call", &PythonSession::start_call, nb::arg("max_running"))
+      .def("start_call", &PythonSession::start_call, nb::arg("max_running"), nb::arg("retries"),
+           nb::arg("retry_exceptions"), nb::arg("task_seconds"), nb::arg("memory_bytes"))
       .def("submit", &PythonSession::submit, nb::arg("call"), nb::arg("ticket"), nb::arg("name"), nb::arg("head"),
            nb::arg("buffers"), nb::arg("objects"))
       .def("end_call", &PythonSession::end_call, nb::arg("call"))
@@ -153,9 +167,12 @@ void bind_session(nb::module_& module) {
       .def("wake", &PythonSession::wake)
       .def("close", &PythonSession::close, nb::arg("status"))
       .def("serve", &PythonSession::serve, nb::arg("run"))
-      .def("object", &PythonSession::object, nb::arg("object_id"))
-      .def("dropped", &PythonSession::dropped)
-      .def("interrupt_requested", &PythonSession::interrupt_requested);
+      .def("wait_until_closed", &PythonSession::wait_until_closed)
+      .def(
+          "object", [](PythonSession& session, std::uint64_t object) { return session.loop().object(object); },
+          nb::arg("object_id"))
+      .def("dropped", [](PythonSession& session) { return session.loop().dropped(); })
+      .def("interrupt_requested", [](PythonSession& session) { return session.loop().interrupt_requested(); });
 }
 
 }  // namespace joblib_mpi

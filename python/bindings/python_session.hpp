@@ -1,5 +1,7 @@
 #pragma once
 
+#include "python_task_loop.hpp"
+#include "python_zygote.hpp"
 #include "session/threaded_session.hpp"
 
 #include <nanobind/nanobind.h>
@@ -7,7 +9,6 @@
 #include <optional>
 #include <pthread.h>
 #include <string>
-#include <vector>
 
 namespace joblib_mpi {
 
@@ -15,13 +16,15 @@ namespace joblib_mpi {
 /// with the GIL and gives it away while it waits.
 class PythonSession {
  public:
-  explicit PythonSession(std::string identity);
+  /// Takes what `zygote` holds, if one is given; the worker's tasks then run in its executors.
+  PythonSession(std::string identity, PythonZygote* zygote);
 
   [[nodiscard]] int rank() const { return session_.rank(); }
   [[nodiscard]] int size() const { return static_cast<int>(session_.hosts().size()); }
   [[nodiscard]] const std::string& host(int rank) const;
 
-  [[nodiscard]] std::uint64_t start_call(std::size_t max_running);
+  [[nodiscard]] std::uint64_t start_call(std::size_t max_running, unsigned retries, bool retry_exceptions,
+                                         double task_seconds, std::uint64_t memory_bytes);
   void submit(std::uint64_t call, std::uint64_t ticket, std::string name, const nanobind::bytes& head,
               nanobind::handle buffers, nanobind::handle objects);
   void end_call(std::uint64_t call);
@@ -32,19 +35,17 @@ class PythonSession {
   void close(int status);
 
   [[nodiscard]] int serve(const nanobind::callable& run);
-  [[nodiscard]] nanobind::tuple object(std::uint64_t object) const;
-  [[nodiscard]] nanobind::object dropped();
-  [[nodiscard]] bool interrupt_requested();
+  [[nodiscard]] int wait_until_closed();
+  [[nodiscard]] PythonTaskLoop& loop();
 
  private:
   void require_rank_0(const char* function) const;
-  [[nodiscard]] ExecutedTask run_task(const nanobind::callable& run);
+  void require_worker(const char* function) const;
 
   std::atomic<bool> serving_{false};
   pthread_t serving_thread_{};
   bool closed_ = false;
-  std::optional<ExecutorTask> running_;
-  std::vector<ObjectId> dropped_;
+  std::optional<PythonTaskLoop> loop_;
   ThreadedSession session_;  // last: its thread uses what is above
 };
 

@@ -12,6 +12,7 @@ thread_limits.apply_to_worker_rank()
 from joblib_mpi._core import SessionError, VersionMismatchError, __version__  # noqa: E402
 from joblib_mpi.backend import MpiBackend, register  # noqa: E402
 from joblib_mpi.errors import RemoteTraceback, TaskCancelled, WorkerImportError  # noqa: E402
+from joblib_mpi.lost_tasks import TaskTimeoutError, WorkerLostError  # noqa: E402
 from joblib_mpi.session import init  # noqa: E402
 
 __all__ = [
@@ -19,8 +20,10 @@ __all__ = [
     "RemoteTraceback",
     "SessionError",
     "TaskCancelled",
+    "TaskTimeoutError",
     "VersionMismatchError",
     "WorkerImportError",
+    "WorkerLostError",
     "__version__",
     "init",
 ]

@@ -1,21 +1,27 @@
 """Run a Python program on rank 0 of an MPI job, with the other ranks as joblib workers.
 
-usage: mpirun -n N python -m joblib_mpi script.py [argument ...]
-       mpirun -n N python -m joblib_mpi -m module [argument ...]
-       mpirun -n N python -m joblib_mpi -c code   [argument ...]
-       mpirun -n N python -m joblib_mpi -         [argument ...]   (reads the program from stdin)
+usage: mpirun -n N python -m joblib_mpi [option ...] script.py [argument ...]
+       mpirun -n N python -m joblib_mpi [option ...] -m module [argument ...]
+       mpirun -n N python -m joblib_mpi [option ...] -c code   [argument ...]
+       mpirun -n N python -m joblib_mpi [option ...] -         [argument ...]   (reads the program from stdin)
+       mpirun -n N python -m joblib_mpi [option ...] -i                         (an interactive console)
 
        python -m joblib_mpi --help | --version
 
+options:
+  --isolation process|none  run tasks in processes beside the worker ranks (the default), or in the ranks themselves
+  --preload MODULE[,...]    import modules once on each worker, for all executor processes; may be repeated
+  --memory-limit SIZE       the memory of one executor process, such as 500MB or 2GiB
+
 The program runs as it would without "-m joblib_mpi"; what it runs inside joblib.parallel_config(backend="mpi")
-is computed by ranks 1 to N-1. The exit status is the program's.
+is computed by ranks 1 to N-1. The exit status is the program's. JOBLIB_MPI_ISOLATION, JOBLIB_MPI_PRELOAD and
+JOBLIB_MPI_MEMORY_LIMIT in the environment do what the options do.
 """
 
 import sys
 
-from joblib_mpi import VersionMismatchError, __version__, program, session, thread_limits
+from joblib_mpi import VersionMismatchError, __version__, program, session, start_options, thread_limits
 from joblib_mpi._core import SessionError
-from joblib_mpi.worker import serve
 
 
 def main(argv: list[str]) -> int:
@@ -27,20 +33,25 @@ def main(argv: list[str]) -> int:
             print(f"joblib-mpi {__version__}" if argv[0] in ("--version", "-V") else __doc__.strip())
         return 0
     try:
-        wanted = program.parse(argv)
-    except program.UsageError as error:
+        options, rest = start_options.from_arguments(start_options.from_environment(), argv)
+        wanted = program.parse(rest)
+    except (program.UsageError, ValueError) as error:
         if speaks:
             print(f"joblib_mpi: {error}\n\n{__doc__.strip()}", file=sys.stderr)
         return 2
     program.set_import_path(wanted)
+    missing = start_options.missing_module(options.preload)
+    if missing is not None:
+        print(f"joblib_mpi: {missing}", file=sys.stderr)
+        return 2
     try:
-        active = session.start()
+        active = session.start(options)
     except SessionError as error:
         if speaks or not isinstance(error, VersionMismatchError):
             print(f"joblib_mpi: {error}", file=sys.stderr)
         return 1
     if active.is_worker:
-        return serve(active.core)
+        return active.serve()
     active.status = program.INTERRUPTED  # if Ctrl-C comes before or after the program's own code
     active.status = program.run(wanted)
     return active.status

@@ -25,15 +25,43 @@ class Buffer:
 
     def __len__(self) -> int: ...
 
+def mpi_is_initialized() -> bool:
+    """Whether this process has called MPI_Init."""
+
+@final
+class Zygote:
+    """A process that forks this rank's executor processes, and ends them with the rank, whatever ends it."""
+
+@final
+class ExecutorPort:
+    """An executor process's end of what connects it with its rank. Functions are those of `Session` for workers."""
+
+    def serve(self, run: Callable[[bytes, list[Buffer]], tuple[bool, bytes, Sequence[SupportsBuffer]]]) -> None:
+        """Runs tasks on the calling thread until the rank has no more.
+
+        What `run` raises comes out of here; its task then has no answer, and is lost when this process ends.
+        """
+    def object(self, object_id: int) -> tuple[bytes, list[Buffer]]: ...
+    def dropped(self) -> Sequence[int]: ...
+    def interrupt_requested(self) -> bool: ...
+
+def fork_zygote(prepare: Callable[[], None]) -> Zygote | ExecutorPort:
+    """Forks the zygote, where `prepare` runs, and waits for that; raises `SessionError` with the text of its error.
+
+    Returns once in the rank with the zygote, and in each executor process with its port; such a process must work that
+    off and end. Call it before MPI is initialised, without other threads.
+    """
+
 @final
 class Session:
     """This process's part in the MPI job: one per process. Creating it is collective over all ranks.
 
     Starts the native thread, which initialises MPI (or joins an MPI that the program has initialised with
-    MPI_THREAD_MULTIPLE) and compares `identity` on all ranks.
+    MPI_THREAD_MULTIPLE) and compares `identity` on all ranks. A `zygote` can be given to one session only; then the
+    worker's tasks run in its executor processes, and on rank 0 it ends.
     """
 
-    def __init__(self, identity: str) -> None: ...
+    def __init__(self, identity: str, zygote: Zygote | None = None) -> None: ...
     @property
     def rank(self) -> int: ...
     @property
@@ -45,8 +73,15 @@ class Session:
         """The processor name of `rank`."""
 
     # Rank 0. All of these may be called from any Python thread; none of them waits for MPI, except where said.
-    def start_call(self, max_running: int) -> int:
-        """A new call, of which at most `max_running` tasks run at a time; returns its id."""
+    def start_call(
+        self, max_running: int, retries: int, retry_exceptions: bool, task_seconds: float, memory_bytes: int
+    ) -> int:
+        """A new call, of which at most `max_running` tasks run at a time; returns its id.
+
+        A task whose executor or rank was lost, or that took longer than `task_seconds`, is run again up to `retries`
+        times; one that raised as well with `retry_exceptions`. `memory_bytes` limits the process that runs a task,
+        where that is not the rank. 0 is no limit.
+        """
     def submit(
         self,
         call: int,
@@ -68,11 +103,13 @@ class Session:
         """Starts the broadcast of one object to every rank and returns its id at once; `buffers` as in `submit`."""
     def drop(self, object_id: int) -> None:
         """Frees the object on every rank. Does nothing after `close`."""
-    def next_results(self, timeout: float) -> list[tuple[int, int, int, bool, bytes, list[Buffer]]]:
+    def next_results(self, timeout: float) -> list[tuple[int, int, int, str, int, str | None, bytes, list[Buffer]]]:
         """Waits without the GIL until there are results, `wake` was called, or `timeout` seconds have passed.
 
-        Each result is `(call, ticket, rank, ok, head, buffers)`; `head` and `buffers` are what the worker's `run`
-        returned. Only one thread may wait at a time.
+        Each result is `(call, ticket, rank, ending, attempts, name, head, buffers)`. `rank` is that of the last
+        attempt. If `ending` is "returned" or "raised", `head` and `buffers` are what the worker's `run` returned, and
+        `name` is None. If it is "lost" or "timed out", `head` says how, as UTF-8 text, and `name` is the task's.
+        Only one thread may wait at a time.
         """
     def wake(self) -> None:
         """Makes `next_results` return; remembered if nobody waits yet."""
@@ -86,8 +123,11 @@ class Session:
     def serve(self, run: Callable[[bytes, list[Buffer]], tuple[bool, bytes, Sequence[SupportsBuffer]]]) -> int:
         """Runs tasks on the calling thread until rank 0 closes the session; finalises MPI and returns its status.
 
-        `run(head, buffers)` gets what `submit` was given and returns `(ok, head, buffers)`; it must not raise.
+        `run(head, buffers)` gets what `submit` was given and returns `(ok, head, buffers)`; it must not raise. Only
+        without a zygote; the three functions below are for `run`.
         """
+    def wait_until_closed(self) -> int:
+        """Waits without the GIL until rank 0 closes the session; returns its status. Only with a zygote."""
     def object(self, object_id: int) -> tuple[bytes, list[Buffer]]:
         """The parts of a scattered object that a running task names."""
     def dropped(self) -> Sequence[int]:

@@ -3,10 +3,10 @@
 The methods are those of `joblib.parallel.ParallelBackendBase`; joblib's own documentation says when each is called.
 """
 
-import pickle
 import queue
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import SimpleNamespace
@@ -23,10 +23,12 @@ from joblib.parallel import (
 )
 
 from joblib_mpi import session as sessions
-from joblib_mpi.call import Call, Outcome
+from joblib_mpi.call import Call
+from joblib_mpi.call_options import NAMES, CallOptions
 from joblib_mpi.dispatcher import Dispatcher, Encode
-from joblib_mpi.errors import unpack_error
+from joblib_mpi.outcome import Outcome, results_of
 from joblib_mpi.scatter import ScatteredObjects, check_scatter
+from joblib_mpi.single_tasks import GatheredOutcomes
 from joblib_mpi.task_context import TaskContext, authkey, pickled_warning_filters
 from joblib_mpi.task_format import TaskEncoder
 
@@ -49,17 +51,38 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         Objects that many tasks use. Each is pickled once and broadcast to all ranks; wherever one of these very
         objects sits in the arguments of a task, the worker's one copy takes its place. Arrays are read-only there.
         They are freed when the ``with`` block ends.
+    retries : int, default=2
+        How many more attempts a task gets after one whose executor was lost (it crashed, was killed, ran out of
+        memory) or that took longer than ``task_timeout``. Then the call raises `WorkerLostError` or
+        `TaskTimeoutError`. A batch is tried again as a whole.
+    retry_exceptions : bool, default=False
+        Whether a task that raised an exception gets those attempts, too.
+    task_timeout : float, optional
+        The seconds that one attempt of one task may take, however many of them joblib puts into a batch. A task that
+        takes longer is interrupted by an exception, and soon after, if it goes on, its executor is killed.
+    on_error : {"raise", "return"}, default="raise"
+        With "return", a task that fails leaves its exception in the list of results in place of a result, also a
+        `WorkerLostError` or `TaskTimeoutError`, and all other tasks run.
+    memory_limit : int or str, optional
+        The memory that the executor of a task may use of its own: bytes, or a text such as "500MB" or "2GiB". An
+        executor that uses more is killed. By default the limit that the session was started with, if any.
 
     Raises
     ------
     SessionError
         ``scatter`` is given and the program has no MPI session.
     TypeError
-        ``scatter`` is not a list, or one of its items cannot be pickled.
+        ``scatter`` is not a list, or one of its items cannot be pickled; or another argument is not of its type.
+    ValueError
+        An argument is out of range. The text names the value and what is allowed.
 
     Notes
     -----
     ``n_jobs=None``, as in ``parallel_config(backend="mpi")`` without more, means all worker ranks.
+
+    The arguments from ``retries`` on can also be given to one call: ``Parallel(backend="mpi", retries=5)`` (joblib 1.5
+    and later). With ``on_error="return"`` or ``task_timeout`` each task travels alone, whatever ``batch_size`` says, so
+    that it fails and is timed alone.
     """
 
     supports_retrieve_callback = True
@@ -69,9 +92,28 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
     default_n_jobs = -1
 
     def __init__(
-        self, nesting_level: int | None = None, inner_max_num_threads: int | None = None, scatter: Any = None
+        self,
+        nesting_level: int | None = None,
+        inner_max_num_threads: int | None = None,
+        scatter: Any = None,
+        *,
+        retries: int = 2,
+        retry_exceptions: bool = False,
+        task_timeout: float | None = None,
+        on_error: str = "raise",
+        memory_limit: int | str | None = None,
     ) -> None:
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
+        self._options = CallOptions().updated(
+            {
+                "retries": retries,
+                "retry_exceptions": retry_exceptions,
+                "task_timeout": task_timeout,
+                "on_error": on_error,
+                "memory_limit": memory_limit,
+            }
+        )
+        self._options_of: weakref.WeakKeyDictionary[Any, CallOptions] = weakref.WeakKeyDictionary()
         self._calls: dict[int, _Running] = {}  # by the id of the Parallel object
         self._starting: set[int] = set()  # threads between start_call and their first batch
         self._nested: ParallelBackendBase | None = None
@@ -83,7 +125,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             self._scatter(scatter)
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, scatter: Any = None, **options: Any) -> int:
-        """Return the number of tasks at a time, 1 for running them inline; ``options`` are for other backends."""
+        """Return the number of tasks at a time, 1 for running them inline; some ``options`` are for other backends."""
         session = sessions.require()
         if session.is_worker:  # inside a task
             raise FallbackToBackend(self._local_backend())
@@ -91,7 +133,17 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             raise TypeError('the "mpi" backend has no initializer: its worker ranks outlive the call')
         if scatter is not None:
             self._scatter(scatter)
+        call_options = self._options.updated({name: options[name] for name in NAMES if name in options})
+        if call_options.memory_limit is not None and session.isolation == "none":
+            raise ValueError(
+                f"memory_limit={call_options.memory_limit} is for executor processes, but this session runs tasks in "
+                "the ranks themselves (isolation none)"
+            )
         n_tasks = self.effective_n_jobs(n_jobs=n_jobs)
+        if n_tasks == 1 and call_options.need_a_worker and session.core.n_workers > 0:
+            n_tasks = 2  # one at a time all the same, but not inline
+        if parallel is not None:
+            self._options_of[parallel] = call_options
         # joblib never terminates what it runs inline; then a reference here would be a cycle that keeps scattered data.
         self.parallel = parallel if n_tasks > 1 else _NO_PARALLEL
         return n_tasks
@@ -131,14 +183,12 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
 
     apply_async = submit
 
-    def retrieve_result_callback(self, out: Outcome) -> list[Any]:
+    def retrieve_result_callback(self, out: Outcome | GatheredOutcomes) -> list[Any]:
         """Return the results of a batch, or raise its error."""
-        if isinstance(out, BaseException):
-            raise out
-        _, _, rank, ok, head, buffers = out
-        if ok:
-            return pickle.loads(head, buffers=buffers)
-        raise unpack_error(head, f"rank {rank} on {sessions.require().core.host(rank)}")
+        host = sessions.require().core.host
+        if type(out) is GatheredOutcomes:
+            return out.results(host)
+        return results_of(out, host)
 
     @contextmanager
     def retrieval_context(self) -> Iterator[None]:
@@ -180,7 +230,10 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             warning_filters=pickled_warning_filters(),
             authkey=authkey(),
         )
-        call = session.dispatcher.start_call(_max_running(n_jobs, session.core.n_workers))
+        options = self._options_of.get(parallel, self._options)
+        if options.memory_limit is None:
+            options = options._replace(memory_limit=session.memory_limit)
+        call = session.dispatcher.start_call(_max_running(n_jobs, session.core.n_workers), options)
         encode = TaskEncoder(context, self._scattered.ids, call.scatter).encode
         self._calls[id(parallel)] = running = _Running(session.dispatcher, call, encode, parallel, thread)
         return running

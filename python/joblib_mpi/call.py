@@ -4,13 +4,10 @@ import queue
 import threading
 import traceback
 from collections.abc import Callable
-from itertools import count
-from typing import Any
 
 from joblib_mpi import _core
-
-#: What `_core.Session.next_results` gave for a task that ran, or the exception of one that could not be sent.
-Outcome = tuple[int, int, int, bool, bytes, list[Any]] | BaseException
+from joblib_mpi.call_options import CallOptions
+from joblib_mpi.outcome import Outcome
 
 
 class Call:
@@ -22,6 +19,8 @@ class Call:
         Rank 0's session.
     max_running : int
         How many of its tasks may run at a time.
+    options : CallOptions
+        How its tasks are treated.
 
     Attributes
     ----------
@@ -35,24 +34,40 @@ class Call:
         Set by that thread.
     """
 
-    def __init__(self, core: _core.Session, max_running: int) -> None:
+    def __init__(self, core: _core.Session, max_running: int, options: CallOptions) -> None:
         self._core = core
-        self.id = core.start_call(max_running)
+        self.options = options
+        self.needs_single_tasks = options.need_single_tasks
+        self.id = core.start_call(
+            max_running,
+            options.retries,
+            options.retry_exceptions,
+            options.task_timeout or 0.0,
+            options.memory_limit or 0,
+        )
         self.progress = threading.Event()
         self.ended = False
         self.callback_error: BaseException | None = None
         self.is_waited_for = False
-        self._tickets = count()
+        self._tasks_expected = 0
         self._callbacks: dict[int, Callable[[Outcome], None]] = {}
+        self._batch_sizes: dict[int, int] = {}  # of those that have more than one task
         self._objects: list[int] = []
         self._end_lock = threading.Lock()
         self._deliveries: queue.SimpleQueue[tuple[int, Outcome, bool] | None] | None = None
 
-    def expect(self, callback: Callable[[Outcome], None]) -> int:
-        """Return the ticket under which `deliver` finds ``callback``."""
-        ticket = next(self._tickets)
+    def expect(self, callback: Callable[[Outcome], None], n_tasks: int = 1) -> int:
+        """Return the ticket under which `deliver` finds ``callback``: the number of the first of its tasks."""
+        ticket = self._tasks_expected
+        self._tasks_expected += n_tasks
+        if n_tasks > 1:
+            self._batch_sizes[ticket] = n_tasks
         self._callbacks[ticket] = callback
         return ticket
+
+    def tasks_under(self, ticket: int) -> int:
+        """Return how many tasks the ticket stands for."""
+        return self._batch_sizes.get(ticket, 1)
 
     def outstanding(self) -> list[int]:
         """Return the tickets that nothing has been delivered for."""
@@ -61,6 +76,8 @@ class Call:
     def deliver(self, ticket: int, outcome: Outcome, ok: bool) -> None:
         """Run the callback of ``ticket`` here, unless it has run or the call has ended."""
         callback = self._callbacks.pop(ticket, None)
+        if self._batch_sizes:
+            self._batch_sizes.pop(ticket, None)
         if callback is None or self.ended:
             return
         try:
@@ -101,6 +118,7 @@ class Call:
                 return False
             self.ended = True
         self._callbacks.clear()
+        self._batch_sizes.clear()
         self._core.end_call(self.id)
         for object_id in self._objects:
             self._core.drop(object_id)

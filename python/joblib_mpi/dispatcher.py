@@ -14,13 +14,19 @@ from collections.abc import Callable
 from typing import Any
 
 from joblib_mpi import _core
-from joblib_mpi.call import Call, Outcome
+from joblib_mpi.call import Call
+from joblib_mpi.call_options import CallOptions
+from joblib_mpi.outcome import RAISED, RETURNED, FinishedTask, Outcome, lost_task_error
+from joblib_mpi.single_tasks import GatheredOutcomes, split
 from joblib_mpi.task_format import EncodedTask
 
 #: Only a safety net: `wake` ends the wait.
 _IDLE_SECONDS = 10.0
 _FAILED_SECONDS = 0.05
 _STOP_SECONDS = 2.0
+
+#: Stands for the items of what is no batch of joblib's.
+_ONE = (None,)
 
 Encode = Callable[[Any], EncodedTask]
 
@@ -38,7 +44,7 @@ class Dispatcher:
         self.core = core
         self.calls: dict[int, Call] = {}
         self.queued: deque[tuple[Call, int, Encode, Any]] = deque()
-        self.received: deque[tuple[int, int, int, bool, bytes, list[Any]]] = deque()
+        self.received: deque[FinishedTask] = deque()
         self.waiting = False
         self.stopping = False
         self.failure: BaseException | None = None
@@ -46,11 +52,11 @@ class Dispatcher:
         self._service = _ServiceThread(self)
         self._service.start()
 
-    def start_call(self, max_running: int) -> Call:
+    def start_call(self, max_running: int, options: CallOptions) -> Call:
         """Return a new call; raises `SessionError` if the session has failed."""
         if self.failure is not None:
             raise _core.SessionError(f"the MPI session has failed: {self.failure}") from self.failure
-        call = Call(self.core, max_running)
+        call = Call(self.core, max_running, options)
         with self._start_lock:
             self.calls[call.id] = call
             if len(self.calls) > 1 and self._service.in_callback:
@@ -64,7 +70,13 @@ class Dispatcher:
 
         Never waits and never raises: joblib holds its lock.
         """
-        self.queued.append((call, call.expect(callback), encode, batch))
+        if call.needs_single_tasks:
+            tasks = split(batch)
+            gathered = GatheredOutcomes(len(tasks), callback, call.options.on_error == "return")
+            for index, task in enumerate(tasks):
+                self.queued.append((call, call.expect(gathered.expect(index)), encode, task))
+        else:
+            self.queued.append((call, call.expect(callback, len(getattr(batch, "items", _ONE))), encode, batch))
         if self.waiting:
             self.core.wake()
 
@@ -100,7 +112,7 @@ class _ServiceThread(threading.Thread):
                     result = received.popleft()
                     call = calls.get(result[0])
                     if call is not None:
-                        self._deliver(call, result[1], result, result[3])
+                        self._finish(call, result)
                 if self.retired:
                     return
             # Whoever queues after this line wakes us; what was queued before it is seen by the test.
@@ -119,6 +131,14 @@ class _ServiceThread(threading.Thread):
         except BaseException as error:
             self._deliver(call, ticket, error, False)
 
+    def _finish(self, call: Call, result: FinishedTask) -> None:
+        ticket, ending = result[1], result[3]
+        if ending in (RETURNED, RAISED):
+            self._deliver(call, ticket, result, ending == RETURNED)
+        else:
+            host = self._dispatcher.core.host(result[2])
+            self._deliver(call, ticket, lost_task_error(result, host, call.tasks_under(ticket)), False)
+
     def _deliver(self, call: Call, ticket: int, outcome: Outcome, ok: bool) -> None:
         calls = self._dispatcher.calls
         # The flag goes up before the second look: a call that starts later finds it and replaces this thread.
@@ -129,7 +149,7 @@ class _ServiceThread(threading.Thread):
             call.deliver_elsewhere(ticket, outcome, ok)
         self.in_callback = False
 
-    def _next_results(self) -> list[tuple[int, int, int, bool, bytes, list[Any]]]:
+    def _next_results(self) -> list[FinishedTask]:
         if self._dispatcher.failure is not None:
             time.sleep(_FAILED_SECONDS)
             return []

@@ -1,6 +1,7 @@
 """The user's program: what ``python -m joblib_mpi`` is told to run, run as Python itself would."""
 
 import builtins
+import code
 import importlib.machinery
 import importlib.util
 import io
@@ -25,10 +26,10 @@ class Program(NamedTuple):
 
     Parameters
     ----------
-    kind : {"script", "module", "command", "stdin"}
+    kind : {"script", "module", "command", "stdin", "console"}
         Where its code comes from.
     target : str
-        The path, the module's name or the code itself.
+        The path, the module's name, the code itself, or the option.
     arguments : list of str
         Its ``sys.argv[1:]``.
     """
@@ -49,6 +50,10 @@ def parse(argv: Sequence[str]) -> Program:
         return Program("module" if first == "-m" else "command", rest[0], rest[1:])
     if first == "-":
         return Program("stdin", "-", rest)
+    if first == "-i":
+        if rest:
+            raise UsageError(f"-i starts a console and takes no program, but {rest[0]!r} follows it")
+        return Program("console", "-i", [])
     if first.startswith("-"):
         raise UsageError(f"unknown option {first}")
     return Program("script", first, rest)
@@ -63,8 +68,10 @@ def set_import_path(program: Program) -> None:
 
 def run(program: Program) -> int:
     """Run ``program`` as ``__main__`` and return its exit status; its errors are shown on stderr."""
+    if program.kind == "console":
+        return _interact()
     try:
-        code, main, sys.argv[0] = _LOADERS[program.kind](program.target)
+        compiled, main, sys.argv[0] = _LOADERS[program.kind](program.target)
     except _CannotStart as error:
         print(f"{sys.executable}: {error.args[0]}", file=sys.stderr)
         return error.status
@@ -72,18 +79,49 @@ def run(program: Program) -> int:
         _show(error)
         return 1
     sys.argv[1:] = program.arguments
-    # A real module that stays: cloudpickle, pickle and child processes look the program's names up in it.
-    global _launcher_main
-    _launcher_main = sys.modules["__main__"]
-    sys.modules["__main__"] = main
+    _become_main(main)
     try:
-        exec(code, main.__dict__)
+        exec(compiled, main.__dict__)
     except SystemExit as error:
-        return _status_of(error)
+        return status_of(error)
     except BaseException as error:
         _show(error)
         return INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
     return 0
+
+
+def status_of(error: SystemExit) -> int:
+    """Return the exit status that ``error`` asks for, after showing its text, if it has one."""
+    if error.code is None or isinstance(error.code, int):
+        return error.code or 0
+    print(error.code, file=sys.stderr)
+    return 1
+
+
+def _interact() -> int:
+    main = _new_main()
+    _become_main(main)
+    sys.argv[:] = [""]
+    # Python's own console sets up completion and history by this.
+    if sys.stdin.isatty() and hasattr(sys, "__interactivehook__"):
+        sys.__interactivehook__()
+    try:
+        code.interact(banner=_BANNER, local=main.__dict__, exitmsg="")
+    except SystemExit as error:
+        return status_of(error)
+    return 0
+
+
+_BANNER = f"""\
+Python {sys.version.split()[0]} on rank 0. Run joblib's Parallel on the other ranks with parallel_config(backend="mpi").
+Ctrl-C interrupts a call; exit() or the end of the input ends the job."""
+
+
+def _become_main(main: types.ModuleType) -> None:
+    # A real module that stays: cloudpickle, pickle and child processes look the program's names up in it.
+    global _launcher_main
+    _launcher_main = sys.modules["__main__"]
+    sys.modules["__main__"] = main
 
 
 _launcher_main: types.ModuleType | None = None
@@ -96,7 +134,7 @@ class _CannotStart(Exception):
 
 
 class _Loaded(NamedTuple):
-    code: types.CodeType
+    compiled: types.CodeType
     main: types.ModuleType
     argv0: str
 
@@ -122,16 +160,16 @@ def _load_module(name: str) -> _Loaded:
         raise _CannotStart(f"Error while finding module specification for {name!r} ({error})", 1) from error
     if spec is None:
         raise _CannotStart(f"No module named {name}", 1)
-    code = spec.loader.get_code(name) if hasattr(spec.loader, "get_code") else None
-    if code is None:
+    compiled = spec.loader.get_code(name) if hasattr(spec.loader, "get_code") else None
+    if compiled is None:
         raise _CannotStart(f"No code object available for {name}", 1)
     main = _new_main(__file__=spec.origin, __cached__=spec.cached, __package__=spec.parent, __spec__=spec)
     main.__loader__ = spec.loader
-    return _Loaded(code, main, spec.origin or name)
+    return _Loaded(compiled, main, spec.origin or name)
 
 
-def _load_command(code: str) -> _Loaded:
-    return _Loaded(compile(code, "<string>", "exec", dont_inherit=True), _new_main(), "-c")
+def _load_command(text: str) -> _Loaded:
+    return _Loaded(compile(text, "<string>", "exec", dont_inherit=True), _new_main(), "-c")
 
 
 def _load_stdin(_: str) -> _Loaded:
@@ -145,13 +183,6 @@ def _new_main(**attributes: object) -> types.ModuleType:
     main = types.ModuleType("__main__")
     main.__dict__.update(__builtins__=builtins, __annotations__={}, **attributes)
     return main
-
-
-def _status_of(error: SystemExit) -> int:
-    if error.code is None or isinstance(error.code, int):
-        return error.code or 0
-    print(error.code, file=sys.stderr)
-    return 1
 
 
 def _show(error: BaseException) -> None:

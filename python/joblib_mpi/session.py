@@ -3,14 +3,21 @@
 import atexit
 import os
 import platform
+import signal
 import sys
 import threading
+from collections.abc import Sequence
 from types import TracebackType
+from typing import Any
 
 import cloudpickle
 
-from joblib_mpi import _core
+from joblib_mpi import _core, thread_limits
 from joblib_mpi.dispatcher import Dispatcher
+from joblib_mpi.executor_process import forget_launcher, fork_zygote, import_modules
+from joblib_mpi.executor_process import run as run_executor
+from joblib_mpi.start_options import StartOptions, from_environment, missing_module
+from joblib_mpi.worker import Worker, serve_tasks
 
 _NO_SESSION = (
     "this process has no MPI session. Start the program with "
@@ -18,9 +25,15 @@ _NO_SESSION = (
     '"mpirun -n N python script.py".'
 )
 
-# Children that inherit these wait for ever in an MPI_Init of their own.
-_LAUNCHER_VARIABLES = ("OMPI_", "PMIX_", "PMI_")
-_KEPT_VARIABLES = ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM")
+_ALREADY_INITIALIZED = (
+    'isolation="process" was asked for, but the program has initialised MPI already (importing mpi4py.MPI does), and '
+    "executor processes must be forked before that. Call joblib_mpi.init() before the import, or ask for "
+    'isolation="none".'
+)
+
+_NO_EXECUTORS = (
+    "memory_limit is for executor processes, but this session runs tasks in the ranks themselves (isolation none)"
+)
 
 
 class Session:
@@ -28,19 +41,25 @@ class Session:
 
     Parameters
     ----------
-    core : _core.Session
+    core : _core.Session or _core.ExecutorPort
         The compiled part, already started.
+    isolation : {"process", "none"}
+        Where tasks run: in executor processes beside the worker ranks, or in the ranks themselves.
 
     Attributes
     ----------
     status : int
         The exit status that the worker ranks get when the session closes.
+    memory_limit : int or None
+        Bytes for each executor, where a call does not say otherwise.
     """
 
-    def __init__(self, core: _core.Session) -> None:
+    def __init__(self, core: Any, isolation: str = "process") -> None:
         self.core = core
+        self.isolation = isolation
         self.status = 0
-        self.is_worker = core.rank != 0
+        self.memory_limit: int | None = None
+        self.is_worker = isinstance(core, _core.ExecutorPort) or core.rank != 0
         self._dispatcher: Dispatcher | None = None
         self._dispatcher_lock = threading.Lock()
         self._pid = os.getpid()
@@ -58,6 +77,13 @@ class Session:
             if self._dispatcher is None:
                 self._dispatcher = Dispatcher(self.core)
             return self._dispatcher
+
+    def serve(self) -> int:
+        """Work on a worker rank until rank 0 closes the session; returns the exit status. Main thread only."""
+        if self.isolation == "none":
+            return serve_tasks(self.core, Worker(self.core))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for rank 0
+        return self.core.wait_until_closed()
 
     def close(self) -> None:
         """End rank 0's session and thereby the job. Idempotent; does nothing on worker ranks."""
@@ -93,43 +119,81 @@ def require() -> Session:
     return session
 
 
-def adopt(core: _core.Session) -> Session:
-    """Make ``core`` the core of this process's session, which closes when the process ends."""
+def start(options: StartOptions) -> Session:
+    """Start the session, with all ranks of the job; raises `SessionError` if it cannot be.
+
+    In the executor processes that it forks it does not return.
+    """
     global _session
-    _session = Session(core)
+    if _session is not None:
+        return require()
+    isolation = _possible_isolation(options)
+    if isolation == "none" and options.memory_limit is not None:
+        raise _core.SessionError(_NO_EXECUTORS)
+    is_worker = thread_limits.launched_rank() != 0  # None, if the launcher does not say, may be one
+    zygote = None
+    if isolation == "process" and is_worker:
+        zygote = fork_zygote(options.preload)
+        if isinstance(zygote, _core.ExecutorPort):
+            _session = Session(zygote)
+            run_executor(zygote)
+    elif is_worker:
+        import_modules(options.preload)
+    _session = Session(_core.Session(identity(), zygote), isolation)
+    _session.memory_limit = options.memory_limit
     atexit.register(_session.close)
+    forget_launcher()
     return _session
 
 
-def start() -> Session:
-    """Start the session, with all ranks of the job; raises `SessionError` if it cannot be."""
-    if _session is not None:
-        return require()
-    session = adopt(_core.Session(identity()))
-    for variable in [name for name in os.environ if name.startswith(_LAUNCHER_VARIABLES)]:
-        if variable not in _KEPT_VARIABLES:
-            del os.environ[variable]
-    return session
+def _possible_isolation(options: StartOptions) -> str:
+    if not _core.mpi_is_initialized():
+        return options.isolation or "process"
+    if options.isolation == "process":
+        raise _core.SessionError(_ALREADY_INITIALIZED)
+    return "none"
 
 
-def init() -> None:
+def init(
+    *,
+    isolation: str | None = None,
+    preload: Sequence[str] | None = None,
+    memory_limit: int | str | None = None,
+) -> None:
     """Start the session in a program that runs on all ranks; only rank 0 goes on.
 
     The other ranks run tasks until rank 0 ends and then leave by SystemExit. Further calls do nothing. Call it before
-    any work that only rank 0 should do, on all ranks. Not needed under ``python -m joblib_mpi``.
+    any work that only rank 0 should do, on all ranks, and before MPI is initialised (importing ``mpi4py.MPI`` does
+    that). Not needed under ``python -m joblib_mpi``, which has these arguments as options.
+
+    Parameters
+    ----------
+    isolation : {"process", "none"}, optional
+        Where tasks run: in executor processes beside the worker ranks, which may crash, be killed or limited without
+        harm to the rank, or in the ranks themselves. By default the environment variable JOBLIB_MPI_ISOLATION, else
+        "process", unless the program has initialised MPI before.
+    preload : list of str, optional
+        Modules that each worker imports once, for all its executors. By default JOBLIB_MPI_PRELOAD, with commas.
+    memory_limit : int or str, optional
+        The memory that one executor may use where a call does not say otherwise, in bytes or as "500MB" or "2GiB". By
+        default JOBLIB_MPI_MEMORY_LIMIT, else none.
 
     Raises
     ------
     SessionError
         The ranks cannot form a session; the text says why and what to do.
+    TypeError, ValueError
+        An argument or a variable has no allowed value; the text names both.
     """
     if current() is not None:
         return
-    session = start()
+    options = from_environment().updated(isolation, preload, memory_limit)
+    missing = missing_module(options.preload)
+    if missing is not None:
+        raise _core.SessionError(missing)
+    session = start(options)
     if session.is_worker:
-        from joblib_mpi.worker import serve
-
-        sys.exit(serve(session.core))
+        sys.exit(session.serve())
     _fail_workers_with(session)
 
 

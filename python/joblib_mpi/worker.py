@@ -1,9 +1,10 @@
-"""A worker rank: runs the tasks that its core receives until rank 0 closes the session."""
+"""Runs tasks, in a worker rank or in an executor process beside it."""
 
 import pickle
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from joblib_mpi import _core
@@ -21,19 +22,25 @@ class Worker:
 
     Parameters
     ----------
-    core : _core.Session
-        The session, for scattered objects and cancellation.
+    core : _core.Session or _core.ExecutorPort
+        Where the tasks come from, for scattered objects and cancellation.
+    exits_with_task : bool
+        Whether ``SystemExit`` ends the process, as it would without joblib, or is an error of the task.
     """
 
-    def __init__(self, core: _core.Session) -> None:
+    def __init__(self, core: _core.Session | _core.ExecutorPort, exits_with_task: bool = False) -> None:
         self._core = core
+        self._exits_with_task = exits_with_task
         self._objects = SharedObjects(core)
         self._decoder = TaskDecoder(self._objects.resolve, ContextKeeper().enter)
         self._pickler = Pickler()
         self._running = False
 
     def run(self, head: bytes, buffers: Sequence[Any]) -> Answer:
-        """Run one task and return ``(ok, head, buffers)`` of its results or of its error; never raises."""
+        """Run one task and return ``(ok, head, buffers)`` of its results or of its error.
+
+        Raises nothing, except ``SystemExit`` if that ends the process.
+        """
         try:
             self._running = True
             try:
@@ -41,6 +48,8 @@ class Worker:
             except TaskCancelled:
                 raise
             except BaseException as error:
+                if self._exits_with_task and isinstance(error, SystemExit):
+                    raise
                 if self._objects.in_use and (hint := read_only_hint(error)) is not None:
                     error.add_note(hint)
                 return False, pack_error(error), ()
@@ -76,9 +85,8 @@ class Worker:
             ) from error
 
 
-def serve(core: _core.Session) -> int:
-    """Serve on this rank until rank 0 closes the session; returns the exit status. Main thread only."""
-    worker = Worker(core)
+def serve_tasks(core: _core.Session | _core.ExecutorPort, worker: Worker) -> int | None:
+    """Run the tasks that ``core`` has until there are no more; returns what its ``serve`` does. Main thread only."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True)  # what a task prints shows now, not when the job ends
@@ -87,5 +95,11 @@ def serve(core: _core.Session) -> int:
         return core.serve(worker.run)
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the job is ending: rank 0 decides how
-        for stream in (sys.stdout, sys.stderr):
+        flush_output()
+
+
+def flush_output() -> None:
+    """Write what tasks have printed, as far as it can be written."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
             stream.flush()

@@ -1,6 +1,9 @@
 #include "session/threaded_session.hpp"
 
 #include "coordinator/coordinator_driver.hpp"
+#include "executor/handoff_executor.hpp"
+#include "executor/isolated_executor.hpp"
+#include "executor/segment_pool.hpp"
 #include "session/rank_parts.hpp"
 #include "store/broadcast_store.hpp"
 #include "worker/worker.hpp"
@@ -78,8 +81,8 @@ class ResultQueue final : public CompletionSink {
 }  // namespace
 
 struct ThreadedSession::State {
-  State(std::string session_identity, std::function<void()> interrupt)
-      : identity(std::move(session_identity)), interrupt_task(std::move(interrupt)) {}
+  State(std::string session_identity, std::function<void()> interrupt, std::unique_ptr<Zygote> with_zygote)
+      : identity(std::move(session_identity)), interrupt_task(std::move(interrupt)), zygote(std::move(with_zygote)) {}
 
   /// The life of the session's thread. Everything that uses MPI is made and destroyed here.
   void live(std::promise<void>& started);
@@ -88,16 +91,22 @@ struct ThreadedSession::State {
   /// The calling thread makes the MPI calls that are due, if it may, for a moment or until there are results.
   void help();
   void serve(RankParts& parts, std::promise<void>& started);
+  void serve_with(Executor& executor, RankParts& parts);
+  /// Where large arrays arrive: with executors, where they see them, too.
+  [[nodiscard]] ReceiveMemory& memory() { return zygote ? static_cast<ReceiveMemory&>(segments) : heap; }
 
   std::string identity;
   std::function<void()> interrupt_task;
+  std::unique_ptr<Zygote> zygote;
+  SegmentPool segments;
+  HeapMemory heap;
   int rank = 0;
   std::vector<std::string> hosts;
 
   // Set while the thread runs its loop, before `started`.
   std::optional<IdleWaiter> waiter;
   std::optional<CoordinatorDriver> driver;  // rank 0
-  std::optional<HandoffExecutor> executor;  // the others
+  std::optional<HandoffExecutor> handoff;   // the others, without a zygote
 
   bool may_help = false;            // any thread may make MPI calls
   std::atomic<unsigned> helped{0};  // times
@@ -108,8 +117,9 @@ struct ThreadedSession::State {
   std::thread thread;
 };
 
-ThreadedSession::ThreadedSession(std::string identity, std::function<void()> interrupt_task)
-    : state_(std::make_unique<State>(std::move(identity), std::move(interrupt_task))) {
+ThreadedSession::ThreadedSession(std::string identity, std::function<void()> interrupt_task,
+                                 std::unique_ptr<Zygote> zygote)
+    : state_(std::make_unique<State>(std::move(identity), std::move(interrupt_task), std::move(zygote))) {
   std::promise<void> started;
   auto ready = started.get_future();
   state_->thread = std::thread([this, started = std::move(started)]() mutable { state_->live(started); });
@@ -132,10 +142,15 @@ ThreadedSession::~ThreadedSession() {
 void ThreadedSession::State::live(std::promise<void>& started) {
   std::optional<RankParts> parts;
   try {
-    parts.emplace(MpiWorld::Options{identity, busy_threads, true});
+    parts.emplace(MpiWorld::Options{identity, busy_threads, true}, memory());
     rank = parts->world.rank();
     hosts = parts->world.hosts();
-    waiter.emplace(parts->settings, parts->world.has_own_core());
+    if (rank == 0) zygote.reset();
+    if (zygote) {
+      waiter.emplace(parts->settings, parts->world.has_own_core(), zygote->agent_wake_flag());
+    } else {
+      waiter.emplace(parts->settings, parts->world.has_own_core());
+    }
   } catch (...) {
     parts.reset();
     started.set_exception(std::current_exception());
@@ -145,7 +160,7 @@ void ThreadedSession::State::live(std::promise<void>& started) {
 }
 
 void ThreadedSession::State::lead(RankParts& parts, std::promise<void>& started) {
-  BroadcastStore store(parts.transport, parts.memory);
+  BroadcastStore store(parts.transport, memory());
   Coordinator coordinator(parts.transport, store, parts.settings);
   parts.watch_losses(coordinator);
   driver.emplace(coordinator, parts.settings, parts.world.has_own_core());
@@ -188,13 +203,23 @@ void ThreadedSession::State::help() {
 }
 
 void ThreadedSession::State::serve(RankParts& parts, std::promise<void>& started) {
-  BroadcastStore store(parts.transport, parts.memory);
-  executor.emplace(*waiter, interrupt_task);
-  started.set_value();
-  const to_worker::Stop stop = Worker(parts.transport, store, *executor, *waiter, parts.settings).serve();
+  if (zygote) {
+    IsolatedExecutor executor(*zygote, segments, {.grace_seconds = parts.settings.grace_seconds});
+    started.set_value();
+    serve_with(executor, parts);
+  } else {
+    handoff.emplace(*waiter, interrupt_task);
+    started.set_value();
+    serve_with(*handoff, parts);
+    handoff->close();
+  }
+}
+
+void ThreadedSession::State::serve_with(Executor& executor, RankParts& parts) {
+  BroadcastStore store(parts.transport, memory());
+  const to_worker::Stop stop = Worker(parts.transport, store, executor, *waiter, parts.settings).serve();
   status = stop.status;
   parts.end_as_worker(status, stop.ranks_lost);
-  executor->close();
 }
 
 int ThreadedSession::rank() const noexcept {
@@ -250,8 +275,8 @@ void ThreadedSession::close(int status) {
   state_->thread.join();
 }
 
-HandoffExecutor& ThreadedSession::executor() noexcept {
-  return *state_->executor;
+TaskPort* ThreadedSession::task_port() noexcept {
+  return state_->handoff ? &*state_->handoff : nullptr;
 }
 
 int ThreadedSession::leave() {

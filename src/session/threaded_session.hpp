@@ -1,7 +1,8 @@
 #pragma once
 
 #include "coordinator/coordinator.hpp"
-#include "executor/handoff_executor.hpp"
+#include "executor/task_port.hpp"
+#include "executor/zygote.hpp"
 #include <joblib_mpi/ids.hpp>
 #include <joblib_mpi/payload.hpp>
 
@@ -19,13 +20,14 @@ namespace joblib_mpi {
 /// On rank 0 the program's threads submit and take results. Where MPI allows it, the one that asks for results makes
 /// the calls that are due itself, and the session's thread stands in while it is busy otherwise: a hand-over to a
 /// thread on the same core costs more than all else that is done for a small task (benchmarks/python/noop_tasks.py). On
-/// the other ranks one thread works off `executor()`.
+/// the other ranks tasks run in executor processes, or one thread of the program's works off `task_port()`.
 class ThreadedSession {
  public:
   /// Starts the thread, which initialises MPI or joins it. Collective over MPI_COMM_WORLD. Throws MpiError and
   /// VersionMismatch, then on every rank. `identity` must be the same on all; `interrupt_task` is called on a worker
-  /// when the running task is cancelled.
-  ThreadedSession(std::string identity, std::function<void()> interrupt_task);
+  /// without executor processes when the running task is cancelled. With a `zygote`, which is ended on rank 0, tasks
+  /// run in its executors.
+  ThreadedSession(std::string identity, std::function<void()> interrupt_task, std::unique_ptr<Zygote> zygote);
   ThreadedSession(const ThreadedSession&) = delete;
   ThreadedSession& operator=(const ThreadedSession&) = delete;
   /// As `close(1)`, if it is not closed.
@@ -50,8 +52,9 @@ class ThreadedSession {
   void close(int status);
 
   // The others.
-  [[nodiscard]] HandoffExecutor& executor() noexcept;
-  /// After the executor was closed: finalises MPI and returns the status that rank 0 gave.
+  /// Where a thread of the program's takes its tasks; null if they run in executor processes.
+  [[nodiscard]] TaskPort* task_port() noexcept;
+  /// Waits until rank 0 has closed the session; returns the status that it gave.
   [[nodiscard]] int leave();
 
  private:

@@ -4,7 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -27,6 +30,9 @@ from joblib_mpi.worker import Worker  # noqa: E402
 
 #: Ends a test that hangs; far more than any of them takes.
 TIMEOUT_SECONDS = 120
+
+#: How long processes of a job may take to notice that it is over.
+END_SECONDS = 10
 
 
 @pytest.fixture
@@ -66,19 +72,24 @@ class Launched:
 
 
 class Mpirun:
-    """Starts programs under mpirun and sees to it that nothing is left of them."""
+    """Starts programs under mpirun and knows what they leave behind."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, temporary_folder):
         self.folder = folder
+        self._temporary_folder = Path(temporary_folder)
+        self._shared_memory = set(os.listdir("/dev/shm"))
+        self._mark = f"JOBLIB_MPI_TEST_{os.getpid()}_{id(self)}"
+        #: Whether Open MPI's session folder may stay: it does when a job ends at once or a task's own MPI is not finalised.
+        self.may_leave_session_folder = False
 
     def __call__(self, ranks, *arguments, stdin=None, timeout=TIMEOUT_SECONDS, environment=None):
         """Run ``python *arguments`` on ``ranks`` ranks in the test's folder and return it as `Launched`."""
         process = self.start(ranks, *arguments, environment=environment)
         return self.finish(process, stdin=stdin, timeout=timeout)
 
-    def script(self, ranks, text, *arguments, name="script.py", **options):
-        """Run ``text`` as a script by ``python -m joblib_mpi``."""
-        return self(ranks, "-m", "joblib_mpi", str(self.write(name, text)), *arguments, **options)
+    def script(self, ranks, text, *arguments, options=(), name="script.py", **settings):
+        """Run ``text`` as a script by ``python -m joblib_mpi *options``."""
+        return self(ranks, "-m", "joblib_mpi", *options, str(self.write(name, text)), *arguments, **settings)
 
     def write(self, name, text):
         """Write a file into the test's folder."""
@@ -88,12 +99,11 @@ class Mpirun:
 
     def start(self, ranks, *arguments, environment=None):
         """Start the program and return without waiting; `finish` must follow."""
-        self._shared_memory = set(os.listdir("/dev/shm"))
-        self._mark = f"JOBLIB_MPI_TEST_{os.getpid()}_{id(self)}"
         variables = {
             **os.environ,
             "OMPI_ALLOW_RUN_AS_ROOT": "1",
             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+            "TMPDIR": str(self._temporary_folder),
             self._mark: "1",
             **(environment or {}),
         }
@@ -110,21 +120,35 @@ class Mpirun:
         )
 
     def finish(self, process, stdin=None, timeout=TIMEOUT_SECONDS):
-        """Wait for the program; fails if it does not end or leaves a process or shared memory behind."""
+        """Wait for the program and return it as `Launched`; fails if it does not end."""
         try:
             stdout, stderr = process.communicate(stdin, timeout=timeout)
         except subprocess.TimeoutExpired:
-            for pid in self.processes():
-                os.kill(pid, signal.SIGKILL)
+            self.may_leave_session_folder = True
+            self.kill_all()
             stdout, stderr = process.communicate()
             pytest.fail(f"no end after {timeout} s\n{Launched(None, stdout, stderr)}")
-        left = self.processes()
-        for pid in left:
-            os.kill(pid, signal.SIGKILL)
-        launched = Launched(process.returncode, stdout, stderr)
-        assert not left, f"processes left behind: {left}\n{launched}"
-        assert not self.left_in_shared_memory(), f"left in /dev/shm: {self.left_in_shared_memory()}\n{launched}"
-        return launched
+        self.may_leave_session_folder |= process.returncode != 0
+        return Launched(process.returncode, stdout, stderr)
+
+    def kill_all(self):
+        """Kill every process of the jobs."""
+        for pid in self.processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def check_nothing_is_left(self):
+        """Fail if a job has left a process, shared memory or a temporary file."""
+        deadline = time.monotonic() + END_SECONDS
+        while (processes := self.processes()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.kill_all()
+        left = [f"process {name}" for name in processes.values()]
+        left += [f"/dev/shm/{name}" for name in self.left_in_shared_memory()]
+        for path in self._temporary_folder.iterdir():
+            if not (self.may_leave_session_folder and path.name.startswith("ompi.")):
+                left.append(str(path))
+        assert not left, "left behind: " + ", ".join(left)
 
     def left_in_shared_memory(self):
         """Return the files that are new in /dev/shm and mapped by no process; those of other programs are mapped."""
@@ -138,22 +162,27 @@ class Mpirun:
         return {name for name in left if os.path.isfile(f"/dev/shm/{name}")}
 
     def processes(self):
-        """Return the ids of all processes of the job, known by a variable in their environment."""
-        found = []
+        """Return the ids and command lines of all processes of the jobs, known by a variable in their environment."""
+        found = {}
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 environment = (folder / "environ").read_bytes()
                 state = (folder / "stat").read_text().rsplit(")", 1)[1].split()[0]
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             except (OSError, IndexError):
                 continue
             if self._mark.encode() in environment and state != "Z":
-                found.append(int(folder.name))
+                found[int(folder.name)] = f"{folder.name} ({command.strip()})"
         return found
 
 
 @pytest.fixture
 def mpirun(tmp_path):
-    """Launch real MPI jobs; skips where the compiled part is not built."""
+    """Launch real MPI jobs, which must leave nothing behind; skips where the compiled part is not built."""
     if getattr(joblib_mpi._core, "is_double", False):
         pytest.skip("joblib_mpi._core is not built")
-    return Mpirun(tmp_path)
+    # Of its own, so that nobody else's files are taken for the job's; short, because sockets' paths must be.
+    with tempfile.TemporaryDirectory(prefix="jm", ignore_cleanup_errors=True) as temporary_folder:
+        launcher = Mpirun(tmp_path, temporary_folder)
+        yield launcher
+        launcher.check_nothing_is_left()

@@ -17,13 +17,14 @@ from joblib_mpi import program
         (["-m", "pkg.mod", "-m"], ("module", "pkg.mod", ["-m"])),
         (["-c", "pass", "a"], ("command", "pass", ["a"])),
         (["-", "a"], ("stdin", "-", ["a"])),
+        (["-i"], ("console", "-i", [])),
     ],
 )
 def test_the_command_line_is_pythons(argv, expected):
     assert tuple(program.parse(argv)) == expected
 
 
-@pytest.mark.parametrize("argv", [[], ["-m"], ["-c"], ["--bogus"]])
+@pytest.mark.parametrize("argv", [[], ["-m"], ["-c"], ["--bogus"], ["-i", "script.py"]])
 def test_a_command_line_without_program_is_refused(argv):
     with pytest.raises(program.UsageError):
         program.parse(argv)
@@ -134,3 +135,26 @@ def test_a_package_runs_its_main_module(tmp_path, monkeypatch, capsys):
 def test_a_missing_module_is_reported(capsys):
     assert program.run(program.Program("module", "no_such_module_here", [])) == 1
     assert "No module named no_such_module_here" in capsys.readouterr().err
+
+
+def test_the_console_runs_what_it_reads_and_goes_on_after_errors_and_interrupts(tmp_path):
+    lines = [
+        "def f(x):",
+        "    return x + 1",
+        "",
+        "print(f(1), __name__)",
+        "1 / 0",
+        "raise KeyboardInterrupt",
+        "print(__import__('__main__').f(2))",
+        "raise SystemExit(4)",
+    ]
+    ours, _ = compare(tmp_path, ["-i"], stdin="\n".join(lines) + "\n")
+    assert ours.returncode == 4, ours
+    assert [line.lstrip(">. ") for line in ours.stdout.splitlines()] == ["2 __main__", "3", ""]
+    assert "ZeroDivisionError" in ours.stderr
+    assert "KeyboardInterrupt" in ours.stderr
+
+
+def test_the_console_ends_with_its_input(tmp_path):
+    ours, _ = compare(tmp_path, ["-i"], stdin="x = 1\n")
+    assert ours.returncode == 0

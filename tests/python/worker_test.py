@@ -131,6 +131,13 @@ def test_errors_that_would_end_the_worker_are_errors_of_the_task(worker, kind):
     assert type(error_of(run(worker, lambda: raise_(kind(3))))) is kind
 
 
+def test_in_an_executor_process_a_task_that_exits_ends_the_process(core):
+    worker = Worker(core, exits_with_task=True)
+    with pytest.raises(SystemExit, match="3"):
+        run(worker, lambda: raise_(SystemExit(3)))
+    assert type(error_of(run(worker, lambda: raise_(KeyboardInterrupt())))) is KeyboardInterrupt
+
+
 def test_a_result_that_cannot_be_pickled_is_an_error(worker):
     error = error_of(run(worker, threading.Lock))
     assert isinstance(error, pickle.PicklingError)

@@ -78,8 +78,15 @@ def test_a_module_that_only_rank_0_has(first_line):
     assert "rank " in line
 
 
-def test_a_task_that_calls_sys_exit(first_line):
-    assert first_line("    show(delayed(sys.exit)(3), delayed(square)(1))\n").startswith("SystemExit | 3 |")
+def test_a_task_that_calls_sys_exit_ends_its_executor(first_line):
+    line = first_line("    show(delayed(sys.exit)(3), delayed(square)(1))\n")
+    assert line.startswith('WorkerLostError | task 0 ("exit") was lost with its executor on rank ')
+    assert "exit code 3; 3 attempts" in line
+
+
+def test_a_task_that_calls_sys_exit_in_the_rank_itself_raises(first_line):
+    line = first_line("    show(delayed(sys.exit)(3), delayed(square)(1))\n", options=("--isolation", "none"))
+    assert line.startswith("SystemExit | 3 |")
 
 
 def test_a_timeout_stops_the_tasks(first_line):

@@ -1,6 +1,7 @@
 """A `_core.Session` in one process, with threads for workers, that refuses what its contract does not allow."""
 
 import itertools
+import math
 import sys
 import threading
 import types
@@ -36,6 +37,8 @@ class Job:
         self.n_scattered = 0
         self.closed_with = None
         self.failure = None
+        self.options = {}  # by call: what start_call was given after max_running
+        self.faults = {}  # by ticket: the (ending, reason, attempts) of tasks that are not run
         self.rank0 = Rank0Session(self)
         self._threads = []
         if make_worker is not None:
@@ -70,17 +73,23 @@ class Job:
                     self.changed.wait()
                 if task is None:
                     return
-                call, ticket, head, buffers, objects = task
+                call, ticket, name, head, buffers, objects = task
                 self.running[call] += 1
                 self.most_running[call] = max(self.most_running[call], self.running[call])
             session.allowed = set(objects)
-            ok, head, buffers = worker.run(head, [bytearray(buffer) for buffer in buffers])
+            came_of_it = self._run(worker, ticket, name, head, buffers)
             with self.changed:
                 self.running[call] -= 1
                 if call in self.calls:
-                    received = [bytearray(buffer) for buffer in buffers]
-                    self.results.append((call, ticket, session.rank, ok, bytes(head), received))
+                    self.results.append((call, ticket, session.rank, *came_of_it))
                 self.changed.notify_all()
+
+    def _run(self, worker, ticket, name, head, buffers):
+        if ticket in self.faults:
+            ending, reason, attempts = self.faults[ticket]
+            return ending, attempts, name, reason.encode(), []
+        ok, head, buffers = worker.run(head, [bytearray(buffer) for buffer in buffers])
+        return "returned" if ok else "raised", 1, None, bytes(head), [bytearray(buffer) for buffer in buffers]
 
 
 class Rank0Session:
@@ -109,13 +118,16 @@ class Rank0Session:
             raise Refused(f"no rank {rank}")
         return f"host{rank}"
 
-    def start_call(self, max_running):
+    def start_call(self, max_running, retries, retry_exceptions, task_seconds, memory_bytes):
+        if retries < 0 or type(retry_exceptions) is not bool or not 0 <= task_seconds < math.inf or memory_bytes < 0:
+            raise Refused(f"start_call{(retries, retry_exceptions, task_seconds, memory_bytes)}")
         if not 1 <= max_running <= self._job.n_workers:
             raise Refused(f"max_running={max_running} with {self._job.n_workers} workers")
         self._open()
         call = next(self._ids)
         with self._job.changed:
             self._job.calls[call] = max_running
+            self._job.options[call] = retries, retry_exceptions, task_seconds, memory_bytes
         return call
 
     def submit(self, call, ticket, name, head, buffers, objects):
@@ -137,7 +149,7 @@ class Rank0Session:
         self._tickets[call].add(ticket)
         with self._job.changed:
             self._job.submitted.append((call, ticket, name, head, list(buffers), list(objects)))
-            self._job.tasks.append((call, ticket, head, buffers, objects))
+            self._job.tasks.append((call, ticket, name, head, buffers, objects))
             self._job.changed.notify_all()
 
     def end_call(self, call):
@@ -238,6 +250,7 @@ def install_if_not_built():
         core.__version__ = "0"
         core.SessionError = type("SessionError", (RuntimeError,), {})
         core.VersionMismatchError = type("VersionMismatchError", (core.SessionError,), {})
-        core.Session = type("Session", (), {})
+        for name in ("Session", "Zygote", "ExecutorPort"):
+            setattr(core, name, type(name, (), {}))
         core.is_double = True
         sys.modules["joblib_mpi._core"] = core

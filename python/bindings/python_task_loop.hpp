@@ -1,0 +1,34 @@
+#pragma once
+
+#include "executor/task_port.hpp"
+
+#include <nanobind/nanobind.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace joblib_mpi {
+
+/// The side of _core.Session and _core.ExecutorPort that runs Python tasks, in whichever process: one loop, and what
+/// the running task may ask. Every function is called with the GIL.
+class PythonTaskLoop {
+ public:
+  explicit PythonTaskLoop(TaskPort& port) : port_(&port) {}
+
+  /// Gives each task to `run` until the port has no more. What `run` raises ends the loop, and the task has no answer.
+  void serve(const nanobind::callable& run);
+
+  [[nodiscard]] nanobind::tuple object(std::uint64_t object) const;
+  [[nodiscard]] nanobind::object dropped();
+  [[nodiscard]] bool interrupt_requested() const { return running_ && port_->interrupt_requested(); }
+
+ private:
+  [[nodiscard]] ExecutedTask run_task(const nanobind::callable& run) const;
+
+  TaskPort* port_;
+  std::optional<ExecutorTask> running_;
+  std::vector<ObjectId> dropped_;
+};
+
+}  // namespace joblib_mpi

@@ -1,0 +1,81 @@
+"""Options of a call: what is taken, and what is refused with the value and what is allowed."""
+
+import math
+
+import pytest
+
+from joblib_mpi.call_options import CallOptions, memory_bytes
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        (None, None),
+        (1, 1),
+        ("123", 123),
+        ("500MB", 500_000_000),
+        ("500 mb", 500_000_000),
+        ("2GiB", 2 * 2**30),
+        ("1.5k" + "b", 1500),
+        (".5 KiB", 512),
+        ("1TB", 10**12),
+    ],
+)
+def test_memory_is_said_in_bytes_or_with_a_unit(limit, expected):
+    assert memory_bytes(limit) == expected
+
+
+@pytest.mark.parametrize("limit", [0, -1, "", "MB", "500XB", "-5MB", "5 5MB", "0", ".", 2**63, "1e3MB"])
+def test_what_is_no_amount_of_memory_is_refused_with_examples(limit):
+    with pytest.raises(ValueError, match=r"memory_limit=.*500MB.*2GiB") as caught:
+        memory_bytes(limit)
+    assert repr(limit) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"retries": True},
+        {"retries": 1.5},
+        {"retries": "2"},
+        {"retry_exceptions": 1},
+        {"retry_exceptions": "yes"},
+        {"task_timeout": []},
+        {"memory_limit": 1.5},
+        {"memory_limit": True},
+    ],
+)
+def test_another_type_is_refused_with_what_is_allowed(options):
+    ((name, value),) = options.items()
+    with pytest.raises(TypeError) as caught:
+        CallOptions().updated(options)
+    assert f"{name}={value!r}" in str(caught.value)
+    assert "allowed: " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"retries": -1},
+        {"retries": 10**9},
+        {"task_timeout": 0},
+        {"task_timeout": -1.5},
+        {"task_timeout": math.nan},
+        {"task_timeout": math.inf},
+        {"task_timeout": True},
+        {"task_timeout": "soon"},
+        {"on_error": "ignore"},
+        {"on_error": None},
+    ],
+)
+def test_a_value_out_of_range_is_refused_with_what_is_allowed(options):
+    ((name, value),) = options.items()
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the text is looked at below
+        CallOptions().updated(options)
+    assert f"{name}={value!r}" in str(caught.value)
+    assert "allowed: " in str(caught.value)
+
+
+def test_options_that_are_not_named_stay():
+    options = CallOptions().updated({"retries": 0, "task_timeout": 3}).updated({"memory_limit": "1KB"})
+    assert options == CallOptions(retries=0, task_timeout=3.0, memory_limit=1000)

@@ -1,0 +1,464 @@
+"""Faults of user code on real ranks: the executor is replaced, the task tried again, and all else goes on."""
+
+import pytest
+
+RANKS = 4
+N_TASKS = 40
+
+PRELUDE = f"""
+    import ctypes, os, random, signal, sys, threading, time
+    import numpy
+    import joblib_mpi
+    from joblib import Parallel, delayed, parallel_config
+
+    N_TASKS = {N_TASKS}
+
+    def note(name, text):
+        with open(name, "a") as file:
+            file.write(f"{{text}}\\n")
+
+    def noted(name):
+        try:
+            with open(name) as file:
+                return file.read().split()
+        except FileNotFoundError:
+            return []
+
+    def wait_for(found):
+        while not found():
+            time.sleep(0.01)
+
+    def is_first(name):
+        try:
+            os.close(os.open(name, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return False
+        return True
+
+    def dead(pid):
+        try:
+            with open(f"/proc/{{pid}}/stat") as file:
+                return file.read().rsplit(")", 1)[1].split()[0] == "Z"
+        except OSError:
+            return True
+
+    def compute(i, fault=None):
+        note("runs", i)
+        if i == 7 and fault is not None and is_first("fault"):
+            fault()
+        return float(numpy.arange(i + 1).sum())
+
+    def all_tasks(fault=None, **options):
+        with parallel_config(backend="mpi", **options):
+            return Parallel(batch_size=1)(delayed(compute)(i, fault) for i in range(N_TASKS))
+
+    def square(x):
+        return x * x
+
+    def check_next_call():
+        squares = Parallel(backend="mpi", batch_size=1)(delayed(square)(i) for i in range(30))
+        print("clean" if squares == [i * i for i in range(30)] else squares)
+"""
+
+FAULTS = {
+    "segmentation fault": "ctypes.string_at(0)",
+    "abort": "os.abort()",
+    "os._exit": "os._exit(1)",
+    "sys.exit": "sys.exit(3)",
+    "sys.exit with a text": "sys.exit('the reason')",
+    "an exit without error": "os._exit(0)",
+    "killed by itself": "os.kill(os.getpid(), signal.SIGKILL)",
+    "killed from outside": "note('pid', os.getpid()), time.sleep(600)",
+    "memory": "hog()",
+    "endless loop": "endless()",
+    "endless loop that catches everything": "stubborn()",
+    "children": "fork_and_die()",
+}
+
+FAULT_FUNCTIONS = """
+    def hog():
+        held = []
+        while True:
+            held.append(b"x" * 20_000_000)
+
+    def endless():
+        while True:
+            pass
+
+    def stubborn():
+        while True:
+            try:
+                time.sleep(600)
+            except BaseException:
+                pass
+
+    def fork_and_die():
+        for _ in range(3):
+            child = os.fork()
+            if child == 0:
+                time.sleep(600)
+                os._exit(0)
+            note("children", child)
+        os._exit(9)
+
+    def kill_what_has_told_its_pid():
+        wait_for(lambda: noted("pid"))
+        os.kill(int(noted("pid")[0]), signal.SIGKILL)
+
+    threading.Thread(target=kill_what_has_told_its_pid, daemon=True).start()
+"""
+
+
+@pytest.fixture
+def run(mpirun):
+    def run(text, *, ranks=RANKS, **settings):
+        ended = mpirun.script(ranks, PRELUDE + text, **settings)
+        assert ended.status == 0, ended
+        return ended.stdout.splitlines()
+
+    return run
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_costs_one_attempt_of_its_task_and_nothing_else(run, fault):
+    options = {"memory": 'memory_limit="500MB"'}.get(fault, "task_timeout=1" if "loop" in fault else "")
+    assert run(
+        FAULT_FUNCTIONS
+        + f"""
+    def fault():
+        {FAULTS[fault]}
+    expected = all_tasks({options})
+    os.remove("runs")
+    print(all_tasks(fault, {options}) == expected)
+    runs = noted("runs")
+    print(sorted(runs, key=int) == sorted([*map(str, range(N_TASKS)), "7"], key=int))
+    wait_for(lambda: all(map(dead, noted("children"))))
+    check_next_call()
+    """
+    ) == ["True", "True", "clean"]
+
+
+@pytest.mark.parametrize(("options", "attempts"), [("", 3), ("retries=0", 1), ("retries=4", 5)])
+def test_a_task_that_kills_its_executor_each_time_takes_exactly_its_attempts(run, options, attempts):
+    assert run(
+        f"""
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    def poison(i):
+        if i == 11:
+            note("attempts", i)
+            ctypes.string_at(0)
+        return i
+
+    with parallel_config(backend="mpi", {options}):
+        try:
+            Parallel(batch_size=1)(delayed(poison)(i) for i in range(30))
+        except TerminatedWorkerError as error:
+            print(type(error) is joblib_mpi.WorkerLostError, error.task, error.function, 1 <= error.rank < 4)
+            import socket
+            print(error.host == socket.gethostname(), error.reason, error.attempts)
+            print(str(error).split(" was lost ")[0])
+    print(len(noted("attempts")))
+    check_next_call()
+    """
+    ) == [
+        "True 11 poison True",
+        f"True signal 11 (SIGSEGV) {attempts}",
+        'task 11 ("poison")',
+        str(attempts),
+        "clean",
+    ]
+
+
+def test_a_crash_shows_its_python_traceback(mpirun):
+    ended = mpirun.script(
+        2,
+        PRELUDE
+        + """
+    def crash_here():
+        ctypes.string_at(0)
+    try:
+        Parallel(backend="mpi", batch_size=1)(delayed(crash_here)() for _ in range(1))
+    except joblib_mpi.WorkerLostError as error:
+        print(error.reason)
+    """,
+    )
+    assert (ended.status, ended.stdout) == (0, "signal 11 (SIGSEGV)\n"), ended
+    assert "Fatal Python error: Segmentation fault" in ended.stderr
+    assert "in crash_here" in ended.stderr
+
+
+def test_a_task_over_its_time_or_memory_says_so(run):
+    late, hungry, *rest = run(
+        FAULT_FUNCTIONS
+        + """
+    for function, options in ((endless, {"task_timeout": 0.3}), (hog, {"memory_limit": "300MB"})):
+        try:
+            with parallel_config(backend="mpi", retries=1, **options):
+                Parallel()([delayed(function)()])
+        except joblib_mpi.WorkerLostError as error:
+            print(type(error).__name__, isinstance(error, TimeoutError), error.attempts, "|", error)
+    check_next_call()
+    """
+    )
+    assert late.startswith('TaskTimeoutError True 2 | task 0 ("endless") was stopped on rank '), late
+    assert "ran longer than its limit of 0.3 s" in late
+    assert hungry.startswith('WorkerLostError False 2 | task 0 ("hog") was lost with its executor on rank '), hungry
+    assert "of 300 MB" in hungry
+    assert rest == ["clean"]
+
+
+def test_exceptions_are_tried_again_only_where_asked(run):
+    assert run(
+        """
+    def flaky(i):
+        note("attempts", i)
+        if i == 3 and len([n for n in noted("attempts") if n == "3"]) < 3:
+            raise OSError("not yet")
+        return i
+    def call(**options):
+        with parallel_config(backend="mpi", **options):
+            return Parallel(batch_size=1)(delayed(flaky)(i) for i in range(8))
+    try:
+        call()
+    except OSError as error:
+        print(error, noted("attempts").count("3"))
+    print(call(retry_exceptions=True) == list(range(8)), noted("attempts").count("3"))
+    """
+    ) == ["not yet 1", "True 3"]
+
+
+@pytest.mark.parametrize("batch_size", [1, 10])
+def test_failures_stand_in_the_results_where_asked(run, batch_size):
+    assert run(
+        f"""
+    def mixed(i):
+        if i == 3:
+            raise KeyError(i)
+        if i == 5:
+            os._exit(4)
+        if i == 8:
+            time.sleep(600)
+        return i
+    with parallel_config(backend="mpi", on_error="return", retries=1, task_timeout=2):
+        results = Parallel(batch_size={batch_size}, pre_dispatch="all")(delayed(mixed)(i) for i in range(20))
+    print([i for i, result in enumerate(results) if result != i])
+    print([type(results[i]).__name__ for i in (3, 5, 8)], results[5].reason, results[5].task)
+    check_next_call()
+    """
+    ) == ["[3, 5, 8]", "['KeyError', 'WorkerLostError', 'TaskTimeoutError'] exit code 4 5", "clean"]
+
+
+BUSY = {
+    "sleeping": "time.sleep(600)",
+    "computing": "while True: pass",
+    "catching exceptions": "while True:\n            try: time.sleep(600)\n            except Exception: pass",
+    "catching everything": "while True:\n            try: time.sleep(600)\n            except BaseException: pass",
+}
+
+ENDS = {
+    "timeout": """
+    try:
+        Parallel(backend="mpi", timeout=2, batch_size=1)(tasks())
+    except Exception as error:
+        print("Timeout" in type(error).__name__)
+    """,
+    "exception": """
+    def fail():
+        wait_for(lambda: len(noted("begun")) >= 2)
+        raise KeyError("first")
+    try:
+        Parallel(backend="mpi", batch_size=1)([*tasks(), delayed(fail)()])
+    except KeyError:
+        print(True)
+    """,
+    "dropped generator": """
+    results = Parallel(backend="mpi", batch_size=1, return_as="generator")(tasks())
+    wait_for(lambda: len(noted("begun")) >= 2)
+    del results
+    print(True)
+    """,
+    "Ctrl-C": """
+    def press():
+        wait_for(lambda: len(noted("begun")) >= 2)
+        signal.raise_signal(signal.SIGINT)
+    threading.Thread(target=press).start()
+    try:
+        Parallel(backend="mpi", batch_size=1)(tasks())
+    except KeyboardInterrupt:
+        print(True)
+    """,
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("busy", BUSY)
+@pytest.mark.parametrize("end", ENDS)
+def test_a_call_that_ends_early_stops_its_tasks_and_the_next_starts_clean(run, end, busy):
+    assert run(
+        f"""
+    def stay(i):
+        note("begun", i)
+        {BUSY[busy]}
+    def tasks():
+        return [delayed(stay)(i) for i in range(2)]
+    {ENDS[end]}
+    check_next_call()
+    check_next_call()
+    """,
+        timeout=60,
+    ) == ["True", "clean", "clean"]
+
+
+def test_an_interactive_session_goes_on_after_ctrl_c(mpirun):
+    lines = f"""
+import os, signal, threading, time
+from joblib import Parallel, delayed
+def stay(i):
+    open("begun", "a").close()
+    time.sleep(600)
+
+def press():
+    while not os.path.exists("begun"): time.sleep(0.01)
+    signal.raise_signal(signal.SIGINT)
+
+threading.Thread(target=press).start()
+x = Parallel(backend="mpi")(delayed(stay)(i) for i in range(9))
+print(Parallel(backend="mpi")(delayed(pow)(i, 2) for i in range({RANKS})), "x" in globals())
+"""
+    ended = mpirun(RANKS, "-m", "joblib_mpi", "-i", stdin=lines, timeout=60)
+    assert ended.status == 0, ended
+    assert "[0, 1, 4, 9] False" in ended.stdout
+    assert "KeyboardInterrupt" in ended.stderr
+
+
+INSIDE_TASKS = {
+    "multiprocessing": """
+        import multiprocessing
+        with multiprocessing.Pool(2) as pool:
+            return pool.map(abs, [-1, -2])
+        """,
+    "spawned processes": """
+        import multiprocessing
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            return pool.map(abs, [-1, -2])
+        """,
+    "subprocess": """
+        import subprocess
+        subprocess.run(["false"])
+        subprocess.run(["true"], check=True)
+        return eval(subprocess.check_output([sys.executable, "-c", "print([1, 2])"]))
+        """,
+    "concurrent.futures": """
+        import concurrent.futures
+        with concurrent.futures.ProcessPoolExecutor(2) as pool:
+            return list(pool.map(abs, [-1, -2]))
+        """,
+    "loky": """
+        return Parallel(n_jobs=2, backend="loky")(delayed(abs)(-i) for i in (1, 2))
+        """,
+    "MPI of its own": """
+        from mpi4py import MPI
+        return [MPI.COMM_WORLD.Get_size(), MPI.COMM_WORLD.allreduce(2)]
+        """,
+}
+
+
+@pytest.mark.parametrize("what", INSIDE_TASKS)
+def test_tasks_may_start_processes_and_an_mpi_of_their_own(mpirun, run, what):
+    if "MPI" in what:
+        pytest.importorskip("mpi4py")
+        mpirun.may_leave_session_folder = True
+    assert run(
+        f"""
+    def inside(i):
+{INSIDE_TASKS[what]}
+    for _ in range(2):
+        print(Parallel(backend="mpi", batch_size=1)(delayed(inside)(i) for i in range(6)) == [[1, 2]] * 6)
+    check_next_call()
+    """
+    ) == ["True", "True", "clean"]
+
+
+def test_a_new_executor_does_not_repeat_the_random_numbers_of_the_dead(run):
+    assert run(
+        """
+    def draw(i):
+        drawn = random.random(), numpy.random.random()
+        note("drawn", "/".join(map(str, drawn)))
+        if i % 2 and is_first(f"died{i}"):
+            os._exit(1)
+        return drawn
+    numbers = Parallel(backend="mpi", batch_size=1)(delayed(draw)(i) for i in range(20))
+    drawn = noted("drawn")
+    print(len(drawn), len({pair.split("/")[0] for pair in drawn}), len({pair.split("/")[1] for pair in drawn}))
+    """
+    ) == ["30 30 30"]
+
+
+def test_preloaded_modules_are_there_and_a_missing_one_ends_the_job_by_name(mpirun):
+    mpirun.write("preloaded.py", "import os\nPID = os.getpid()\n")
+    look = (
+        PRELUDE
+        + """
+    def look(i):
+        return "preloaded" in sys.modules and sys.modules["preloaded"].PID != os.getpid()
+    print(set(Parallel(backend="mpi", batch_size=1)(delayed(look)(i) for i in range(9))))
+    """
+    )
+    assert mpirun.script(3, look, options=("--preload", "preloaded,json")).stdout == "{True}\n"
+    ended = mpirun.script(3, look, options=("--preload", "no_such_module_here"))
+    assert ended.status == 2, ended
+    assert "joblib_mpi: rank " in ended.stderr
+    assert 'has no module "no_such_module_here"' in ended.stderr
+
+
+def test_a_module_that_fails_to_preload_ends_the_job_by_name(mpirun):
+    mpirun.write("broken.py", "raise ValueError('broken for this test')\n")
+    ended = mpirun.script(3, PRELUDE, options=("--preload", "broken"))
+    assert ended.status != 0, ended
+    assert 'the module "broken" cannot be preloaded: ValueError: broken for this test' in ended.stderr
+
+
+def test_the_environment_and_init_choose_the_isolation(mpirun):
+    program = (
+        PRELUDE
+        + """
+    note("ranks", os.getpid())
+    joblib_mpi.init(isolation="ISOLATION")
+    def look(i):
+        return os.getpid()
+    pids = set(Parallel(backend="mpi", batch_size=1)(delayed(look)(i) for i in range(9)))
+    print(pids <= set(map(int, noted("ranks"))))
+    """
+    )
+    for isolation, same in (("process", "False"), ("none", "True")):
+        script = mpirun.write(f"{isolation}.py", program.replace("ISOLATION", isolation))
+        ended = mpirun(3, str(script))
+        assert (ended.status, ended.stdout) == (0, f"{same}\n"), ended
+    ended = mpirun.script(2, "pass", environment={"JOBLIB_MPI_ISOLATION": "thread"})
+    assert ended.status == 2, ended
+    assert "JOBLIB_MPI_ISOLATION='thread'; allowed: process, none" in ended.stderr
+
+
+def test_after_mpi_was_initialised_tasks_run_in_the_ranks_unless_processes_were_asked_for(mpirun):
+    pytest.importorskip("mpi4py")
+    program = (
+        PRELUDE
+        + """
+    from mpi4py import MPI
+    joblib_mpi.init(isolation=ISOLATION)
+    print(Parallel(backend="mpi")(delayed(square)(i) for i in range(3)), joblib_mpi.session.require().isolation)
+    """
+    )
+    ended = mpirun(3, str(mpirun.write("any.py", program.replace("ISOLATION", "None"))))
+    assert (ended.status, ended.stdout) == (0, "[0, 1, 4] none\n"), ended
+    ended = mpirun(3, str(mpirun.write("process.py", program.replace("ISOLATION", "'process'"))))
+    assert ended.status != 0
+    assert "Call joblib_mpi.init() before the import" in ended.stderr
+
+
+def test_a_memory_limit_is_refused_where_tasks_run_in_the_ranks(mpirun):
+    ended = mpirun.script(2, "pass", options=("--isolation", "none", "--memory-limit", "1GB"))
+    assert ended.status == 1, ended
+    assert "memory_limit is for executor processes" in ended.stderr
