@@ -9,7 +9,7 @@ namespace joblib_mpi {
 namespace {
 
 /// How long a port looks for its next task before it sleeps. Meanwhile it gives its core away: the agent may share it.
-/// From measurements of a round trip on one core and on two; see benchmarks/cpp/executor_round_trip.cpp.
+/// Chosen among 20 to 100 µs, which made no difference to a round trip on one core or two.
 constexpr std::chrono::microseconds longest_look{50};
 
 }  // namespace
