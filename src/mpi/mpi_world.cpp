@@ -64,7 +64,7 @@ MpiWorld::~MpiWorld() {
   if (lifetime_ && !incomplete_) wait_for_all();
   if (!incomplete_) return;
   keep_communicator();
-  if (lifetime_ && !mpi_tells_of_dead_ranks()) lifetime_->leave_unfinalised();
+  if (lifetime_) lifetime_->leave_unfinalised();
 }
 
 void MpiWorld::keep_communicator() const {
