@@ -26,6 +26,7 @@ from joblib_mpi import session as sessions
 from joblib_mpi.call import Call
 from joblib_mpi.call_options import NAMES, CallOptions
 from joblib_mpi.dispatcher import Dispatcher, Encode
+from joblib_mpi.inline_backend import InlineBackend
 from joblib_mpi.outcome import Outcome, results_of
 from joblib_mpi.scatter import ScatteredObjects, check_scatter
 from joblib_mpi.single_tasks import GatheredOutcomes
@@ -83,6 +84,9 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
     The arguments from ``retries`` on can also be given to one call: ``Parallel(backend="mpi", retries=5)`` (joblib 1.5
     and later). With ``on_error="return"`` or ``task_timeout`` each task travels alone, whatever ``batch_size`` says, so
     that it fails and is timed alone.
+
+    In a job with one rank, tasks run on that rank, where nothing can end them: of these arguments only ``on_error``
+    counts there, and with it ``retry_exceptions``.
     """
 
     supports_retrieve_callback = True
@@ -140,6 +144,8 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
                 "the ranks themselves (isolation none)"
             )
         n_tasks = self.effective_n_jobs(n_jobs=n_jobs)
+        if n_tasks == 1 and session.core.n_workers == 0 and call_options.on_error == "return":
+            raise FallbackToBackend(InlineBackend(self.nesting_level, call_options))
         if n_tasks == 1 and call_options.need_a_worker and session.core.n_workers > 0:
             n_tasks = 2  # one at a time all the same, but not inline
         if parallel is not None:

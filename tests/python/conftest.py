@@ -79,7 +79,7 @@ class Mpirun:
         self._temporary_folder = Path(temporary_folder)
         self._shared_memory = set(os.listdir("/dev/shm"))
         self._mark = f"JOBLIB_MPI_TEST_{os.getpid()}_{id(self)}"
-        #: Whether Open MPI's session folder may stay: it does when a job ends at once or a task's own MPI is not finalised.
+        #: Whether Open MPI's session folder may stay: it does if a job ends at once, or a task's MPI is not finalised.
         self.may_leave_session_folder = False
 
     def __call__(self, ranks, *arguments, stdin=None, timeout=TIMEOUT_SECONDS, environment=None):

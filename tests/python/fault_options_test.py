@@ -165,3 +165,27 @@ def test_one_job_at_a_time_runs_on_a_worker_if_the_options_need_one(job, options
     with parallel_config(backend="mpi", **options):
         assert Parallel(n_jobs=1)(delayed(square)(i) for i in range(4)) == [0, 1, 4, 9]
     assert list(job.most_running.values()) == [1]
+
+
+@pytest.mark.filterwarnings("ignore:.*one rank")
+@pytest.mark.parametrize("batch_size", [1, 4, "auto"])
+def test_without_workers_errors_are_returned_all_the_same(make_job, batch_size):
+    make_job(0)
+    with parallel_config(backend="mpi", on_error="return"):
+        results = Parallel(batch_size=batch_size)(delayed(fail_at)(i, 3) for i in range(2000))
+    assert (type(results[3]), results[:3], results[4:]) == (KeyError, [0, 1, 2], list(range(4, 2000)))
+
+
+@pytest.mark.filterwarnings("ignore:.*one rank")
+def test_without_workers_an_exception_is_tried_again_where_asked(make_job):
+    make_job(0)
+    attempts = []
+
+    def flaky():
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise OSError("not yet")
+        return "done"
+
+    with parallel_config(backend="mpi", on_error="return", retry_exceptions=True):
+        assert Parallel()([delayed(flaky)()]) == ["done"]

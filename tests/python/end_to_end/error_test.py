@@ -79,7 +79,7 @@ def test_a_module_that_only_rank_0_has(first_line):
 
 
 def test_a_task_that_calls_sys_exit_ends_its_executor(first_line):
-    line = first_line("    show(delayed(sys.exit)(3), delayed(square)(1))\n")
+    line = first_line("    show(delayed(sys.exit)(3), delayed(square)(1))\n", options=("--isolation", "process"))
     assert line.startswith('WorkerLostError | task 0 ("exit") was lost with its executor on rank ')
     assert "exit code 3; 3 attempts" in line
 
