@@ -8,6 +8,7 @@ import tempfile
 import textwrap
 import time
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,20 @@ def job(make_job):
     return make_job(2)
 
 
+@cache
+def mpi_tells_of_dead_ranks():
+    """Return whether this machine's Open MPI has ULFM: from version 5 on."""
+    version = subprocess.run(["mpirun", "--version"], capture_output=True, text=True, check=True).stdout
+    return int(version.split("(Open MPI) ")[1].split(".")[0]) >= 5
+
+
+def surviving_options():
+    """Return what makes mpirun let the other ranks live when one dies."""
+    if mpi_tells_of_dead_ranks():
+        return ["--with-ft", "ulfm"]
+    return ["--mca", "orte_abort_on_non_zero_status", "0", "--mca", "orte_allowed_exit_without_sync", "1"]
+
+
 class Launched:
     """A finished `mpirun`: `status`, `stdout`, `stderr`."""
 
@@ -82,9 +97,12 @@ class Mpirun:
         #: Whether Open MPI's session folder may stay: it does if a job ends at once, or a task's MPI is not finalised.
         self.may_leave_session_folder = False
 
-    def __call__(self, ranks, *arguments, stdin=None, timeout=TIMEOUT_SECONDS, environment=None):
-        """Run ``python *arguments`` on ``ranks`` ranks in the test's folder and return it as `Launched`."""
-        process = self.start(ranks, *arguments, environment=environment)
+    def __call__(self, ranks, *arguments, stdin=None, timeout=TIMEOUT_SECONDS, environment=None, survives=False):
+        """Run ``python *arguments`` on ``ranks`` ranks in the test's folder and return it as `Launched`.
+
+        With ``survives`` the launcher lets the other ranks live when one dies.
+        """
+        process = self.start(ranks, *arguments, environment=environment, survives=survives)
         return self.finish(process, stdin=stdin, timeout=timeout)
 
     def script(self, ranks, text, *arguments, options=(), name="script.py", **settings):
@@ -97,7 +115,7 @@ class Mpirun:
         path.write_text(textwrap.dedent(text))
         return path
 
-    def start(self, ranks, *arguments, environment=None):
+    def start(self, ranks, *arguments, environment=None, survives=False):
         """Start the program and return without waiting; `finish` must follow."""
         variables = {
             **os.environ,
@@ -107,7 +125,8 @@ class Mpirun:
             self._mark: "1",
             **(environment or {}),
         }
-        command = ["mpirun", "--oversubscribe", "-n", str(ranks), sys.executable, *arguments]
+        options = surviving_options() if survives else []
+        command = ["mpirun", "--oversubscribe", *options, "-n", str(ranks), sys.executable, *arguments]
         return subprocess.Popen(
             command,
             cwd=self.folder,
@@ -131,6 +150,11 @@ class Mpirun:
         self.may_leave_session_folder |= process.returncode != 0
         return Launched(process.returncode, stdout, stderr)
 
+    @property
+    def tells_of_dead_ranks(self):
+        """Whether rank 0 hears of a dead rank from MPI, and the job then ends as if none had died."""
+        return mpi_tells_of_dead_ranks()
+
     def kill_all(self):
         """Kill every process of the jobs."""
         for pid in self.processes():
@@ -138,17 +162,24 @@ class Mpirun:
                 os.kill(pid, signal.SIGKILL)
 
     def check_nothing_is_left(self):
-        """Fail if a job has left a process, shared memory or a temporary file."""
+        """Fail if a job has left a process, shared memory or a temporary file.
+
+        What goes within a moment is no failure: processes may be about to end, and shared memory be another program's.
+        """
         deadline = time.monotonic() + END_SECONDS
-        while (processes := self.processes()) and time.monotonic() < deadline:
+        while (left := self.left()) and time.monotonic() < deadline:
             time.sleep(0.05)
         self.kill_all()
-        left = [f"process {name}" for name in processes.values()]
+        assert not left, "left behind: " + ", ".join(left)
+
+    def left(self):
+        """Return what is left of the jobs, in words."""
+        left = [f"process {name}" for name in self.processes().values()]
         left += [f"/dev/shm/{name}" for name in self.left_in_shared_memory()]
         for path in self._temporary_folder.iterdir():
             if not (self.may_leave_session_folder and path.name.startswith("ompi.")):
                 left.append(str(path))
-        assert not left, "left behind: " + ", ".join(left)
+        return left
 
     def left_in_shared_memory(self):
         """Return the files that are new in /dev/shm and mapped by no process; those of other programs are mapped."""

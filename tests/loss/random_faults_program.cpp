@@ -1,5 +1,5 @@
-// Runs a thousand tasks while workers are killed at random: `random_faults_program SEED RANKS`, with RANKS of the worker
-// ranks killed in all, and executor processes, if there are any, again and again.
+// Runs a thousand tasks, three times, while workers are killed at random: `random_faults_program SEED RANKS`, with RANKS
+// of the worker ranks killed in all, and executor processes, if there are any, again and again.
 //
 // Ends with status 0 only if every result is right and none came twice.
 
@@ -61,11 +61,11 @@ std::vector<pid_t> executors() {
 /// Kills while it lives.
 class Killer {
  public:
-  Killer(unsigned seed, int ranks) : chance_(seed), ranks_left_(ranks), thread_([this] { live(); }) {}
+  Killer(unsigned seed, int ranks) : chance_(seed), ranks_(ranks), thread_([this] { live(); }) {}
   ~Killer() {
     done_ = true;
     thread_.join();
-    std::fprintf(stderr, "killed %d executors, %d ranks are left to be killed\n", executors_killed_, ranks_left_);
+    std::printf("%d executors and %d ranks were killed\n", executors_killed_, ranks_killed_);
   }
   Killer(const Killer&) = delete;
   Killer& operator=(const Killer&) = delete;
@@ -74,8 +74,8 @@ class Killer {
   void live() {
     for (int turn = 1; !done_; ++turn) {
       std::this_thread::sleep_for(std::chrono::milliseconds(pick(10, 40)));
-      if (turn % 10 == 0 && ranks_left_ > 0) {
-        ranks_left_ -= kill_one_of(worker_ranks());
+      if (turn % 10 == 0 && ranks_killed_ < ranks_) {
+        ranks_killed_ += kill_one_of(worker_ranks());
       } else {
         executors_killed_ += kill_one_of(executors());
       }
@@ -90,7 +90,8 @@ class Killer {
   int pick(int least, int most) { return std::uniform_int_distribution<int>(least, most)(chance_); }
 
   std::mt19937 chance_;
-  int ranks_left_;
+  int ranks_;
+  int ranks_killed_ = 0;
   int executors_killed_ = 0;
   std::atomic<bool> done_{false};
   std::thread thread_;
