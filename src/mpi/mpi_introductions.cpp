@@ -1,5 +1,6 @@
 #include "mpi/mpi_introductions.hpp"
 
+#include "core/process_watch.hpp"
 #include "mpi/mpi_abandoned_memory.hpp"
 #include "mpi/mpi_check.hpp"
 #include "mpi/mpi_failures.hpp"
@@ -34,7 +35,8 @@ struct Introduction {
   std::array<char, 400> identity{};
 };
 
-/// What rank 0 answers, as text: the first character, and behind it the hosts, a line each, or why not.
+/// What rank 0 answers, as text: the first character, and behind it rank 0's process and all hosts, a line each, or why
+/// not.
 enum class Verdict : char { welcome = '+', different = 'v', incomplete = '-' };
 
 template <std::size_t size>
@@ -92,7 +94,7 @@ std::string missing_ranks(const std::vector<Exchange>& exchanges) {
 }
 
 std::string verdict_on(const std::vector<Introduction>& all) {
-  std::string hosts(1, static_cast<char>(Verdict::welcome));
+  std::string welcome = static_cast<char>(Verdict::welcome) + own_process() + '\n';
   const Introduction& leader = all.front();
   for (std::size_t rank = 0; rank < all.size(); ++rank) {
     const Introduction& other = all[rank];
@@ -101,9 +103,9 @@ std::string verdict_on(const std::vector<Introduction>& all) {
              text_of(other.host) + " runs \"" + text_of(other.identity) + "\", rank 0 on " + text_of(leader.host) +
              " runs \"" + text_of(leader.identity) + "\"; start the same program and versions on all ranks";
     }
-    hosts += text_of(other.host) + '\n';
+    welcome += text_of(other.host) + '\n';
   }
-  return hosts;
+  return welcome;
 }
 
 /// Rank 0: hears everybody and answers those that it has heard.
@@ -179,8 +181,8 @@ std::string ask_for_verdict(MPI_Comm communicator, const Introduction& own, doub
 
 }  // namespace
 
-std::vector<std::string> introduce_ranks(MPI_Comm communicator, const std::string& host, const std::string& identity,
-                                         double limit_seconds) {
+RankDirectory introduce_ranks(MPI_Comm communicator, const std::string& host, const std::string& identity,
+                              double limit_seconds) {
   int rank = 0;
   int size = 0;
   check_mpi(MPI_Comm_rank(communicator, &rank), "MPI_Comm_rank");
@@ -193,10 +195,11 @@ std::vector<std::string> introduce_ranks(MPI_Comm communicator, const std::strin
   const std::string text = verdict.substr(1);
   if (verdict.front() == static_cast<char>(Verdict::different)) throw VersionMismatch(text);
   if (verdict.front() != static_cast<char>(Verdict::welcome)) throw MpiError(text);
-  std::vector<std::string> hosts;
+  RankDirectory directory;
   std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) hosts.push_back(line);
-  return hosts;
+  std::getline(lines, directory.rank_0_process);
+  for (std::string line; std::getline(lines, line);) directory.hosts.push_back(line);
+  return directory;
 }
 
 }  // namespace joblib_mpi

@@ -1,6 +1,7 @@
 #include "mpi/mpi_world.hpp"
 
 #include "core/deadline_guard.hpp"
+#include "core/process_watch.hpp"
 #include "mpi/mpi_abandoned_memory.hpp"
 #include "mpi/mpi_check.hpp"
 #include "mpi/mpi_failures.hpp"
@@ -14,6 +15,7 @@
 #include <cstdlib>
 #include <sched.h>
 #include <thread>
+#include <utility>
 
 namespace joblib_mpi {
 namespace {
@@ -77,8 +79,10 @@ void MpiWorld::join(MPI_Comm communicator, const Options& options) {
       const DeadlineGuard guard({.seconds = limit_seconds_, .operation = this_process() + ": MPI_Comm_dup"});
       duplicate(communicator);
     }
-    hosts_ =
+    RankDirectory directory =
         introduce_ranks(communicator_, boost::mpi::environment::processor_name(), options.identity, limit_seconds_);
+    hosts_ = std::move(directory.hosts);
+    if (is_running(directory.rank_0_process)) rank_0_here_ = std::move(directory.rank_0_process);
     const DeadlineGuard guard({.seconds = limit_seconds_, .operation = this_process() + ": MPI_Comm_split_type"});
     look_at_cores(options.busy_threads);
   } catch (const MpiError&) {
@@ -104,25 +108,29 @@ void MpiWorld::abort(int status) const {
 }
 
 void MpiWorld::wait_for_all() noexcept {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(limit_seconds_);
   MPI_Request request = MPI_REQUEST_NULL;
   if (MPI_Ibarrier(communicator_, &request) != MPI_SUCCESS) return leave_without_lost_ranks();
-  for (;;) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(limit_seconds_);
+  for (unsigned look = 1;; ++look) {
     int done = 0;
     if (MPI_Test(&request, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS) return leave_without_lost_ranks();
     if (done != 0) return;
-    if (mpi_tells_of_dead_ranks() && !dead_ranks(communicator_).empty()) return leave_without_lost_ranks();
-    // The others may have to wait for rank 0's program to end its session.
+    if (!dead_ranks(communicator_).empty()) return leave_without_lost_ranks();
+    // Rank 0's program may go on for long before it ends its session; the others have nothing to do then.
     if (rank_ == 0 && std::chrono::steady_clock::now() > deadline) {
-      std::fprintf(stderr,
-                   "joblib_mpi: not all ranks have left within %g s after the end of the session; the job ends through "
-                   "MPI_Abort with status %d (JOBLIB_MPI_START_SECONDS changes the wait)\n",
-                   limit_seconds_, exit_status_);
-      std::fflush(nullptr);
-      abort(exit_status_);
+      abort_with("not all ranks have left within the " + std::to_string(static_cast<int>(limit_seconds_)) +
+                 " s after the session (JOBLIB_MPI_START_SECONDS)");
     }
+    if (look % 1024 == 0 && !rank_0_here_.empty() && !is_running(rank_0_here_)) abort_with("rank 0 has ended before");
     std::this_thread::sleep_for(std::chrono::microseconds(100));
   }
+}
+
+void MpiWorld::abort_with(const std::string& reason) const {
+  std::fprintf(stderr, "joblib_mpi: %s: %s; the job ends through MPI_Abort with status %d\n", this_process().c_str(),
+               reason.c_str(), exit_status_);
+  std::fflush(nullptr);
+  abort(exit_status_);
 }
 
 void MpiWorld::duplicate(MPI_Comm communicator) {

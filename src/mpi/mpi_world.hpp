@@ -69,6 +69,7 @@ class MpiWorld {
   /// Keeps ranks that are done out of MPI_Finalize until all are: if rank 0 has to abort the job while others are in
   /// it, mpirun of Open MPI 4.1 may hang in its own clean-up or crash.
   void wait_for_all() noexcept;
+  [[noreturn]] void abort_with(const std::string& reason) const;
 
   double limit_seconds_;
   std::unique_ptr<MpiLifetime> lifetime_;  // if MPI is ours
@@ -76,6 +77,7 @@ class MpiWorld {
   int rank_ = 0;
   int exit_status_ = 1;
   std::vector<std::string> hosts_;
+  std::string rank_0_here_;  // its process, if it is one of this machine
   bool has_own_core_ = false;
   bool incomplete_ = false;
 };

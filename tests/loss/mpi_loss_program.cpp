@@ -3,11 +3,14 @@
 
 #include "mpi/mpi_failures.hpp"
 #include "mpi/mpi_world.hpp"
+#include "session/rank_parts.hpp"
 #include "support/bytes.hpp"
 #include "transport/mpi_transport.hpp"
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -233,9 +236,36 @@ const std::map<std::string, std::function<void(Rank&)>> scenarios{
     {"rank_0_dies", rank_0_dies},
 };
 
+void start_and_end() {
+  RankParts parts({.identity = "loss"});
+  parts.world.rank() == 0 ? parts.end_as_leader({}, 0) : parts.end_as_worker(0);
+}
+
+/// Kills this process at a moment of its start or end, if it is the rank that the environment names.
+void die_at_a_moment() {
+  const char* victim = std::getenv("JOBLIB_MPI_TEST_VICTIM");
+  const char* moment = std::getenv("JOBLIB_MPI_TEST_MOMENT_US");
+  const char* rank = std::getenv("OMPI_COMM_WORLD_RANK");
+  if (victim == nullptr || moment == nullptr || rank == nullptr || std::strcmp(victim, rank) != 0) return;
+  std::thread([pause = std::chrono::microseconds(std::atol(moment))] {
+    std::this_thread::sleep_for(pause);
+    die();
+  }).detach();
+}
+
 }  // namespace
 
 int main(int, char** argv) {
+  if (std::strcmp(argv[1], "start_and_end") == 0) {
+    die_at_a_moment();
+    try {
+      start_and_end();
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "%s\n", error.what());
+      return 1;
+    }
+    return 0;
+  }
   Rank self;
   scenarios.at(argv[1])(self);
   self.leave();
