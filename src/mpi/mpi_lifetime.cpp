@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdlib>
+#include <string_view>
 #include <unistd.h>
 
 namespace joblib_mpi {
@@ -30,8 +31,20 @@ MpiLifetime::MpiLifetime(double limit_seconds) : limit_seconds_(limit_seconds) {
   MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
 }
 
+namespace {
+
+/// Whether mpirun of Open MPI 4 lets ranks end without finalising MPI (`--mca orte_allowed_exit_without_sync 1`), as it
+/// is told to when ranks are to outlive each other. There it waits for ever, with no rank left, if one is killed while
+/// the others finalise.
+bool launcher_needs_no_finalisation() {
+  const char* allowed = std::getenv("OMPI_MCA_orte_allowed_exit_without_sync");
+  return allowed != nullptr && std::string_view(allowed) == "1";
+}
+
+}  // namespace
+
 MpiLifetime::~MpiLifetime() {
-  if (!finalise_) {
+  if (!finalise_ || launcher_needs_no_finalisation()) {
     (void)environment_.release();
     return;
   }

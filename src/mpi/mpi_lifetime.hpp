@@ -17,7 +17,7 @@ class MpiLifetime {
   explicit MpiLifetime(double limit_seconds);
   MpiLifetime(const MpiLifetime&) = delete;
   MpiLifetime& operator=(const MpiLifetime&) = delete;
-  /// Finalises MPI, except after `leave_unfinalised`.
+  /// Finalises MPI, except after `leave_unfinalised` and where the launcher needs it not.
   ~MpiLifetime();
 
   /// With which status the process ends if its finalisation does not return.

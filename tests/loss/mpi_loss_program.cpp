@@ -237,8 +237,9 @@ const std::map<std::string, std::function<void(Rank&)>> scenarios{
 };
 
 void start_and_end() {
-  RankParts parts({.identity = "loss"});
-  parts.world.rank() == 0 ? parts.end_as_leader({}, 0) : parts.end_as_worker(0);
+  HeapMemory memory;
+  RankParts parts({.identity = "loss"}, memory);
+  parts.world.rank() == 0 ? parts.end_as_leader(0) : parts.end_as_worker(0, false);
 }
 
 /// Kills this process at a moment of its start or end, if it is the rank that the environment names.

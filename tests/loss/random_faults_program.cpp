@@ -1,5 +1,5 @@
-// Runs a thousand tasks, three times, while workers are killed at random: `random_faults_program SEED RANKS`, with RANKS
-// of the worker ranks killed in all, and executor processes, if there are any, again and again.
+// Runs a thousand tasks, three times, while workers are killed at random: `random_faults_program SEED RANKS`, with
+// RANKS of the worker ranks killed in all, and executor processes, if there are any, again and again.
 //
 // Ends with status 0 only if every result is right and none came twice.
 
@@ -110,7 +110,8 @@ int lead(unsigned seed, int ranks) {
                                       }));
     if (results.size() != tasks) throw std::runtime_error("results are missing");
     for (int index = 0; index < tasks; ++index) {
-      if (results[static_cast<std::size_t>(index)] != (index + round) * 3) throw std::runtime_error("a result is wrong");
+      if (results[static_cast<std::size_t>(index)] != (index + round) * 3)
+        throw std::runtime_error("a result is wrong");
     }
   }
   std::puts("all results are right");
