@@ -4,5 +4,5 @@ set -euo pipefail
 host=$1
 shift
 pid=$(<"${JOBLIB_MPI_HOSTS:?the folder that was given to make_hosts.sh}/$host.pid")
-exec nsenter --target "$pid" --net --uts --mount --pid --ipc -- \
+exec nsenter --target "$pid" --net --uts --mount --pid --ipc --root --wd -- \
   env -i PATH="$PATH" HOME="$HOME" OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 sh -c "$*"

@@ -12,8 +12,12 @@ count=$1
 mkdir -p "$2"
 folder=$(cd "$2" && pwd)
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-bridge=jmpi$((BASHPID % 100000))
+bridge=jmpi$RANDOM
+# In a chroot / is no mount, whose propagation could be changed.
+propagation=private
+mountpoint --quiet / || propagation=unchanged
 
+trap '"$here/remove_hosts.sh" "$folder"' ERR
 echo "$bridge" >"$folder/bridge"
 {
   echo "127.0.0.1 localhost"
@@ -29,9 +33,9 @@ for ((number = 1; number <= count; ++number)); do
   mkfifo "$folder/$name.ready"
   # A terminal's Ctrl-C must not reach the hosts, so they are in a session of their own.
   setsid unshare --net --uts --mount --pid --ipc --fork --kill-child --mount-proc \
-    "$here/host_init.sh" "$name" "$folder" </dev/null >"$folder/$name.log" 2>&1 &
+    --propagation "$propagation" "$here/host_init.sh" "$name" "$folder" </dev/null >"$folder/$name.log" 2>&1 &
   outside=$!
-  read -r -t 10 _ <"$folder/$name.ready" || { cat "$folder/$name.log" >&2; exit 1; }
+  read -r -t 10 _ <"$folder/$name.ready" || { cat "$folder/$name.log" >&2; false; }
   rm "$folder/$name.ready"
   pgrep --parent "$outside" >"$folder/$name.pid"
   pid=$(<"$folder/$name.pid")

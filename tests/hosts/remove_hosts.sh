@@ -9,5 +9,5 @@ for file in "$folder"/n*.pid; do
   # The number may be another process's by now.
   if grep -qsaF host_init.sh "/proc/$pid/cmdline"; then kill -KILL "$pid"; fi
 done
-ip link delete "$(<"$folder/bridge")"
+ip link delete "$(<"$folder/bridge")" || true
 rm -rf --one-file-system "$folder"
