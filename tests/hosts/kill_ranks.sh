@@ -8,9 +8,9 @@ namespace=$(readlink "/proc/$first/ns/pid")
 victims=()
 for process in /proc/[0-9]*; do
   pid=${process#/proc/}
-  [[ $(readlink "$process/ns/pid") == "$namespace" ]] || continue
+  [[ $pid != "$first" && $(readlink "$process/ns/pid") == "$namespace" ]] || continue
   case $(cat "$process/comm" 2>/dev/null) in
-    host_init.sh | sleep | sh | orted | prted) ;;
+    sleep | sh | orted | prted) ;;
     *) victims+=("$pid") ;;
   esac
 done

@@ -7,6 +7,9 @@ for file in "$folder"/n*.pid; do
   [[ -e $file ]] || continue
   pid=$(<"$file")
   # The number may be another process's by now.
+  # Its interface would stay until the host's last process has ended.
+  name=${file##*/}
+  ip link delete "$(<"$folder/bridge").${name//[^0-9]/}" 2>/dev/null || true
   if grep -qsaF host_init.sh "/proc/$pid/cmdline"; then kill -KILL "$pid"; fi
 done
 ip link delete "$(<"$folder/bridge")" || true
