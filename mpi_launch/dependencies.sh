@@ -14,7 +14,7 @@ dependencies_debian() {
       echo build-essential cmake ninja-build ccache libopenmpi-dev openmpi-bin libboost-mpi-dev \
         libboost-serialization-dev libhdf5-dev libspdlog-dev libxxhash-dev python3 python3-venv python3-dev
       ;;
-    test) echo catch2 ;;
+    test) echo catch2 iproute2 procps ;;
     ci) echo shellcheck git debootstrap "$(debian_clang)" ;;
     *) unknown_group "$1" ;;
   esac
@@ -35,7 +35,7 @@ dependencies_dnf() {
       echo gcc-c++ make cmake ninja-build ccache openmpi openmpi-devel boost-devel boost-openmpi-devel hdf5-devel \
         spdlog-devel xxhash-devel python3 python3-devel python3-pip
       ;;
-    test) echo catch-devel ;;
+    test) echo catch-devel iproute procps-ng ;;
     ci) echo ShellCheck git-core clang debootstrap ;;
     *) unknown_group "$1" ;;
   esac
