@@ -3,6 +3,7 @@
 The methods are those of `joblib.parallel.ParallelBackendBase`; joblib's own documentation says when each is called.
 """
 
+import pickle
 import queue
 import threading
 import warnings
@@ -27,7 +28,7 @@ from joblib_mpi.call import Call
 from joblib_mpi.call_options import NAMES, CallOptions
 from joblib_mpi.dispatcher import Dispatcher, Encode
 from joblib_mpi.inline_backend import InlineBackend
-from joblib_mpi.outcome import Outcome, results_of
+from joblib_mpi.outcome import RETURNED, Outcome, results_of
 from joblib_mpi.scatter import ScatteredObjects, check_scatter
 from joblib_mpi.single_tasks import GatheredOutcomes
 from joblib_mpi.task_context import TaskContext, authkey, pickled_warning_filters
@@ -191,6 +192,8 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
 
     def retrieve_result_callback(self, out: Outcome | GatheredOutcomes) -> list[Any]:
         """Return the results of a batch, or raise its error."""
+        if type(out) is tuple and out[3] == RETURNED:  # first, since nearly all are
+            return pickle.loads(out[6], buffers=out[7])
         host = sessions.require().core.host
         if type(out) is GatheredOutcomes:
             return out.results(host)

@@ -111,8 +111,12 @@ class _ServiceThread(threading.Thread):
                 else:
                     result = received.popleft()
                     call = calls.get(result[0])
-                    if call is not None:
-                        self._finish(call, result)
+                    if call is None:
+                        pass  # it has ended
+                    elif result[3] == RETURNED:
+                        self._deliver(call, result[1], result, True)
+                    else:
+                        self._fail(call, result)
                 if self.retired:
                     return
             # Whoever queues after this line wakes us; what was queued before it is seen by the test.
@@ -131,10 +135,10 @@ class _ServiceThread(threading.Thread):
         except BaseException as error:
             self._deliver(call, ticket, error, False)
 
-    def _finish(self, call: Call, result: FinishedTask) -> None:
-        ticket, ending = result[1], result[3]
-        if ending in (RETURNED, RAISED):
-            self._deliver(call, ticket, result, ending == RETURNED)
+    def _fail(self, call: Call, result: FinishedTask) -> None:
+        ticket = result[1]
+        if result[3] == RAISED:
+            self._deliver(call, ticket, result, False)
         else:
             host = self._dispatcher.core.host(result[2])
             self._deliver(call, ticket, lost_task_error(result, host, call.tasks_under(ticket)), False)
