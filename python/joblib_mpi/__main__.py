@@ -19,9 +19,13 @@ JOBLIB_MPI_MEMORY_LIMIT in the environment do what the options do.
 """
 
 import sys
+import time
 
 from joblib_mpi import VersionMismatchError, __version__, program, session, start_options, thread_limits
 from joblib_mpi._core import SessionError
+
+#: A rank that fails ends the whole job, perhaps before the one that says why has started. Chosen, not measured.
+_SPEAKER_FIRST_SECONDS = 5.0
 
 
 def main(argv: list[str]) -> int:
@@ -38,6 +42,8 @@ def main(argv: list[str]) -> int:
     except (program.UsageError, ValueError) as error:
         if speaks:
             print(f"joblib_mpi: {error}\n\n{__doc__.strip()}", file=sys.stderr)
+        else:
+            time.sleep(_SPEAKER_FIRST_SECONDS)
         return 2
     program.set_import_path(wanted)
     missing = start_options.missing_module(options.preload)
@@ -49,6 +55,8 @@ def main(argv: list[str]) -> int:
     except SessionError as error:
         if speaks or not isinstance(error, VersionMismatchError):
             print(f"joblib_mpi: {error}", file=sys.stderr)
+        else:
+            time.sleep(_SPEAKER_FIRST_SECONDS)
         return 1
     if active.is_worker:
         return active.serve()
