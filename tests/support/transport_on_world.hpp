@@ -15,6 +15,10 @@ class TransportOnWorld {
   explicit TransportOnWorld(std::size_t broadcast_chunk_bytes = std::size_t{1} << 20) : communicator_(duplicate()) {
     transport_.emplace(communicator_, broadcast_chunk_bytes);
   }
+  /// With large arrays that arrive in `memory`.
+  explicit TransportOnWorld(ReceiveMemory& memory) : communicator_(duplicate()) {
+    transport_.emplace(communicator_, std::size_t{1} << 20, memory);
+  }
   TransportOnWorld(const TransportOnWorld&) = delete;
   TransportOnWorld& operator=(const TransportOnWorld&) = delete;
   ~TransportOnWorld() {

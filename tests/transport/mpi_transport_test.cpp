@@ -172,3 +172,72 @@ TEST_CASE("parts stay valid after the next receive when they are copied") {
     CHECK(is_pattern(kept[1].view(), 100'000, 2));
   }
 }
+
+TEST_CASE("all parts of a frame arrive in one block of the given memory, each at a multiple of 64 bytes in it") {
+  class RecordedMemory final : public ReceiveMemory {
+   public:
+    Block allocate(std::size_t bytes) override {
+      blocks.push_back(heap_.allocate(bytes));
+      return blocks.back();
+    }
+    std::vector<Block> blocks;
+
+   private:
+    HeapMemory heap_;
+  };
+
+  RecordedMemory memory;
+  TransportOnWorld transport(memory);
+  const Sizes sizes{10, {100'000, 0, 1, 70'001}};
+  if (transport->rank() == 0) {
+    for (int rank = 1; rank < transport->size(); ++rank) {
+      Frame frame = frame_of(sizes, 3);
+      transport->send(rank, frame);
+      Frame without_parts = frame_of({10, {}}, 4);
+      transport->send(rank, without_parts);
+    }
+  } else {
+    for (int arrived = 0; arrived < 2;) {
+      const auto frame = transport->receive();
+      if (!frame) continue;
+      if (++arrived == 2) break;
+      CHECK(is_frame_of(frame->frame, sizes, 3));
+      for (const SharedBytes& part : frame->frame.parts) {
+        CHECK(part.owner() == memory.blocks.at(0).owner);
+        CHECK((part.view().data() - memory.blocks.at(0).bytes.data()) % 64 == 0);
+      }
+    }
+    CHECK(memory.blocks.size() == 1);
+  }
+}
+
+TEST_CASE("a rank that was given up gets nothing more, and nothing that it sends is seen") {
+  TransportOnWorld transport;
+  const int last = transport->size() - 1;
+  if (last < 1) return;
+  if (transport->rank() == 0) {
+    transport->give_up(last);
+    CHECK(transport->lost_ranks() == std::vector<int>{last});
+    CHECK(transport->take_lost_ranks().empty());  // who gives up knows already
+    Frame frame = frame_of({10, {100'000}}, 1);
+    transport->send(last, frame);
+    CHECK(frame.empty());
+    CHECK(transport->quiet());
+    for (int rank = 1; rank < last; ++rank) {
+      Frame small = frame_of({10, {}}, 1);
+      transport->send(rank, small);
+    }
+    for (int arrived = 0; arrived < last - 1;) {
+      const auto answer = transport->receive();
+      if (!answer) continue;
+      CHECK(answer->source != last);
+      ++arrived;
+    }
+  } else {
+    if (transport->rank() != last) {
+      while (!transport->receive()) continue;
+    }
+    Frame answer = frame_of({10, {}}, 1);
+    transport->send(0, answer);
+  }
+}
