@@ -18,7 +18,8 @@ struct Settings {
   /// Far more than a round trip to rank 0, so that a worker need not wait, and little balance to lose at the end.
   double prefetch_seconds = 0.5e-3;
   /// JOBLIB_MPI_START_SECONDS: how long ranks wait for each other at the start, rank 0 for a worker's first sign, and
-  /// all for each other's end after the session. Chosen, not measured: thousands of ranks that import Python from a shared file system take minutes.
+  /// all for each other's end after the session. Chosen, not measured: thousands of ranks that import Python from a
+  /// shared file system take minutes.
   double start_seconds = 120.0;
   /// JOBLIB_MPI_SHUTDOWN_SECONDS: how long rank 0 waits at the end for workers that still run a task.
   double shutdown_seconds = 5.0;
