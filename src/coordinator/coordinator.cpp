@@ -121,7 +121,7 @@ void Coordinator::check_workers(Heartbeat::TimePoint now) {
     }
   }
   const auto [to_ask, overdue] = heartbeat_.look(now);
-  for (const WorkerId worker : to_ask) tell(worker, to_worker::Ping{});
+  for (const WorkerId worker : to_ask) tell(worker, to_worker::Ping{asks_always_});
   for (const auto& [worker, silent_for, started] : overdue) {
     lose(worker, (started ? "did not answer for " : "did not begin to serve within ") + in_words(silent_for) + " s");
   }
@@ -227,6 +227,7 @@ void Coordinator::remove(TaskId task) {
 
 void Coordinator::handle(WorkerId worker, const to_coordinator::Hello& message) {
   heartbeat_.has_started(worker, message.answers_during_tasks);
+  if (asks_always_) tell(worker, to_worker::Ping{asks_always_});  // so that it begins to watch
 }
 
 void Coordinator::handle(WorkerId worker, to_coordinator::TaskFinished&& message) {

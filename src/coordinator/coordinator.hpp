@@ -90,6 +90,9 @@ class Coordinator {
   /// `tell` hears of each loss from whichever thread drives the coordinator.
   void on_worker_lost(std::function<void(const LostWorker&)> tell) { tell_of_loss_ = std::move(tell); }
 
+  /// From now on `check_workers` is called all the time, whatever the program does: workers may rely on being asked.
+  void always_asks() noexcept { asks_always_ = true; }
+
   /// Asks all workers that are not lost to leave; says in `stop` whether some are.
   void stop_workers(to_worker::Stop stop);
   /// The workers that are not lost and have not said Goodbye yet.
@@ -166,6 +169,7 @@ class Coordinator {
   bool urgent_ = false;
   std::vector<Unpublished> unpublished_;
   std::vector<ObjectId> unused_;  // to be forgotten by the store
+  bool asks_always_ = false;
   bool broadcasts_ended_ = false;
 
   Heartbeat heartbeat_;

@@ -102,6 +102,10 @@ bool MpiWorld::any_thread_may_call() const {
   return boost::mpi::environment::thread_level() >= boost::mpi::threading::serialized;
 }
 
+bool MpiWorld::rank_0_has_ended() const {
+  return !rank_0_here_.empty() && !is_running(rank_0_here_);
+}
+
 void MpiWorld::abort(int status) const {
   MPI_Abort(MPI_COMM_WORLD, status);
   std::abort();  // MPI_Abort does not come back
@@ -121,7 +125,7 @@ void MpiWorld::wait_for_all() noexcept {
       abort_with("not all ranks have left within the " + std::to_string(static_cast<int>(limit_seconds_)) +
                  " s after the session (JOBLIB_MPI_START_SECONDS)");
     }
-    if (look % 1024 == 0 && !rank_0_here_.empty() && !is_running(rank_0_here_)) abort_with("rank 0 has ended before");
+    if (look % 1024 == 0 && rank_0_has_ended()) abort_with("rank 0 has ended before");
     std::this_thread::sleep_for(std::chrono::microseconds(100));
   }
 }

@@ -57,6 +57,9 @@ class MpiWorld {
   /// A rank is dead: nothing that this object still does may wait for all ranks.
   void leave_without_lost_ranks() noexcept { incomplete_ = true; }
 
+  /// Whether rank 0 is a process of this machine that has ended. False if it is elsewhere.
+  [[nodiscard]] bool rank_0_has_ended() const;
+
   /// Ends all ranks of the job at once.
   [[noreturn]] void abort(int status) const;
 

@@ -46,8 +46,11 @@ struct ObjectContent {
 struct DropObject {
   ObjectId object;
 };
-/// Answer with Pong, also while a task runs.
-struct Ping {};
+/// Answer with Pong, also while a task runs. Rank 0 `asks_always` if nothing that its program does keeps it from asking
+/// silent workers: then its own silence means that it is gone.
+struct Ping {
+  bool asks_always = false;
+};
 /// Finish, say Goodbye and leave with `status`. A `failure` is the text of the exception with which rank 0 left. Once
 /// `ranks_lost`, nobody may enter a collective: it would wait for the dead.
 struct Stop {

@@ -140,8 +140,8 @@ void append(Frame& frame, const to_worker::DropObject& message) {
   append_plain<MessageToWorker>(frame, message);
 }
 
-void append(Frame& frame, const to_worker::Ping&) {
-  append_kind<MessageToWorker, to_worker::Ping>(frame);
+void append(Frame& frame, const to_worker::Ping& message) {
+  append_plain<MessageToWorker>(frame, message);
 }
 
 void append(Frame& frame, const to_worker::Stop& message) {
@@ -212,7 +212,7 @@ MessageToWorker FrameReader::next_to_worker() {
     case kind_of<MessageToWorker, to_worker::DropObject>():
       return reader_.read<to_worker::DropObject>();
     case kind_of<MessageToWorker, to_worker::Ping>():
-      return to_worker::Ping{};
+      return reader_.read<to_worker::Ping>();
     case kind_of<MessageToWorker, to_worker::Stop>(): {
       to_worker::Stop message;
       message.status = reader_.read<std::int32_t>();

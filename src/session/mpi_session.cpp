@@ -150,6 +150,7 @@ int MpiSession::State::lead(const std::function<int()>& function) {
 void MpiSession::State::dismiss() {
   BroadcastStore store(parts.transport, memory());
   Coordinator coordinator(parts.transport, store, parts.settings);
+  parts.watch_losses(coordinator);
   CoordinatorDriver driver(coordinator, parts.settings, parts.world.has_own_core());
   status = 0;
   (void)driver.stop_workers({1, "rank 0 ended its session without calling run"}, parts.settings.shutdown_seconds);
@@ -178,7 +179,9 @@ to_worker::Stop MpiSession::State::serve_isolated() {
   BroadcastStore store(parts.transport, memory());
   IsolatedExecutor executor(*zygote, segments, {.grace_seconds = parts.settings.grace_seconds});
   IdleWaiter waiter(parts.settings, parts.world.has_own_core(), zygote->agent_wake_flag());
-  return Worker(parts.transport, store, executor, waiter, parts.settings, Worker::DuringTasks::answers).serve();
+  Worker worker(parts.transport, store, executor, waiter, parts.settings, Worker::DuringTasks::answers);
+  parts.watch_leader(worker);
+  return worker.serve();
 }
 
 to_worker::Stop MpiSession::State::serve_in_process() {
@@ -190,6 +193,7 @@ to_worker::Stop MpiSession::State::serve_in_process() {
   IdleWaiter waiter(parts.settings, parts.world.has_own_core());
   Worker worker(parts.transport, store, executor, waiter, parts.settings,
                 stands_in ? Worker::DuringTasks::answers : Worker::DuringTasks::is_silent);
+  parts.watch_leader(worker);
   const std::lock_guard own(agent);
   std::optional<StandIn> stand_in;
   if (stands_in) stand_in.emplace(worker, agent, parts.settings);

@@ -41,8 +41,8 @@ void RankParts::end_as_leader(int status) {
   }
   const bool ends_as_usual = mpi_tells_of_dead_ranks();
   std::fflush(nullptr);  // everything else is to stand before this line
-  std::fprintf(stderr, "joblib_mpi: the program %s (status %d)%s %s was lost%s\n", status == 0 ? "succeeded" : "failed",
-               status, status == 0 ? " although" : ";", names.c_str(),
+  std::fprintf(stderr, "joblib_mpi: the program %s (status %d)%s %s %s lost%s\n", status == 0 ? "succeeded" : "failed",
+               status, status == 0 ? " although" : ";", names.c_str(), lost_.size() == 1 ? "was" : "were",
                ends_as_usual ? "" : "; the launcher may report the status of the lost rank");
   std::fflush(stderr);
   if (!ends_as_usual && world.owns_mpi()) world.abort(status);
@@ -51,16 +51,17 @@ void RankParts::end_as_leader(int status) {
 void RankParts::end_as_worker(int status, bool ranks_lost) {
   world.set_exit_status(status);
   (void)transport.take_lost_ranks();
-  const std::vector<int>& lost = transport.lost_ranks();
-  if (ranks_lost || !lost.empty()) world.leave_without_lost_ranks();
-  if (std::ranges::find(lost, 0) == lost.end()) return;
-  // Rank 0 would have ended the job, which goes on without any rank under mpirun of Open MPI 4.1.
-  if (!mpi_tells_of_dead_ranks() && world.owns_mpi()) {
-    std::fprintf(stderr, "joblib_mpi: rank 0 on %s was lost; the job ends through MPI_Abort\n",
-                 world.hosts().front().c_str());
-    std::fflush(nullptr);
-    world.abort(status == 0 ? 1 : status);
-  }
+  if (ranks_lost || !transport.lost_ranks().empty()) world.leave_without_lost_ranks();
+}
+
+void RankParts::watch_leader(Worker& worker) const {
+  worker.on_leader_loss({[this] { return world.rank_0_has_ended(); },
+                         [this](const std::string& reason) {
+                           std::fprintf(stderr, "joblib_mpi: rank 0 on %s was lost (%s); rank %d ends the job\n",
+                                        world.hosts().front().c_str(), reason.c_str(), world.rank());
+                           std::fflush(nullptr);
+                           world.abort(1);
+                         }});
 }
 
 MpiWorld::Options RankParts::timed(MpiWorld::Options options) const {
@@ -75,6 +76,7 @@ MpiTransport RankParts::start_transport(ReceiveMemory& memory) const {
 }
 
 void RankParts::watch_losses(Coordinator& coordinator) {
+  for (const LostWorker& lost : lost_) coordinator.lose(lost.worker, lost.reason);  // in a run before
   coordinator.on_worker_lost([this](const LostWorker& lost) {
     std::fprintf(stderr, "%s\n", warning_about(lost, world.hosts()).c_str());
     lost_.push_back(lost);

@@ -6,6 +6,7 @@
 #include "core/settings.hpp"
 #include "mpi/mpi_world.hpp"
 #include "transport/mpi_transport.hpp"
+#include "worker/worker.hpp"
 
 #include <string>
 #include <vector>
@@ -33,6 +34,9 @@ struct RankParts {
   void end_as_leader(int status);
   /// The same on the other ranks, which have nothing to say. `ranks_lost` is what rank 0 knows.
   void end_as_worker(int status, bool ranks_lost);
+
+  /// Lets `worker` end the job if rank 0 dies: nobody else would, where ranks are to outlive each other.
+  void watch_leader(Worker& worker) const;
 
   Settings settings = settings_from_environment();
   MpiWorld world;

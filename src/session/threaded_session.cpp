@@ -163,6 +163,7 @@ void ThreadedSession::State::lead(RankParts& parts, std::promise<void>& started)
   BroadcastStore store(parts.transport, memory());
   Coordinator coordinator(parts.transport, store, parts.settings);
   parts.watch_losses(coordinator);
+  coordinator.always_asks();
   driver.emplace(coordinator, parts.settings, parts.world.has_own_core());
   may_help = parts.world.any_thread_may_call();
   started.set_value();
@@ -217,7 +218,9 @@ void ThreadedSession::State::serve(RankParts& parts, std::promise<void>& started
 
 void ThreadedSession::State::serve_with(Executor& executor, RankParts& parts) {
   BroadcastStore store(parts.transport, memory());
-  const to_worker::Stop stop = Worker(parts.transport, store, executor, *waiter, parts.settings).serve();
+  Worker worker(parts.transport, store, executor, *waiter, parts.settings);
+  parts.watch_leader(worker);
+  const to_worker::Stop stop = worker.serve();
   status = stop.status;
   parts.end_as_worker(status, stop.ranks_lost);
 }

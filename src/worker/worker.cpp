@@ -3,6 +3,7 @@
 #include "protocol/wire_format.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace joblib_mpi {
@@ -23,14 +24,17 @@ Worker::Worker(Transport& transport, ObjectStore& store, Executor& executor, Idl
       waiter_(&waiter),
       tasks_per_message_(settings.tasks_per_message),
       grace_seconds_(settings.grace_seconds),
-      during_tasks_(during_tasks) {}
+      during_tasks_(during_tasks),
+      leader_watch_(settings.heartbeat_seconds) {}
 
 to_worker::Stop Worker::serve() {
   say(to_coordinator::Hello{during_tasks_ == DuringTasks::answers});
-  while (!stopped()) {
+  constexpr unsigned looks_between_checks = 64;  // so that looking is all that most turns do
+  for (unsigned looks = 0; !stopped();) {
     if (step()) {
       waiter_->reset();
     } else {
+      if (++looks % looks_between_checks == 0) watch_leader(Clock::now());
       waiter_->wait();
     }
   }
@@ -66,6 +70,7 @@ void Worker::attend(Clock::time_point now) noexcept {
     store_->progress();
     send_results();
     report_stuck(now);
+    watch_leader(now);
   } catch (...) {
     attend_error_ = std::current_exception();
   }
@@ -79,6 +84,18 @@ void Worker::report_stuck(Clock::time_point now) {
   say(to_coordinator::Stuck{running_->task});
 }
 
+void Worker::watch_leader(Clock::time_point now) {
+  if (!leader_loss_.lost || said_goodbye_) return;
+  const std::vector<int> lost = transport_->take_lost_ranks();
+  if (std::ranges::find(lost, 0) != lost.end()) {
+    leader_loss_.lost("was found dead by MPI");
+  } else if (leader_loss_.has_ended()) {
+    leader_loss_.lost("has ended");
+  } else if (leader_watch_.is_overdue(now)) {
+    leader_loss_.lost("was silent for " + std::to_string(std::lround(leader_watch_.patience_seconds())) + " s");
+  }
+}
+
 template <class Message>
 void Worker::say(const Message& message) {
   Frame frame;
@@ -89,6 +106,7 @@ void Worker::say(const Message& message) {
 bool Worker::receive() {
   const std::optional<ArrivedFrame> arrived = transport_->receive();
   if (!arrived) return false;
+  leader_watch_.heard();
   for (FrameReader reader(arrived->frame); !reader.at_end();) {
     std::visit([this](auto&& message) { handle(std::forward<decltype(message)>(message)); }, reader.next_to_worker());
   }
@@ -125,7 +143,8 @@ void Worker::handle(to_worker::ObjectContent&& message) {
   store_->put(message.object, std::move(message.value));
 }
 
-void Worker::handle(const to_worker::Ping&) {
+void Worker::handle(const to_worker::Ping& message) {
+  if (message.asks_always) leader_watch_.begin();
   say(to_coordinator::Pong{});
 }
 

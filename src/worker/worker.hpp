@@ -7,12 +7,16 @@
 #include "protocol/messages.hpp"
 #include "store/object_store.hpp"
 #include "transport/transport.hpp"
+#include "worker/leader_watch.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <optional>
+#include <string>
+#include <utility>
 
 namespace joblib_mpi {
 
@@ -27,6 +31,15 @@ class Worker {
 
   Worker(Transport& transport, ObjectStore& store, Executor& executor, IdleWaiter& waiter, const Settings& settings,
          DuringTasks during_tasks = DuringTasks::answers);
+
+  /// What to do about rank 0's death: `has_ended` is asked now and then where it can be known by other means than
+  /// messages, and `lost` hears the reason, from `serve` or `attend`. It is to end this process: there is nobody left
+  /// to work for.
+  struct LeaderLoss {
+    std::function<bool()> has_ended;
+    std::function<void(const std::string& reason)> lost;
+  };
+  void on_leader_loss(LeaderLoss loss) { leader_loss_ = std::move(loss); }
 
   /// Works until rank 0 says Stop; returns what it said. The calling thread is the one that uses MPI.
   to_worker::Stop serve();
@@ -56,6 +69,7 @@ class Worker {
   void report(to_coordinator::TaskFinished&& message);
   void send_results();
   void report_stuck(Clock::time_point now);
+  void watch_leader(Clock::time_point now);
   template <class Message>
   void say(const Message& message);
 
@@ -86,6 +100,9 @@ class Worker {
   std::optional<to_worker::Stop> stop_;
   bool said_goodbye_ = false;
   std::exception_ptr attend_error_;
+
+  LeaderWatch leader_watch_;
+  LeaderLoss leader_loss_;
 };
 
 }  // namespace joblib_mpi

@@ -1,0 +1,98 @@
+// Sessions that lose a rank: `session_loss_program SCENARIO`, with the launcher's options that let the others live.
+
+#include <joblib_mpi/joblib_mpi.hpp>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fcntl.h>
+#include <ranges>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+namespace jm = joblib_mpi;
+using namespace std::chrono_literals;
+
+namespace {
+
+[[noreturn]] void die() {
+  kill(getpid(), SIGKILL);
+  std::abort();  // not reached
+}
+
+int square(int value) {
+  return value * value;
+}
+
+int sleep_a_minute(int value) {
+  std::this_thread::sleep_for(60s);
+  return value;
+}
+
+/// The first to run on a job's machine takes its rank with it.
+int plus_or_die(const std::vector<int>& values, int index, const std::string& path) {
+  const int file = open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY, 0600);
+  if (file >= 0) die();
+  return values.at(static_cast<std::size_t>(index)) + 1;
+}
+
+template <auto function>
+void call(int tasks) {
+  (void)jm::Parallel()(std::views::iota(0, tasks) |
+                       std::views::transform([](int value) { return jm::delayed<function>(value); }));
+}
+
+void die_soon() {
+  std::thread([] {
+    std::this_thread::sleep_for(500ms);
+    die();
+  }).detach();
+}
+
+/// A hundred tasks on scattered data, checked.
+void add_one(const std::string& path) {
+  std::vector<int> values(100'000, 41);
+  const auto shared = jm::scatter(std::move(values));
+  const std::vector<int> results = jm::Parallel()(std::views::iota(0, 100) | std::views::transform([&](int index) {
+                                                    return jm::delayed<plus_or_die>(shared, index, path);
+                                                  }));
+  if (results != std::vector<int>(100, 42)) throw std::runtime_error("a result is wrong");
+}
+
+int lead(const std::string& scenario) {
+  call<square>(100);
+  if (scenario == "rank_0_dies_idle") die();
+  die_soon();
+  if (scenario == "rank_0_dies_while_it_computes") std::this_thread::sleep_for(60s);
+  if (scenario == "rank_0_dies_in_a_call") {
+    while (true) call<square>(100);
+  }
+  if (scenario == "rank_0_dies_during_long_tasks") call<sleep_a_minute>(10);
+  throw std::invalid_argument("unknown scenario " + scenario);
+}
+
+/// The second run begins with a rank less.
+int run_twice(jm::MpiSession& session) {
+  const std::string path = "two_runs." + std::to_string(session.rank() == 0 ? getpid() : 0);
+  for (int run = 0; run < 2; ++run) {
+    const int status = session.run([&] { add_one(path); });
+    if (status != 0) return status;
+  }
+  if (session.rank() == 0) {
+    std::puts("both runs are right");
+    unlink(path.c_str());
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  jm::MpiSession session(argc, argv);
+  const std::string scenario = argc > 1 ? argv[1] : "";
+  return scenario == "two_runs" ? run_twice(session) : session.run([&] { return lead(scenario); });
+}
