@@ -72,11 +72,19 @@ def run(port: _core.ExecutorPort) -> NoReturn:
     # As the children of multiprocessing end: the exit handlers of the rank's program are not this process's to run.
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _finalise_own_mpi()
         multiprocessing.util._exit_function()
     except BaseException:
         traceback.print_exc()
     flush_output()
     os._exit(status & 0xFF)
+
+
+def _finalise_own_mpi() -> None:
+    # That of a task which has imported mpi4py. mpi4py does it when Python ends, which it does not here.
+    mpi = sys.modules.get("mpi4py.MPI")
+    if mpi is not None and mpi.Is_initialized() and not mpi.Is_finalized():
+        mpi.Finalize()
 
 
 def _reseed() -> None:

@@ -2,6 +2,7 @@
 
 #include <joblib_mpi/joblib_mpi.hpp>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <ranges>
@@ -23,6 +24,11 @@ int square(int value) {
 
 int die_at_3(int value) {
   if (value == 3) std::abort();
+  return value;
+}
+
+int kill_at_3(int value) {
+  if (value == 3) kill(getpid(), SIGKILL);
   return value;
 }
 
@@ -53,6 +59,7 @@ int act(const std::string& ending) {
   if (ending == "abort") std::abort();
   if (ending == "throw") throw std::runtime_error("the input is missing");
   if (ending == "task_aborts") call<die_at_3>(100);
+  if (ending == "task_is_killed") call<kill_at_3>(100);
   if (ending == "task_exits") call<exit_at_3>(100);
   if (ending == "task_sleeps") call<fail_or_sleep>(2);
   throw std::invalid_argument(JOBLIB_MPI_TESTS_OTHER_TEXT " ending " + ending);
