@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import socket
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -97,11 +96,9 @@ def missing_module(preload: Iterable[str]) -> str | None:
         except (ImportError, ValueError):  # of the package around it
             found = False
         if not found:
-            rank = thread_limits.launched_rank()
-            where = f"rank {'?' if rank is None else rank} on {socket.gethostname()}"
             return (
-                f'{where} has no module "{module}", which it should preload; install it in the environment of every '
-                "node, or leave it out"
+                f'{thread_limits.this_rank()} has no module "{module}", which it should preload; install it in the '
+                "environment of every node, or leave it out"
             )
     return None
 

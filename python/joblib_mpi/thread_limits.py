@@ -1,6 +1,7 @@
 """How many threads the numeric libraries of a worker rank may start."""
 
 import os
+import socket
 from collections.abc import Mapping
 
 #: Read once by OpenMP and the BLAS libraries when they are loaded.
@@ -24,6 +25,12 @@ def launched_rank(environment: Mapping[str, str] = os.environ) -> int | None:
         if environment.get(variable, "").isdigit():
             return int(environment[variable])
     return None
+
+
+def this_rank() -> str:
+    """Return this process in words: "rank 2 on n1", with "?" for the rank without a launcher."""
+    rank = launched_rank()
+    return f"rank {'?' if rank is None else rank} on {socket.gethostname()}"
 
 
 def ranks_on_node(environment: Mapping[str, str] = os.environ) -> int:

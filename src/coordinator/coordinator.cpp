@@ -2,6 +2,7 @@
 
 #include "protocol/wire_format.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -112,6 +113,7 @@ bool Coordinator::take_arrived() {
                            " s and cannot be interrupted in the rank's own process");
     timed_out_.reset();
   }
+  for (BrokenWorker& broken : std::exchange(broken_, {})) retire(broken.worker, std::move(broken.reason));
   return true;
 }
 
@@ -141,6 +143,14 @@ void Coordinator::lose(WorkerId worker, std::string reason) {
   if (tell_of_loss_) tell_of_loss_(lost_workers_.back());
 }
 
+void Coordinator::retire(WorkerId worker, std::string reason) {
+  line(worker).tasks_sent = 0;
+  heartbeat_.set_busy(worker, false);
+  lost_workers_.push_back({worker, std::move(reason), tasks_.count_of(worker), false});
+  tell_scheduler(event::WorkerLost{worker});
+  if (tell_of_loss_) tell_of_loss_(lost_workers_.back());
+}
+
 void Coordinator::end_broadcasts() {
   if (std::exchange(broadcasts_ended_, true)) return;
   (void)store_->end_broadcasts();
@@ -148,7 +158,7 @@ void Coordinator::end_broadcasts() {
 }
 
 void Coordinator::stop_workers(to_worker::Stop stop) {
-  stop.ranks_lost = !lost_workers_.empty();
+  stop.ranks_lost = std::ranges::any_of(lost_workers_, &LostWorker::is_gone);
   tell_all(stop);
   flush(Outlook::nothing_known);
 }
@@ -249,6 +259,10 @@ void Coordinator::handle(WorkerId worker, const to_coordinator::ObjectsMissing& 
 
 void Coordinator::handle(WorkerId worker, const to_coordinator::Stuck& message) {
   stuck_.push_back({worker, message.task});
+}
+
+void Coordinator::handle(WorkerId worker, to_coordinator::Broken&& message) {
+  broken_.push_back({worker, std::move(message.reason)});
 }
 
 void Coordinator::handle(WorkerId worker, const to_coordinator::Goodbye&) {

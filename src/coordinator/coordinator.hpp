@@ -85,7 +85,9 @@ class Coordinator {
   void check_workers(Heartbeat::TimePoint now);
   /// Gives the worker up, dead or not: its tasks run elsewhere, or end as lost. Not from inside a CompletionSink.
   void lose(WorkerId worker, std::string reason);
-  /// All workers that were lost, first to last.
+  /// Gives the worker no more tasks; what it holds runs elsewhere. It stays otherwise.
+  void retire(WorkerId worker, std::string reason);
+  /// All workers that were lost or retired, first to last.
   [[nodiscard]] const std::vector<LostWorker>& lost_workers() const noexcept { return lost_workers_; }
   /// `tell` hears of each loss from whichever thread drives the coordinator.
   void on_worker_lost(std::function<void(const LostWorker&)> tell) { tell_of_loss_ = std::move(tell); }
@@ -137,6 +139,7 @@ class Coordinator {
   void handle(WorkerId worker, const to_coordinator::ObjectsMissing& message);
   void handle(WorkerId, const to_coordinator::Pong&) {}
   void handle(WorkerId worker, const to_coordinator::Stuck& message);
+  void handle(WorkerId worker, to_coordinator::Broken&& message);
   void handle(WorkerId worker, const to_coordinator::Goodbye& message);
   void complete(TaskTable::Entry& entry, TaskEnding ending, Payload result);
   [[nodiscard]] std::string how_lost(const TaskTable::Entry& entry) const;
@@ -177,7 +180,12 @@ class Coordinator {
     WorkerId worker;
     TaskId task;
   };
-  std::vector<StuckTask> stuck_;     // workers are lost once their messages are no longer being read
+  struct BrokenWorker {
+    WorkerId worker;
+    std::string reason;
+  };
+  std::vector<StuckTask> stuck_;  // workers are lost once their messages are no longer being read
+  std::vector<BrokenWorker> broken_;
   std::optional<TaskId> timed_out_;  // what the worker that is being lost was running, if it is known
   std::vector<LostWorker> lost_workers_;
   std::function<void(const LostWorker&)> tell_of_loss_;

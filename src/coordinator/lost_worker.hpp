@@ -8,11 +8,12 @@
 
 namespace joblib_mpi {
 
-/// A worker that was given up.
+/// A worker that was given up, or one that is there and can run no task any more.
 struct LostWorker {
   WorkerId worker;
   std::string reason;       ///< "did not answer for 10 s"
   std::size_t tasks_again;  ///< that it held and that run again elsewhere
+  bool is_gone = true;
 };
 
 /// One line for people: `joblib_mpi: warning: rank 2 on n1 was lost (…); its 3 tasks will run again on other ranks`.

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace joblib_mpi {
@@ -45,6 +46,8 @@ class Executor {
   [[nodiscard]] virtual std::optional<ExecutedTask> take_finished() = 0;
   /// Asks the running task to end early; it still comes back from `take_finished`.
   virtual void interrupt() = 0;
+  /// Why no task can run here any more, if so: what runs them cannot be had. Asked after a task was lost.
+  [[nodiscard]] virtual std::optional<std::string> broken() const { return std::nullopt; }
   /// Nobody will name the object again: what was made of it can go.
   virtual void forget(ObjectId object) = 0;
 };

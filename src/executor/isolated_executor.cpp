@@ -150,9 +150,9 @@ std::optional<ExecutedTask> IsolatedExecutor::after_exit() {
   running_->passed_on = false;
   if (++exits_before_taking_ < most_exits_before_taking) return std::nullopt;
   exits_before_taking_ = 0;
-  return ended(TaskEnding::lost, std::to_string(most_exits_before_taking) +
-                                     " executor processes in a row ended before they took a task, the last with " +
-                                     how);
+  no_more_executors_ = std::to_string(most_exits_before_taking) +
+                       " executor processes in a row ended before they took a task, the last with " + how;
+  return ended(TaskEnding::lost, *no_more_executors_);
 }
 
 std::string IsolatedExecutor::exit_text() const {
@@ -206,6 +206,11 @@ void IsolatedExecutor::press(Clock::time_point now) {
   running_->kill_at = now + grace_;
   region_->interrupted = running_->number;
   zygote_->interrupt_executor(generation_);
+}
+
+std::optional<std::string> IsolatedExecutor::broken() const {
+  if (const auto failure = zygote_->failure()) return failure;
+  return no_more_executors_;
 }
 
 void IsolatedExecutor::forget(ObjectId object) {

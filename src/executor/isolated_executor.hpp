@@ -34,6 +34,7 @@ class IsolatedExecutor final : public Executor {
   void start(ExecutorTask task) override;
   [[nodiscard]] std::optional<ExecutedTask> take_finished() override;
   void interrupt() override;
+  [[nodiscard]] std::optional<std::string> broken() const override;
   void forget(ObjectId object) override;
 
  private:
@@ -75,6 +76,7 @@ class IsolatedExecutor final : public Executor {
   std::string broken_;                     // why it was given up, if so
   Clock::time_point executor_started_;
   int exits_before_taking_ = 0;  // of executors in a row
+  std::optional<std::string> no_more_executors_;
 
   std::uint64_t last_number_;  // also of executors before this
   std::optional<RunningTask> running_;

@@ -84,6 +84,10 @@ struct Pong {};
 struct Stuck {
   TaskId task;
 };
+/// This worker can run no task any more. It drops those that it holds, without an answer, and goes on to serve.
+struct Broken {
+  std::string reason;
+};
 /// The last message of a worker, after Stop.
 struct Goodbye {};
 
@@ -94,6 +98,6 @@ using MessageToWorker =
                  to_worker::ObjectContent, to_worker::DropObject, to_worker::Ping, to_worker::Stop>;
 using MessageToCoordinator =
     std::variant<to_coordinator::Hello, to_coordinator::TaskFinished, to_coordinator::ObjectsMissing,
-                 to_coordinator::Pong, to_coordinator::Stuck, to_coordinator::Goodbye>;
+                 to_coordinator::Pong, to_coordinator::Stuck, to_coordinator::Broken, to_coordinator::Goodbye>;
 
 }  // namespace joblib_mpi

@@ -177,6 +177,12 @@ void append(Frame& frame, const to_coordinator::Stuck& message) {
   append_plain<MessageToCoordinator>(frame, message);
 }
 
+void append(Frame& frame, const to_coordinator::Broken& message) {
+  BodyWriter writer(frame, 1 + list_bytes(message.reason));
+  writer << kind_of<MessageToCoordinator, to_coordinator::Broken>();
+  write_list(writer, message.reason);
+}
+
 void append(Frame& frame, const to_coordinator::Goodbye&) {
   append_kind<MessageToCoordinator, to_coordinator::Goodbye>(frame);
 }
@@ -244,6 +250,8 @@ MessageToCoordinator FrameReader::next_to_coordinator() {
       return to_coordinator::Pong{};
     case kind_of<MessageToCoordinator, to_coordinator::Stuck>():
       return reader_.read<to_coordinator::Stuck>();
+    case kind_of<MessageToCoordinator, to_coordinator::Broken>():
+      return to_coordinator::Broken{read_list<std::string>(reader_)};
     case kind_of<MessageToCoordinator, to_coordinator::Goodbye>():
       return to_coordinator::Goodbye{};
     default:

@@ -27,6 +27,7 @@ void append(Frame& frame, to_coordinator::TaskFinished&& message);
 void append(Frame& frame, const to_coordinator::ObjectsMissing& message);
 void append(Frame& frame, const to_coordinator::Pong& message);
 void append(Frame& frame, const to_coordinator::Stuck& message);
+void append(Frame& frame, const to_coordinator::Broken& message);
 void append(Frame& frame, const to_coordinator::Goodbye& message);
 
 /// Takes the messages out of a frame, first to last. Throws SerializationError where the bytes are not a message.

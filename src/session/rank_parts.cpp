@@ -79,7 +79,7 @@ void RankParts::watch_losses(Coordinator& coordinator) {
   for (const LostWorker& lost : lost_) coordinator.lose(lost.worker, lost.reason);  // in a run before
   coordinator.on_worker_lost([this](const LostWorker& lost) {
     std::fprintf(stderr, "%s\n", warning_about(lost, world.hosts()).c_str());
-    lost_.push_back(lost);
+    if (lost.is_gone) lost_.push_back(lost);
   });
 }
 

@@ -114,6 +114,7 @@ bool Worker::receive() {
 }
 
 void Worker::handle(to_worker::RunTask&& message) {
+  if (broken_) return;  // sent before rank 0 knew
   queue_.push_back(std::move(message));
 }
 
@@ -191,7 +192,16 @@ bool Worker::take_finished_task() {
   const TaskEnding ending = running_->cancelled ? TaskEnding::cancelled : done->ending;
   report({done->task, ending, done->seconds, std::move(done->result)});
   running_.reset();
+  if (ending == TaskEnding::lost) {
+    if (const auto reason = executor_->broken()) leave_tasks_to_others(*reason);
+  }
   return true;
+}
+
+void Worker::leave_tasks_to_others(const std::string& reason) {
+  send_results();
+  queue_.clear();
+  if (!std::exchange(broken_, true)) say(to_coordinator::Broken{reason});
 }
 
 void Worker::report(to_coordinator::TaskFinished&& message) {

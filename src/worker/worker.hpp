@@ -70,6 +70,7 @@ class Worker {
   void send_results();
   void report_stuck(Clock::time_point now);
   void watch_leader(Clock::time_point now);
+  void leave_tasks_to_others(const std::string& reason);
   template <class Message>
   void say(const Message& message);
 
@@ -99,6 +100,7 @@ class Worker {
 
   std::optional<to_worker::Stop> stop_;
   bool said_goodbye_ = false;
+  bool broken_ = false;  // and rank 0 has been told
   std::exception_ptr attend_error_;
 
   LeaderWatch leader_watch_;

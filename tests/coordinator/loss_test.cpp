@@ -210,3 +210,29 @@ TEST_CASE("an object that is shared but not yet sent when a worker is lost is no
   office.says(1, to_coordinator::ObjectsMissing{{object}});
   CHECK(all<to_worker::ObjectContent>(office.told(1)).size() == 1);
 }
+
+TEST_CASE("a worker that can run no more tasks gets none, stays connected and says goodbye") {
+  Office office(2);
+  std::vector<std::string> warnings;
+  office.coordinator.on_worker_lost([&](const LostWorker& lost) {
+    warnings.push_back(warning_about(lost, {"n0", "n1", "n2"}));
+  });
+  const CallId call = office.coordinator.start_call({.max_running = 2}, office.inbox);
+  office.submit(call, 1);
+  office.submit(call, 2);
+  const TaskId first = office.tasks_of(1).at(0).task;
+  office.finish(2, office.tasks_of(2).at(0).task);
+  office.says(1, to_coordinator::Broken{"no processes"});
+  CHECK(office.tasks_of(2).at(0).task == first);
+  office.finish(1, first);  // a late answer of the broken one
+  CHECK(office.inbox.tasks.size() == 1);
+  office.submit(call, 3);
+  CHECK(office.told(1).empty());
+  CHECK(warnings == std::vector<std::string>{"joblib_mpi: warning: rank 1 on n1 can run no more tasks (no processes); "
+                                             "its task will run again on another rank"});
+  office.coordinator.stop_workers({0, ""});
+  const auto said_to_1 = office.told(1);
+  REQUIRE(said_to_1.size() == 1);
+  CHECK_FALSE(std::get<to_worker::Stop>(said_to_1[0]).ranks_lost);
+  CHECK(office.coordinator.serving_workers().size() == 2);
+}

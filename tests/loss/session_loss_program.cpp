@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
+#include <fstream>
 #include <ranges>
 #include <stdexcept>
 #include <string>
@@ -25,6 +26,11 @@ namespace {
 }
 
 int square(int value) {
+  return value * value;
+}
+
+int square_slowly(int value) {
+  std::this_thread::sleep_for(3ms);
   return value * value;
 }
 
@@ -63,7 +69,37 @@ void add_one(const std::string& path) {
   if (results != std::vector<int>(100, 42)) throw std::runtime_error("a result is wrong");
 }
 
+std::vector<pid_t> children(pid_t parent) {
+  std::ifstream file("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children");
+  std::vector<pid_t> found;
+  for (pid_t child = 0; file >> child;) found.push_back(child);
+  return found;
+}
+
+/// The process that forks a worker's executors is killed while its tasks run.
+int lose_a_zygote() {
+  std::thread killer([] {
+    std::this_thread::sleep_for(100ms);
+    for (const pid_t rank : children(getppid())) {
+      if (rank == getpid()) continue;
+      for (const pid_t zygote : children(rank)) {
+        kill(zygote, SIGKILL);
+        return;
+      }
+    }
+  });
+  const std::vector<int> results = jm::Parallel()(
+      std::views::iota(0, 1000) | std::views::transform([](int value) { return jm::delayed<square_slowly>(value); }));
+  killer.join();
+  for (int value = 0; value < 1000; ++value) {
+    if (results.at(static_cast<std::size_t>(value)) != value * value) throw std::runtime_error("a result is wrong");
+  }
+  std::puts("all results are right");
+  return 0;
+}
+
 int lead(const std::string& scenario) {
+  if (scenario == "zygote_is_killed") return lose_a_zygote();
   call<square>(100);
   if (scenario == "rank_0_dies_idle") die();
   die_soon();

@@ -102,6 +102,7 @@ TEST_CASE("messages to the coordinator arrive as they were sent") {
   CHECK(there_and_back(to_coordinator::ObjectsMissing{}).objects.empty());
   there_and_back(to_coordinator::Pong{});
   CHECK(there_and_back(to_coordinator::Stuck{TaskId{6, 2}}).task == TaskId{6, 2});
+  CHECK(there_and_back(to_coordinator::Broken{"no processes"}).reason == "no processes");
   there_and_back(to_coordinator::Goodbye{});
 }
 

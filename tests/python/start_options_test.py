@@ -68,7 +68,7 @@ def test_a_list_of_modules_may_be_given_from_python():
 
 def test_a_missing_module_is_named_with_rank_and_host(monkeypatch):
     monkeypatch.setattr(start_options.thread_limits, "launched_rank", lambda: 3)
-    monkeypatch.setattr(start_options.socket, "gethostname", lambda: "cn042")
+    monkeypatch.setattr(start_options.thread_limits.socket, "gethostname", lambda: "cn042")
     assert missing_module(("json", "os.path")) is None
     for module in ("no_such_module_here", "no_such_package.part", "json.no_such_part"):
         assert missing_module(("json", module)).startswith(f'rank 3 on cn042 has no module "{module}"')

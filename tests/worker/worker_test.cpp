@@ -26,6 +26,7 @@ class ScriptedExecutor final : public Executor {
     if (!running) throw std::logic_error("interrupted without a running task");
     ++interrupts;
   }
+  [[nodiscard]] std::optional<std::string> broken() const override { return broken_by; }
   void forget(ObjectId object) override { forgotten.push_back(object); }
 
   void finish(double seconds, bool returned = true) {
@@ -34,7 +35,13 @@ class ScriptedExecutor final : public Executor {
     running.reset();
   }
 
+  void lose() {
+    finished_.emplace(running.value().task, TaskEnding::lost, 0.0, Payload{bytes("signal 9 (SIGKILL)"), {}});
+    running.reset();
+  }
+
   bool at_once = false;
+  std::optional<std::string> broken_by;
   std::optional<ExecutorTask> running;
   int interrupts = 0;
   std::vector<ObjectId> forgotten;
@@ -298,4 +305,47 @@ TEST_CASE("what fails while a worker is attended to is thrown by its next step")
   bench.transport.arrives(0, Frame{bytes("not a message"), {}});
   bench.worker.attend(Worker::Clock::now());
   CHECK_THROWS_AS(bench.worker.step(), SerializationError);
+}
+
+TEST_CASE("a worker whose executor cannot run tasks any more says so once, leaves its tasks to others, and serves on") {
+  Bench bench;
+  bench.tell(run(1), run(2), run(3));
+  bench.work();
+  bench.executor.broken_by = "no processes";
+  bench.executor.lose();
+  bench.tell(run(4));
+  bench.work();
+  const auto messages = bench.said();
+  REQUIRE(messages.size() == 2);
+  CHECK(std::get<to_coordinator::TaskFinished>(messages[0]).ending == TaskEnding::lost);
+  CHECK(std::get<to_coordinator::Broken>(messages[1]).reason == "no processes");
+  CHECK_FALSE(bench.executor.running);
+  bench.tell(to_worker::Stop{3, ""});
+  bench.work();
+  CHECK(std::holds_alternative<to_coordinator::Goodbye>(bench.said().at(0)));
+}
+
+TEST_CASE("rank 0 is lost to a worker when MPI or the system says so, and not before") {
+  Bench bench;
+  bool has_ended = false;
+  std::vector<std::string> reasons;
+  bench.worker.on_leader_loss(
+      {[&] { return has_ended; }, [&](const std::string& reason) { reasons.push_back(reason); }});
+  bench.worker.attend(Worker::Clock::now());
+  CHECK(reasons.empty());
+  has_ended = true;
+  bench.worker.attend(Worker::Clock::now());
+  CHECK(reasons == std::vector<std::string>{"has ended"});
+}
+
+TEST_CASE("a rank 0 that always asks is lost to a worker after a long silence") {
+  Bench bench;
+  std::vector<std::string> reasons;
+  bench.worker.on_leader_loss({[] { return false; }, [&](const std::string& reason) { reasons.push_back(reason); }});
+  bench.tell(to_worker::Ping{true});
+  const auto now = Worker::Clock::now();
+  for (int second = 0; second < 30; ++second) bench.worker.attend(now + std::chrono::seconds(second));
+  CHECK(reasons.empty());
+  bench.worker.attend(now + std::chrono::seconds(30));
+  CHECK(reasons == std::vector<std::string>{"was silent for 30 s"});
 }
