@@ -6,6 +6,7 @@ import multiprocessing.util
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterable
 from contextlib import suppress
@@ -72,6 +73,7 @@ def run(port: _core.ExecutorPort) -> NoReturn:
     # As the children of multiprocessing end: the exit handlers of the rank's program are not this process's to run.
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        threading._shutdown()  # first, as Python itself does: pools of processes end before what they share goes
         _finalise_own_mpi()
         multiprocessing.util._exit_function()
     except BaseException:
