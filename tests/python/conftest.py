@@ -94,8 +94,9 @@ class Mpirun:
         self._temporary_folder = Path(temporary_folder)
         self._shared_memory = set(os.listdir("/dev/shm"))
         self._mark = f"JOBLIB_MPI_TEST_{os.getpid()}_{id(self)}"
-        #: Whether Open MPI's session folder may stay: it does if a job ends at once, or a task's MPI is not finalised.
-        self.may_leave_session_folder = False
+        #: Whether files of Open MPI's own may stay: its session folder does if a job ends at once; that folder (4.1) or
+        #: shared memory (5.0) does if a process is started without mpirun, even though its MPI is finalised.
+        self.may_leave_open_mpi_files = False
 
     def __call__(self, ranks, *arguments, stdin=None, timeout=TIMEOUT_SECONDS, environment=None, survives=False):
         """Run ``python *arguments`` on ``ranks`` ranks in the test's folder and return it as `Launched`.
@@ -143,11 +144,11 @@ class Mpirun:
         try:
             stdout, stderr = process.communicate(stdin, timeout=timeout)
         except subprocess.TimeoutExpired:
-            self.may_leave_session_folder = True
+            self.may_leave_open_mpi_files = True
             self.kill_all()
             stdout, stderr = process.communicate()
             pytest.fail(f"no end after {timeout} s\n{Launched(None, stdout, stderr)}")
-        self.may_leave_session_folder |= process.returncode != 0
+        self.may_leave_open_mpi_files |= process.returncode != 0
         return Launched(process.returncode, stdout, stderr)
 
     @property
@@ -177,7 +178,7 @@ class Mpirun:
         left = [f"process {name}" for name in self.processes().values()]
         left += [f"/dev/shm/{name}" for name in self.left_in_shared_memory()]
         for path in self._temporary_folder.iterdir():
-            if not (self.may_leave_session_folder and path.name.startswith("ompi.")):
+            if not (self.may_leave_open_mpi_files and path.name.startswith("ompi.")):
                 left.append(str(path))
         return left
 
@@ -190,6 +191,10 @@ class Mpirun:
             except OSError:
                 continue
             left -= {name for name in left if f"/dev/shm/{name}" in text}
+        if self.may_leave_open_mpi_files:
+            for name in [name for name in left if name.startswith("sm_segment.")]:
+                left.remove(name)
+                Path("/dev/shm", name).unlink(missing_ok=True)
         return {name for name in left if os.path.isfile(f"/dev/shm/{name}")}
 
     def processes(self):

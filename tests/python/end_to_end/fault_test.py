@@ -368,7 +368,7 @@ INSIDE_TASKS = {
 def test_tasks_may_start_processes_and_an_mpi_of_their_own(mpirun, run, what):
     if "MPI" in what:
         pytest.importorskip("mpi4py")
-        mpirun.may_leave_session_folder = True  # Open MPI 4.1 leaves it even of an MPI that is finalised
+        mpirun.may_leave_open_mpi_files = True
     assert run(
         f"""
     def inside(i):
