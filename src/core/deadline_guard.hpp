@@ -1,10 +1,8 @@
 #pragma once
 
-#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <thread>
 
@@ -22,9 +20,6 @@ class DeadlineGuard {
     std::string advice = {};
     /// With which status the process then ends.
     int exit_status = 1;
-    /// Asked several times a second, from a thread of the guard's own: why it is known already that the operation
-    /// cannot end, or nothing. An answer ends the process before the time is up.
-    std::function<std::optional<std::string>()> look = {};
   };
   /// Called with the text for people instead of ending the process, from the guard's thread.
   using Expiry = std::function<void(const std::string& text, int exit_status)>;

@@ -35,11 +35,3 @@ TEST_CASE("what ends in time is not heard of again") {
                               [](const std::string&, int) { FAIL("it was in time"); });
   }
 }
-
-TEST_CASE("what is known never to end is ended before its time") {
-  Expiry expiry;
-  const DeadlineGuard guard(
-      {.seconds = 3600, .operation = "MPI_Init", .look = [] { return std::optional<std::string>("rank 3 is gone"); }},
-      expiry.function());
-  CHECK(expiry.future.get().first == "MPI_Init cannot end: rank 3 is gone");
-}
