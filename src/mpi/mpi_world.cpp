@@ -125,7 +125,10 @@ void MpiWorld::wait_for_all() noexcept {
       abort_with("not all ranks have left within the " + std::to_string(static_cast<int>(limit_seconds_)) +
                  " s after the session (JOBLIB_MPI_START_SECONDS)");
     }
-    if (look % 1024 == 0 && rank_0_has_ended()) abort_with("rank 0 has ended before");
+    if (look % 1024 == 0 && rank_0_has_ended()) {
+      std::this_thread::sleep_for(time_for_launcher);
+      abort_with("rank 0 has ended before");
+    }
     std::this_thread::sleep_for(std::chrono::microseconds(100));
   }
 }

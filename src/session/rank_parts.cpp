@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <thread>
 
 namespace joblib_mpi {
 
@@ -57,6 +58,7 @@ void RankParts::end_as_worker(int status, bool ranks_lost) {
 void RankParts::watch_leader(Worker& worker) const {
   worker.on_leader_loss({[this] { return world.rank_0_has_ended(); },
                          [this](const std::string& reason) {
+                           std::this_thread::sleep_for(MpiWorld::time_for_launcher);
                            std::fprintf(stderr, "joblib_mpi: rank 0 on %s was lost (%s); rank %d ends the job\n",
                                         world.hosts().front().c_str(), reason.c_str(), world.rank());
                            std::fflush(nullptr);
