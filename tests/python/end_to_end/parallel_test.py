@@ -160,7 +160,7 @@ def test_two_threads_call_parallel_at_once(run):
     def work(name):
         for _ in range(5):
             assert Parallel(backend="mpi")(delayed(square)(i) for i in range(100)) == [i * i for i in range(100)]
-        print(name)
+        print(f"{name}\\n", end="")
     threads = [threading.Thread(target=work, args=(name,)) for name in "ab"]
     for thread in threads:
         thread.start()
