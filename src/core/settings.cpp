@@ -23,6 +23,16 @@ void read(const EnvironmentLookup& lookup, const char* name, Number& value, Numb
   value = parsed;
 }
 
+void read_choice(const EnvironmentLookup& lookup, const char* name, bool& value, const char* yes, const char* no) {
+  const std::optional<std::string> text = lookup(name);
+  if (!text) return;
+  if (*text != yes && *text != no) {
+    throw UsageError(std::string(name) + "=\"" + *text + "\" is neither \"" + yes + "\" nor \"" + no +
+                     "\"; correct or unset it");
+  }
+  value = *text == yes;
+}
+
 }  // namespace
 
 Settings settings_from(const EnvironmentLookup& lookup) {
@@ -37,6 +47,8 @@ Settings settings_from(const EnvironmentLookup& lookup) {
   read(lookup, "JOBLIB_MPI_SPIN_SECONDS", settings.spin_seconds, 0.0, 3600.0);
   read(lookup, "JOBLIB_MPI_MAX_SLEEP_SECONDS", settings.max_sleep_seconds, 1e-6, 10.0);
   read<std::size_t>(lookup, "JOBLIB_MPI_BROADCAST_CHUNK_BYTES", settings.broadcast_chunk_bytes, 1, 1 << 30);
+  read<std::size_t>(lookup, "JOBLIB_MPI_SPARE_BYTES", settings.spare_bytes, 0, std::size_t{1} << 50);
+  read_choice(lookup, "JOBLIB_MPI_SHARED_FALLBACK", settings.shared_fallback_to_file, "file", "error");
   return settings;
 }
 

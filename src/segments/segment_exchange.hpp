@@ -42,6 +42,9 @@ class SegmentExchange {
   [[nodiscard]] PartReference lend(const SharedBytes& part, Access access, std::vector<Handover>& handovers);
   /// The other side has let go.
   void end_loan(std::uint64_t loan) { lent_.erase(loan); }
+  /// The other side is gone.
+  void end_all_loans() { lent_.clear(); }
+  [[nodiscard]] std::size_t lent() const noexcept { return lent_.size(); }
   /// The segments that the other side need not keep mapped any more.
   [[nodiscard]] std::vector<std::uint64_t> take_dropped();
 

@@ -156,6 +156,7 @@ void SegmentPool::write(std::span<std::byte> place, ByteView content) {
 }
 
 void SegmentPool::seal(ByteView block) {
+  if (block.empty()) return;
   const std::lock_guard lock(state_->mutex);
   PooledSegment* pooled = state_->pooled_at(block.data());
   if (pooled != nullptr && !std::exchange(pooled->sealed, true)) pooled->segment->seal();
