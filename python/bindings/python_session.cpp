@@ -125,14 +125,14 @@ void PythonSession::close(int status) {
   session_.close(status);
 }
 
-int PythonSession::serve(const nb::callable& run) {
+int PythonSession::serve(const nb::callable& run, const nb::callable& forget) {
   require_worker("serve");
   TaskPort* const port = session_.task_port();
   if (port == nullptr) throw UsageError("serve was called on a rank whose tasks run in executor processes");
   loop_.emplace(*port);
   serving_thread_ = pthread_self();
   serving_ = true;
-  loop_->serve(run);
+  loop_->serve(run, forget);
   serving_ = false;
   const nb::gil_scoped_release release;
   return session_.leave();
@@ -166,12 +166,11 @@ void bind_session(nb::module_& module) {
       .def("next_results", &PythonSession::next_results, nb::arg("timeout"))
       .def("wake", &PythonSession::wake)
       .def("close", &PythonSession::close, nb::arg("status"))
-      .def("serve", &PythonSession::serve, nb::arg("run"))
+      .def("serve", &PythonSession::serve, nb::arg("run"), nb::arg("forget"))
       .def("wait_until_closed", &PythonSession::wait_until_closed)
       .def(
           "object", [](PythonSession& session, std::uint64_t object) { return session.loop().object(object); },
           nb::arg("object_id"))
-      .def("dropped", [](PythonSession& session) { return session.loop().dropped(); })
       .def("interrupt_requested", [](PythonSession& session) { return session.loop().interrupt_requested(); });
 }
 

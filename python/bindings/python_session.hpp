@@ -34,7 +34,7 @@ class PythonSession {
   void wake() { session_.wake(); }
   void close(int status);
 
-  [[nodiscard]] int serve(const nanobind::callable& run);
+  [[nodiscard]] int serve(const nanobind::callable& run, const nanobind::callable& forget);
   [[nodiscard]] int wait_until_closed();
   [[nodiscard]] PythonTaskLoop& loop();
 

@@ -14,15 +14,21 @@ namespace nb = nanobind;
 
 namespace joblib_mpi {
 
-void PythonTaskLoop::serve(const nb::callable& run) {
+void PythonTaskLoop::serve(const nb::callable& run, const nb::callable& forget) {
   while (true) {
     TaskPort::Work work;
     {
       const nb::gil_scoped_release release;
       work = port_->next_task();
     }
-    if (!work.task) return;
-    dropped_.insert(dropped_.end(), work.forgotten.begin(), work.forgotten.end());
+    if (work.closed) return;
+    if (!work.forgotten.empty()) {
+      nb::list objects;
+      for (const ObjectId object : work.forgotten) objects.append(object.value);
+      forget(objects);
+      release_done_buffers();
+    }
+    if (!work.task) continue;
     running_ = std::move(work.task);
     port_->finish(run_task(run));
     running_.reset();
@@ -46,14 +52,6 @@ nb::tuple PythonTaskLoop::object(std::uint64_t object) const {
       return nb::make_tuple(head_of(*input->value), buffers_of(*input->value, false));
   }
   throw nb::key_error(("the running task does not name the scattered object " + std::to_string(object)).c_str());
-}
-
-nb::object PythonTaskLoop::dropped() {
-  static PyObject* nothing = PyTuple_New(0);
-  if (dropped_.empty()) return nb::borrow(nothing);
-  nb::list objects;
-  for (const ObjectId object : std::exchange(dropped_, {})) objects.append(object.value);
-  return objects;
 }
 
 }  // namespace joblib_mpi

@@ -16,11 +16,11 @@ class PythonTaskLoop {
  public:
   explicit PythonTaskLoop(TaskPort& port) : port_(&port) {}
 
-  /// Gives each task to `run` until the port has no more. What `run` raises ends the loop, and the task has no answer.
-  void serve(const nanobind::callable& run);
+  /// Gives each task to `run` until the port has no more, and the ids of objects that no task will name again to
+  /// `forget`. What they raise ends the loop, and the task has no answer.
+  void serve(const nanobind::callable& run, const nanobind::callable& forget);
 
   [[nodiscard]] nanobind::tuple object(std::uint64_t object) const;
-  [[nodiscard]] nanobind::object dropped();
   [[nodiscard]] bool interrupt_requested() const { return running_ && port_->interrupt_requested(); }
 
  private:
@@ -28,7 +28,6 @@ class PythonTaskLoop {
 
   TaskPort* port_;
   std::optional<ExecutorTask> running_;
-  std::vector<ObjectId> dropped_;
 };
 
 }  // namespace joblib_mpi

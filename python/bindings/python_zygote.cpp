@@ -64,11 +64,14 @@ void bind_zygote(nb::module_& module) {
   nb::class_<PythonZygote>(module, "Zygote", nb::is_final());
   nb::class_<PythonExecutorPort>(module, "ExecutorPort", nb::is_final())
       .def(
-          "serve", [](PythonExecutorPort& port, const nb::callable& run) { port.loop().serve(run); }, nb::arg("run"))
+          "serve",
+          [](PythonExecutorPort& port, const nb::callable& run, const nb::callable& forget) {
+            port.loop().serve(run, forget);
+          },
+          nb::arg("run"), nb::arg("forget"))
       .def(
           "object", [](PythonExecutorPort& port, std::uint64_t object) { return port.loop().object(object); },
           nb::arg("object_id"))
-      .def("dropped", [](PythonExecutorPort& port) { return port.loop().dropped(); })
       .def("interrupt_requested", [](PythonExecutorPort& port) { return port.loop().interrupt_requested(); });
   module.def("fork_zygote", &fork_zygote, nb::arg("prepare"));
 }

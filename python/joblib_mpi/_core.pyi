@@ -36,13 +36,16 @@ class Zygote:
 class ExecutorPort:
     """An executor process's end of what connects it with its rank. Functions are those of `Session` for workers."""
 
-    def serve(self, run: Callable[[bytes, list[Buffer]], tuple[bool, bytes, Sequence[SupportsBuffer]]]) -> None:
+    def serve(
+        self,
+        run: Callable[[bytes, list[Buffer]], tuple[bool, bytes, Sequence[SupportsBuffer]]],
+        forget: Callable[[list[int]], None],
+    ) -> None:
         """Runs tasks on the calling thread until the rank has no more.
 
         What `run` raises comes out of here; its task then has no answer, and is lost when this process ends.
         """
     def object(self, object_id: int) -> tuple[bytes, list[Buffer]]: ...
-    def dropped(self) -> Sequence[int]: ...
     def interrupt_requested(self) -> bool: ...
 
 def fork_zygote(prepare: Callable[[], None]) -> Zygote | ExecutorPort:
@@ -120,21 +123,21 @@ class Session:
         """
 
     # Worker ranks.
-    def serve(self, run: Callable[[bytes, list[Buffer]], tuple[bool, bytes, Sequence[SupportsBuffer]]]) -> int:
+    def serve(
+        self,
+        run: Callable[[bytes, list[Buffer]], tuple[bool, bytes, Sequence[SupportsBuffer]]],
+        forget: Callable[[list[int]], None],
+    ) -> int:
         """Runs tasks on the calling thread until rank 0 closes the session; finalises MPI and returns its status.
 
-        `run(head, buffers)` gets what `submit` was given and returns `(ok, head, buffers)`; it must not raise. Only
-        without a zygote; the three functions below are for `run`.
+        `run(head, buffers)` gets what `submit` was given and returns `(ok, head, buffers)`; `forget(object_ids)` hears
+        of objects that no task will name again, as soon as no task runs. Neither may raise. Only without a zygote; the
+        two functions below are for `run`.
         """
     def wait_until_closed(self) -> int:
         """Waits without the GIL until rank 0 closes the session; returns its status. Only with a zygote."""
     def object(self, object_id: int) -> tuple[bytes, list[Buffer]]:
         """The parts of a scattered object that a running task names."""
-    def dropped(self) -> Sequence[int]:
-        """The objects dropped on this rank since the last call, for `run` to forget what it made from them.
-
-        Asked once for each task: nearly always empty, so it should cost no more than an attribute.
-        """
     def interrupt_requested(self) -> bool:
         """Whether the task that is running now was cancelled.
 

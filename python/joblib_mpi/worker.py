@@ -59,6 +59,11 @@ class Worker:
             self._running = False
             return False, b"", ()  # the call has ended: nobody will look at it
 
+    def forget(self, object_ids: Sequence[int]) -> None:
+        """Let go of objects that rank 0 has dropped, and of functions, as they may hold one."""
+        self._objects.forget(object_ids)
+        self._decoder.forget_functions()
+
     def interrupt(self, signal_number: int = signal.SIGINT, frame: Any = None) -> None:
         """Handle SIGINT: cancel the running task if the core asked for it, else leave Ctrl-C to rank 0."""
         if self._running and self._core.interrupt_requested():
@@ -66,10 +71,6 @@ class Worker:
             raise TaskCancelled("the call that this task belongs to has ended")
 
     def _run(self, head: bytes, buffers: Sequence[Any]) -> Answer:
-        dropped = self._core.dropped()
-        if dropped:
-            self._objects.forget(dropped)
-            self._decoder.forget_functions()
         try:
             task = self._decoder.decode(head, buffers)
         except (ImportError, AttributeError) as error:
@@ -92,7 +93,7 @@ def serve_tasks(core: _core.Session | _core.ExecutorPort, worker: Worker) -> int
             stream.reconfigure(line_buffering=True)  # what a task prints shows now, not when the job ends
     signal.signal(signal.SIGINT, worker.interrupt)
     try:
-        return core.serve(worker.run)
+        return core.serve(worker.run, worker.forget)
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the job is ending: rank 0 decides how
         flush_output()

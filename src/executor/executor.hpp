@@ -50,6 +50,8 @@ class Executor {
   [[nodiscard]] virtual std::optional<std::string> broken() const { return std::nullopt; }
   /// Nobody will name the object again: what was made of it can go.
   virtual void forget(ObjectId object) = 0;
+  /// Between tasks: takes memory back that is not used any more. Costs next to nothing if there is none.
+  virtual void reclaim() {}
 };
 
 }  // namespace joblib_mpi

@@ -22,7 +22,7 @@ ExecutorPort::ExecutorPort(SharedRegion& region, std::uint32_t generation, Descr
                MessageChannel::WhenFull::wait) {}
 
 TaskPort::Work ExecutorPort::next_task() {
-  Work work;
+  Work work{.closed = closed_};
   if (closed_) return work;
   channel_.send_returned();
   if (region_->ready_generation.load(std::memory_order_relaxed) != generation_) {
@@ -32,10 +32,13 @@ TaskPort::Work ExecutorPort::next_task() {
   while (!closed_ && !work.task) {
     if (auto message = channel_.receive()) {
       handle(std::move(*message), work);
+    } else if (!work.forgotten.empty()) {
+      break;
     } else {
       wait_for_message();
     }
   }
+  work.closed = closed_;
   return work;
 }
 

@@ -59,8 +59,11 @@ void HandoffExecutor::interrupt() {
 }
 
 void HandoffExecutor::forget(ObjectId object) {
-  const std::lock_guard lock(mutex_);
-  forgotten_.push_back(object);
+  {
+    const std::lock_guard lock(mutex_);
+    forgotten_.push_back(object);
+  }
+  wake_.notify_one();
 }
 
 void HandoffExecutor::close() {
@@ -78,9 +81,9 @@ TaskPort::Work HandoffExecutor::next_task() {
   };
   for (int look = 0; look < looks_before_sleep && !has_work(); ++look) sched_yield();
   std::unique_lock lock(mutex_);
-  wake_.wait(lock, has_work);
-  Work work{std::nullopt, std::exchange(forgotten_, {})};
-  if (state_.load() == State::closed) return work;
+  wake_.wait(lock, [&] { return has_work() || !forgotten_.empty(); });
+  Work work{.forgotten = std::exchange(forgotten_, {}), .closed = state_.load() == State::closed};
+  if (state_.load() != State::ready) return work;
   state_ = State::running;
   work.task = std::exchange(task_, std::nullopt);
   return work;

@@ -217,6 +217,16 @@ void IsolatedExecutor::forget(ObjectId object) {
   if (shared_.erase(object) != 0 && broken_.empty()) channel_->send_forget(object);
 }
 
+void IsolatedExecutor::reclaim() {
+  if (running_ || !broken_.empty() || region_->to_agent.empty()) return;
+  try {
+    while (channel_->receive()) {
+    }
+  } catch (const std::exception& error) {
+    give_up_executor(error.what());
+  }
+}
+
 ExecutedTask IsolatedExecutor::timed_out() {
   const double limit = running_->task.limits.seconds;
   return ended(TaskEnding::timed_out, time_limit_text(limit));

@@ -36,6 +36,7 @@ class IsolatedExecutor final : public Executor {
   void interrupt() override;
   [[nodiscard]] std::optional<std::string> broken() const override;
   void forget(ObjectId object) override;
+  void reclaim() override;
 
  private:
   using Clock = std::chrono::steady_clock;

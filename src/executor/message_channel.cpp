@@ -61,6 +61,7 @@ void MessageChannel::send_object(ObjectId object, const Payload& value) {
 
 void MessageChannel::send_forget(ObjectId object) {
   send_parts({.kind = Kind::forget_object, .number = object.value}, {}, {}, {});
+  ends_.other.notify();
 }
 
 void MessageChannel::send_close() {

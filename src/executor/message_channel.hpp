@@ -62,7 +62,7 @@ class MessageChannel {
   };
   MessageChannel(SegmentPool& pool, Ends ends, Descriptor socket, WhenFull when_full);
 
-  // The agent's. Only RunTask and Close wake the executor; the others reach it before.
+  // The agent's. ShareObject does not wake the executor: a RunTask follows.
   void send_task(std::uint64_t number, const ExecutorTask& task);
   void send_object(ObjectId object, const Payload& value);
   void send_forget(ObjectId object);

@@ -11,8 +11,9 @@ namespace joblib_mpi {
 class TaskPort {
  public:
   struct Work {
-    std::optional<ExecutorTask> task = {};  ///< none: there will never be another, leave the loop
-    std::vector<ObjectId> forgotten = {};   ///< objects that nobody will name again, since the last work
+    std::optional<ExecutorTask> task = {};
+    std::vector<ObjectId> forgotten = {};  ///< objects that nobody will name again, to be let go before the task
+    bool closed = false;                   ///< there will never be another task, leave the loop
   };
 
   TaskPort() = default;
@@ -20,11 +21,11 @@ class TaskPort {
   TaskPort& operator=(const TaskPort&) = delete;
   virtual ~TaskPort() = default;
 
-  /// Waits for a task.
+  /// Waits for a task, for objects to forget, or for the end.
   [[nodiscard]] virtual Work next_task() = 0;
-  /// Hands over what came of the task that `next_task` gave last.
+  /// Hands over what came of the last task that `next_task` gave.
   virtual void finish(ExecutedTask task) = 0;
-  /// Whether the task that `next_task` gave last should end early. Any thread and signal handlers may ask.
+  /// Whether the last task that `next_task` gave should end early. Any thread and signal handlers may ask.
   [[nodiscard]] virtual bool interrupt_requested() const noexcept = 0;
 };
 

@@ -33,7 +33,8 @@ void work_off(ExecutorPort& port) {
   while (true) {
     const TaskPort::Work work = port.next_task();
     for (const ObjectId object : work.forgotten) runner.forget(object);
-    if (!work.task) return;
+    if (work.closed) return;
+    if (!work.task) continue;
     Payload result;
     const auto begin = std::chrono::steady_clock::now();
     const bool returned = runner.run(*work.task, result);

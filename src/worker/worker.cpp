@@ -50,6 +50,7 @@ bool Worker::step() {
   bool active = receive();
   active |= store_->progress();
   active |= take_finished_task();
+  if (!running_) executor_->reclaim();
   const bool started = start_next_task();
   active |= started;
   active |= take_finished_task();                              // at once, if the executor ran it on this thread

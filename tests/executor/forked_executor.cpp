@@ -140,16 +140,18 @@ std::string obey(const std::string& command, std::istringstream& words, const Ex
   std::signal(SIGINT, on_interrupt);
   // The test program's own handlers would report a failed test, those of sanitizers end with an exit code.
   for (const int signal : {SIGABRT, SIGSEGV, SIGTERM}) std::signal(signal, SIG_DFL);
+  std::string forgotten;
   while (true) {
     TaskPort::Work work = port.next_task();
-    if (!work.task) _exit(0);
+    for (const ObjectId object : work.forgotten) forgotten += std::to_string(object.value) + ",";
+    if (work.closed) _exit(0);
+    if (!work.task) continue;
     std::istringstream words(text(work.task->arguments.head));
     std::string command;
     words >> command;
     ExecutedTask done{work.task->task, TaskEnding::returned, 0.25, {}};
-    std::string forgotten;
-    for (const ObjectId object : work.forgotten) forgotten += std::to_string(object.value) + ",";
-    done.result.head = bytes(command == "forgotten" ? forgotten : obey(command, words, *work.task, done.result));
+    done.result.head =
+        bytes(command == "forgotten" ? std::exchange(forgotten, {}) : obey(command, words, *work.task, done.result));
     work = {};
     port.finish(std::move(done));
   }

@@ -91,16 +91,26 @@ TEST_CASE("forgotten objects come with the next work once") {
   CHECK(executor.next_task().forgotten.empty());
 }
 
+TEST_CASE("objects are forgotten without a task, too") {
+  IdleWaiter waiter(Settings{}, false);
+  HandoffExecutor executor(waiter, [] {});
+  std::vector<ObjectId> forgotten;
+  std::thread other([&] { forgotten = executor.next_task().forgotten; });
+  executor.forget(ObjectId{4});
+  other.join();
+  CHECK(forgotten == std::vector{ObjectId{4}});
+}
+
 TEST_CASE("closing wakes a thread that waits for a task") {
   IdleWaiter waiter(Settings{}, false);
   HandoffExecutor executor(waiter, [] {});
   std::thread other([&] {
-    while (executor.next_task().task) {
+    while (!executor.next_task().closed) {
     }
   });
   executor.close();
   other.join();
-  CHECK_FALSE(executor.next_task().task);  // now and ever after
+  CHECK(executor.next_task().closed);  // now and ever after
 }
 
 TEST_CASE("a task that ends after the closing leaves the executor closed") {
@@ -111,7 +121,7 @@ TEST_CASE("a task that ends after the closing leaves the executor closed") {
   executor.close();
   executor.finish(done(*work.task));
   CHECK_FALSE(executor.take_finished());
-  CHECK_FALSE(executor.next_task().task);
+  CHECK(executor.next_task().closed);
 }
 
 TEST_CASE("a task whose time is up is interrupted once and has timed out whatever it comes to") {

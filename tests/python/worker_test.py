@@ -21,9 +21,6 @@ class Core:
 
     cancelled = False
 
-    def dropped(self):
-        return ()
-
     def interrupt_requested(self):
         return self.cancelled
 

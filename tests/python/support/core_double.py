@@ -77,6 +77,9 @@ class Job:
                 self.running[call] += 1
                 self.most_running[call] = max(self.most_running[call], self.running[call])
             session.allowed = set(objects)
+            dropped, self.dropped[session.rank] = self.dropped[session.rank], []
+            if dropped:
+                worker.forget(dropped)
             came_of_it = self._run(worker, ticket, name, head, buffers)
             with self.changed:
                 self.running[call] -= 1
@@ -232,10 +235,6 @@ class WorkerSession:
         if object_id not in self.allowed:
             raise Refused(f"the task does not name object {object_id}")
         return self._job.objects[object_id]
-
-    def dropped(self):
-        dropped, self._job.dropped[self.rank] = self._job.dropped[self.rank], []
-        return dropped
 
     def interrupt_requested(self):
         return self.cancelled
