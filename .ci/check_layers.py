@@ -24,7 +24,10 @@ LAYERS = {
         "joblib_mpi/exceptions.hpp",
         "joblib_mpi/function_registry.hpp",
     ],
-    "mpi": ["core"],
+    # What processes of one machine hand to each other: open files and the memory behind them.
+    "segments": ["core"],
+    # Ranks of one machine meet through MPI before they have a socket.
+    "mpi": ["core", "segments/descriptor.hpp"],
     # Others watch through the public observer.
     "observe": ["core", "joblib_mpi/observer.hpp"],
     # Decides and does no I/O: testable without MPI only as long as it sees nothing that has any.
@@ -32,11 +35,12 @@ LAYERS = {
     "spill": ["core", "joblib_mpi/spill.hpp"],
     # The interface moves bytes; the implementation over MPI needs its error codes and communicators.
     "transport": ["core", "mpi"],
-    "store": ["core", "mpi", "transport/transport.hpp"],
+    "store": ["core", "segments", "transport/transport.hpp"],
     "protocol": ["core", "serialization"],
     # Calls registered functions, in the scope of a task: nested calls must not go to MPI.
     "executor": [
         "core",
+        "segments",
         "serialization",
         "store/object_store.hpp",
         "joblib_mpi/function_registry.hpp",
@@ -76,6 +80,7 @@ LAYERS = {
         ANY_PUBLIC,
         "core",
         "serialization",
+        "segments",
         "mpi",
         "observe",
         "scheduler",

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "core/receive_memory.hpp"
-#include "executor/descriptor.hpp"
+#include "segments/descriptor.hpp"
 #include "executor/message_channel.hpp"
-#include "executor/segment_pool.hpp"
+#include "segments/segment_pool.hpp"
 #include "executor/shared_region.hpp"
 #include "executor/task_port.hpp"
 

@@ -2,7 +2,7 @@
 
 #include "executor/executor.hpp"
 #include "executor/message_channel.hpp"
-#include "executor/segment_pool.hpp"
+#include "segments/segment_pool.hpp"
 #include "executor/zygote.hpp"
 
 #include <chrono>

@@ -1,10 +1,10 @@
 #pragma once
 
 #include "core/wake_flag.hpp"
-#include "executor/descriptor.hpp"
+#include "segments/descriptor.hpp"
 #include "executor/executor.hpp"
 #include "executor/ring.hpp"
-#include "executor/segment_exchange.hpp"
+#include "segments/segment_exchange.hpp"
 
 #include <cstdint>
 #include <deque>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "core/wake_flag.hpp"
-#include "executor/descriptor.hpp"
+#include "segments/descriptor.hpp"
 #include "executor/executor_port.hpp"
 #include "executor/shared_region.hpp"
 

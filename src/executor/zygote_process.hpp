@@ -1,6 +1,6 @@
 #pragma once
 
-#include "executor/descriptor.hpp"
+#include "segments/descriptor.hpp"
 #include "executor/executor_port.hpp"
 #include "executor/shared_region.hpp"
 #include "executor/zygote.hpp"

@@ -5,7 +5,7 @@
 #include "executor/in_process_executor.hpp"
 #include "executor/isolated_executor.hpp"
 #include "executor/registered_function_runner.hpp"
-#include "executor/segment_pool.hpp"
+#include "segments/segment_pool.hpp"
 #include "mpi/mpi_check.hpp"
 #include "session/executor_process.hpp"
 #include "session/rank_parts.hpp"

@@ -3,7 +3,7 @@
 #include "coordinator/coordinator_driver.hpp"
 #include "executor/handoff_executor.hpp"
 #include "executor/isolated_executor.hpp"
-#include "executor/segment_pool.hpp"
+#include "segments/segment_pool.hpp"
 #include "session/rank_parts.hpp"
 #include "store/broadcast_store.hpp"
 #include "worker/worker.hpp"

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "executor/isolated_executor.hpp"
-#include "executor/segment_pool.hpp"
+#include "segments/segment_pool.hpp"
 #include "executor/zygote.hpp"
 #include "support/bytes.hpp"
 

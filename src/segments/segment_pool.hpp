@@ -1,7 +1,7 @@
 #pragma once
 
 #include "core/receive_memory.hpp"
-#include "executor/segment.hpp"
+#include "segments/segment.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "executor/segment_pool.hpp"
+#include "segments/segment_pool.hpp"
 
 #include <cstddef>
 #include <cstdint>

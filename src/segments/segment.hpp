@@ -1,6 +1,6 @@
 #pragma once
 
-#include "executor/descriptor.hpp"
+#include "segments/descriptor.hpp"
 
 #include <cstddef>
 #include <cstdint>

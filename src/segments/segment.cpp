@@ -1,4 +1,4 @@
-#include "executor/segment.hpp"
+#include "segments/segment.hpp"
 
 #include <cerrno>
 #include <string>

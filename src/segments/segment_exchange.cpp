@@ -1,4 +1,4 @@
-#include "executor/segment_exchange.hpp"
+#include "segments/segment_exchange.hpp"
 
 #include <atomic>
 #include <cassert>

@@ -1,4 +1,4 @@
-#include "executor/descriptor.hpp"
+#include "segments/descriptor.hpp"
 
 #include <cerrno>
 #include <cstring>

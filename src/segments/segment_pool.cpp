@@ -1,4 +1,4 @@
-#include "executor/segment_pool.hpp"
+#include "segments/segment_pool.hpp"
 
 #include <algorithm>
 #include <bit>
