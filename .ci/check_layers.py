@@ -27,7 +27,7 @@ LAYERS = {
     # What processes of one machine hand to each other: open files and the memory behind them.
     "segments": ["core"],
     # Ranks of one machine meet through MPI before they have a socket.
-    "mpi": ["core", "segments/descriptor.hpp"],
+    "mpi": ["core", "segments"],
     # Others watch through the public observer.
     "observe": ["core", "joblib_mpi/observer.hpp"],
     # Decides and does no I/O: testable without MPI only as long as it sees nothing that has any.

@@ -91,8 +91,7 @@ bool Coordinator::progress(Outlook outlook) {
     active = true;
     flush(outlook);
   }
-  store_->progress();
-  return active;
+  return store_->progress() || active;
 }
 
 bool Coordinator::take_arrived() {

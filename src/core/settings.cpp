@@ -23,6 +23,16 @@ void read(const EnvironmentLookup& lookup, const char* name, Number& value, Numb
   value = parsed;
 }
 
+void read_choice(const EnvironmentLookup& lookup, const char* name, bool& value, const char* yes, const char* no) {
+  const std::optional<std::string> text = lookup(name);
+  if (!text) return;
+  if (*text != yes && *text != no) {
+    throw UsageError(std::string(name) + "=\"" + *text + "\" is neither \"" + yes + "\" nor \"" + no +
+                     "\"; correct or unset it");
+  }
+  value = *text == yes;
+}
+
 }  // namespace
 
 Settings settings_from(const EnvironmentLookup& lookup) {
@@ -40,6 +50,8 @@ Settings settings_from(const EnvironmentLookup& lookup) {
   read(lookup, "JOBLIB_MPI_CHECKPOINT_SECONDS", settings.checkpoint_seconds, 0.0, 86400.0);
   read(lookup, "JOBLIB_MPI_CHECKPOINT_GRACE_SECONDS", settings.checkpoint_grace_seconds, 0.0, 86400.0);
   read(lookup, "JOBLIB_MPI_REQUEUE_STATUS", settings.requeue_status, 1, 255);
+  read<std::size_t>(lookup, "JOBLIB_MPI_SPARE_BYTES", settings.spare_bytes, 0, std::size_t{1} << 50);
+  read_choice(lookup, "JOBLIB_MPI_SHARED_FALLBACK", settings.shared_fallback_to_file, "file", "error");
   return settings;
 }
 

@@ -40,6 +40,12 @@ struct Settings {
   double checkpoint_grace_seconds = 60.0;
   /// JOBLIB_MPI_REQUEUE_STATUS: the exit status that says "start me again": EX_TEMPFAIL of sysexits.h.
   int requeue_status = 75;
+  /// JOBLIB_MPI_SPARE_BYTES: memory of a node that is kept when objects are freed, for those to come: its pages are
+  /// there already, which is most of what a new object costs.
+  std::size_t spare_bytes = std::size_t{512} << 20;
+  /// JOBLIB_MPI_SHARED_FALLBACK, "file" or "error": whether an object for which a node has no memory left lies in a
+  /// file of its TMPDIR, or is refused there.
+  bool shared_fallback_to_file = true;
 };
 
 using EnvironmentLookup = std::function<std::optional<std::string>(const char* name)>;

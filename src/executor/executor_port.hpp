@@ -1,11 +1,11 @@
 #pragma once
 
 #include "core/receive_memory.hpp"
-#include "segments/descriptor.hpp"
 #include "executor/message_channel.hpp"
-#include "segments/segment_pool.hpp"
 #include "executor/shared_region.hpp"
 #include "executor/task_port.hpp"
+#include "segments/descriptor.hpp"
+#include "segments/segment_pool.hpp"
 
 #include <atomic>
 #include <cstdint>

@@ -2,8 +2,8 @@
 
 #include "executor/executor.hpp"
 #include "executor/message_channel.hpp"
-#include "segments/segment_pool.hpp"
 #include "executor/zygote.hpp"
+#include "segments/segment_pool.hpp"
 
 #include <chrono>
 #include <cstdint>

@@ -197,12 +197,12 @@ bool MessageChannel::settle(const Header& header, PayloadReader& reader) {
   switch (header.kind) {
     case Kind::hand_over: {
       Header same{};
-      const auto arrived =
+      auto arrived =
           receive_message(socket_, std::as_writable_bytes(std::span(&same, 1)), when_full_ == WhenFull::wait);
       if (!arrived || !arrived->descriptor.open() || same.number != header.number) {
         throw SerializationError("a descriptor of shared memory did not arrive: the executor's socket was closed");
       }
-      exchange_.map(header.number, header.segment_bytes, header.access, arrived->descriptor);
+      exchange_.map(header.number, header.segment_bytes, header.access, std::move(arrived->descriptor));
       return true;
     }
     case Kind::unmap:

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "core/wake_flag.hpp"
-#include "segments/descriptor.hpp"
 #include "executor/executor.hpp"
 #include "executor/ring.hpp"
+#include "segments/descriptor.hpp"
 #include "segments/segment_exchange.hpp"
 
 #include <cstdint>

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "core/wake_flag.hpp"
-#include "segments/descriptor.hpp"
 #include "executor/executor_port.hpp"
 #include "executor/shared_region.hpp"
+#include "segments/descriptor.hpp"
 
 #include <cstdint>
 #include <functional>

@@ -1,9 +1,9 @@
 #pragma once
 
-#include "segments/descriptor.hpp"
 #include "executor/executor_port.hpp"
 #include "executor/shared_region.hpp"
 #include "executor/zygote.hpp"
+#include "segments/descriptor.hpp"
 
 #include <cstdint>
 #include <memory>

@@ -1,23 +1,25 @@
 #include "segments/segment.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <fcntl.h>
 #include <string>
 #include <sys/mman.h>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
+
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
 
 namespace joblib_mpi {
 namespace {
 
 [[noreturn]] void throw_no_memory(std::size_t bytes) {
   throw std::system_error(errno, std::generic_category(),
-                          "no " + std::to_string(bytes) + " bytes of memory to share with an executor process");
-}
-
-Descriptor make_memory_file(std::size_t bytes) {
-  Descriptor file(memfd_create("joblib_mpi", MFD_CLOEXEC));
-  if (!file.open() || ftruncate(file.get(), static_cast<off_t>(bytes)) != 0) throw_no_memory(bytes);
-  return file;
+                          "no " + std::to_string(bytes) + " bytes of memory to share with another process");
 }
 
 }  // namespace
@@ -33,7 +35,31 @@ Mapping::~Mapping() {
   munmap(bytes_.data(), bytes_.size());
 }
 
-Segment::Segment(std::uint64_t id, std::size_t bytes)
-    : id_(id), file_(make_memory_file(bytes)), mapping_(file_, bytes, Access::writable) {}
+Descriptor make_memory_file(std::size_t bytes) {
+  Descriptor file(memfd_create("joblib_mpi", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!file.open() || ftruncate(file.get(), static_cast<off_t>(bytes)) != 0 ||
+      fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) {
+    throw_no_memory(bytes);
+  }
+  return file;
+}
+
+Segment::Segment(std::uint64_t id, Descriptor file, std::size_t bytes, Access access)
+    : id_(id), file_(std::move(file)), mapping_(file_, bytes, access), access_(access) {}
+
+void Segment::write(std::size_t offset, ByteView content) const {
+  while (!content.empty()) {
+    const ssize_t written = pwrite(file_.get(), content.data(), content.size(), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) break;  // sealed
+    offset += static_cast<std::size_t>(written);
+    content = content.subspan(static_cast<std::size_t>(written));
+  }
+  if (!content.empty()) std::memcpy(bytes().data() + offset, content.data(), content.size());
+}
+
+void Segment::seal() const noexcept {
+  fcntl(file_.get(), F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL);
+}
 
 }  // namespace joblib_mpi

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "segments/descriptor.hpp"
+#include <joblib_mpi/payload.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -25,21 +26,33 @@ class Mapping {
   std::span<std::byte> bytes_;
 };
 
-/// Memory that other processes can map once they have its descriptor. It has no name, so nothing is left of it when the
-/// last process that has it ends.
+/// A file in memory, of that size for ever, that has no name: nothing is left of it when the last process that has it
+/// ends. Throws std::system_error.
+[[nodiscard]] Descriptor make_memory_file(std::size_t bytes);
+
+/// Memory that other processes can map once they have its descriptor.
 class Segment {
  public:
-  /// Throws std::system_error. `id` must be new among all segments of this process.
-  Segment(std::uint64_t id, std::size_t bytes);
+  /// Maps a file of at least `bytes`. `id` must be new among all segments of this process. Throws std::system_error.
+  Segment(std::uint64_t id, Descriptor file, std::size_t bytes, Access access);
 
   [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
   [[nodiscard]] std::span<std::byte> bytes() const noexcept { return mapping_.bytes(); }
   [[nodiscard]] int descriptor() const noexcept { return file_.get(); }
+  [[nodiscard]] Access access() const noexcept { return access_; }
+
+  /// Puts `content` there. While nothing else has touched the pages, that is cheaper than through `bytes()`: the system
+  /// need not clear them first.
+  void write(std::size_t offset, ByteView content) const;
+  /// From now on nobody can write but this process, through `bytes()`. A file that is not in memory, and a kernel
+  /// before 5.1, cannot promise that.
+  void seal() const noexcept;
 
  private:
   std::uint64_t id_;
   Descriptor file_;
   Mapping mapping_;
+  Access access_;
 };
 
 }  // namespace joblib_mpi

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <set>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -29,8 +28,10 @@ struct PartReference {
 /// is gone, as it has to be when the other process is. What was borrowed stays valid even then.
 class SegmentExchange {
  public:
+  /// Whether what was borrowed may be lent to a third process: if so, the pool adopts its segments.
+  enum class Lending { own, borrowed_too };
   /// What is lent lies in `pool`.
-  explicit SegmentExchange(SegmentPool& pool);
+  explicit SegmentExchange(SegmentPool& pool, Lending lending = Lending::own);
 
   struct Handover {
     std::shared_ptr<const Segment> segment;
@@ -41,11 +42,14 @@ class SegmentExchange {
   [[nodiscard]] PartReference lend(const SharedBytes& part, Access access, std::vector<Handover>& handovers);
   /// The other side has let go.
   void end_loan(std::uint64_t loan) { lent_.erase(loan); }
-  /// The segments of the pool that the other side need not keep mapped any more.
+  /// The other side is gone.
+  void end_all_loans() { lent_.clear(); }
+  [[nodiscard]] std::size_t lent() const noexcept { return lent_.size(); }
+  /// The segments that the other side need not keep mapped any more.
   [[nodiscard]] std::vector<std::uint64_t> take_dropped();
 
   /// The other side has handed a segment over.
-  void map(std::uint64_t segment, std::size_t bytes, Access access, const Descriptor& file);
+  void map(std::uint64_t segment, std::size_t bytes, Access access, Descriptor file);
   void unmap(std::uint64_t segment);
   /// Throws SerializationError if the reference is to nothing that was handed over.
   [[nodiscard]] SharedBytes borrow(const PartReference& reference);
@@ -59,9 +63,11 @@ class SegmentExchange {
   SegmentPool* pool_;
   std::uint64_t next_loan_ = 1;
   std::unordered_map<std::uint64_t, std::shared_ptr<const void>> lent_;  // to what keeps the memory
-  std::set<Key> handed_over_;
+  std::map<Key, std::weak_ptr<const Segment>> handed_over_;
+  std::uint64_t drops_seen_ = 0;
 
-  std::map<Key, std::shared_ptr<const Mapping>> mappings_;
+  const Lending lending_;
+  std::map<Key, std::shared_ptr<const Segment>> mapped_;
   std::shared_ptr<ReturnedLoans> returned_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <cassert>
+#include <cstring>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -22,99 +24,186 @@ std::size_t rounded(std::size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
-struct PooledSegment {
-  PooledSegment(std::uint64_t id, std::size_t bytes) : segment(std::make_shared<const Segment>(id, bytes)) {}
+/// Segments of one kind: once sealed for the node, none is ever given to a process that may write.
+struct Shelf;
 
+struct PooledSegment {
   std::shared_ptr<const Segment> segment;
+  Shelf* shelf;
+  bool sealed = false;
   std::size_t used_bytes = 0;
   std::size_t blocks = 0;
+};
+
+struct Shelf {
+  PooledSegment* common = nullptr;   // takes small arrays at present
+  std::deque<PooledSegment*> spare;  // the warmest last
+  std::size_t spare_bytes = 0;
 };
 
 }  // namespace
 
 struct SegmentPool::State {
-  explicit State(std::size_t most_spare) : most_spare_bytes(most_spare) {}
+  State(std::size_t most_spare, SegmentSource node_source)
+      : most_spare_bytes(most_spare), source(std::move(node_source)) {}
 
   /// A free segment of at least `bytes` and at most twice that, or a new one.
-  PooledSegment& segment_of(std::size_t bytes);
+  PooledSegment& segment_of(std::size_t bytes, Shelf& shelf);
+  [[nodiscard]] ReceiveMemory::Block allocate(std::size_t bytes, Shelf& shelf, const std::shared_ptr<State>& self);
   void let_go(PooledSegment& pooled);
+  void let_go_adopted(const std::byte* begin);
+  /// The lock must be held.
+  [[nodiscard]] PooledSegment* pooled_at(const std::byte* place);
 
   const std::size_t most_spare_bytes;
+  const SegmentSource source;  // of what the node shares
   std::mutex mutex;
   std::uint64_t next_id = 1;
-  std::map<const std::byte*, PooledSegment> segments;  // by where they begin
-  PooledSegment* common = nullptr;                     // takes small arrays at present
-  std::deque<PooledSegment*> spare;                    // the warmest last
-  std::size_t spare_bytes = 0;
-  std::vector<std::uint64_t> dropped;
+  std::map<const std::byte*, PooledSegment> segments;                // by where they begin
+  std::map<const std::byte*, std::weak_ptr<const Segment>> adopted;  // by the same
+  Shelf for_one;
+  Shelf for_node;
+  std::uint64_t dropped = 0;
 };
 
-PooledSegment& SegmentPool::State::segment_of(std::size_t bytes) {
+PooledSegment& SegmentPool::State::segment_of(std::size_t bytes, Shelf& shelf) {
   const auto fits = [bytes](const PooledSegment* free) {
     const std::size_t size = free->segment->bytes().size();
     return size >= bytes && size <= 2 * bytes;
   };
-  if (const auto found = std::find_if(spare.rbegin(), spare.rend(), fits); found != spare.rend()) {
+  if (const auto found = std::find_if(shelf.spare.rbegin(), shelf.spare.rend(), fits); found != shelf.spare.rend()) {
     PooledSegment& pooled = **found;
-    spare_bytes -= pooled.segment->bytes().size();
-    spare.erase(std::next(found).base());
+    shelf.spare_bytes -= pooled.segment->bytes().size();
+    shelf.spare.erase(std::next(found).base());
     return pooled;
   }
-  PooledSegment fresh(next_id++, bytes);
-  const std::byte* begin = fresh.segment->bytes().data();
-  return segments.emplace(begin, std::move(fresh)).first->second;
+  Descriptor file = &shelf == &for_node ? source.open(bytes) : make_memory_file(bytes);
+  auto segment = std::make_shared<const Segment>(next_id++, std::move(file), bytes, Access::writable);
+  const std::byte* begin = segment->bytes().data();
+  return segments.emplace(begin, PooledSegment{std::move(segment), &shelf}).first->second;
+}
+
+ReceiveMemory::Block SegmentPool::State::allocate(std::size_t bytes, Shelf& shelf, const std::shared_ptr<State>& self) {
+  if (bytes == 0) return {};
+  const std::lock_guard lock(mutex);
+  PooledSegment* pooled = nullptr;
+  if (bytes > most_in_common) {
+    pooled = &segment_of(rounded(bytes), shelf);
+  } else {
+    pooled = shelf.common;
+    if (pooled == nullptr || pooled->used_bytes + bytes > pooled->segment->bytes().size()) {
+      pooled = shelf.common = &segment_of(common_segment_bytes, shelf);
+    }
+  }
+  const std::span<std::byte> place = pooled->segment->bytes().subspan(pooled->used_bytes, bytes);
+  pooled->used_bytes = (pooled->used_bytes + bytes + alignment - 1) / alignment * alignment;
+  ++pooled->blocks;
+  return {std::shared_ptr<const void>(place.data(), [self, pooled](const void*) { self->let_go(*pooled); }), place};
 }
 
 void SegmentPool::State::let_go(PooledSegment& pooled) {
   const std::lock_guard lock(mutex);
   if (--pooled.blocks > 0) return;
   pooled.used_bytes = 0;
-  if (&pooled == common) return;
-  spare.push_back(&pooled);
-  spare_bytes += pooled.segment->bytes().size();
-  while (spare_bytes > most_spare_bytes) {
-    const std::shared_ptr<const Segment> oldest = spare.front()->segment;
-    spare.pop_front();
-    spare_bytes -= oldest->bytes().size();
-    dropped.push_back(oldest->id());
+  Shelf& shelf = *pooled.shelf;
+  if (&pooled == shelf.common) return;
+  shelf.spare.push_back(&pooled);
+  shelf.spare_bytes += pooled.segment->bytes().size();
+  while (shelf.spare_bytes > most_spare_bytes) {
+    const std::shared_ptr<const Segment> oldest = shelf.spare.front()->segment;
+    shelf.spare.pop_front();
+    shelf.spare_bytes -= oldest->bytes().size();
+    ++dropped;
     segments.erase(oldest->bytes().data());
   }
 }
 
-SegmentPool::SegmentPool(std::size_t spare_bytes) : state_(std::make_shared<State>(spare_bytes)) {}
+void SegmentPool::State::let_go_adopted(const std::byte* begin) {
+  const std::lock_guard lock(mutex);
+  adopted.erase(begin);
+  ++dropped;
+}
+
+PooledSegment* SegmentPool::State::pooled_at(const std::byte* place) {
+  const auto after = segments.upper_bound(place);
+  return after == segments.begin() ? nullptr : &std::prev(after)->second;
+}
+
+SegmentPool::SegmentPool(std::size_t spare_bytes, SegmentSource source)
+    : state_(std::make_shared<State>(spare_bytes, std::move(source))) {}
 
 ReceiveMemory::Block SegmentPool::allocate(std::size_t bytes) {
-  if (bytes == 0) return {};
-  const std::lock_guard lock(state_->mutex);
-  PooledSegment* pooled = nullptr;
-  if (bytes > most_in_common) {
-    pooled = &state_->segment_of(rounded(bytes));
-  } else {
-    pooled = state_->common;
-    if (pooled == nullptr || pooled->used_bytes + bytes > pooled->segment->bytes().size()) {
-      pooled = state_->common = &state_->segment_of(common_segment_bytes);
-    }
+  return state_->allocate(bytes, state_->for_one, state_);
+}
+
+ReceiveMemory::Block SegmentPool::allocate_for_node(std::size_t bytes) {
+  return state_->allocate(bytes, state_->for_node, state_);
+}
+
+void SegmentPool::write(std::span<std::byte> place, ByteView content) {
+  std::shared_ptr<const Segment> fresh;
+  {
+    const std::lock_guard lock(state_->mutex);
+    const PooledSegment* pooled = state_->pooled_at(place.data());
+    assert(pooled != nullptr);
+    if (!pooled->sealed) fresh = pooled->segment;
   }
-  const std::span<std::byte> place = pooled->segment->bytes().subspan(pooled->used_bytes, bytes);
-  pooled->used_bytes = (pooled->used_bytes + bytes + alignment - 1) / alignment * alignment;
-  ++pooled->blocks;
-  return {std::shared_ptr<const void>(place.data(), [state = state_, pooled](const void*) { state->let_go(*pooled); }),
-          place};
+  if (fresh) {
+    fresh->write(static_cast<std::size_t>(place.data() - fresh->bytes().data()), content);
+  } else if (!content.empty()) {
+    std::memcpy(place.data(), content.data(), content.size());
+  }
+}
+
+void SegmentPool::seal(ByteView block) {
+  if (block.empty()) return;
+  const std::lock_guard lock(state_->mutex);
+  PooledSegment* pooled = state_->pooled_at(block.data());
+  if (pooled != nullptr && !std::exchange(pooled->sealed, true)) pooled->segment->seal();
+}
+
+std::shared_ptr<const Segment> SegmentPool::adopt(Descriptor file, std::size_t bytes) {
+  const std::lock_guard lock(state_->mutex);
+  auto mapped = std::make_unique<const Segment>(state_->next_id++, std::move(file), bytes, Access::read_only);
+  const std::byte* begin = mapped->bytes().data();
+  const std::shared_ptr<const Segment> segment(mapped.release(), [state = state_, begin](const Segment* gone) {
+    state->let_go_adopted(begin);  // first: once it is unmapped, its place may be another's
+    delete gone;
+  });
+  state_->adopted.insert_or_assign(begin, segment);
+  return segment;
 }
 
 std::optional<SegmentPool::Place> SegmentPool::find(ByteView bytes) const {
+  const auto place_in = [bytes](const std::shared_ptr<const Segment>& segment) -> std::optional<Place> {
+    const auto offset = static_cast<std::size_t>(bytes.data() - segment->bytes().data());
+    if (offset + bytes.size() > segment->bytes().size()) return std::nullopt;
+    return Place{segment, offset};
+  };
+  std::shared_ptr<const Segment> found;  // if it is the last to have it, it must let go without the lock
   const std::lock_guard lock(state_->mutex);
-  auto after = state_->segments.upper_bound(bytes.data());
-  if (after == state_->segments.begin()) return std::nullopt;
-  const std::shared_ptr<const Segment>& segment = std::prev(after)->second.segment;
-  const auto offset = static_cast<std::size_t>(bytes.data() - segment->bytes().data());
-  if (offset + bytes.size() > segment->bytes().size()) return std::nullopt;
-  return Place{segment, offset};
+  if (const PooledSegment* pooled = state_->pooled_at(bytes.data())) {
+    if (auto place = place_in(pooled->segment)) return place;
+  }
+  const auto after = state_->adopted.upper_bound(bytes.data());
+  if (after != state_->adopted.begin()) found = std::prev(after)->second.lock();
+  return found ? place_in(found) : std::nullopt;
 }
 
-std::vector<std::uint64_t> SegmentPool::take_dropped() {
+std::uint64_t SegmentPool::segments_dropped() const {
   const std::lock_guard lock(state_->mutex);
-  return std::exchange(state_->dropped, {});
+  return state_->dropped;
+}
+
+SegmentPool::Stats SegmentPool::node_stats() const {
+  const std::lock_guard lock(state_->mutex);
+  Stats stats{.spare_bytes = state_->for_node.spare_bytes};
+  for (const auto& [begin, pooled] : state_->segments) {
+    if (pooled.shelf != &state_->for_node) continue;
+    ++stats.segments;
+    stats.bytes += pooled.segment->bytes().size();
+  }
+  return stats;
 }
 
 }  // namespace joblib_mpi

@@ -5,11 +5,11 @@
 #include "executor/in_process_executor.hpp"
 #include "executor/isolated_executor.hpp"
 #include "executor/registered_function_runner.hpp"
-#include "segments/segment_pool.hpp"
 #include "mpi/mpi_check.hpp"
+#include "segments/segment_pool.hpp"
 #include "session/executor_process.hpp"
 #include "session/rank_parts.hpp"
-#include "store/broadcast_store.hpp"
+#include "store/node_store.hpp"
 #include "worker/stand_in.hpp"
 #include "worker/worker.hpp"
 #include <joblib_mpi/backend_registry.hpp>
@@ -56,12 +56,13 @@ class RegisteredBackend {
 }  // namespace
 
 struct MpiSession::State {
-  explicit State(Isolation isolation) : zygote(zygote_for(isolation)), parts(world_options(isolation), memory()) {
+  explicit State(Isolation isolation)
+      : zygote(zygote_for(isolation)), parts(settings, world_options(isolation), segments, memory()) {
     if (parts.world.rank() == 0) zygote.reset();
   }
   explicit State(MPI_Comm communicator)
       : zygote(zygote_for(isolation_from_environment())),
-        parts(communicator, world_options(Isolation::none), memory()) {}
+        parts(settings, communicator, world_options(Isolation::none), segments, memory()) {}
 
   /// Where large arrays arrive: with executors, where they see them, too.
   [[nodiscard]] ReceiveMemory& memory() { return zygote ? static_cast<ReceiveMemory&>(segments) : heap; }
@@ -81,7 +82,8 @@ struct MpiSession::State {
   }
 
   std::unique_ptr<Zygote> zygote;  // if tasks are isolated; made before MPI is initialised
-  SegmentPool segments;
+  const Settings settings = settings_from_environment();
+  SegmentPool segments{settings.spare_bytes, {.uses_files = settings.shared_fallback_to_file}};
   HeapMemory heap;
   RankParts parts;
   std::thread::id thread = std::this_thread::get_id();
@@ -122,7 +124,7 @@ int MpiSession::run_function(const std::function<int()>& function) {
 }
 
 int MpiSession::State::lead(const std::function<int()>& function) {
-  BroadcastStore store(parts.transport, memory());
+  NodeStore store(parts.transport, segments, parts.links);
   Coordinator coordinator(parts.transport, store, parts.settings);
   parts.watch_losses(coordinator);
   CoordinatorDriver driver(coordinator, parts.settings, parts.world.has_own_core());
@@ -148,7 +150,7 @@ int MpiSession::State::lead(const std::function<int()>& function) {
 }
 
 void MpiSession::State::dismiss() {
-  BroadcastStore store(parts.transport, memory());
+  NodeStore store(parts.transport, segments, parts.links);
   Coordinator coordinator(parts.transport, store, parts.settings);
   parts.watch_losses(coordinator);
   CoordinatorDriver driver(coordinator, parts.settings, parts.world.has_own_core());
@@ -176,7 +178,7 @@ int MpiSession::State::serve() {
 }
 
 to_worker::Stop MpiSession::State::serve_isolated() {
-  BroadcastStore store(parts.transport, memory());
+  NodeStore store(parts.transport, segments, parts.links);
   IsolatedExecutor executor(*zygote, segments, {.grace_seconds = parts.settings.grace_seconds});
   IdleWaiter waiter(parts.settings, parts.world.has_own_core(), zygote->agent_wake_flag());
   Worker worker(parts.transport, store, executor, waiter, parts.settings, Worker::DuringTasks::answers);
@@ -185,7 +187,7 @@ to_worker::Stop MpiSession::State::serve_isolated() {
 }
 
 to_worker::Stop MpiSession::State::serve_in_process() {
-  BroadcastStore store(parts.transport, memory());
+  NodeStore store(parts.transport, segments, parts.links);
   RegisteredFunctionRunner runner;
   std::mutex agent;
   const bool stands_in = may_have_stand_in();

@@ -2,6 +2,7 @@
 
 #include "core/deadline_guard.hpp"
 #include "mpi/mpi_failures.hpp"
+#include "mpi/mpi_node.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -71,10 +72,15 @@ MpiWorld::Options RankParts::timed(MpiWorld::Options options) const {
   return options;
 }
 
-MpiTransport RankParts::start_transport(ReceiveMemory& memory) const {
+MpiTransport RankParts::start_transport(SegmentPool& segments, ReceiveMemory& memory) {
   const DeadlineGuard guard(
-      {.seconds = settings.start_seconds, .operation = this_process() + ": MPI_Bcast at the start"});
-  return MpiTransport(world.communicator(), settings.broadcast_chunk_bytes, memory);
+      {.seconds = settings.start_seconds, .operation = this_process() + ": the ranks' meeting at the start"});
+  NodeMeeting meeting = meet_node(world.communicator());
+  for (Descriptor& member : meeting.members) {
+    links.members.push_back(std::make_unique<NodeLink>(std::move(member), segments));
+  }
+  if (meeting.leader.open()) links.leader = std::make_unique<NodeLink>(std::move(meeting.leader), segments);
+  return MpiTransport(world.communicator(), meeting.leaders, settings.broadcast_chunk_bytes, memory);
 }
 
 void RankParts::watch_losses(Coordinator& coordinator) {

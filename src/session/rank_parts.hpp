@@ -5,6 +5,8 @@
 #include "core/receive_memory.hpp"
 #include "core/settings.hpp"
 #include "mpi/mpi_world.hpp"
+#include "segments/segment_pool.hpp"
+#include "store/node_link.hpp"
 #include "transport/mpi_transport.hpp"
 #include "worker/worker.hpp"
 
@@ -15,11 +17,12 @@ namespace joblib_mpi {
 
 /// What every rank of a session has, whatever it does there.
 struct RankParts {
-  /// Large arrays arrive in `memory`, which must outlive this.
-  RankParts(const MpiWorld::Options& options, ReceiveMemory& memory)
-      : world(timed(options)), transport(start_transport(memory)) {}
-  RankParts(MPI_Comm communicator, const MpiWorld::Options& options, ReceiveMemory& memory)
-      : world(communicator, timed(options)), transport(start_transport(memory)) {}
+  /// Large arrays arrive in `memory`, those that the node shares lie in `segments`. Both must outlive this.
+  RankParts(const Settings& given, const MpiWorld::Options& options, SegmentPool& segments, ReceiveMemory& memory)
+      : settings(given), world(timed(options)), transport(start_transport(segments, memory)) {}
+  RankParts(const Settings& given, MPI_Comm communicator, const MpiWorld::Options& options, SegmentPool& segments,
+            ReceiveMemory& memory)
+      : settings(given), world(communicator, timed(options)), transport(start_transport(segments, memory)) {}
 
   /// Ends the job because workers do not leave, after a line that names them.
   [[noreturn]] void abort_with(const std::vector<ServingWorker>& stuck, int status) const;
@@ -38,13 +41,15 @@ struct RankParts {
   /// Lets `worker` end the job if rank 0 dies: nobody else would, where ranks are to outlive each other.
   void watch_leader(Worker& worker) const;
 
-  Settings settings = settings_from_environment();
+  const Settings settings;
   MpiWorld world;
+  NodeLinks links;
   MpiTransport transport;
 
  private:
   [[nodiscard]] MpiWorld::Options timed(MpiWorld::Options options) const;
-  [[nodiscard]] MpiTransport start_transport(ReceiveMemory& memory) const;
+  /// Makes `links`, too.
+  [[nodiscard]] MpiTransport start_transport(SegmentPool& segments, ReceiveMemory& memory);
 
   std::vector<LostWorker> lost_;
 };

@@ -5,7 +5,7 @@
 #include "executor/isolated_executor.hpp"
 #include "segments/segment_pool.hpp"
 #include "session/rank_parts.hpp"
-#include "store/broadcast_store.hpp"
+#include "store/node_store.hpp"
 #include "worker/worker.hpp"
 
 #include <chrono>
@@ -98,7 +98,8 @@ struct ThreadedSession::State {
   std::string identity;
   std::function<void()> interrupt_task;
   std::unique_ptr<Zygote> zygote;
-  SegmentPool segments;
+  const Settings settings = settings_from_environment();
+  SegmentPool segments{settings.spare_bytes, {.uses_files = settings.shared_fallback_to_file}};
   HeapMemory heap;
   int rank = 0;
   std::vector<std::string> hosts;
@@ -142,7 +143,7 @@ ThreadedSession::~ThreadedSession() {
 void ThreadedSession::State::live(std::promise<void>& started) {
   std::optional<RankParts> parts;
   try {
-    parts.emplace(MpiWorld::Options{identity, busy_threads, true}, memory());
+    parts.emplace(settings, MpiWorld::Options{identity, busy_threads, true}, segments, memory());
     rank = parts->world.rank();
     hosts = parts->world.hosts();
     if (rank == 0) zygote.reset();
@@ -160,7 +161,7 @@ void ThreadedSession::State::live(std::promise<void>& started) {
 }
 
 void ThreadedSession::State::lead(RankParts& parts, std::promise<void>& started) {
-  BroadcastStore store(parts.transport, memory());
+  NodeStore store(parts.transport, segments, parts.links);
   Coordinator coordinator(parts.transport, store, parts.settings);
   parts.watch_losses(coordinator);
   coordinator.always_asks();
@@ -217,7 +218,7 @@ void ThreadedSession::State::serve(RankParts& parts, std::promise<void>& started
 }
 
 void ThreadedSession::State::serve_with(Executor& executor, RankParts& parts) {
-  BroadcastStore store(parts.transport, memory());
+  NodeStore store(parts.transport, segments, parts.links);
   Worker worker(parts.transport, store, executor, *waiter, parts.settings);
   parts.watch_leader(worker);
   const to_worker::Stop stop = worker.serve();

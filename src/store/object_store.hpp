@@ -3,12 +3,24 @@
 #include <joblib_mpi/ids.hpp>
 #include <joblib_mpi/payload.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace joblib_mpi {
+
+/// What a store holds on this rank's node.
+struct StoreStats {
+  std::size_t objects = 0;
+  std::size_t object_bytes = 0;   ///< heads and parts
+  std::size_t segments = 0;       ///< of memory that the node shares
+  std::size_t segment_bytes = 0;  ///< used or not
+  std::size_t spare_bytes = 0;    ///< of segments that are kept for objects to come
+};
 
 /// Scattered objects as serialized bytes, the same on every rank.
 ///
@@ -35,10 +47,15 @@ class ObjectStore {
 
   /// The object once it is whole, until then nullptr. It stays valid as long as the pointer is kept.
   [[nodiscard]] virtual std::shared_ptr<const Payload> find(ObjectId object) const = 0;
+  /// Why the object will never be whole here, if so.
+  [[nodiscard]] virtual std::optional<std::string> refusal(ObjectId object) const = 0;
   /// Forgets the object, if it is known; memory is freed when nothing uses it any more, its own transfer included.
   virtual void drop(ObjectId object) = 0;
 
-  virtual void progress() = 0;
+  /// True if there is more to do at once.
+  virtual bool progress() = 0;
+
+  [[nodiscard]] virtual StoreStats stats() const = 0;
 };
 
 }  // namespace joblib_mpi

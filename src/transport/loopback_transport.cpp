@@ -4,6 +4,7 @@
 #include <cassert>
 #include <deque>
 #include <mutex>
+#include <numeric>
 #include <utility>
 
 namespace joblib_mpi {
@@ -11,7 +12,9 @@ namespace joblib_mpi {
 /// The mailboxes of all ranks, under one lock.
 class LoopbackNetwork {
  public:
-  explicit LoopbackNetwork(int size) : ranks_(static_cast<std::size_t>(size)) {}
+  LoopbackNetwork(int size, const std::vector<int>& leaders) : ranks_(static_cast<std::size_t>(size)) {
+    for (const int leader : leaders) at(leader).leads = true;
+  }
 
   [[nodiscard]] int size() const noexcept { return static_cast<int>(ranks_.size()); }
 
@@ -36,7 +39,7 @@ class LoopbackNetwork {
   [[nodiscard]] std::size_t broadcast(int rank, std::span<std::byte> memory, std::shared_ptr<const void> owner) {
     const std::lock_guard lock(mutex_);
     require_alive(rank);
-    assert(!at(rank).broadcasts_ended);
+    assert(at(rank).leads && !at(rank).broadcasts_ended);
     at(rank).broadcasts.push_back({memory, std::move(owner)});
     deliver_broadcasts();
     return at(rank).broadcasts.size();
@@ -85,6 +88,7 @@ class LoopbackNetwork {
     std::size_t broadcasts_done = 0;
     bool broadcasts_ended = false;
     bool dead = false;
+    bool leads = false;
   };
 
   Rank& at(int rank) { return ranks_[static_cast<std::size_t>(rank)]; }
@@ -106,6 +110,7 @@ class LoopbackNetwork {
     if (root.broadcasts_ended) return;
     std::size_t slowest = root.broadcasts.size();
     for (auto rank = ranks_.begin() + 1; rank != ranks_.end(); ++rank) {
+      if (!rank->leads) continue;
       while (!rank->broadcasts_ended && !rank->dead &&
              rank->broadcasts_done < std::min(rank->broadcasts.size(), root.broadcasts.size())) {
         const std::span<std::byte> from = root.broadcasts[rank->broadcasts_done].memory;
@@ -125,7 +130,14 @@ class LoopbackNetwork {
 };
 
 std::vector<std::unique_ptr<LoopbackTransport>> LoopbackTransport::make_cluster(int size) {
-  const auto network = std::make_shared<LoopbackNetwork>(size);
+  std::vector<int> all(static_cast<std::size_t>(size));
+  std::iota(all.begin(), all.end(), 0);
+  return make_cluster(size, all);
+}
+
+std::vector<std::unique_ptr<LoopbackTransport>> LoopbackTransport::make_cluster(int size,
+                                                                                const std::vector<int>& leaders) {
+  const auto network = std::make_shared<LoopbackNetwork>(size, leaders);
   std::vector<std::unique_ptr<LoopbackTransport>> cluster;
   for (int rank = 0; rank < size; ++rank) cluster.push_back(std::make_unique<LoopbackTransport>(network, rank));
   return cluster;
@@ -156,6 +168,12 @@ std::optional<ArrivedFrame> LoopbackTransport::receive() {
 
 std::size_t LoopbackTransport::broadcast(std::span<std::byte> memory, std::shared_ptr<const void> owner) {
   return network_->broadcast(rank_, memory, std::move(owner));
+}
+
+std::size_t LoopbackTransport::skip_broadcast(std::size_t bytes) {
+  auto unread = std::make_shared<Bytes>(bytes);
+  const std::span<std::byte> place(*unread);
+  return network_->broadcast(rank_, place, std::move(unread));
 }
 
 void LoopbackTransport::end_broadcasts() {

@@ -17,6 +17,9 @@ class LoopbackTransport final : public Transport {
  public:
   /// One transport per rank, connected with each other. Each may be used by a thread of its own.
   [[nodiscard]] static std::vector<std::unique_ptr<LoopbackTransport>> make_cluster(int size);
+  /// The same with these ranks as leaders of nodes; 0 must be one. Otherwise all are.
+  [[nodiscard]] static std::vector<std::unique_ptr<LoopbackTransport>> make_cluster(int size,
+                                                                                    const std::vector<int>& leaders);
 
   LoopbackTransport(std::shared_ptr<LoopbackNetwork> network, int rank);
   ~LoopbackTransport() override;
@@ -26,6 +29,7 @@ class LoopbackTransport final : public Transport {
   void send(int destination, Frame& frame) override;
   [[nodiscard]] std::optional<ArrivedFrame> receive() override;
   [[nodiscard]] std::size_t broadcast(std::span<std::byte> memory, std::shared_ptr<const void> owner) override;
+  [[nodiscard]] std::size_t skip_broadcast(std::size_t bytes) override;
   [[nodiscard]] std::size_t broadcasts_done() const noexcept override;
   void end_broadcasts() override;
   [[nodiscard]] std::vector<int> take_lost_ranks() override;

@@ -16,8 +16,9 @@ constexpr std::size_t broadcast_window = 4;
 
 }  // namespace
 
-MpiBroadcasts::MpiBroadcasts(MPI_Comm communicator, std::size_t chunk_bytes) : chunk_bytes_(chunk_bytes) {
-  check_mpi(MPI_Comm_dup(communicator, &communicator_), "MPI_Comm_dup");
+MpiBroadcasts::MpiBroadcasts(MPI_Comm communicator, std::size_t chunk_bytes)
+    : communicator_(communicator), chunk_bytes_(chunk_bytes) {
+  if (communicator_ == MPI_COMM_NULL) return;
   check_mpi(MPI_Comm_set_errhandler(communicator_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
   check_mpi(MPI_Bcast(&chunk_bytes_, sizeof chunk_bytes_, MPI_BYTE, 0, communicator_), "MPI_Bcast");
 }
@@ -25,12 +26,20 @@ MpiBroadcasts::MpiBroadcasts(MPI_Comm communicator, std::size_t chunk_bytes) : c
 MpiBroadcasts::~MpiBroadcasts() {
   if (!under_way_.empty()) end();
   // Freeing is collective, so a communicator with a dead rank stays.
-  if (!ended_ && !broken_) MPI_Comm_free(&communicator_);
+  if (!ended_ && !broken_ && communicator_ != MPI_COMM_NULL) MPI_Comm_free(&communicator_);
 }
 
 std::size_t MpiBroadcasts::start(std::span<std::byte> memory, std::shared_ptr<const void> owner) {
-  assert(!ended_);
-  under_way_.push_back({memory, std::move(owner), 0, {}});
+  assert(!ended_ && communicator_ != MPI_COMM_NULL);
+  under_way_.push_back({memory.data(), memory.size(), std::move(owner)});
+  advance();
+  return ++started_;
+}
+
+std::size_t MpiBroadcasts::skip(std::size_t bytes) {
+  assert(!ended_ && communicator_ != MPI_COMM_NULL);
+  if (!unread_) unread_ = std::make_shared<Bytes>(chunk_bytes_);
+  under_way_.push_back({nullptr, bytes, unread_});
   advance();
   return ++started_;
 }
@@ -57,10 +66,13 @@ bool MpiBroadcasts::advance(Broadcast& broadcast) {
     if (done == 0) break;
     broadcast.chunks.pop_front();
   }
-  while (broadcast.posted_bytes < broadcast.memory.size() && broadcast.chunks.size() < broadcast_window) {
-    const std::size_t size = std::min(chunk_bytes_, broadcast.memory.size() - broadcast.posted_bytes);
-    const int code = MPI_Ibcast(broadcast.memory.data() + broadcast.posted_bytes, static_cast<int>(size), MPI_BYTE, 0,
-                                communicator_, &broadcast.chunks.emplace_back());
+  // A window of one, where chunks share their place: MPI must not get the same memory twice at a time.
+  const std::size_t window = broadcast.memory == nullptr ? 1 : broadcast_window;
+  while (broadcast.posted_bytes < broadcast.bytes && broadcast.chunks.size() < window) {
+    const std::size_t size = std::min(chunk_bytes_, broadcast.bytes - broadcast.posted_bytes);
+    std::byte* const place = broadcast.memory == nullptr ? unread_->data() : broadcast.memory + broadcast.posted_bytes;
+    const int code =
+        MPI_Ibcast(place, static_cast<int>(size), MPI_BYTE, 0, communicator_, &broadcast.chunks.emplace_back());
     if (is_rank_failure(code)) return false;
     check_mpi(code, "MPI_Ibcast");
     broadcast.posted_bytes += size;
@@ -71,7 +83,7 @@ bool MpiBroadcasts::advance(Broadcast& broadcast) {
 void MpiBroadcasts::end() {
   if (std::exchange(ended_, true)) return;
   // Those that wait for a rank which has left its broadcasts, but is alive, would otherwise never hear of it.
-  if (mpi_tells_of_dead_ranks()) revoke(communicator_);
+  if (mpi_tells_of_dead_ranks() && communicator_ != MPI_COMM_NULL) revoke(communicator_);
   // Failed or not: a chunk may still be on its way from a rank that lives.
   for (const Broadcast& broadcast : under_way_) abandon_to_mpi(broadcast.owner);
   under_way_.clear();

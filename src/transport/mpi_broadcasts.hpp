@@ -1,5 +1,7 @@
 #pragma once
 
+#include <joblib_mpi/payload.hpp>
+
 #include <mpi.h>
 
 #include <cstddef>
@@ -13,8 +15,8 @@ namespace joblib_mpi {
 /// they can be given up without harm to anything else.
 class MpiBroadcasts {
  public:
-  /// Collective over `communicator`, which is duplicated. Rank 0's `chunk_bytes` counts: the pieces of a broadcast must
-  /// be the same everywhere.
+  /// Collective over `communicator`, which is taken over. Its first rank's `chunk_bytes` counts: the pieces of a
+  /// broadcast must be the same everywhere. With MPI_COMM_NULL there are no broadcasts.
   MpiBroadcasts(MPI_Comm communicator, std::size_t chunk_bytes);
   MpiBroadcasts(const MpiBroadcasts&) = delete;
   MpiBroadcasts& operator=(const MpiBroadcasts&) = delete;
@@ -22,6 +24,8 @@ class MpiBroadcasts {
 
   /// See Transport::broadcast. Not after `end`.
   [[nodiscard]] std::size_t start(std::span<std::byte> memory, std::shared_ptr<const void> owner);
+  /// See Transport::skip_broadcast. Not after `end`.
+  [[nodiscard]] std::size_t skip(std::size_t bytes);
   [[nodiscard]] std::size_t done() const noexcept { return done_; }
   /// See Transport::end_broadcasts.
   void end();
@@ -34,18 +38,20 @@ class MpiBroadcasts {
 
  private:
   struct Broadcast {
-    std::span<std::byte> memory;
+    std::byte* memory;  // null if all chunks go to the same place, which nobody reads
+    std::size_t bytes;
     std::shared_ptr<const void> owner;
     std::size_t posted_bytes = 0;
-    std::deque<MPI_Request> chunks;
+    std::deque<MPI_Request> chunks = {};
   };
 
   /// False if it cannot complete.
   [[nodiscard]] bool advance(Broadcast& broadcast);
 
-  MPI_Comm communicator_ = MPI_COMM_NULL;
+  MPI_Comm communicator_;
   std::size_t chunk_bytes_;
   std::deque<Broadcast> under_way_;
+  std::shared_ptr<Bytes> unread_;  // where skipped broadcasts go
   std::size_t started_ = 0;
   std::size_t done_ = 0;
   bool broken_ = false;

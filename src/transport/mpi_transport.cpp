@@ -36,6 +36,12 @@ void for_each_piece(std::size_t size, Piece&& piece) {
   }
 }
 
+MPI_Comm duplicate_of(MPI_Comm communicator) {
+  MPI_Comm duplicate = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_dup(communicator, &duplicate), "MPI_Comm_dup");
+  return duplicate;
+}
+
 ReceiveMemory& heap() {
   static HeapMemory memory;
   return memory;
@@ -44,12 +50,13 @@ ReceiveMemory& heap() {
 }  // namespace
 
 MpiTransport::MpiTransport(MPI_Comm communicator, std::size_t broadcast_chunk_bytes)
-    : MpiTransport(communicator, broadcast_chunk_bytes, heap()) {}
+    : MpiTransport(communicator, duplicate_of(communicator), broadcast_chunk_bytes, heap()) {}
 
-MpiTransport::MpiTransport(MPI_Comm communicator, std::size_t broadcast_chunk_bytes, ReceiveMemory& memory)
+MpiTransport::MpiTransport(MPI_Comm communicator, MPI_Comm leaders, std::size_t broadcast_chunk_bytes,
+                           ReceiveMemory& memory)
     : communicator_(communicator),
       memory_(&memory),
-      broadcasts_(communicator, broadcast_chunk_bytes),
+      broadcasts_(leaders, broadcast_chunk_bytes),
       mpi_tells_(mpi_tells_of_dead_ranks()) {
   check_mpi(MPI_Comm_rank(communicator_, &rank_), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(communicator_, &size_), "MPI_Comm_size");
@@ -331,6 +338,10 @@ FrameView MpiTransport::IncomingFrame::view() const {
 
 std::size_t MpiTransport::broadcast(std::span<std::byte> memory, std::shared_ptr<const void> owner) {
   return broadcasts_.start(memory, std::move(owner));
+}
+
+std::size_t MpiTransport::skip_broadcast(std::size_t bytes) {
+  return broadcasts_.skip(bytes);
 }
 
 void MpiTransport::progress() {

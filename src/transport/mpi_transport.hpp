@@ -27,10 +27,11 @@ namespace joblib_mpi {
 class MpiTransport final : public Transport {
  public:
   /// Collective. `communicator` must return errors, be used for nothing else and stay until this is destroyed; if
-  /// `lost_ranks` has any then, for ever. Rank 0's `broadcast_chunk_bytes` counts. `memory` is where parts arrive; it
-  /// must outlive this.
-  MpiTransport(MPI_Comm communicator, std::size_t broadcast_chunk_bytes, ReceiveMemory& memory);
-  /// The same with parts on the heap.
+  /// `lost_ranks` has any then, for ever. `leaders`, which is taken over, has rank 0 as its first and those that take
+  /// part in broadcasts; it is MPI_COMM_NULL elsewhere. Rank 0's `broadcast_chunk_bytes` counts. `memory` is where
+  /// parts arrive; it must outlive this.
+  MpiTransport(MPI_Comm communicator, MPI_Comm leaders, std::size_t broadcast_chunk_bytes, ReceiveMemory& memory);
+  /// The same with all ranks as leaders and parts on the heap.
   MpiTransport(MPI_Comm communicator, std::size_t broadcast_chunk_bytes);
   /// Takes the posted receives back and waits for sends that are under way; after a loss it leaves all of them as they
   /// are and waits for nothing.
@@ -41,6 +42,7 @@ class MpiTransport final : public Transport {
   void send(int destination, Frame& frame) override;
   [[nodiscard]] std::optional<ArrivedFrame> receive() override;
   [[nodiscard]] std::size_t broadcast(std::span<std::byte> memory, std::shared_ptr<const void> owner) override;
+  [[nodiscard]] std::size_t skip_broadcast(std::size_t bytes) override;
   [[nodiscard]] std::size_t broadcasts_done() const noexcept override { return broadcasts_.done(); }
   void end_broadcasts() override { broadcasts_.end(); }
   [[nodiscard]] std::vector<int> take_lost_ranks() override;

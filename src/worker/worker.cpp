@@ -48,7 +48,7 @@ bool Worker::stopped() const {
 bool Worker::step() {
   if (attend_error_) std::rethrow_exception(std::exchange(attend_error_, nullptr));
   bool active = receive();
-  store_->progress();
+  active |= store_->progress();
   active |= take_finished_task();
   const bool started = start_next_task();
   active |= started;
@@ -168,7 +168,10 @@ bool Worker::start_next_task() {
   task.objects.reserve(next.objects.size());
   for (const ObjectId object : next.objects) {
     auto value = store_->find(object);
-    if (!value) return false;  // on its way
+    if (!value) {
+      const std::optional<std::string> refusal = store_->refusal(object);
+      return refusal && refuse_next_task(*refusal);  // otherwise it is on its way
+    }
     task.objects.push_back({object, std::move(value)});
   }
   // Before a task that may take long, what is done already goes out.
@@ -182,6 +185,14 @@ bool Worker::start_next_task() {
   queue_.pop_front();
   // Last: the executor may run the function here, and another thread attend to this worker meanwhile.
   executor_->start(std::move(task));
+  return true;
+}
+
+bool Worker::refuse_next_task(const std::string& reason) {
+  Payload text;
+  PayloadWriter(text).write_bytes(reason.data(), reason.size());
+  report({queue_.front().task, TaskEnding::lost, 0.0, std::move(text)});
+  queue_.pop_front();
   return true;
 }
 

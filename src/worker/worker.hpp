@@ -64,6 +64,8 @@ class Worker {
   void handle(const to_worker::Stop& message);
 
   bool start_next_task();
+  /// An object that it names will not be here. Another node may have it.
+  bool refuse_next_task(const std::string& reason);
   bool take_finished_task();
   void cancel_running();
   void report(to_coordinator::TaskFinished&& message);

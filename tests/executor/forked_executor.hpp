@@ -1,8 +1,8 @@
 #pragma once
 
 #include "executor/isolated_executor.hpp"
-#include "segments/segment_pool.hpp"
 #include "executor/zygote.hpp"
+#include "segments/segment_pool.hpp"
 #include "support/bytes.hpp"
 
 #include <functional>

@@ -238,7 +238,8 @@ const std::map<std::string, std::function<void(Rank&)>> scenarios{
 
 void start_and_end() {
   HeapMemory memory;
-  RankParts parts({.identity = "loss"}, memory);
+  SegmentPool segments;
+  RankParts parts(settings_from_environment(), {.identity = "loss"}, segments, memory);
   parts.world.rank() == 0 ? parts.end_as_leader(0) : parts.end_as_worker(0, false);
 }
 

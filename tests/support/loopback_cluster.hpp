@@ -4,7 +4,7 @@
 #include "coordinator/coordinator_driver.hpp"
 #include "executor/in_process_executor.hpp"
 #include "executor/registered_function_runner.hpp"
-#include "store/broadcast_store.hpp"
+#include "store/node_store.hpp"
 #include "transport/loopback_transport.hpp"
 #include "worker/stand_in.hpp"
 #include "worker/worker.hpp"
@@ -60,8 +60,9 @@ class LoopbackCluster {
  private:
   void serve(LoopbackTransport& transport) const {
     rank_of_thread = transport.rank();
-    HeapMemory memory;
-    BroadcastStore store(transport, memory);
+    SegmentPool segments;
+    NodeLinks links;
+    NodeStore store(transport, segments, links);
     RegisteredFunctionRunner runner;
     std::mutex agent;
     InProcessExecutor executor(runner, &agent);
@@ -79,8 +80,9 @@ class LoopbackCluster {
 
   Settings settings_;
   std::vector<std::unique_ptr<LoopbackTransport>> transports_;
-  HeapMemory memory_;
-  BroadcastStore store_{*transports_.front(), memory_};
+  SegmentPool segments_;
+  NodeLinks links_;
+  NodeStore store_{*transports_.front(), segments_, links_};
   Coordinator coordinator_{*transports_.front(), store_, settings_};
   CoordinatorDriver driver_{coordinator_, settings_, false};
   std::shared_ptr<MpiBackend> backend_;

@@ -3,7 +3,9 @@
 #include "store/object_store.hpp"
 
 #include <map>
+#include <optional>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -48,10 +50,16 @@ class ScriptedStore final : public ObjectStore {
     whole_.erase(object);
     dropped.push_back(object);
   }
-  void progress() override {}
+  [[nodiscard]] std::optional<std::string> refusal(ObjectId object) const override {
+    const auto found = refusals.find(object);
+    return found == refusals.end() ? std::nullopt : std::optional(found->second);
+  }
+  bool progress() override { return false; }
+  [[nodiscard]] StoreStats stats() const override { return {}; }
 
   std::vector<std::pair<ObjectId, Payload>> published;
   std::map<ObjectId, std::vector<std::uint64_t>> expected;
+  std::map<ObjectId, std::string> refusals;
   std::vector<ObjectId> dropped;
   std::vector<ObjectId> put_objects;
   bool broadcasts_ended = false;

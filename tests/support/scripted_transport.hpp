@@ -44,6 +44,9 @@ class ScriptedTransport final : public Transport {
   [[nodiscard]] std::size_t broadcast(std::span<std::byte>, std::shared_ptr<const void>) override {
     throw std::logic_error("no broadcast was expected");
   }
+  [[nodiscard]] std::size_t skip_broadcast(std::size_t) override {
+    throw std::logic_error("no broadcast was expected");
+  }
   [[nodiscard]] std::size_t broadcasts_done() const noexcept override { return 0; }
   void end_broadcasts() override { throw std::logic_error("no end of broadcasts was expected"); }
   [[nodiscard]] std::vector<int> take_lost_ranks() override { return std::exchange(found_dead, {}); }

@@ -17,7 +17,9 @@ class TransportOnWorld {
   }
   /// With large arrays that arrive in `memory`.
   explicit TransportOnWorld(ReceiveMemory& memory) : communicator_(duplicate()) {
-    transport_.emplace(communicator_, std::size_t{1} << 20, memory);
+    MPI_Comm leaders = MPI_COMM_NULL;  // all ranks
+    MPI_Comm_dup(communicator_, &leaders);
+    transport_.emplace(communicator_, leaders, std::size_t{1} << 20, memory);
   }
   TransportOnWorld(const TransportOnWorld&) = delete;
   TransportOnWorld& operator=(const TransportOnWorld&) = delete;

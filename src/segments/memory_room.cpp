@@ -1,0 +1,74 @@
+#include "segments/memory_room.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+#include <optional>
+#include <string_view>
+
+namespace joblib_mpi {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The names of one version's files.
+struct CgroupFiles {
+  const char* limit;
+  const char* usage;
+  const char* droppable;  // the line of memory.stat that counts pages of files which can be dropped
+};
+constexpr CgroupFiles version_1{"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"};
+constexpr CgroupFiles version_2{"memory.max", "memory.current", "inactive_file"};
+
+/// The number that a file consists of; nothing if there is no such file, or a word such as "max" in it.
+std::optional<std::uint64_t> number_in(const fs::path& file) {
+  std::ifstream stream(file);
+  std::uint64_t number = 0;
+  if (!(stream >> number)) return std::nullopt;
+  return number;
+}
+
+/// The number behind `name` in a file of such lines.
+std::optional<std::uint64_t> number_after(const fs::path& file, std::string_view name) {
+  std::ifstream stream(file);
+  for (std::string word; stream >> word;) {
+    std::uint64_t number = 0;
+    if (word == name && stream >> number) return number;
+  }
+  return std::nullopt;
+}
+
+void narrow(MemoryRoom& room, const fs::path& mount, fs::path group, const CgroupFiles& files) {
+  for (;; group = group.parent_path()) {
+    const fs::path folder = mount / group.relative_path();
+    const auto limit = number_in(folder / files.limit);
+    const auto usage = number_in(folder / files.usage);
+    if (limit && usage) {
+      const std::uint64_t used =
+          *usage - std::min(*usage, number_after(folder / "memory.stat", files.droppable).value_or(0));
+      const std::uint64_t left = *limit - std::min(*limit, used);
+      if (left < room.bytes) room = {left, "the memory cgroup " + group.string()};
+    }
+    if (!group.has_relative_path()) return;
+  }
+}
+
+}  // namespace
+
+MemoryRoom memory_room(const fs::path& proc, const fs::path& cgroups) {
+  MemoryRoom room{std::numeric_limits<std::uint64_t>::max(), "the machine's memory"};
+  if (const auto kilobytes = number_after(proc / "meminfo", "MemAvailable:")) room.bytes = *kilobytes * 1024;
+  std::ifstream groups(proc / "self/cgroup");
+  for (std::string line; std::getline(groups, line);) {  // number:controllers:path
+    const auto first = line.find(':');
+    const auto second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    const fs::path group = line.substr(second + 1);
+    if (controllers == ",,") narrow(room, cgroups, group, version_2);
+    if (controllers.find(",memory,") != std::string::npos) narrow(room, cgroups / "memory", group, version_1);
+  }
+  return room;
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,70 @@
+#include "segments/node_socket.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace joblib_mpi {
+namespace {
+
+struct Address {
+  sockaddr_un value{};
+  socklen_t bytes;
+
+  explicit Address(std::string_view name) {
+    value.sun_family = AF_UNIX;
+    const std::size_t size = std::min(name.size(), sizeof value.sun_path - 1);
+    std::memcpy(value.sun_path + 1, name.data(), size);  // after the zero that makes it abstract
+    bytes = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + size);
+  }
+  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&value); }
+};
+
+Descriptor make_socket() {
+  return Descriptor(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+}
+
+bool is_own_user(const Descriptor& connection) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  return getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid();
+}
+
+}  // namespace
+
+std::optional<NodeSocket> NodeSocket::listen(std::string_view name) {
+  Descriptor socket = make_socket();
+  const Address address(name);
+  if (!socket.open() || bind(socket.get(), address.get(), address.bytes) != 0 ||
+      ::listen(socket.get(), SOMAXCONN) != 0) {
+    return std::nullopt;
+  }
+  return NodeSocket(std::move(socket));
+}
+
+Descriptor NodeSocket::connect(std::string_view name) {
+  Descriptor socket = make_socket();
+  const Address address(name);
+  if (!socket.open() || ::connect(socket.get(), address.get(), address.bytes) != 0 || !is_own_user(socket)) return {};
+  return socket;
+}
+
+std::vector<Descriptor> NodeSocket::accept_all() const {
+  std::vector<Descriptor> connections;
+  fcntl(socket_.get(), F_SETFL, O_NONBLOCK);  // of this socket alone: connections do not inherit it
+  while (true) {
+    Descriptor connection(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (connection.open()) {
+      if (is_own_user(connection)) connections.push_back(std::move(connection));
+    } else if (errno != EINTR) {
+      return connections;
+    }
+  }
+}
+
+}  // namespace joblib_mpi
