@@ -42,6 +42,13 @@ class SessionAborted : public Error {
   using Error::Error;
 };
 
+/// A checkpoint file cannot be used: it cannot be written, is in use, or holds what another program, version or call has
+/// computed. What it holds is left as it is.
+class CheckpointError : public Error {
+ public:
+  using Error::Error;
+};
+
 /// The next result did not come within `ParallelOptions::timeout_seconds`. As `TimeoutError` in joblib.
 class TimeoutError : public Error {
  public:

@@ -1,8 +1,10 @@
 // The compiled part of the Python package. _core.pyi beside the package describes it.
 
 #include "buffer.hpp"
+#include "content_hash.hpp"
 #include "core/version.hpp"
 #include "mpi_state.hpp"
+#include "python_journal.hpp"
 #include "python_session.hpp"
 #include "python_zygote.hpp"
 #include <joblib_mpi/error.hpp>
@@ -16,7 +18,10 @@ NB_MODULE(_core, module) {
   // The handler registered last is asked first.
   const auto session_error = nb::exception<joblib_mpi::Error>(module, "SessionError", PyExc_RuntimeError);
   nb::exception<joblib_mpi::VersionMismatch>(module, "VersionMismatchError", session_error.ptr());
+  nb::exception<joblib_mpi::CheckpointError>(module, "CheckpointError", session_error.ptr());
   joblib_mpi::bind_buffer(module);
+  joblib_mpi::bind_content_hash(module);
+  joblib_mpi::bind_journal(module);
   joblib_mpi::bind_zygote(module);
   joblib_mpi::bind_session(module);
   module.def("mpi_is_initialized", &joblib_mpi::mpi_is_initialized);

@@ -46,6 +46,8 @@ DoneBuffers& done_buffers() {
   return *buffers;
 }
 
+}  // namespace
+
 SharedBytes bytes_of(nb::handle object) {
   auto view = std::make_unique<Py_buffer>();
   if (PyObject_GetBuffer(object.ptr(), view.get(), PyBUF_SIMPLE) != 0) throw nb::python_error();
@@ -55,8 +57,6 @@ SharedBytes bytes_of(nb::handle object) {
   });
   return {owner, bytes};
 }
-
-}  // namespace
 
 Payload payload_from(const nb::bytes& head, nb::handle buffers) {
   release_done_buffers();

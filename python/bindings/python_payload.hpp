@@ -6,6 +6,9 @@
 
 namespace joblib_mpi {
 
+/// The memory of an object that has the buffer protocol. To be called with the GIL.
+[[nodiscard]] SharedBytes bytes_of(nanobind::handle object);
+
 /// Copies `head`; keeps the objects in `buffers` alive and refers to their memory.
 [[nodiscard]] Payload payload_from(const nanobind::bytes& head, nanobind::handle buffers);
 

@@ -10,16 +10,19 @@ from joblib_mpi import thread_limits
 thread_limits.apply_to_worker_rank()
 
 try:
-    from joblib_mpi._core import SessionError, VersionMismatchError, __version__
+    from joblib_mpi._core import CheckpointError, SessionError, VersionMismatchError, __version__
 except ImportError as error:  # a library is missing, on this rank perhaps alone
     error.add_note(f"This is {thread_limits.this_rank()}: install joblib-mpi and its libraries alike on every node.")
     raise
 from joblib_mpi.backend import MpiBackend, register  # noqa: E402
+from joblib_mpi.checkpoint_signals import CheckpointInterrupt  # noqa: E402
 from joblib_mpi.errors import RemoteTraceback, TaskCancelled, WorkerImportError  # noqa: E402
 from joblib_mpi.lost_tasks import TaskTimeoutError, WorkerLostError  # noqa: E402
 from joblib_mpi.session import init  # noqa: E402
 
 __all__ = [
+    "CheckpointError",
+    "CheckpointInterrupt",
     "MpiBackend",
     "RemoteTraceback",
     "SessionError",

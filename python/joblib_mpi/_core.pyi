@@ -16,6 +16,53 @@ class SessionError(RuntimeError):
 class VersionMismatchError(SessionError):
     """Two ranks run different programs or versions; both are named."""
 
+class CheckpointError(SessionError):
+    """A checkpoint cannot be used; it is left as it is."""
+
+def content_hash(buffer: SupportsBuffer) -> bytes:
+    """16 bytes (xxHash3) that tell contents apart, the same in every process; without the GIL."""
+
+@final
+class Journal:
+    """Finished results on disk; see src/spill/journal.hpp. Raises CheckpointError if `path` cannot be used.
+
+    A thread of its own writes, so `append` waits only when far more is appended than the disk takes. Places are a
+    call's number and a task's number in it, keys two 64-bit numbers that stand for function and arguments.
+    """
+
+    def __init__(self, path: str, identity: str) -> None: ...
+    def find(self, call: int, task: int, function: int, arguments: int) -> str:
+        """What earlier runs have left there: "nothing", "result", "other function" or "other arguments"."""
+    def load(self, call: int, task: int) -> tuple[bytes, list[Buffer]] | None:
+        """The result that `find` has found; None, and a warning, if it is damaged on disk."""
+    def function_at(self, call: int, task: int) -> str:
+        """The name of the function that was computed there."""
+    def append(
+        self,
+        call: int,
+        task: int,
+        function: int,
+        arguments: int,
+        name: str,
+        head: bytes,
+        buffers: Sequence[SupportsBuffer],
+    ) -> None:
+        """Keeps a result, to be written within JOBLIB_MPI_CHECKPOINT_SECONDS. `buffers` are not copied."""
+    def request_flush(self) -> None:
+        """Has everything written now, without waiting for it."""
+    def flush(self) -> None:
+        """Returns when everything is on the disk, or writing has failed."""
+    def finish(self) -> None:
+        """Merges everything into one file and lets go of it; the journal cannot be used any more."""
+    def take_warnings(self) -> list[str]:
+        """What went wrong since the last time: damaged files, a full disk."""
+    @property
+    def grace_seconds(self) -> float:
+        """JOBLIB_MPI_CHECKPOINT_GRACE_SECONDS."""
+    @property
+    def requeue_status(self) -> int:
+        """JOBLIB_MPI_REQUEUE_STATUS."""
+
 @final
 class Buffer:
     """Memory owned by the core, readable through the buffer protocol without a copy.

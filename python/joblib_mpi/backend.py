@@ -3,6 +3,7 @@
 The methods are those of `joblib.parallel.ParallelBackendBase`; joblib's own documentation says when each is called.
 """
 
+import os
 import pickle
 import queue
 import threading
@@ -26,6 +27,7 @@ from joblib.parallel import (
 from joblib_mpi import session as sessions
 from joblib_mpi.call import Call
 from joblib_mpi.call_options import NAMES, CallOptions
+from joblib_mpi.checkpoint import Checkpoints
 from joblib_mpi.dispatcher import Dispatcher, Encode
 from joblib_mpi.inline_backend import InlineBackend
 from joblib_mpi.outcome import RETURNED, Outcome, results_of
@@ -68,6 +70,9 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
     memory_limit : int or str, optional
         The memory that the executor of a task may use of its own: bytes, or a text such as "500MB" or "2GiB". An
         executor that uses more is killed. By default the limit that the session was started with, if any.
+    checkpoint : str or path-like, optional
+        A file, made if it is not there, that keeps the results of the calls in the ``with`` block, or of this
+        ``Parallel`` object. Run again, the program gets the results that are there from it and computes the others.
 
     Raises
     ------
@@ -77,14 +82,18 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         ``scatter`` is not a list, or one of its items cannot be pickled; or another argument is not of its type.
     ValueError
         An argument is out of range. The text names the value and what is allowed.
+    CheckpointError
+        From a call: ``checkpoint`` cannot be written, is in use, or belongs to other calls, another program or version.
+    CheckpointInterrupt
+        From a call or any other place in the main thread: SIGUSR1 or SIGTERM has come while a checkpoint was open.
 
     Notes
     -----
     ``n_jobs=None``, as in ``parallel_config(backend="mpi")`` without more, means all worker ranks.
 
     The arguments from ``retries`` on can also be given to one call: ``Parallel(backend="mpi", retries=5)`` (joblib 1.5
-    and later). With ``on_error="return"`` or ``task_timeout`` each task travels alone, whatever ``batch_size`` says, so
-    that it fails and is timed alone.
+    and later). With ``on_error="return"``, ``task_timeout`` or ``checkpoint`` each task travels alone, whatever
+    ``batch_size`` says, so that it fails, is timed and is kept alone.
 
     In a job with one rank, tasks run on that rank, where nothing can end them: of these arguments only ``on_error``
     counts there, and with it ``retry_exceptions``.
@@ -107,6 +116,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         task_timeout: float | None = None,
         on_error: str = "raise",
         memory_limit: int | str | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
         self._options = CallOptions().updated(
@@ -116,8 +126,10 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
                 "task_timeout": task_timeout,
                 "on_error": on_error,
                 "memory_limit": memory_limit,
+                "checkpoint": checkpoint,
             }
         )
+        self._checkpoints = Checkpoints(self, self._options.checkpoint)
         self._options_of: weakref.WeakKeyDictionary[Any, CallOptions] = weakref.WeakKeyDictionary()
         self._calls: dict[int, _Running] = {}  # by the id of the Parallel object
         self._starting: set[int] = set()  # threads between start_call and their first batch
@@ -145,8 +157,11 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
                 "the ranks themselves (isolation none)"
             )
         n_tasks = self.effective_n_jobs(n_jobs=n_jobs)
-        if n_tasks == 1 and session.core.n_workers == 0 and call_options.on_error == "return":
-            raise FallbackToBackend(InlineBackend(self.nesting_level, call_options))
+        checkpoint = self._checkpoints.of(parallel, options.get("checkpoint"))
+        if checkpoint is not None:
+            checkpoint.open()
+        if n_tasks == 1 and session.core.n_workers == 0 and call_options.need_single_tasks:
+            raise FallbackToBackend(InlineBackend(self.nesting_level, call_options, self._checkpoints))
         if n_tasks == 1 and call_options.need_a_worker and session.core.n_workers > 0:
             n_tasks = 2  # one at a time all the same, but not inline
         if parallel is not None:
@@ -220,6 +235,8 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
     def terminate(self) -> None:
         """End the calls that are over; the worker ranks stay."""
         self._end_calls()
+        if self.parallel is not _NO_PARALLEL:
+            self._checkpoints.close_of(self.parallel)
         self.parallel = _NO_PARALLEL
         self.reset_batch_stats()
 
@@ -242,7 +259,10 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         options = self._options_of.get(parallel, self._options)
         if options.memory_limit is None:
             options = options._replace(memory_limit=session.memory_limit)
-        call = session.dispatcher.start_call(_max_running(n_jobs, session.core.n_workers), options)
+        max_running = _max_running(n_jobs, session.core.n_workers)
+        checkpoint = self._checkpoints.of(parallel)
+        kept = None if checkpoint is None else checkpoint.start_call(max_running)
+        call = session.dispatcher.start_call(max_running, options, kept)
         encode = TaskEncoder(context, self._scattered.ids, call.scatter).encode
         self._calls[id(parallel)] = running = _Running(session.dispatcher, call, encode, parallel, thread)
         return running
@@ -251,7 +271,11 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         for key, running in list(self._calls.items()):
             if _is_over(running.parallel):
                 self._calls.pop(key, None)
-                running.dispatcher.end_call(running.call)
+                try:
+                    if running.call.checkpoint is not None:
+                        running.call.checkpoint.end()
+                finally:
+                    running.dispatcher.end_call(running.call)
                 _discard_prepared_batches(running.parallel)
 
     def _scatter(self, scatter: Any) -> None:

@@ -3,10 +3,13 @@
 import queue
 import threading
 import traceback
+from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from joblib_mpi import _core
 from joblib_mpi.call_options import CallOptions
+from joblib_mpi.checkpoint import CheckpointedCall
 from joblib_mpi.outcome import Outcome
 
 
@@ -21,6 +24,8 @@ class Call:
         How many of its tasks may run at a time.
     options : CallOptions
         How its tasks are treated.
+    checkpoint : CheckpointedCall, optional
+        Keeps its results.
 
     Attributes
     ----------
@@ -32,10 +37,20 @@ class Call:
         What a callback raised, for the thread that waits for the call; shown on stderr if none does.
     is_waited_for : bool
         Set by that thread.
+    held : deque
+        What the dispatcher keeps back until ``checkpoint`` has room for it.
     """
 
-    def __init__(self, core: _core.Session, max_running: int, options: CallOptions) -> None:
+    def __init__(
+        self,
+        core: _core.Session,
+        max_running: int,
+        options: CallOptions,
+        checkpoint: CheckpointedCall | None = None,
+    ) -> None:
         self._core = core
+        self.checkpoint = checkpoint
+        self.held: deque[tuple[Any, ...]] = deque()
         self.options = options
         self.needs_single_tasks = options.need_single_tasks
         self.id = core.start_call(

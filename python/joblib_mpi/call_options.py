@@ -2,6 +2,7 @@
 
 import math
 import operator
+import os
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -27,6 +28,8 @@ class CallOptions(NamedTuple):
         Whether a failed task ends the call or leaves its exception in the list of results.
     memory_limit : int or None
         Bytes for the executor that runs a task.
+    checkpoint : str or None
+        The file that keeps results.
     """
 
     retries: int = 2
@@ -34,11 +37,12 @@ class CallOptions(NamedTuple):
     task_timeout: float | None = None
     on_error: str = "raise"
     memory_limit: int | None = None
+    checkpoint: str | None = None
 
     @property
     def need_single_tasks(self) -> bool:
-        """Whether each task must succeed, fail and be timed alone, whatever batch joblib puts it in."""
-        return self.on_error == "return" or self.task_timeout is not None
+        """Whether each task must succeed, fail, be timed and kept alone, whatever batch joblib puts it in."""
+        return self.on_error == "return" or self.task_timeout is not None or self.checkpoint is not None
 
     @property
     def need_a_worker(self) -> bool:
@@ -109,12 +113,27 @@ def _on_error(value: Any) -> str:
     return value
 
 
+def _checkpoint(value: Any) -> str | None:
+    if value is None:
+        return None
+    text = f'checkpoint={value!r}; allowed: None, or the path of a file such as "run.h5"'
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(text)
+    path = os.fspath(value)
+    if not isinstance(path, str):
+        raise TypeError(text)
+    if not path or path.endswith(os.sep):
+        raise ValueError(text)
+    return os.path.abspath(path)
+
+
 _CHECKS = {
     "retries": _retries,
     "retry_exceptions": _retry_exceptions,
     "task_timeout": _task_timeout,
     "on_error": _on_error,
     "memory_limit": memory_bytes,
+    "checkpoint": _checkpoint,
 }
 
 #: The names of all options.

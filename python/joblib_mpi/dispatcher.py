@@ -16,6 +16,7 @@ from typing import Any
 from joblib_mpi import _core
 from joblib_mpi.call import Call
 from joblib_mpi.call_options import CallOptions
+from joblib_mpi.checkpoint import CheckpointedCall, found_task
 from joblib_mpi.outcome import RAISED, RETURNED, FinishedTask, Outcome, lost_task_error
 from joblib_mpi.single_tasks import GatheredOutcomes, split
 from joblib_mpi.task_format import EncodedTask
@@ -52,11 +53,11 @@ class Dispatcher:
         self._service = _ServiceThread(self)
         self._service.start()
 
-    def start_call(self, max_running: int, options: CallOptions) -> Call:
+    def start_call(self, max_running: int, options: CallOptions, checkpoint: CheckpointedCall | None = None) -> Call:
         """Return a new call; raises `SessionError` if the session has failed."""
         if self.failure is not None:
             raise _core.SessionError(f"the MPI session has failed: {self.failure}") from self.failure
-        call = Call(self.core, max_running, options)
+        call = Call(self.core, max_running, options, checkpoint)
         with self._start_lock:
             self.calls[call.id] = call
             if len(self.calls) > 1 and self._service.in_callback:
@@ -117,6 +118,8 @@ class _ServiceThread(threading.Thread):
                         self._deliver(call, result[1], result, True)
                     else:
                         self._fail(call, result)
+                    if call is not None and call.checkpoint is not None:
+                        self._send_held(call)
                 if self.retired:
                     return
             # Whoever queues after this line wakes us; what was queued before it is seen by the test.
@@ -126,12 +129,28 @@ class _ServiceThread(threading.Thread):
             dispatcher.waiting = False
 
     def _send(self, call: Call, ticket: int, encode: Encode, batch: Any) -> None:
+        if call.checkpoint is None:
+            self._submit(call, ticket, encode, batch)
+        else:
+            call.held.append((ticket, encode, batch))
+            self._send_held(call)
+
+    def _send_held(self, call: Call) -> None:
+        # What the core has starts as soon as it can, and a run that is told to end starts nothing more: so the core
+        # gets no more than can run at once.
+        while call.held and call.checkpoint.has_room:
+            self._submit(call, *call.held.popleft())
+
+    def _submit(self, call: Call, ticket: int, encode: Encode, batch: Any) -> None:
         if call.ended:
             return
         try:
             if self._dispatcher.failure is not None:
                 raise self._dispatcher.failure
-            self._dispatcher.core.submit(call.id, ticket, *encode(batch))
+            if call.checkpoint is not None and (found := call.checkpoint.find(ticket, batch)) is not None:
+                self._deliver(call, ticket, found_task(call.id, ticket, found), True)
+            else:
+                self._dispatcher.core.submit(call.id, ticket, *encode(batch))
         except BaseException as error:
             self._deliver(call, ticket, error, False)
 
@@ -144,6 +163,8 @@ class _ServiceThread(threading.Thread):
             self._deliver(call, ticket, lost_task_error(result, host, call.tasks_under(ticket)), False)
 
     def _deliver(self, call: Call, ticket: int, outcome: Outcome, ok: bool) -> None:
+        if call.checkpoint is not None:
+            call.checkpoint.keep(ticket, outcome)
         calls = self._dispatcher.calls
         # The flag goes up before the second look: a call that starts later finds it and replaces this thread.
         self.in_callback = len(calls) == 1

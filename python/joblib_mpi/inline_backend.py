@@ -1,36 +1,61 @@
-"""Tasks on rank 0 itself, where the job has no other rank and their errors are to be returned."""
+"""Tasks on rank 0 itself, where the job has no other rank, and errors are to be returned or results to be kept."""
 
+import pickle
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from joblib.parallel import ParallelBackendBase
 
 from joblib_mpi.call_options import CallOptions
+from joblib_mpi.checkpoint import CheckpointedCall, Checkpoints
+from joblib_mpi.checkpoint_signals import TaskHere
 from joblib_mpi.single_tasks import split
 
 _Callback = Callable[[list[Any]], None]
 
 
 class InlineBackend(ParallelBackendBase):
-    """Runs each task in `submit`; joblib's own way of running inline knows no errors that are returned.
+    """Runs each task in `submit`; joblib itself, inline, knows neither errors that are returned nor checkpoints.
 
     Parameters
     ----------
     nesting_level : int or None
         Given by joblib.
     options : CallOptions
-        ``on_error`` is "return"; limits do not count here, as without a worker nothing can end a task.
+        Limits do not count here, as without a worker nothing can end a task.
+    checkpoints : Checkpoints
+        Which checkpoint the calls belong to, if any.
     """
 
     supports_retrieve_callback = True
     uses_threads = False
 
-    def __init__(self, nesting_level: int | None, options: CallOptions) -> None:
+    def __init__(self, nesting_level: int | None, options: CallOptions, checkpoints: Checkpoints) -> None:
         super().__init__(nesting_level=nesting_level)
+        self._returns_errors = options.on_error == "return"
+        self._checkpoints = checkpoints
+        self._call: CheckpointedCall | None = None
+        self._n_submitted = 0
         self._attempts = 1 + options.retries if options.retry_exceptions else 1
         self._submitted: deque[tuple[Any, _Callback]] = deque()
         self._busy = False
+
+    def start_call(self) -> None:
+        """Begin a call: its tasks are numbered anew."""
+        self._n_submitted = 0
+        checkpoint = self._checkpoints.of(self.parallel)
+        self._call = None if checkpoint is None else checkpoint.start_call(1)
+
+    def stop_call(self) -> None:
+        """End the call."""
+        if self._call is not None:
+            self._call.end()
+
+    def terminate(self) -> None:
+        """Close what the ``Parallel`` object has for itself."""
+        self._checkpoints.close_of(self.parallel)
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
         """Return 2: with 1, joblib would run the tasks itself."""
@@ -45,7 +70,7 @@ class InlineBackend(ParallelBackendBase):
         try:
             while self._submitted:
                 batch, tell = self._submitted.popleft()
-                tell([self._outcome(*task.items[0]) for task in split(batch)])
+                tell([self._result(task) for task in split(batch)])
         finally:
             self._busy = False
 
@@ -55,11 +80,28 @@ class InlineBackend(ParallelBackendBase):
         """Return the results of a batch, exceptions among them."""
         return out
 
-    def _outcome(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        for attempt in range(1, self._attempts + 1):
+    def _result(self, task: Any) -> Any:
+        number = self._n_submitted
+        self._n_submitted += 1
+        if self._call is not None:
+            found = self._call.find(number, task)
+            if found is not None:
+                return pickle.loads(found[0], buffers=found[1])[0]
+        with TaskHere():
             try:
-                return function(*args, **kwargs)
+                result = self._attempt(*task.items[0])
             except Exception as error:
-                if attempt == self._attempts:
-                    return error
-        return None
+                if self._call is not None:
+                    self._call.keep(number, error)
+                if not self._returns_errors:
+                    raise
+                return error
+            if self._call is not None:
+                self._call.keep_value(number, [result])
+            return result
+
+    def _attempt(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        for _ in range(self._attempts - 1):
+            with suppress(Exception):
+                return function(*args, **kwargs)
+        return function(*args, **kwargs)

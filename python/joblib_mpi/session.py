@@ -12,7 +12,7 @@ from typing import Any
 
 import cloudpickle
 
-from joblib_mpi import _core, thread_limits
+from joblib_mpi import _core, checkpoint_signals, thread_limits
 from joblib_mpi.dispatcher import Dispatcher
 from joblib_mpi.executor_process import forget_launcher, fork_zygote, import_modules
 from joblib_mpi.executor_process import run as run_executor
@@ -131,6 +131,8 @@ def start(options: StartOptions) -> Session:
     if isolation == "none" and options.memory_limit is not None:
         raise _core.SessionError(_NO_EXECUTORS)
     is_worker = thread_limits.launched_rank() != 0  # None, if the launcher does not say, may be one
+    if is_worker:
+        checkpoint_signals.ignore_in_workers()
     zygote = None
     if isolation == "process" and is_worker:
         zygote = fork_zygote(options.preload)
@@ -141,6 +143,8 @@ def start(options: StartOptions) -> Session:
         import_modules(options.preload)
     _session = Session(_core.Session(identity(), zygote), isolation)
     _session.memory_limit = options.memory_limit
+    if is_worker and not _session.is_worker:
+        checkpoint_signals.heed_in_rank_0()
     atexit.register(_session.close)
     forget_launcher()
     return _session

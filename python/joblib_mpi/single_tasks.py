@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from joblib_mpi import _core
+from joblib_mpi.checkpoint_signals import CheckpointInterrupt
 from joblib_mpi.outcome import Outcome, error_of, failed, results_of
 
 
@@ -27,7 +28,7 @@ class GatheredOutcomes:
     callback : callable
         Called once, with this object, or with the first failure if that is to be raised.
     return_errors : bool
-        Whether failures count as results. The end of the session is none.
+        Whether failures count as results. The end of the session is none, nor is a checkpoint that cannot be used.
     """
 
     def __init__(self, n_tasks: int, callback: Callable[[Any], None], return_errors: bool) -> None:
@@ -53,7 +54,9 @@ class GatheredOutcomes:
         return results
 
     def _take(self, index: int, outcome: Outcome) -> None:
-        ends_all = failed(outcome) and (not self._return_errors or isinstance(outcome, _core.SessionError))
+        ends_all = failed(outcome) and (
+            not self._return_errors or isinstance(outcome, _core.SessionError | CheckpointInterrupt)
+        )
         with self._lock:
             if self._missing == 0:
                 return

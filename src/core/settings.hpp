@@ -34,6 +34,12 @@ struct Settings {
   double max_sleep_seconds = 1e-3;
   /// JOBLIB_MPI_BROADCAST_CHUNK_BYTES: the piece of one MPI broadcast; rank 0's counts.
   std::size_t broadcast_chunk_bytes = std::size_t{8} << 20;
+  /// JOBLIB_MPI_CHECKPOINT_SECONDS: the longest that a result waits before it is written to a checkpoint.
+  double checkpoint_seconds = 2.0;
+  /// JOBLIB_MPI_CHECKPOINT_GRACE_SECONDS: how long tasks that run may go on after SIGUSR1 or SIGTERM.
+  double checkpoint_grace_seconds = 60.0;
+  /// JOBLIB_MPI_REQUEUE_STATUS: the exit status that says "start me again": EX_TEMPFAIL of sysexits.h.
+  int requeue_status = 75;
   /// JOBLIB_MPI_SPARE_BYTES: memory of a node that is kept when objects are freed, for those to come: its pages are
   /// there already, which is most of what a new object costs.
   std::size_t spare_bytes = std::size_t{512} << 20;

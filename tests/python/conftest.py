@@ -192,7 +192,7 @@ class Mpirun:
                 continue
             left -= {name for name in left if f"/dev/shm/{name}" in text}
         if self.may_leave_open_mpi_files:
-            for name in [name for name in left if name.startswith("sm_segment.")]:
+            for name in [name for name in left if name.startswith(("sm_segment.", "vader_segment."))]:
                 left.remove(name)
                 Path("/dev/shm", name).unlink(missing_ok=True)
         return {name for name in left if os.path.isfile(f"/dev/shm/{name}")}

@@ -249,6 +249,7 @@ def install_if_not_built():
         core.__version__ = "0"
         core.SessionError = type("SessionError", (RuntimeError,), {})
         core.VersionMismatchError = type("VersionMismatchError", (core.SessionError,), {})
+        core.CheckpointError = type("CheckpointError", (core.SessionError,), {})
         for name in ("Session", "Zygote", "ExecutorPort"):
             setattr(core, name, type(name, (), {}))
         core.is_double = True

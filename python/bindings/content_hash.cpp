@@ -1,0 +1,25 @@
+#include "content_hash.hpp"
+
+#include "core/content_hash.hpp"
+#include "python_payload.hpp"
+
+namespace nb = nanobind;
+
+namespace joblib_mpi {
+
+void bind_content_hash(nb::module_& module) {
+  module.def(
+      "content_hash",
+      [](nb::handle buffer) {
+        const SharedBytes bytes = bytes_of(buffer);
+        ContentHash hash;
+        {
+          const nb::gil_scoped_release release;
+          hash = content_hash(bytes.view());
+        }
+        return nb::bytes(hash.data(), hash.size());
+      },
+      nb::arg("buffer"));
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,254 @@
+"""Calls whose results are kept on disk, so that the program's next run need not compute them again.
+
+A `Checkpoint` belongs to one ``with parallel_config(checkpoint=…)`` block, or to one ``Parallel`` object with that
+argument: its calls are numbered in the order in which they start, the tasks of each in the order of their submission. A
+result is used again where call and task have the same numbers and the same content; other content there is refused.
+"""
+
+import os
+import platform
+import threading
+import time
+import warnings
+import weakref
+from typing import Any, NamedTuple
+
+import cloudpickle
+
+from joblib_mpi import _core, checkpoint_signals
+from joblib_mpi.outcome import RETURNED, FinishedTask, Outcome
+from joblib_mpi.pickling import Pickler
+from joblib_mpi.task_keys import TaskKeys
+
+_REFUSED = {
+    "other function": "the function has another code, or refers to something else",
+    "other arguments": "the arguments are others, or differ from run to run, as random numbers without a seed do",
+}
+
+#: A lost wake-up would cost so much of the grace period.
+_LOOK_AGAIN_SECONDS = 0.1
+
+
+class Checkpoint:
+    """The checkpoint file of one block of calls.
+
+    Parameters
+    ----------
+    path : str
+        The file. It is opened by the first call, and merged into one file by `close`.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = os.path.abspath(path)
+        self._journal: _core.Journal | None = None
+        self._n_calls = 0
+        self._calls: weakref.WeakSet[CheckpointedCall] = weakref.WeakSet()
+
+    def start_call(self, max_running: int) -> "CheckpointedCall":
+        """Open the file, if it is not open, and return the next call.
+
+        Raises
+        ------
+        CheckpointError
+            The file cannot be used. The text says why and what to do.
+        CheckpointInterrupt
+            The run has been told to end.
+        """
+        checkpoint_signals.raise_if_interrupted()
+        self.open()
+        call = CheckpointedCall(self._journal, self._path, self._n_calls, max_running)
+        self._n_calls += 1
+        self._calls.add(call)
+        return call
+
+    def open(self) -> None:
+        """Open the file, if it is not open; errors as for `start_call`."""
+        if self._journal is not None:
+            return
+        other = _open.get(self._path)
+        if other is not None and all(call.is_over for call in other._calls):
+            other.close()  # of a block that is over, but that something keeps alive, such as a traceback
+        self._journal = _core.Journal(self._path, _identity())
+        _open[self._path] = self
+        checkpoint_signals.watch(self._interrupted)
+        self._warn()
+
+    def close(self) -> None:
+        """Write everything and merge it into one file, unless the run was told to end."""
+        journal, self._journal = self._journal, None
+        if journal is None:
+            return
+        if _open.get(self._path) is self:
+            del _open[self._path]
+        checkpoint_signals.forget(self._interrupted)
+        if checkpoint_signals.interrupted():
+            journal.flush()
+        else:
+            journal.finish()
+        _warn_of(journal)
+
+    def _interrupted(self) -> tuple[float, int]:
+        journal = self._journal
+        if journal is None:
+            return 0.0, 0
+        journal.request_flush()
+        return journal.grace_seconds, journal.requeue_status
+
+    def _warn(self) -> None:
+        _warn_of(self._journal)
+
+
+class Checkpoints:
+    """Which checkpoint a call belongs to: its ``Parallel`` object's own, or that of the backend's ``with`` block.
+
+    Parameters
+    ----------
+    backend : object
+        The block is over when it is garbage.
+    path : str or None
+        Its checkpoint's file.
+    """
+
+    def __init__(self, backend: Any, path: str | None) -> None:
+        self._own = None if path is None else Checkpoint(path)
+        if self._own is not None:
+            weakref.finalize(backend, self._own.close)
+        self._of_parallel: weakref.WeakKeyDictionary[Any, Checkpoint] = weakref.WeakKeyDictionary()
+
+    def of(self, parallel: Any, path: str | None = None) -> Checkpoint | None:
+        """Return the checkpoint of a call of ``parallel``, which has ``path`` of its own if that is given."""
+        own = None if parallel is None else self._of_parallel.get(parallel)
+        if own is None and parallel is not None and path is not None:
+            self._of_parallel[parallel] = own = Checkpoint(path)
+            weakref.finalize(parallel, own.close)
+        return self._own if own is None else own
+
+    def close_of(self, parallel: Any) -> None:
+        """Close what ``parallel`` has of its own, until its next call."""
+        own = self._of_parallel.get(parallel)
+        if own is not None:
+            own.close()
+
+
+#: Open checkpoints by path. A file that another process has open is refused by the journal.
+_open: dict[str, Checkpoint] = {}
+
+
+class TaskIdentity(NamedTuple):
+    """What a task's result is kept under.
+
+    Parameters
+    ----------
+    function, arguments : int
+        As from `TaskKeys.key`.
+    name : str
+        The function's name, for people.
+    """
+
+    function: int
+    arguments: int
+    name: str
+
+
+class CheckpointedCall:
+    """One call: which of its results are there already, and those that come, to be kept.
+
+    `find` and `keep` are for one thread at a time.
+
+    Attributes
+    ----------
+    is_over : bool
+        Nothing more will be found or kept.
+    """
+
+    def __init__(self, journal: Any, path: str, number: int, max_running: int) -> None:
+        self._journal = journal
+        self._path = path
+        self._number = number
+        self._max_running = max_running
+        self._keys = TaskKeys()
+        self._under_way: dict[int, TaskIdentity] = {}
+        self._one_less = threading.Event()
+        self.is_over = False
+
+    @property
+    def has_room(self) -> bool:
+        """Whether fewer tasks are under way than may run at a time."""
+        return len(self._under_way) < self._max_running
+
+    def find(self, task: int, batch: Any) -> tuple[bytes, list[Any]] | None:
+        """Return the pickled result of a task that has been computed, as head and buffers, or None.
+
+        Raises
+        ------
+        CheckpointError
+            What was computed there was something else, or ``batch`` has no content to compare.
+        CheckpointInterrupt
+            The run has been told to end: no task starts any more.
+        """
+        checkpoint_signals.raise_if_interrupted()
+        identity = self._identity(batch)
+        known = self._journal.find(self._number, task, identity.function, identity.arguments)
+        if known == "result":
+            result = self._journal.load(self._number, task)
+            if result is not None:
+                return result
+            _warn_of(self._journal)
+        elif known != "nothing":
+            before = self._journal.function_at(self._number, task)
+            raise _core.CheckpointError(
+                f'checkpoint "{self._path}" is another call\'s: task {task} ("{identity.name}") of call {self._number} '
+                f'is not the one whose result it has there ("{before}"): {_REFUSED[known]}. Run the program as it was, '
+                "or move the file away, or give another name, to start anew"
+            )
+        self._under_way[task] = identity
+        return None
+
+    def keep(self, task: int, outcome: Outcome) -> None:
+        """Keep the result of a task that `find` has not found; what has failed is not kept."""
+        identity = self._under_way.pop(task, None)
+        if identity is None:
+            return
+        if not isinstance(outcome, BaseException) and outcome[3] == RETURNED:
+            self.keep_pickled(task, identity, outcome[6], outcome[7])
+        self._one_less.set()
+
+    def keep_value(self, task: int, results: list[Any]) -> None:
+        """Keep what a task has returned in this process."""
+        self.keep_pickled(task, self._under_way.pop(task), *Pickler().dumps(results))
+
+    def keep_pickled(self, task: int, identity: TaskIdentity, head: bytes, buffers: Any) -> None:
+        """Keep a result in the form in which `find` returns it."""
+        self._journal.append(self._number, task, *identity, head, buffers)
+
+    def end(self) -> None:
+        """Let the tasks that run come to their end, for as long as is allowed, if the run was told to end."""
+        deadline = checkpoint_signals.deadline()
+        if deadline is not None:
+            while self._under_way and time.monotonic() < deadline:
+                self._one_less.wait(_LOOK_AGAIN_SECONDS)
+                self._one_less.clear()
+            self._journal.flush()
+        self.is_over = True
+        _warn_of(self._journal)
+
+    def _identity(self, batch: Any) -> TaskIdentity:
+        items = getattr(batch, "items", None)
+        function, args, kwargs = items[0] if items is not None else (batch, (), {})
+        name = str(getattr(function, "__name__", type(function).__name__))
+        return TaskIdentity(*self._keys.key(function, args, kwargs), name)
+
+
+def found_task(call: int, ticket: int, result: tuple[bytes, list[Any]]) -> FinishedTask:
+    """Return what `find` has found as if a worker had just returned it."""
+    return call, ticket, 0, RETURNED, 0, None, *result
+
+
+def _identity() -> str:
+    # What must be the same for pickled results to be understood.
+    return f"joblib-mpi {_core.__version__}, Python {platform.python_version()}, cloudpickle {cloudpickle.__version__}"
+
+
+def _warn_of(journal: Any) -> None:
+    for text in journal.take_warnings():
+        warnings.warn(text, RuntimeWarning, stacklevel=3)

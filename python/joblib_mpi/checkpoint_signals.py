@@ -1,0 +1,110 @@
+"""SIGUSR1 and SIGTERM while a checkpoint is open: the run ends soon, and is to be started again.
+
+Slurm sends SIGUSR1 some time before the limit if asked to (``--signal=USR1@120``), and SIGTERM when it cancels or
+preempts a job. Both may come twice.
+"""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+_SIGNALS = (signal.SIGUSR1, signal.SIGTERM)
+
+#: What has a checkpoint written; returns the grace period in seconds and the exit status.
+Interrupted = Callable[[], tuple[float, int]]
+
+_watching: list[Interrupted] = []
+_previous: dict[int, Any] = {}
+_interrupt: "tuple[CheckpointInterrupt, float] | None" = None  # with the end of the grace period
+_tasks_here = 0
+
+
+class CheckpointInterrupt(SystemExit):
+    """The run was told to end while it had a checkpoint: what is finished is on disk.
+
+    A program that does not catch it exits with ``code``, by default 75 (``EX_TEMPFAIL``), on which a batch script
+    requeues its job.
+    """
+
+
+def watch(interrupted: Interrupted) -> None:
+    """Have ``interrupted`` called when a signal comes. Signals are noticed if the main thread has once called this."""
+    _watching.append(interrupted)
+    if threading.current_thread() is threading.main_thread():
+        for number in _SIGNALS:
+            if number not in _previous:
+                _previous[number] = signal.signal(number, _handle)
+
+
+def forget(interrupted: Interrupted) -> None:
+    """Undo `watch`; the last one gives the signals back, if this is the main thread."""
+    if interrupted in _watching:
+        _watching.remove(interrupted)
+    if not _watching and threading.current_thread() is threading.main_thread():
+        while _previous:
+            number, handler = _previous.popitem()
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+def interrupted() -> bool:
+    """Return whether a signal has come."""
+    return _interrupt is not None
+
+
+def deadline() -> float | None:
+    """Return the end of the grace period on the monotonic clock, None if no signal has come."""
+    return None if _interrupt is None else _interrupt[1]
+
+
+def raise_if_interrupted() -> None:
+    """Raise `CheckpointInterrupt` if a signal has come."""
+    if _interrupt is not None:
+        raise CheckpointInterrupt(_interrupt[0].code)
+
+
+class TaskHere:
+    """While the main thread has entered it, a signal waits: the task that runs there comes to its end."""
+
+    def __enter__(self) -> None:
+        global _tasks_here
+        self._counts = threading.current_thread() is threading.main_thread()
+        _tasks_here += self._counts
+
+    def __exit__(self, kind: object, *error: object) -> None:
+        global _tasks_here
+        _tasks_here -= self._counts
+        if kind is None and self._counts and _tasks_here == 0:
+            raise_if_interrupted()
+
+
+def ignore_in_workers() -> None:
+    """Make a worker rank, and the processes that it forks from now on, live on after SIGUSR1: rank 0 decides."""
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+
+
+def heed_in_rank_0() -> None:
+    """Undo `ignore_in_workers`."""
+    signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+
+
+def _handle(number: int, frame: Any) -> None:
+    global _interrupt
+    if not _watching:  # the last checkpoint was closed by another thread
+        signal.signal(number, _previous.pop(number, None) or signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+        return
+    if _interrupt is not None:
+        return
+    told = [interrupted() for interrupted in list(_watching)]
+    grace_seconds, status = max(told)
+    _interrupt = CheckpointInterrupt(status), time.monotonic() + grace_seconds
+    os.write(
+        2,
+        f"joblib_mpi: {signal.Signals(number).name}: no task starts any more, those that run have {grace_seconds:g} s, "
+        f"and the program ends with status {status}; started again, it goes on from its checkpoint\n".encode(),
+    )
+    if _tasks_here == 0:
+        raise _interrupt[0]

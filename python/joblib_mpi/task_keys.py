@@ -1,0 +1,228 @@
+"""What a task computes, as two numbers that are the same in every process: one for its function, one for its arguments.
+
+They are hashes of the contents. What differs between two runs of one program does not count: addresses, the order of
+sets and dictionaries, which of two equal strings or arrays are the same one, line numbers.
+"""
+
+import dis
+import io
+import sys
+import types
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import cloudpickle
+
+from joblib_mpi import _core
+
+#: Arrays of fewer bytes are hashed each time: to remember them would cost more.
+_REMEMBERED_BYTES = 4096
+
+_GLOBAL_NAMES = {"LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_NAME"}
+
+#: By module and name: what scikit-learn gives to each task that says how the run goes, and not what the task computes.
+#: All of a context (from 1.9 on), the warning filters of a wrapped function.
+_ASIDE = {
+    ("sklearn.callback._callback_context", "CallbackContext"): None,
+    ("sklearn.utils.parallel", "_FuncWrapper"): "warning_filters",
+}
+
+#: What a class has of itself in its dictionary, not from its definition.
+_NOT_DEFINED = {
+    "__dict__",
+    "__weakref__",
+    "__module__",
+    "__doc__",
+    "__firstlineno__",
+    "__static_attributes__",
+    "_abc_impl",
+}
+
+
+class TaskKeys:
+    """Computes the keys of one call's tasks; used by one thread at a time.
+
+    A function counts with its code and defaults; one that workers cannot import also with what it refers to. An array
+    counts with dtype, shape and elements, and is hashed once as long as it lives. Everything else counts as its pickle,
+    in which all of this has been replaced.
+    """
+
+    def __init__(self) -> None:
+        self._remembered: dict[int, tuple[Any, bytes]] = {}  # by id: what keeps the id its object's own, and the hash
+        self._under_way: set[int] = set()
+
+    def key(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[int, int]:
+        """Return the numbers of function and arguments.
+
+        Raises
+        ------
+        CheckpointError
+            Something has no content that can be told from a pickle, or refers to itself.
+        """
+        name = getattr(function, "__name__", type(function).__name__)
+        try:
+            return _number(self._hash(function)), _number(self._hash((tuple(args), dict(kwargs))))
+        except Exception as error:
+            raise _core.CheckpointError(
+                f'the function or an argument of task "{name}" cannot be told apart by its content, which a checkpoint '
+                f"needs: {type(error).__name__}: {error}. Pass something that can be pickled and does not contain "
+                "itself, or run this call without checkpoint"
+            ) from error
+
+    def _hash(self, value: Any) -> bytes:
+        file = io.BytesIO()
+        _ContentPickler(file, self).dump(value)
+        return _core.content_hash(file.getbuffer())
+
+    def content(self, value: Any) -> Any:
+        """Return what stands for ``value`` in a pickle, or None for the value itself."""
+        kind = type(value)
+        canonical = _CANONICAL.get(kind)
+        if canonical is not None:
+            return canonical(self, value)
+        if (kind.__module__, kind.__qualname__) in _ASIDE:
+            aside = _ASIDE[kind.__module__, kind.__qualname__]
+            members = {} if aside is None else vars(value)
+            return kind.__qualname__, {name: member for name, member in members.items() if name != aside}
+        if isinstance(value, type):
+            return self._definition(value, self._class)
+        numpy = sys.modules.get("numpy")
+        if numpy is not None and kind in (numpy.ndarray, numpy.memmap):
+            return self._array(value, numpy)
+        return None
+
+    def _dict(self, value: dict[Any, Any]) -> Any:
+        if {type(key) for key in value} in ({str}, {int}):
+            return "dict", [(key, value[key]) for key in sorted(value)]
+        return "dict", sorted((self._hash(key), self._hash(item)) for key, item in value.items())
+
+    def _set(self, value: set[Any] | frozenset[Any]) -> Any:
+        return type(value).__name__, sorted(map(self._hash, value))
+
+    def _array(self, array: Any, numpy: types.ModuleType) -> Any:
+        known = self._remembered.get(id(array))
+        if known is not None:
+            return known[1]
+        if array.dtype.hasobject:
+            return "array", array.dtype.str, array.shape, array.reshape(-1).tolist()
+        fortran = array.flags.f_contiguous and not array.flags.c_contiguous
+        elements = numpy.ascontiguousarray(array.T if fortran else array).reshape(-1).view(numpy.uint8)
+        described = repr((array.dtype.descr, array.shape, fortran)).encode()
+        content = b"array" + _core.content_hash(described) + _core.content_hash(elements)
+        if array.nbytes >= _REMEMBERED_BYTES:
+            key = id(array)
+            self._remembered[key] = weakref.ref(array, lambda _: self._remembered.pop(key, None)), content
+        return content
+
+    def _definition(self, value: Any, describe: Callable[[Any], Any]) -> Any:
+        # Of a function or class: these stay for the call, and many tasks have the same.
+        known = self._remembered.get(id(value))
+        if known is not None:
+            return known[1]
+        name = f"{value.__module__}.{value.__qualname__}"
+        if id(value) in self._under_way:
+            return "the definition under way of", name
+        self._under_way.add(id(value))
+        try:
+            content = b"definition" + self._hash((name, describe(value)))
+        finally:
+            self._under_way.discard(id(value))
+        if not self._under_way:  # otherwise it may have been cut short by one that is under way
+            self._remembered[id(value)] = value, content
+        return content
+
+    def _function(self, function: types.FunctionType) -> Any:
+        return self._definition(function, self._code_and_references)
+
+    def _code_and_references(self, function: types.FunctionType) -> Any:
+        if _is_importable(function):
+            return function.__code__
+        names = sorted(_global_names(function.__code__))
+        references = [(name, function.__globals__[name]) for name in names if name in function.__globals__]
+        cells = [_cell_content(cell) for cell in function.__closure__ or ()]
+        return function.__code__, function.__defaults__, function.__kwdefaults__, references, cells
+
+    def _class(self, value: type) -> Any:
+        if _is_importable(value):
+            return None
+        members = {name: member for name, member in vars(value).items() if name not in _NOT_DEFINED}
+        return value.__bases__, {
+            name: type(member).__name__ if type(member) in _DESCRIPTORS else member for name, member in members.items()
+        }
+
+    def _code(self, code: types.CodeType) -> Any:
+        counts = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags
+        names = code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars
+        return "code", code.co_name, code.co_code, code.co_consts, counts, names
+
+    def _text(self, text: str) -> bytes:
+        # A pickle says where a string comes again. Which equal ones are one object, the interpreter decides.
+        return text.encode(errors="surrogatepass")
+
+    def _bytes(self, value: bytes) -> bytearray:
+        return bytearray(value)
+
+    def _module(self, module: types.ModuleType) -> Any:
+        return "module", module.__name__
+
+
+#: Parts of classes that are made by the interpreter: they have no content of their own.
+_DESCRIPTORS = (
+    types.ClassMethodDescriptorType,
+    types.GetSetDescriptorType,
+    types.MemberDescriptorType,
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+)
+
+_CANONICAL: dict[type, Callable[[TaskKeys, Any], Any]] = {
+    str: TaskKeys._text,
+    bytes: TaskKeys._bytes,
+    dict: TaskKeys._dict,
+    set: TaskKeys._set,
+    frozenset: TaskKeys._set,
+    types.FunctionType: TaskKeys._function,
+    types.CodeType: TaskKeys._code,
+    types.ModuleType: TaskKeys._module,
+}
+
+
+class _ContentPickler(cloudpickle.Pickler):
+    """Pickles what `TaskKeys` says, and everything else as it is."""
+
+    def __init__(self, file: io.BytesIO, keys: TaskKeys) -> None:
+        super().__init__(file, protocol=5)
+        self._keys = keys
+
+    def persistent_id(self, value: Any) -> Any:
+        return self._keys.content(value)
+
+
+def _number(content: bytes) -> int:
+    return int.from_bytes(content[:8], "big")
+
+
+def _is_importable(value: Any) -> bool:
+    module = sys.modules.get(value.__module__ or "")
+    if module is None or value.__module__ == "__main__":
+        return False
+    found: Any = module
+    for name in value.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is value
+
+
+def _global_names(code: types.CodeType) -> set[str]:
+    names = {instruction.argval for instruction in dis.get_instructions(code) if instruction.opname in _GLOBAL_NAMES}
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names |= _global_names(constant)
+    return names
+
+
+def _cell_content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not filled yet
+        return None

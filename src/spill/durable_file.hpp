@@ -1,0 +1,44 @@
+#pragma once
+
+#include <joblib_mpi/payload.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace joblib_mpi {
+
+/// A file by its descriptor, closed with the object. Every failure throws CheckpointError with the path and the
+/// system's reason.
+class DurableFile {
+ public:
+  /// `flags` as for open(2); new files are readable by all that the umask allows.
+  DurableFile(std::filesystem::path path, int flags);
+  DurableFile(DurableFile&& other) noexcept;
+  DurableFile& operator=(DurableFile&& other) noexcept;
+  ~DurableFile();
+
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  [[nodiscard]] std::uint64_t size() const;
+  /// All of `bytes` at `offset`. A full disk is named with the space that is left.
+  void write_at(std::uint64_t offset, ByteView bytes);
+  /// As much as there is, up to `size` bytes.
+  [[nodiscard]] Bytes read_at(std::uint64_t offset, std::size_t size) const;
+  /// Returns when the disk has it.
+  void sync();
+  /// Whether this process now holds the file alone (flock); what cannot be locked is held.
+  [[nodiscard]] bool lock();
+  /// Whether the path still leads to this file.
+  [[nodiscard]] bool is_at_its_path() const;
+
+ private:
+  [[noreturn]] void fail(const std::string& what) const;
+
+  std::filesystem::path path_;
+  int descriptor_;
+};
+
+/// Makes what was renamed, made or removed in `folder` last.
+void sync_folder(const std::filesystem::path& folder);
+
+}  // namespace joblib_mpi

@@ -1,0 +1,153 @@
+#include "spill/hdf5_journal_layout.hpp"
+
+#include "core/version.hpp"
+#include "spill/hdf5_handle.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <new>
+
+namespace joblib_mpi {
+namespace {
+
+/// The memory in which HDF5 makes a file that never is on a disk. Of the room that HDF5 sets aside for data it takes
+/// none: it grows with what is written, and is handed out as it is when the file is closed.
+class FileImage {
+ public:
+  FileImage() = default;
+  FileImage(const FileImage&) = delete;
+  FileImage& operator=(const FileImage&) = delete;
+
+  /// Must be closed while the image lives.
+  [[nodiscard]] Hdf5Handle properties() {
+    Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "making a file's access properties");
+    check_hdf5(H5Pset_fapl_core(access.get(), growth_bytes, 0), "choosing a file in memory");
+    H5FD_file_image_callbacks_t callbacks{allocate, copy, reallocate, release, share, unshare, this};
+    check_hdf5(H5Pset_file_image_callbacks(access.get(), &callbacks), "watching a file in memory");
+    return access;
+  }
+  /// Bytes from `begin` on; beyond what was written are zeros.
+  [[nodiscard]] Bytes bytes(std::size_t begin, std::size_t end) const {
+    Bytes result(end > begin ? end - begin : 0);
+    std::fill(result.begin(), result.end(), std::byte{0});
+    const ByteView all = image_;
+    if (begin < all.size()) {
+      const ByteView there = all.subspan(begin, std::min(end, all.size()) - begin);
+      std::copy(there.begin(), there.end(), result.begin());
+    }
+    return result;
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return image_.size(); }
+
+ private:
+  static constexpr std::size_t growth_bytes = 4096;
+
+  static void* allocate(std::size_t size, H5FD_file_image_op_t, void* image) {
+    return reallocate(nullptr, size, H5FD_FILE_IMAGE_OP_NO_OP, image);
+  }
+  static void* copy(void* target, const void* source, std::size_t size, H5FD_file_image_op_t, void*) {
+    return std::memcpy(target, source, size);
+  }
+  static void* reallocate(void*, std::size_t size, H5FD_file_image_op_t, void* image) {
+    auto& bytes = static_cast<FileImage*>(image)->image_;
+    try {
+      bytes.resize(size);
+    } catch (const std::bad_alloc&) {
+      return nullptr;
+    }
+    return bytes.data();
+  }
+  static herr_t release(void*, H5FD_file_image_op_t, void*) { return 0; }
+  static void* share(void* image) { return image; }
+  static herr_t unshare(void*) { return 0; }
+
+  std::vector<std::byte> image_;
+};
+
+Hdf5Handle text_type(std::size_t size) {
+  Hdf5Handle type(H5Tcopy(H5T_C_S1), H5Tclose, "copying a text type");
+  check_hdf5(H5Tset_size(type.get(), size), "setting a text's size");
+  return type;
+}
+
+Hdf5Handle record_type() {
+  Hdf5Handle type(H5Tcreate(H5T_COMPOUND, sizeof(JournalRecord)), H5Tclose, "making the type of a record");
+  const auto add = [&](const char* name, std::size_t offset, hid_t member) {
+    check_hdf5(H5Tinsert(type.get(), name, offset, member), "adding a column to the type of a record");
+  };
+  add("call", offsetof(JournalRecord, place.call), H5T_NATIVE_UINT64);
+  add("task", offsetof(JournalRecord, place.task), H5T_NATIVE_UINT64);
+  add("function_key", offsetof(JournalRecord, key.function), H5T_NATIVE_UINT64);
+  add("arguments_key", offsetof(JournalRecord, key.arguments), H5T_NATIVE_UINT64);
+  add("offset", offsetof(JournalRecord, offset), H5T_NATIVE_UINT64);
+  add("size", offsetof(JournalRecord, size), H5T_NATIVE_UINT64);
+  add("n_parts", offsetof(JournalRecord, n_parts), H5T_NATIVE_UINT64);
+  add("function", offsetof(JournalRecord, function), text_type(sizeof(JournalRecord::function)).get());
+  add("data_checksum", offsetof(JournalRecord, data_checksum), H5T_NATIVE_UINT64);
+  add("checksum", offsetof(JournalRecord, checksum), H5T_NATIVE_UINT64);
+  return type;
+}
+
+Hdf5Handle make_dataset(const Hdf5Handle& file, const char* name, const Hdf5Handle& type, hsize_t size) {
+  const Hdf5Handle space(H5Screate_simple(1, &size, nullptr), H5Sclose, "making a dataset's shape");
+  const Hdf5Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "making a dataset's properties");
+  // Its place must be known now; what is written to it comes from elsewhere.
+  check_hdf5(H5Pset_alloc_time(properties.get(), H5D_ALLOC_TIME_EARLY), "asking for room at once");
+  check_hdf5(H5Pset_fill_time(properties.get(), H5D_FILL_TIME_NEVER), "asking for no fill value");
+  return {H5Dcreate2(file.get(), name, type.get(), space.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT), H5Dclose,
+          "making a dataset"};
+}
+
+std::uint64_t place_of(const Hdf5Handle& dataset) {
+  const haddr_t offset = H5Dget_offset(dataset.get());
+  if (offset == HADDR_UNDEF) throw Hdf5Error("a journal's dataset has no place in its file");
+  return offset;
+}
+
+void write_attribute(const Hdf5Handle& file, const char* name, const std::string& text) {
+  const Hdf5Handle type = text_type(std::max<std::size_t>(text.size(), 1));
+  const Hdf5Handle space(H5Screate(H5S_SCALAR), H5Sclose, "making an attribute's shape");
+  const Hdf5Handle attribute(H5Acreate2(file.get(), name, type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
+                             "making an attribute");
+  check_hdf5(H5Awrite(attribute.get(), type.get(), text.empty() ? "\0" : text.data()), "writing an attribute");
+}
+
+Hdf5Handle create(FileImage& image) {
+  const Hdf5Handle properties(H5Pcreate(H5P_FILE_CREATE), H5Pclose, "making a file's properties");
+  check_hdf5(H5Pset_userblock(properties.get(), journal_user_block_bytes), "asking for a user block");
+  return {H5Fcreate("a journal in memory", H5F_ACC_TRUNC, properties.get(), image.properties().get()), H5Fclose,
+          "making a journal file"};
+}
+
+}  // namespace
+
+JournalStructure lay_out_hdf5_journal(const std::vector<JournalRecord>& records, std::uint64_t data_size,
+                                      const std::string& identity) {
+  const auto lock = lock_hdf5();
+  JournalStructure structure;
+  FileImage image;
+  {
+    Hdf5Handle file = create(image);
+    write_attribute(file, "format", "joblib_mpi journal");
+    write_attribute(file, "format_version", std::to_string(journal_format_version));
+    write_attribute(file, "library", std::string("joblib_mpi ") + version);
+    write_attribute(file, "identity", identity);
+    const Hdf5Handle row = record_type();
+    Hdf5Handle table = make_dataset(file, "records", row, records.size());
+    check_hdf5(H5Dwrite(table.get(), row.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, records.data()), "writing records");
+    const Hdf5Handle byte(H5Tcopy(H5T_NATIVE_UINT8), H5Tclose, "copying a number type");
+    Hdf5Handle data = make_dataset(file, "data", byte, data_size);
+    structure.records_offset = place_of(table);
+    structure.data_offset = place_of(data);
+    table.close("closing the records");
+    data.close("closing the data");
+    file.close("closing a journal file");
+  }
+  const std::uint64_t end = structure.data_offset + data_size;
+  structure.before = image.bytes(0, structure.data_offset);
+  structure.after = image.bytes(end, image.size());
+  return structure;
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,317 @@
+#include "spill/journal.hpp"
+
+#include <joblib_mpi/error.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <fcntl.h>
+#include <span>
+#include <system_error>
+#include <unistd.h>
+#include <unordered_set>
+#include <utility>
+
+namespace joblib_mpi {
+namespace {
+
+constexpr const char* start_anew = "; move it away, or give another name, to start anew";
+constexpr const char* lock_name = "lock";
+/// More parts than this become one, so that a long run does not fill a parallel file system with small files.
+constexpr std::size_t most_parts = 64;
+
+bool is_part(const std::filesystem::path& path) {
+  return path.filename().string().starts_with("part-") && path.extension() == ".h5";
+}
+
+bool is_temporary(const std::filesystem::path& path) {
+  return path.extension() == ".tmp";
+}
+
+std::filesystem::path parts_folder(const std::filesystem::path& path) {
+  return path.string() + ".parts";
+}
+
+std::string this_process() {
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  return "process " + std::to_string(getpid()) + " on " + host.data();
+}
+
+}  // namespace
+
+Journal::Journal(Options options) : options_(std::move(options)), folder_(parts_folder(options_.path)) {
+  hold_folder();
+  try {
+    read_all();
+  } catch (...) {
+    if (parts_.empty()) remove_folder();
+    throw;
+  }
+  writer_ = std::jthread([this] { write_groups(); });
+}
+
+Journal::~Journal() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  appended_.notify_all();
+  if (writer_.joinable()) writer_.join();
+  if (lock_ && parts_.empty()) remove_folder();
+}
+
+void Journal::hold_folder() {
+  std::error_code error;
+  std::filesystem::create_directory(folder_, error);
+  if (error) {
+    throw CheckpointError(name() + "cannot be written: its folder for unfinished runs, \"" + folder_.string() +
+                          "\", cannot be made: " + error.message() +
+                          "; give a file in a folder that exists and can be "
+                          "written on rank 0's node");
+  }
+  do {  // whoever finishes removes the file that others may have opened
+    try {
+      lock_.emplace(folder_ / lock_name, O_RDWR | O_CREAT);
+    } catch (const CheckpointError& problem) {
+      throw CheckpointError(name() + "cannot be written: " + problem.what());
+    }
+    if (!lock_->lock()) {
+      const Bytes holder = lock_->read_at(0, 300);
+      throw CheckpointError(name() + "is in use by " +
+                            std::string(reinterpret_cast<const char*>(holder.data()), holder.size()) +
+                            "; wait for it, or give this run a file of its own");
+    }
+  } while (!lock_->is_at_its_path());
+  const std::string holder = this_process();
+  std::filesystem::resize_file(lock_->path(), 0, error);
+  lock_->write_at(0, std::as_bytes(std::span(holder)));
+}
+
+void Journal::read_all() {
+  if (std::filesystem::exists(options_.path)) read_file(options_.path, false);
+  for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+    if (is_part(entry.path())) parts_.push_back(entry.path());
+  }
+  std::sort(parts_.begin(), parts_.end());
+  for (const std::filesystem::path& part : parts_) {
+    last_part_ = std::max(last_part_,
+                          static_cast<std::uint64_t>(std::strtoull(part.filename().string().c_str() + 5, nullptr, 10)));
+    read_file(part, true);
+  }
+  // Only now that everything is known to be this run's.
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+    if (is_temporary(entry.path())) std::filesystem::remove(entry.path(), ignored);
+  }
+}
+
+void Journal::read_file(const std::filesystem::path& path, bool is_part) {
+  using Condition = JournalFile::Condition;
+  const std::string file_name = "checkpoint \"" + path.string() + "\" ";
+  JournalFile file(path, options_.identity);
+  const bool of_nobody = file.condition() == Condition::damaged || file.condition() == Condition::no_journal;
+  if (is_part && of_nobody) {
+    warn(file_name + file.reason() + ": what it held is computed again");
+    return;
+  }
+  if (file.condition() != Condition::usable) throw CheckpointError(file_name + file.reason() + start_anew);
+  const std::vector<JournalRecord> records = file.records();
+  if (records.size() < file.n_written()) {
+    warn(file_name + "is damaged: " + std::to_string(file.n_written() - records.size()) + " of its " +
+         std::to_string(file.n_written()) + " results are computed again");
+  }
+  for (const JournalRecord& record : records) known_[record.place] = {files_.size(), record};
+  files_.push_back(std::move(file));
+}
+
+Journal::Known Journal::find(const JournalPlace& place, const JournalKey& key) const {
+  const auto found = known_.find(place);
+  if (found == known_.end()) return Known::nothing;
+  const JournalKey& there = found->second.record.key;
+  if (there.function != key.function) return Known::other_function;
+  return there.arguments == key.arguments ? Known::result : Known::other_arguments;
+}
+
+std::optional<Payload> Journal::load(const JournalPlace& place) {
+  const Stored& stored = known_.at(place);
+  const JournalFile& file = files_[stored.file];
+  std::optional<Payload> result = file.read(stored.record);
+  if (!result) {
+    warn("checkpoint \"" + file.path().string() + "\" is damaged: the result of task " + std::to_string(place.task) +
+         " (\"" + text_in(stored.record.function) + "\") of call " + std::to_string(place.call) + " is computed again");
+  }
+  return result;
+}
+
+std::string Journal::function_at(const JournalPlace& place) const {
+  return text_in(known_.at(place).record.function);
+}
+
+void Journal::append(const JournalPlace& place, const JournalKey& key, std::string_view function, Payload result) {
+  const JournalData data(result);
+  JournalRecord record{.place = place, .key = key, .size = data.size(), .n_parts = result.parts.size()};
+  put_text(record.function, function);
+  record.data_checksum = data.checksum();
+  std::unique_lock lock(mutex_);
+  written_.wait(lock, [&] { return stopped_ || pending_bytes_ <= 2 * options_.group_bytes; });
+  if (stopped_) return;
+  pending_bytes_ += record.size;
+  pending_.push_back({record, std::move(result)});
+  appended_.notify_all();
+}
+
+void Journal::request_flush() {
+  {
+    const std::lock_guard lock(mutex_);
+    flush_requested_ = true;
+  }
+  appended_.notify_all();
+}
+
+void Journal::flush() {
+  request_flush();
+  std::unique_lock lock(mutex_);
+  written_.wait(lock, [this] { return stopped_ || (pending_.empty() && !writing_); });
+}
+
+void Journal::finish() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  appended_.notify_all();
+  if (!writer_.joinable()) return;
+  writer_.join();
+  try {
+    std::vector<std::filesystem::path> sources;
+    if (std::filesystem::exists(options_.path)) sources.push_back(options_.path);
+    sources.insert(sources.end(), parts_.begin(), parts_.end());
+    if (!parts_.empty()) merge(sources, options_.path);
+    std::error_code ignored;
+    for (const std::filesystem::path& part : parts_) std::filesystem::remove(part, ignored);
+    parts_.clear();
+  } catch (const Error& error) {
+    warn(name() + "could not be merged from its parts in \"" + folder_.string() + "\": " + error.what() +
+         "; they stay, and the next run uses them");
+  }
+  remove_folder();
+}
+
+std::vector<std::string> Journal::take_warnings() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(warnings_, {});
+}
+
+void Journal::warn(std::string text) {
+  const std::lock_guard lock(mutex_);
+  warnings_.push_back(std::move(text));
+}
+
+void Journal::write_groups() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    appended_.wait(lock, [this] { return closing_ || flush_requested_ || !pending_.empty(); });
+    appended_.wait_for(lock, options_.flush_after,
+                       [this] { return closing_ || flush_requested_ || pending_bytes_ > options_.group_bytes; });
+    flush_requested_ = false;
+    if (pending_.empty() || stopped_) {
+      written_.notify_all();
+      if (closing_) return;
+      continue;
+    }
+    writing_ = true;
+    std::deque<Pending> group = std::exchange(pending_, {});
+    const std::size_t bytes = pending_bytes_;
+    lock.unlock();
+    std::string failure;
+    try {
+      write_group(std::move(group));
+      compact(most_parts);
+    } catch (const std::exception& error) {
+      failure = error.what();
+    }
+    lock.lock();
+    writing_ = false;
+    pending_bytes_ -= bytes;
+    if (!failure.empty()) {
+      stopped_ = true;
+      pending_.clear();
+      pending_bytes_ = 0;
+      warnings_.push_back(name() + "is written no further: " + failure +
+                          "; the run goes on without it, and what has been written can be used by the next run");
+    }
+    written_.notify_all();
+  }
+}
+
+void Journal::write_group(std::deque<Pending> group) {
+  std::vector<JournalRecord> records;
+  records.reserve(group.size());
+  for (const Pending& pending : group) records.push_back(pending.record);
+  const std::filesystem::path part = next_part();
+  NewJournalFile file(folder_ / "part.tmp", std::move(records), options_.identity, options_.layout);
+  for (const Pending& pending : group) {
+    const JournalData data(pending.result);
+    for (const ByteView piece : data.pieces()) file.append(piece);
+  }
+  file.commit(part);
+  parts_.push_back(part);
+}
+
+void Journal::compact(std::size_t most) {
+  if (parts_.size() <= most) return;
+  // The largest stays as it is, so that each result is copied a few times in a long run and not at each compaction.
+  const auto size = [](const std::filesystem::path& path) {
+    std::error_code ignored;
+    return std::filesystem::file_size(path, ignored);
+  };
+  std::vector<std::filesystem::path> sources = parts_;
+  std::sort(sources.begin(), sources.end(), [&](const auto& a, const auto& b) { return size(a) < size(b); });
+  sources.resize(sources.size() / 2);
+  std::sort(sources.begin(), sources.end());
+  const std::filesystem::path part = next_part();
+  merge(sources, part);
+  std::error_code ignored;
+  for (const std::filesystem::path& source : sources) {
+    std::filesystem::remove(source, ignored);
+    std::erase(parts_, source);
+  }
+  parts_.push_back(part);
+}
+
+void Journal::merge(const std::vector<std::filesystem::path>& sources, const std::filesystem::path& target) {
+  std::vector<JournalFile> files;
+  std::vector<std::pair<std::size_t, JournalRecord>> chosen;
+  std::unordered_set<JournalPlace, PlaceHash> places;
+  for (const std::filesystem::path& source : sources) {
+    files.emplace_back(source, options_.identity);
+    for (const JournalRecord& record : files.back().records()) {
+      Payload ignored;
+      if (places.contains(record.place) || !read_journal_data(record, files.back().read_raw(record), ignored)) continue;
+      places.insert(record.place);
+      chosen.emplace_back(files.size() - 1, record);
+    }
+  }
+  std::vector<JournalRecord> records;
+  records.reserve(chosen.size());
+  for (const auto& [file, record] : chosen) records.push_back(record);
+  NewJournalFile merged(folder_ / "merge.tmp", std::move(records), options_.identity, options_.layout);
+  for (const auto& [file, record] : chosen) merged.append(files[file].read_raw(record));
+  merged.commit(target);
+}
+
+void Journal::remove_folder() {
+  std::error_code ignored;
+  std::filesystem::remove(folder_ / lock_name, ignored);
+  std::filesystem::remove(folder_, ignored);  // unless there is something in it
+  lock_.reset();
+}
+
+std::filesystem::path Journal::next_part() {
+  std::array<char, 32> name{};
+  std::snprintf(name.data(), name.size(), "part-%08llu.h5", static_cast<unsigned long long>(++last_part_));
+  return folder_ / name.data();
+}
+
+}  // namespace joblib_mpi

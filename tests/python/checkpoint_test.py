@@ -1,0 +1,269 @@
+"""Checkpoints on a session of this process: what is computed again, what is not, and what is refused."""
+
+import resource
+import signal
+import warnings
+
+import joblib
+import numpy
+import pytest
+from joblib import Parallel, delayed, parallel_config
+
+import joblib_mpi
+from joblib_mpi import CheckpointError
+from joblib_mpi.backend import MpiBackend
+
+pytestmark = pytest.mark.skipif(getattr(joblib_mpi._core, "is_double", False), reason="joblib_mpi._core is not built")
+
+JOBLIB = tuple(int(part) for part in joblib.__version__.split(".")[:2])
+needs_options_of_parallel = pytest.mark.skipif(JOBLIB < (1, 5), reason="joblib 1.5 passes options of Parallel on")
+
+ran = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_has_run():
+    ran.clear()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "run.h5"
+
+
+@pytest.fixture(params=[0, 1, 2], ids=["one rank", "one worker", "two workers"])
+def any_job(make_job, request):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "the MPI job has one rank")
+        yield make_job(request.param)
+
+
+def square(x):
+    ran.append(x)
+    return x * x
+
+
+def cube(x):
+    ran.append(x)
+    return x**3
+
+
+def fail_once(x):
+    ran.append(x)
+    if x == 3 and ran.count(3) == 1:
+        raise KeyError(x)
+    return x
+
+
+def run(path, function=square, values=range(10), **options):
+    with parallel_config(backend="mpi", checkpoint=path):
+        return Parallel(**options)(delayed(function)(i) for i in values)
+
+
+def test_a_second_run_computes_nothing(any_job, path):
+    assert run(path) == [i * i for i in range(10)]
+    assert sorted(ran) == list(range(10))
+    assert [entry.name for entry in path.parent.iterdir()] == ["run.h5"]
+    assert run(path) == [i * i for i in range(10)]
+    assert len(ran) == 10
+
+
+def test_more_tasks_than_before_are_those_that_run(any_job, path):
+    run(path, values=range(4))
+    assert run(path) == [i * i for i in range(10)]
+    assert sorted(ran) == list(range(10))
+
+
+@pytest.mark.parametrize("form", ["list", "generator", "generator_unordered"])
+def test_all_forms_of_results_resume(job, path, form):
+    if form == "generator_unordered" and JOBLIB < (1, 4):
+        pytest.skip("joblib 1.4 has generator_unordered")
+    run(path, values=range(5))
+    assert sorted(run(path, return_as=form)) == [i * i for i in range(10)]
+    assert sorted(ran) == list(range(10))
+
+
+def test_calls_of_one_block_are_apart(any_job, path):
+    for _ in range(2):
+        with parallel_config(backend="mpi", checkpoint=path):
+            for n_jobs, function in ((None, square), (1, cube), (2, square)):
+                assert Parallel(n_jobs=n_jobs)(delayed(function)(i) for i in range(3)) == [
+                    function(i) for i in range(3)
+                ]
+    assert len(ran) == 9 + 2 * 9  # once by the tasks, and twice by the comparison
+
+
+@needs_options_of_parallel
+def test_one_parallel_object_may_have_a_checkpoint_of_its_own(any_job, path):
+    for _ in range(2):
+        parallel = Parallel(backend="mpi", checkpoint=str(path))
+        assert parallel(delayed(square)(i) for i in range(3)) == [0, 1, 4]
+        assert parallel(delayed(square)(i) for i in range(3, 5)) == [9, 16]
+    assert sorted(ran) == list(range(5))
+    with Parallel(backend="mpi", checkpoint=path) as parallel:
+        assert parallel(delayed(square)(i) for i in range(3)) == [0, 1, 4]
+    assert sorted(ran) == list(range(5))
+
+
+def test_results_come_back_bit_by_bit_and_writable(any_job, path):
+    nan = numpy.array([0x7FF8000000000123], "u8").view("f8")
+    values = [
+        numpy.arange(100_000.0),
+        nan,
+        numpy.zeros((2, 0)),
+        numpy.array(["a", None], dtype=object),
+        {"a": [1, None]},
+    ]
+    for _ in range(2):
+        results = run(path, function=identity, values=values)
+        assert results[0].tobytes() == values[0].tobytes()
+        assert results[0].flags.writeable
+        assert results[0].flags.aligned
+        assert results[1].tobytes() == nan.tobytes()
+        assert results[2].shape == (2, 0)
+        assert results[3].tolist() == ["a", None]
+        assert results[4] == values[4]
+    assert len(ran) == len(values)
+
+
+def identity(value):
+    ran.append(0)
+    return value
+
+
+def refusal(path, **options):
+    with pytest.raises(CheckpointError) as caught:
+        run(path, **options)
+    return str(caught.value)
+
+
+def test_another_function_or_other_arguments_are_refused_and_nothing_is_mixed(any_job, path):
+    run(path)
+    before = path.read_bytes()
+    text = refusal(path, function=cube)
+    assert 'task 0 ("cube") of call 0 is not the one whose result it has there ("square"): the function has' in text
+    assert "move the file away, or give another name" in text
+    assert 'task 0 ("square")' in refusal(path, values=[5])
+    assert "the arguments are others, or differ from run to run" in refusal(path, values=[5], n_jobs=1)
+    assert path.read_bytes() == before
+    run(path)
+    assert sorted(ran) == list(range(10))
+
+
+def test_it_is_refused_also_where_errors_are_results(any_job, path):
+    run(path)
+    with parallel_config(backend="mpi", checkpoint=path, on_error="return"), pytest.raises(CheckpointError):
+        Parallel()(delayed(cube)(i) for i in range(3))
+
+
+def test_a_task_that_fails_runs_again(any_job, path):
+    with pytest.raises(KeyError):
+        run(path, function=fail_once, values=range(5))
+    assert run(path, function=fail_once, values=range(5)) == list(range(5))
+    assert ran.count(3) == 2
+
+
+def test_an_error_that_is_returned_is_not_kept(any_job, path):
+    with parallel_config(backend="mpi", checkpoint=path, on_error="return"):
+        results = Parallel()(delayed(fail_once)(i) for i in range(5))
+    assert isinstance(results[3], KeyError)
+    assert run(path, function=fail_once, values=range(5)) == list(range(5))
+    assert sorted(ran) == [0, 1, 2, 3, 3, 4]
+
+
+def test_a_file_that_is_no_checkpoint_is_left_alone(any_job, path):
+    path.write_text("my thesis")
+    assert "is no checkpoint of joblib-mpi" in refusal(path)
+    assert path.read_text() == "my thesis"
+    assert ran == []
+
+
+def test_a_missing_folder_is_an_error_of_the_call(any_job, path):
+    assert "cannot be written" in refusal(path.parent / "missing" / "run.h5")
+    assert ran == []
+
+
+def test_a_file_in_use_is_refused(job, path):
+    holder = joblib_mpi._core.Journal(str(path), "somebody")
+    assert "is in use by process" in refusal(path)
+    del holder
+
+
+def test_a_block_that_something_keeps_alive_does_not_keep_its_file(job, path):
+    backend = MpiBackend(checkpoint=path)
+    for _ in range(2):
+        assert Parallel(backend=backend)(delayed(square)(i) for i in range(3)) == [0, 1, 4]
+        assert run(path, values=range(3)) == [0, 1, 4]
+        backend = MpiBackend(checkpoint=path)
+    assert len(ran) == 3
+
+
+def test_a_damaged_result_is_computed_again_with_a_warning(job, path):
+    run(path, function=identity, values=["first", "second"])
+    path.write_bytes(path.read_bytes().replace(b"second", b"sEcond"))
+    with pytest.warns(RuntimeWarning, match='the result of task 1 \\("identity"\\) of call 0 is computed again'):
+        assert run(path, function=identity, values=["first", "second"]) == ["first", "second"]
+    assert len(ran) == 3
+
+
+def test_a_full_disk_stops_the_checkpoint_and_not_the_run(job, path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    try:
+        with pytest.warns(RuntimeWarning, match="is written no further: .*File too large.*the run goes on without it"):
+            results = run(path, function=identity, values=[numpy.zeros(50_000), 1, 2])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert results[1:] == [1, 2]
+
+
+def test_an_argument_without_content_is_an_error_of_the_call(any_job, path):
+    text = refusal(path, values=[1, (i for i in "ab")])
+    assert 'argument of task "square" cannot be told apart by its content' in text
+
+
+@pytest.mark.parametrize("value", [3, b"run.h5", True])
+def test_what_is_no_path_is_refused(value):
+    with pytest.raises(TypeError, match=r"checkpoint=.*allowed: None, or the path of a file"):
+        MpiBackend(checkpoint=value)
+    with pytest.raises(ValueError, match=r"checkpoint=''; allowed"):
+        MpiBackend(checkpoint="")
+
+
+def test_others_read_the_file_with_h5py(job, path):
+    h5py = pytest.importorskip("h5py")
+    run(path)
+    with h5py.File(path) as file:
+        assert dict(file.attrs)["format"] == b"joblib_mpi journal"
+        records = file["records"][:]
+        assert sorted(records["task"]) == list(range(10))
+        assert set(records["function"]) == {b"square"}
+        assert file["data"].shape[0] == records["size"].sum()
+
+
+def test_the_signals_are_the_programs_own_again_after_the_block(job, path):
+    run(path)
+    assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_search_resumes(job, path):
+    selection = pytest.importorskip("sklearn.model_selection")
+    from sklearn.datasets import load_iris
+    from sklearn.linear_model import LogisticRegression
+
+    x, y = load_iris(return_X_y=True)
+
+    def search(grid):
+        return selection.GridSearchCV(LogisticRegression(max_iter=200), {"C": grid}, cv=3, refit=False)
+
+    with parallel_config(backend="mpi", checkpoint=path):
+        first = search([0.1, 1.0]).fit(x, y)
+    n_tasks = len(job.submitted)
+    with parallel_config(backend="mpi", checkpoint=path):
+        again = search([0.1, 1.0]).fit(x, y)
+    assert len(job.submitted) == n_tasks == 6
+    scores = "mean_test_score"
+    assert again.cv_results_[scores].tolist() == first.cv_results_[scores].tolist()

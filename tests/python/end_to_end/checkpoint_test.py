@@ -1,0 +1,155 @@
+"""Checkpoints on real ranks: killed, told to end, and started again."""
+
+import contextlib
+import os
+import signal
+import time
+
+import pytest
+
+N_TASKS = 60
+RANKS = 3
+
+SCRIPT = f"""
+    import os, sys, time
+    from joblib import Parallel, delayed, parallel_config
+
+    def note(name, text):
+        with open(name, "a") as file:
+            file.write(f"{{text}}\\n")
+
+    def compute(i):
+        note("started", i)
+        # The second half waits for the test.
+        while i >= {N_TASKS // 2} and not os.path.exists("go"):
+            time.sleep(0.002)
+        note("finished", i)
+        return [i] * i
+
+    note("pid", os.getpid())
+    try:
+        with parallel_config(backend="mpi", checkpoint="run.h5"):
+            results = Parallel(**{{options}})(delayed(compute)(i) for i in range({N_TASKS}))
+            note("between", "calls")
+            while not os.path.exists("go"):
+                time.sleep(0.002)
+    finally:
+        note("cleaned", "up")
+    print("right" if results == [[i] * i for i in range({N_TASKS})] else results)
+"""
+
+QUICK = {"JOBLIB_MPI_CHECKPOINT_SECONDS": "0.02"}
+
+
+def lines(mpirun, name):
+    path = mpirun.folder / name
+    return path.read_text().split() if path.exists() else []
+
+
+def wait_for(found):
+    while not found():
+        time.sleep(0.01)
+
+
+def n_written(mpirun):
+    h5py = pytest.importorskip("h5py")
+    n_results = 0
+    for part in (mpirun.folder / "run.h5.parts").glob("part-*.h5"):
+        with contextlib.suppress(FileNotFoundError), h5py.File(part) as file:
+            n_results += len(file["records"])
+    return n_results
+
+
+def start(mpirun, options="{}", environment=QUICK):
+    script = mpirun.write("script.py", SCRIPT.replace("{options}", options))
+    return mpirun.start(RANKS, "-m", "joblib_mpi", str(script), environment=environment)
+
+
+def finish_at_once(mpirun, process):
+    (mpirun.folder / "go").touch()
+    return mpirun.finish(process)
+
+
+def run_at_once(mpirun, options="{}"):
+    return finish_at_once(mpirun, start(mpirun, options))
+
+
+def n_repeated(mpirun):
+    return len(lines(mpirun, "started")) - N_TASKS
+
+
+@pytest.mark.parametrize("options", ["{}", "{'pre_dispatch': 'all', 'batch_size': 5}"])
+def test_after_kill_9_of_everything_only_what_was_in_flight_runs_again(mpirun, options):
+    process = start(mpirun, options)
+    wait_for(lambda: len(lines(mpirun, "finished")) == N_TASKS // 2 and n_written(mpirun) == N_TASKS // 2)
+    process.kill()
+    mpirun.kill_all()
+    assert mpirun.finish(process).status == -signal.SIGKILL
+    mpirun.may_leave_open_mpi_files = True
+    again = run_at_once(mpirun, options)
+    assert (again.status, again.stdout) == (0, "right\n"), again
+    assert n_repeated(mpirun) <= RANKS - 1
+    assert sorted(path.name for path in mpirun.folder.glob("run.h5*")) == ["run.h5"]
+    third = run_at_once(mpirun, options)
+    assert (third.status, third.stdout) == (0, "right\n"), third
+    assert n_repeated(mpirun) <= RANKS - 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
+def test_told_to_end_the_run_lets_its_tasks_finish_and_is_to_be_started_again(mpirun, number):
+    process = start(mpirun)
+    wait_for(lambda: len(lines(mpirun, "started")) == N_TASKS // 2 + RANKS - 1)
+    (rank_0,) = lines(mpirun, "pid")
+    os.kill(int(rank_0), number)
+    # Only after the signal has been heard may the tasks go on.
+    heard = process.stderr.readline()
+    assert f"joblib_mpi: {number.name}: no task starts any more, those that run have 60 s" in heard
+    told = finish_at_once(mpirun, process)
+    assert told.status == 75, told
+    assert lines(mpirun, "cleaned")
+    assert n_written(mpirun) == N_TASKS // 2 + RANKS - 1
+    again = run_at_once(mpirun)
+    assert (again.status, again.stdout) == (0, "right\n"), again
+    assert n_repeated(mpirun) <= RANKS - 1  # those that started in the moment in which the last ones had finished
+
+
+def test_tasks_that_do_not_finish_in_time_are_given_up(mpirun):
+    process = start(
+        mpirun, environment={**QUICK, "JOBLIB_MPI_CHECKPOINT_GRACE_SECONDS": "0.1", "JOBLIB_MPI_REQUEUE_STATUS": "99"}
+    )
+    wait_for(lambda: len(lines(mpirun, "started")) == N_TASKS // 2 + RANKS - 1)
+    os.kill(int(lines(mpirun, "pid")[0]), signal.SIGUSR1)
+    told = mpirun.finish(process)
+    assert told.status == 99, told
+    assert n_written(mpirun) == N_TASKS // 2
+    again = run_at_once(mpirun)
+    assert (again.status, again.stdout) == (0, "right\n"), again
+
+
+def test_a_signal_between_calls_ends_the_program(mpirun):
+    (mpirun.folder / "go").touch()
+    process = start(mpirun)
+    wait_for(lambda: lines(mpirun, "finished") and (mpirun.folder / "finished").read_text().count("\n") == N_TASKS)
+    told = mpirun.finish(process)
+    assert told.stdout == "right\n", told
+    for name in ("go", "between"):
+        (mpirun.folder / name).unlink()
+    process = start(mpirun)
+    wait_for((mpirun.folder / "between").exists)
+    os.kill(int(lines(mpirun, "pid")[-1]), signal.SIGUSR1)
+    assert mpirun.finish(process).status == 75
+    assert n_repeated(mpirun) == 0
+
+
+def test_workers_and_executors_outlive_the_signal_that_slurm_sends_to_all(mpirun):
+    process = start(mpirun)
+    wait_for(lambda: len(lines(mpirun, "started")) == N_TASKS // 2 + RANKS - 1)
+    rank_0 = int(lines(mpirun, "pid")[0])
+    signalled = [pid for pid, name in mpirun.processes().items() if "mpirun" not in name and pid != rank_0]
+    assert len(signalled) >= 3 * (RANKS - 1)
+    for _ in range(2):
+        for pid in signalled:
+            os.kill(pid, signal.SIGUSR1)
+    done = finish_at_once(mpirun, process)
+    assert (done.status, done.stdout) == (0, "right\n"), done
+    assert n_repeated(mpirun) == 0
