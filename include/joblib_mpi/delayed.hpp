@@ -6,6 +6,8 @@
 #include <joblib_mpi/serialization.hpp>
 
 #include <memory>
+#include <span>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -44,6 +46,16 @@ void save_argument(PayloadWriter& writer, S&& stored, TaskArguments& arguments, 
   }
 }
 
+// One function for each form that a shared object may have in a process: TaskObjects tells them apart by it.
+template <class T>
+std::shared_ptr<const void> make_shared_value(PayloadReader& payload) {
+  return std::make_shared<const T>(load<T>(payload));
+}
+template <class Array>
+std::shared_ptr<const void> make_shared_view(PayloadReader& payload) {
+  return std::make_shared<const LoadedView<typename Array::value_type>>(load_view<Array>(payload));
+}
+
 /// An argument as it is on the rank that runs the task; binds to the parameter `P`.
 template <class P, class S>
 class LoadedArgument {
@@ -68,13 +80,31 @@ template <class P, class T>
 class LoadedArgument<P, Shared<T>> {
  public:
   LoadedArgument(PayloadReader& reader, TaskObjects& objects)
-      : value_(static_cast<const T*>(objects.resolve(reader.read<ObjectId>(), [](PayloadReader& payload) {
-          return std::shared_ptr<const void>(std::make_shared<const T>(load<T>(payload)));
-        }))) {}
+      : value_(static_cast<const T*>(objects.resolve(reader.read<ObjectId>(), &make_shared_value<T>))) {}
   const T& get() { return *value_; }
 
  private:
   const T* value_;
+};
+
+/// A `std::span<const T>` of a scattered array of `T`, or a `std::string_view` of a scattered string.
+template <class P, class Array>
+concept ViewOf = is_plain_array<Array> && (std::is_same_v<P, std::span<const typename Array::value_type>> ||
+                                           std::is_same_v<P, std::basic_string_view<typename Array::value_type>>);
+
+template <class P, class T>
+  requires ViewOf<std::remove_cvref_t<P>, T>
+class LoadedArgument<P, Shared<T>> {
+  using Element = typename T::value_type;
+
+ public:
+  LoadedArgument(PayloadReader& reader, TaskObjects& objects)
+      : view_(static_cast<const LoadedView<Element>*>(objects.resolve(reader.read<ObjectId>(), &make_shared_view<T>))) {
+  }
+  std::remove_cvref_t<P> get() { return {view_->elements.data(), view_->elements.size()}; }
+
+ private:
+  const LoadedView<Element>* view_;
 };
 
 /// Decodes in the order of the parameters: braces evaluate from left to right.
@@ -197,7 +227,7 @@ class Delayed final : public Task {
 ///
 /// `function` is a plain function or a lambda without captures; the program that runs on the other ranks knows it by
 /// having been compiled from the same source. Arguments are converted to the parameters' types and kept by value; a
-/// `Shared<T>` stands for a `const T&`.
+/// `Shared<T>` stands for a `const T&`, and for a view where `T` is a plain array.
 template <auto function, class... A>
 [[nodiscard]] auto delayed(A&&... arguments) {
   using Function = detail::Signature<std::remove_const_t<decltype(function)>>;

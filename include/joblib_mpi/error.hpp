@@ -42,8 +42,8 @@ class SessionAborted : public Error {
   using Error::Error;
 };
 
-/// A checkpoint file cannot be used: it cannot be written, is in use, or holds what another program, version or call has
-/// computed. What it holds is left as it is.
+/// A checkpoint file cannot be used: it cannot be written, is in use, or holds what another program, version or call
+/// has computed. What it holds is left as it is.
 class CheckpointError : public Error {
  public:
   using Error::Error;

@@ -20,7 +20,7 @@ class TaskObjects {
   using Load = std::shared_ptr<const void> (*)(PayloadReader& reader);
 
   virtual ~TaskObjects() = default;
-  /// The object, made by `load` at its first use on this rank. Valid while the task runs.
+  /// What `load` makes of the object, at its first use in this process. Valid while the task runs.
   [[nodiscard]] virtual const void* resolve(ObjectId object, Load load) = 0;
 };
 

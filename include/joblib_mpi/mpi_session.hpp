@@ -1,6 +1,7 @@
 #pragma once
 
 #include <joblib_mpi/isolation.hpp>
+#include <joblib_mpi/object_stats.hpp>
 
 #include <mpi.h>
 
@@ -40,6 +41,8 @@ class MpiSession {
 
   [[nodiscard]] int rank() const;
   [[nodiscard]] int size() const;
+  /// What rank 0's node holds of shared objects. Throws UsageError except on rank 0 while `run` calls its function.
+  [[nodiscard]] ObjectStats object_stats() const;
 
   /// Calls `function` on rank 0, where "mpi" is the default backend meanwhile. The other ranks work for it until it
   /// returns. Collective; may be called again.

@@ -15,6 +15,10 @@ namespace joblib_mpi {
 
 /// A read-only value that every rank has. Where a task's function takes a `const T&`, give it this.
 ///
+/// Of a vector or a string of trivially copyable elements it may also take a `std::span<const Element>` or a
+/// `std::string_view`: a large one is then read where it lies, in memory that all processes of the node share. For a
+/// `const T&` each process makes a `T` of its own, once.
+///
 /// Copies share the value; it leaves the ranks when the last copy and the last task that names it are gone. May be used
 /// from several threads.
 template <class T>

@@ -11,12 +11,13 @@ void bind_content_hash(nb::module_& module) {
   module.def(
       "content_hash",
       [](nb::handle buffer) {
-        const SharedBytes bytes = bytes_of(buffer);
         ContentHash hash;
         {
+          const SharedBytes bytes = bytes_of(buffer);
           const nb::gil_scoped_release release;
           hash = content_hash(bytes.view());
         }
+        release_done_buffers();
         return nb::bytes(hash.data(), hash.size());
       },
       nb::arg("buffer"));

@@ -7,6 +7,7 @@
 #include "python_journal.hpp"
 #include "python_session.hpp"
 #include "python_zygote.hpp"
+#include "segments/memory_room.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <nanobind/nanobind.h>
@@ -25,4 +26,5 @@ NB_MODULE(_core, module) {
   joblib_mpi::bind_zygote(module);
   joblib_mpi::bind_session(module);
   module.def("mpi_is_initialized", &joblib_mpi::mpi_is_initialized);
+  module.def("memory_room", [] { return joblib_mpi::memory_room().bytes; });
 }

@@ -101,6 +101,23 @@ void PythonSession::drop(std::uint64_t object) {
   if (!closed_) session_.drop(ObjectId{object});
 }
 
+nb::dict PythonSession::object_stats() {
+  require_rank_0("object_stats");
+  ObjectStats stats;
+  {
+    const nb::gil_scoped_release release;
+    stats = session_.object_stats();
+  }
+  nb::dict result;
+  result["objects"] = stats.objects;
+  result["object_bytes"] = stats.object_bytes;
+  result["transfers"] = stats.transfers;
+  result["segments"] = stats.segments;
+  result["segment_bytes"] = stats.segment_bytes;
+  result["spare_bytes"] = stats.spare_bytes;
+  return result;
+}
+
 nb::list PythonSession::next_results(double seconds) {
   require_rank_0("next_results");
   std::vector<FinishedTask> tasks;
@@ -163,6 +180,7 @@ void bind_session(nb::module_& module) {
       .def("end_call", &PythonSession::end_call, nb::arg("call"))
       .def("scatter", &PythonSession::scatter, nb::arg("head"), nb::arg("buffers"))
       .def("drop", &PythonSession::drop, nb::arg("object_id"))
+      .def("object_stats", &PythonSession::object_stats)
       .def("next_results", &PythonSession::next_results, nb::arg("timeout"))
       .def("wake", &PythonSession::wake)
       .def("close", &PythonSession::close, nb::arg("status"))
@@ -171,6 +189,12 @@ void bind_session(nb::module_& module) {
       .def(
           "object", [](PythonSession& session, std::uint64_t object) { return session.loop().object(object); },
           nb::arg("object_id"))
+      .def(
+          "copy_on_write",
+          [](PythonSession& session, std::uint64_t object, std::size_t part, std::size_t offset, std::size_t bytes) {
+            return session.loop().copy_on_write(object, part, offset, bytes);
+          },
+          nb::arg("object_id"), nb::arg("part"), nb::arg("offset"), nb::arg("nbytes"))
       .def("interrupt_requested", [](PythonSession& session) { return session.loop().interrupt_requested(); });
 }
 

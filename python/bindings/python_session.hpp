@@ -30,6 +30,7 @@ class PythonSession {
   void end_call(std::uint64_t call);
   [[nodiscard]] std::uint64_t scatter(const nanobind::bytes& head, nanobind::handle buffers);
   void drop(std::uint64_t object);
+  [[nodiscard]] nanobind::dict object_stats();
   [[nodiscard]] nanobind::list next_results(double seconds);
   void wake() { session_.wake(); }
   void close(int status);

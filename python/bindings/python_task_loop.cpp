@@ -1,5 +1,6 @@
 #include "python_task_loop.hpp"
 
+#include "buffer.hpp"
 #include "python_payload.hpp"
 
 #include <nanobind/stl/tuple.h>
@@ -45,13 +46,27 @@ ExecutedTask PythonTaskLoop::run_task(const nb::callable& run) const {
           payload_from(head, buffers)};
 }
 
-nb::tuple PythonTaskLoop::object(std::uint64_t object) const {
+const Payload& PythonTaskLoop::named(std::uint64_t object) const {
   if (running_) {
     const auto input = std::ranges::find(running_->objects, ObjectId{object}, &ObjectInput::object);
-    if (input != running_->objects.end())
-      return nb::make_tuple(head_of(*input->value), buffers_of(*input->value, false));
+    if (input != running_->objects.end()) return *input->value;
   }
-  throw nb::key_error(("the running task does not name the scattered object " + std::to_string(object)).c_str());
+  throw nb::key_error(("the running task does not name the shared object " + std::to_string(object)).c_str());
+}
+
+nb::tuple PythonTaskLoop::object(std::uint64_t object) const {
+  const Payload& value = named(object);
+  return nb::make_tuple(head_of(value), buffers_of(value, false));
+}
+
+nb::object PythonTaskLoop::copy_on_write(std::uint64_t object, std::size_t part, std::size_t offset,
+                                         std::size_t bytes) const {
+  const Payload& value = named(object);
+  if (part >= value.parts.size() || offset > value.parts[part].size() || bytes > value.parts[part].size() - offset) {
+    throw nb::index_error("a shared object has no such bytes");
+  }
+  std::optional<SharedBytes> own = port_->copy_on_write(value.parts[part].view().subspan(offset, bytes));
+  return own ? nb::cast(Buffer{std::move(*own), true}) : nb::none();
 }
 
 }  // namespace joblib_mpi

@@ -21,9 +21,13 @@ class PythonTaskLoop {
   void serve(const nanobind::callable& run, const nanobind::callable& forget);
 
   [[nodiscard]] nanobind::tuple object(std::uint64_t object) const;
+  /// A writable Buffer, or None; see TaskPort.
+  [[nodiscard]] nanobind::object copy_on_write(std::uint64_t object, std::size_t part, std::size_t offset,
+                                               std::size_t bytes) const;
   [[nodiscard]] bool interrupt_requested() const { return running_ && port_->interrupt_requested(); }
 
  private:
+  [[nodiscard]] const Payload& named(std::uint64_t object) const;
   [[nodiscard]] ExecutedTask run_task(const nanobind::callable& run) const;
 
   TaskPort* port_;

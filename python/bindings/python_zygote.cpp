@@ -72,6 +72,12 @@ void bind_zygote(nb::module_& module) {
       .def(
           "object", [](PythonExecutorPort& port, std::uint64_t object) { return port.loop().object(object); },
           nb::arg("object_id"))
+      .def(
+          "copy_on_write",
+          [](PythonExecutorPort& port, std::uint64_t object, std::size_t part, std::size_t offset, std::size_t bytes) {
+            return port.loop().copy_on_write(object, part, offset, bytes);
+          },
+          nb::arg("object_id"), nb::arg("part"), nb::arg("offset"), nb::arg("nbytes"))
       .def("interrupt_requested", [](PythonExecutorPort& port) { return port.loop().interrupt_requested(); });
   module.def("fork_zygote", &fork_zygote, nb::arg("prepare"));
 }

@@ -18,6 +18,7 @@ from joblib_mpi.backend import MpiBackend, register  # noqa: E402
 from joblib_mpi.checkpoint_signals import CheckpointInterrupt  # noqa: E402
 from joblib_mpi.errors import RemoteTraceback, TaskCancelled, WorkerImportError  # noqa: E402
 from joblib_mpi.lost_tasks import TaskTimeoutError, WorkerLostError  # noqa: E402
+from joblib_mpi.scatter import scatter, stats  # noqa: E402
 from joblib_mpi.session import init  # noqa: E402
 
 __all__ = [
@@ -33,6 +34,8 @@ __all__ = [
     "WorkerLostError",
     "__version__",
     "init",
+    "scatter",
+    "stats",
 ]
 
 register()

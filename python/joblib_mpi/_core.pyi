@@ -67,10 +67,13 @@ class Journal:
 class Buffer:
     """Memory owned by the core, readable through the buffer protocol without a copy.
 
-    Writable for arguments and results (each belongs to one task), read-only for scattered objects.
+    Writable for arguments and results (each belongs to one task), read-only for shared objects.
     """
 
     def __len__(self) -> int: ...
+
+def memory_room() -> int:
+    """The bytes that this process can still use before the machine or a memory cgroup of its own is full."""
 
 def mpi_is_initialized() -> bool:
     """Whether this process has called MPI_Init."""
@@ -93,6 +96,7 @@ class ExecutorPort:
         What `run` raises comes out of here; its task then has no answer, and is lost when this process ends.
         """
     def object(self, object_id: int) -> tuple[bytes, list[Buffer]]: ...
+    def copy_on_write(self, object_id: int, part: int, offset: int, nbytes: int) -> Buffer | None: ...
     def interrupt_requested(self) -> bool: ...
 
 def fork_zygote(prepare: Callable[[], None]) -> Zygote | ExecutorPort:
@@ -153,6 +157,8 @@ class Session:
         """Starts the broadcast of one object to every rank and returns its id at once; `buffers` as in `submit`."""
     def drop(self, object_id: int) -> None:
         """Frees the object on every rank. Does nothing after `close`."""
+    def object_stats(self) -> dict[str, int]:
+        """What rank 0's node holds of shared objects; the keys are those of include/joblib_mpi/object_stats.hpp."""
     def next_results(self, timeout: float) -> list[tuple[int, int, int, str, int, str | None, bytes, list[Buffer]]]:
         """Waits without the GIL until there are results, `wake` was called, or `timeout` seconds have passed.
 
@@ -184,7 +190,12 @@ class Session:
     def wait_until_closed(self) -> int:
         """Waits without the GIL until rank 0 closes the session; returns its status. Only with a zygote."""
     def object(self, object_id: int) -> tuple[bytes, list[Buffer]]:
-        """The parts of a scattered object that a running task names."""
+        """The parts of a shared object that the running task names."""
+    def copy_on_write(self, object_id: int, part: int, offset: int, nbytes: int) -> Buffer | None:
+        """Bytes of one of its parts, writable: each page becomes this process's own when it is written to.
+
+        None where that cannot be had, as in the rank itself.
+        """
     def interrupt_requested(self) -> bool:
         """Whether the task that is running now was cancelled.
 

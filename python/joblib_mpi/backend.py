@@ -32,6 +32,8 @@ from joblib_mpi.dispatcher import Dispatcher, Encode
 from joblib_mpi.inline_backend import InlineBackend
 from joblib_mpi.outcome import RETURNED, Outcome, results_of
 from joblib_mpi.scatter import ScatteredObjects, check_scatter
+from joblib_mpi.shared_buffers import CallBuffers
+from joblib_mpi.sharing import Sharing
 from joblib_mpi.single_tasks import GatheredOutcomes
 from joblib_mpi.task_context import TaskContext, authkey, pickled_warning_filters
 from joblib_mpi.task_format import TaskEncoder
@@ -55,6 +57,14 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         Objects that many tasks use. Each is pickled once and broadcast to all ranks; wherever one of these very
         objects sits in the arguments of a task, the worker's one copy takes its place. Arrays are read-only there.
         They are freed when the ``with`` block ends.
+    max_nbytes : int, str or None, default="1M"
+        As for joblib's other backends, an argument of ``Parallel`` and ``parallel_config``: from this size on, arrays
+        in the arguments of tasks, wherever they sit, are looked for on the workers. What a second task needs as well
+        is broadcast, and every later task of this and the next calls refers to it, as long as its content is the same.
+        None switches that off.
+    mmap_mode : {"r", "c", None}, default="r"
+        Likewise an argument of joblib's: whether tasks get such arrays, and scattered ones, read-only, or to write to
+        as if they had copies ("c" and None). The parts of scipy's sparse matrices can always be written to.
     retries : int, default=2
         How many more attempts a task gets after one whose executor was lost (it crashed, was killed, ran out of
         memory) or that took longer than ``task_timeout``. Then the call raises `WorkerLostError` or
@@ -131,6 +141,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         )
         self._checkpoints = Checkpoints(self, self._options.checkpoint)
         self._options_of: weakref.WeakKeyDictionary[Any, CallOptions] = weakref.WeakKeyDictionary()
+        self._sharing_of: weakref.WeakKeyDictionary[Any, Sharing] = weakref.WeakKeyDictionary()
         self._calls: dict[int, _Running] = {}  # by the id of the Parallel object
         self._starting: set[int] = set()  # threads between start_call and their first batch
         self._nested: ParallelBackendBase | None = None
@@ -156,6 +167,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
                 f"memory_limit={call_options.memory_limit} is for executor processes, but this session runs tasks in "
                 "the ranks themselves (isolation none)"
             )
+        sharing = Sharing.from_options(options)
         n_tasks = self.effective_n_jobs(n_jobs=n_jobs)
         checkpoint = self._checkpoints.of(parallel, options.get("checkpoint"))
         if checkpoint is not None:
@@ -164,8 +176,11 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             raise FallbackToBackend(InlineBackend(self.nesting_level, call_options, self._checkpoints))
         if n_tasks == 1 and call_options.need_a_worker and session.core.n_workers > 0:
             n_tasks = 2  # one at a time all the same, but not inline
+        if n_tasks == 1 and session.handles and session.core.n_workers > 0:
+            n_tasks = 2  # inline, a task would get the handle itself
         if parallel is not None:
             self._options_of[parallel] = call_options
+            self._sharing_of[parallel] = sharing
         # joblib never terminates what it runs inline; then a reference here would be a cycle that keeps scattered data.
         self.parallel = parallel if n_tasks > 1 else _NO_PARALLEL
         return n_tasks
@@ -262,8 +277,10 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         max_running = _max_running(n_jobs, session.core.n_workers)
         checkpoint = self._checkpoints.of(parallel)
         kept = None if checkpoint is None else checkpoint.start_call(max_running)
-        call = session.dispatcher.start_call(max_running, options, kept)
-        encode = TaskEncoder(context, self._scattered.ids, call.scatter).encode
+        sharing = self._sharing_of.get(parallel, Sharing())
+        buffers = CallBuffers(session.shared, sharing.threshold, self._scattered.regions)
+        call = session.dispatcher.start_call(max_running, options, buffers, kept)
+        encode = TaskEncoder(context, self._scattered.ids, buffers, sharing.private).encode
         self._calls[id(parallel)] = running = _Running(session.dispatcher, call, encode, parallel, thread)
         return running
 
@@ -282,7 +299,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         objects = check_scatter(scatter)
         session = sessions.require()
         if not session.is_worker and session.core.n_workers > 0:
-            self._scattered.add(objects, session.core)
+            self._scattered.add(objects, session.shared)
 
     def _local_backend(self) -> ParallelBackendBase:
         level = self.nesting_level or 0

@@ -11,6 +11,7 @@ from joblib_mpi import _core
 from joblib_mpi.call_options import CallOptions
 from joblib_mpi.checkpoint import CheckpointedCall
 from joblib_mpi.outcome import Outcome
+from joblib_mpi.shared_buffers import CallBuffers
 
 
 class Call:
@@ -24,6 +25,8 @@ class Call:
         How many of its tasks may run at a time.
     options : CallOptions
         How its tasks are treated.
+    buffers : CallBuffers
+        Finds what the workers have.
     checkpoint : CheckpointedCall, optional
         Keeps its results.
 
@@ -46,9 +49,11 @@ class Call:
         core: _core.Session,
         max_running: int,
         options: CallOptions,
+        buffers: CallBuffers,
         checkpoint: CheckpointedCall | None = None,
     ) -> None:
         self._core = core
+        self.buffers = buffers
         self.checkpoint = checkpoint
         self.held: deque[tuple[Any, ...]] = deque()
         self.options = options
@@ -67,7 +72,6 @@ class Call:
         self._tasks_expected = 0
         self._callbacks: dict[int, Callable[[Outcome], None]] = {}
         self._batch_sizes: dict[int, int] = {}  # of those that have more than one task
-        self._objects: list[int] = []
         self._end_lock = threading.Lock()
         self._deliveries: queue.SimpleQueue[tuple[int, Outcome, bool] | None] | None = None
 
@@ -114,15 +118,6 @@ class Call:
                 threading.Thread(target=self._deliver_all, args=(self._deliveries,), name=name, daemon=True).start()
             self._deliveries.put((ticket, outcome, ok))
 
-    def scatter(self, pickled: bytes) -> int:
-        """Broadcast ``pickled``, to be dropped when the call ends; returns its object id."""
-        with self._end_lock:
-            if self.ended:
-                raise RuntimeError("the call has ended")
-            object_id = self._core.scatter(pickled, ())
-            self._objects.append(object_id)
-            return object_id
-
     def end(self) -> bool:
         """Forget what is outstanding; returns False if the call had ended before.
 
@@ -135,8 +130,7 @@ class Call:
         self._callbacks.clear()
         self._batch_sizes.clear()
         self._core.end_call(self.id)
-        for object_id in self._objects:
-            self._core.drop(object_id)
+        self.buffers.release()
         if self._deliveries is not None:
             self._deliveries.put(None)
         self.progress.set()

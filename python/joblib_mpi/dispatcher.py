@@ -18,6 +18,7 @@ from joblib_mpi.call import Call
 from joblib_mpi.call_options import CallOptions
 from joblib_mpi.checkpoint import CheckpointedCall, found_task
 from joblib_mpi.outcome import RAISED, RETURNED, FinishedTask, Outcome, lost_task_error
+from joblib_mpi.shared_buffers import CallBuffers
 from joblib_mpi.single_tasks import GatheredOutcomes, split
 from joblib_mpi.task_format import EncodedTask
 
@@ -53,11 +54,17 @@ class Dispatcher:
         self._service = _ServiceThread(self)
         self._service.start()
 
-    def start_call(self, max_running: int, options: CallOptions, checkpoint: CheckpointedCall | None = None) -> Call:
+    def start_call(
+        self,
+        max_running: int,
+        options: CallOptions,
+        buffers: CallBuffers,
+        checkpoint: CheckpointedCall | None = None,
+    ) -> Call:
         """Return a new call; raises `SessionError` if the session has failed."""
         if self.failure is not None:
             raise _core.SessionError(f"the MPI session has failed: {self.failure}") from self.failure
-        call = Call(self.core, max_running, options, checkpoint)
+        call = Call(self.core, max_running, options, buffers, checkpoint)
         with self._start_lock:
             self.calls[call.id] = call
             if len(self.calls) > 1 and self._service.in_callback:

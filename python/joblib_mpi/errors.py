@@ -69,11 +69,12 @@ def without_own_frames(frames: TracebackType | None) -> TracebackType | None:
 
 
 def read_only_hint(error: BaseException) -> str | None:
-    """Return what to do about a write to a scattered array, if ``error`` comes from one."""
+    """Return what to do about a write to a shared array, if ``error`` may come from one."""
     if isinstance(error, ValueError) and "read-only" in str(error):
         return (
-            "Arrays given as scatter=[...] are shared and therefore read-only on the workers: "
-            "write to a copy, or leave the array out of scatter."
+            "Arrays given as scatter=[...], and from max_nbytes (1 MB) on all others in the arguments of tasks, are "
+            'read-only on the workers, as with joblib\'s other backends: write to a copy, or pass mmap_mode="c" to '
+            "Parallel or parallel_config."
         )
     return None
 

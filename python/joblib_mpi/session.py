@@ -6,6 +6,7 @@ import platform
 import signal
 import sys
 import threading
+import weakref
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
@@ -13,9 +14,12 @@ from typing import Any
 import cloudpickle
 
 from joblib_mpi import _core, checkpoint_signals, thread_limits
+from joblib_mpi.call_options import memory_bytes
 from joblib_mpi.dispatcher import Dispatcher
 from joblib_mpi.executor_process import forget_launcher, fork_zygote, import_modules
 from joblib_mpi.executor_process import run as run_executor
+from joblib_mpi.scatter_handle import SharedObject
+from joblib_mpi.shared_buffers import SharedBuffers
 from joblib_mpi.start_options import StartOptions, from_environment, missing_module
 from joblib_mpi.worker import Worker, serve_tasks
 
@@ -52,6 +56,8 @@ class Session:
         The exit status that the worker ranks get when the session closes.
     memory_limit : int or None
         Bytes for each executor, where a call does not say otherwise.
+    handles : weakref.WeakSet of SharedObject
+        Those of `joblib_mpi.scatter`.
     """
 
     def __init__(self, core: Any, isolation: str = "process") -> None:
@@ -60,8 +66,10 @@ class Session:
         self.status = 0
         self.memory_limit: int | None = None
         self.is_worker = isinstance(core, _core.ExecutorPort) or core.rank != 0
+        self.handles: weakref.WeakSet[SharedObject] = weakref.WeakSet()
         self._dispatcher: Dispatcher | None = None
-        self._dispatcher_lock = threading.Lock()
+        self._shared: SharedBuffers | None = None
+        self._lock = threading.Lock()  # of the two above
         self._pid = os.getpid()
         self._closed = False
 
@@ -73,10 +81,18 @@ class Session:
     @property
     def dispatcher(self) -> Dispatcher:
         """Rank 0's service thread, started on first use."""
-        with self._dispatcher_lock:
+        with self._lock:
             if self._dispatcher is None:
                 self._dispatcher = Dispatcher(self.core)
             return self._dispatcher
+
+    @property
+    def shared(self) -> SharedBuffers:
+        """What the nodes have in common, on rank 0; made on first use."""
+        with self._lock:
+            if self._shared is None:
+                self._shared = SharedBuffers(self.core, _shared_limit())
+            return self._shared
 
     def serve(self) -> int:
         """Work on a worker rank until rank 0 closes the session; returns the exit status. Main thread only."""
@@ -96,6 +112,11 @@ class Session:
         if self._dispatcher is not None:
             self._dispatcher.stop()
         self.core.close(self.status & 0xFF)
+
+
+def _shared_limit() -> int:
+    limit = memory_bytes(os.environ.get("JOBLIB_MPI_SHARED_LIMIT"), "JOBLIB_MPI_SHARED_LIMIT")
+    return _core.memory_room() // 2 if limit is None else limit
 
 
 _session: Session | None = None

@@ -5,25 +5,50 @@ other callable that returns the list of results. Its context follows the pickle,
 before it unpickles: proxies of multiprocessing managers connect while they are unpickled.
 
 Function and context are pickled once for each call of ``Parallel`` and referred to afterwards: by that pickle, which
-the worker keeps unpickled, or by the id of a scattered object if the pickle is long.
+the worker keeps unpickled, or by the id of an object with that pickle if it is long. Of a function in a wrapper, only
+what the wrapper has of its own travels with each task.
 """
 
+import copyreg
+import functools
 import pickle
 import types
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from joblib_mpi.pickling import Pickler, SharingPickler, loads
+from joblib_mpi.pickling import Objects, ObjectSharingPickler, Pickler, SharingPickler, loads, trailer_end
+from joblib_mpi.shared_buffers import CallBuffers
 from joblib_mpi.task_context import TaskContext
 
 #: Longer pickles of functions and contexts are broadcast once. Half of the eager limit leaves room for arguments.
 INLINE_BYTES = 2048
 
-#: A pickle, the id of a scattered pickle, or (functions only) the callable itself.
+#: A pickle, the id of an object that has a pickle, a `_Wrapped`, or (functions only) the callable itself.
 Reference = Any
 
 _PICKLE_START = b"\x80"
 _OBJECT_START = b"o"
+
+
+class _Wrapped(NamedTuple):
+    """A callable around a function, such as scikit-learn's ``_FuncWrapper`` or a partial.
+
+    Attributes
+    ----------
+    kind : type
+        Its class.
+    function : Reference
+        The function in it.
+    copied : tuple of str
+        Attributes that are the function's own, as `functools.update_wrapper` copies them.
+    state : tuple
+        A partial's arguments, or the names that a wrapper has for the function and its other attributes.
+    """
+
+    kind: type
+    function: Reference
+    copied: tuple[str, ...]
+    state: Any
 
 
 #: The arguments of `_core.Session.submit` after the ticket: name, head, buffers, objects.
@@ -38,19 +63,26 @@ class TaskEncoder:
     context : TaskContext
         The context of all batches whose nested backend is the one in ``context``.
     shared : mapping of int to int
-        Scattered objects, as for `SharingPickler`.
-    scatter : callable
-        Broadcasts a pickle and returns its object id.
+        Scattered objects, as for `ObjectSharingPickler`.
+    buffers : CallBuffers
+        What else the workers have.
+    private : bool
+        Whether each task may write to shared arrays.
     """
 
-    def __init__(self, context: TaskContext, shared: Mapping[int, int], scatter: Callable[[bytes], int]) -> None:
+    def __init__(
+        self, context: TaskContext, shared: Mapping[int, int], buffers: CallBuffers, private: bool = False
+    ) -> None:
         self._context = context
         # By id, with the object itself beside it so that the id stays its own.
         self._contexts: dict[tuple[int, int | None], tuple[bytes, Any]] = {}
         self._functions: dict[int, tuple[Reference, str, Callable[..., Any]]] = {}
-        self._scatter = scatter
+        self._constant_id = buffers.constant
         self._constants: set[int] = set()
-        self._pickler = SharingPickler(shared) if shared else Pickler()
+        if shared:
+            self._pickler: SharingPickler = ObjectSharingPickler(shared, buffers, private)
+        else:
+            self._pickler = SharingPickler(buffers, private)
 
     def encode(self, batch: Any) -> EncodedTask:
         """Return ``batch`` as a task; raises `pickle.PicklingError` with what cannot be pickled."""
@@ -100,17 +132,37 @@ class TaskEncoder:
             return known[0], known[1]
         name = str(getattr(function, "__name__", type(function).__name__))
         if not _is_constant(function):
-            return function, name
+            return self._wrapped(function) or function, name
         head, _ = self._pickler.dumps(function, in_band=True)
         self._constants |= self._pickler.needed
         reference = self._constant(head)
         self._functions[id(function)] = (reference, name, function)
         return reference, name
 
+    def _wrapped(self, function: Callable[..., Any]) -> _Wrapped | None:
+        if type(function) is functools.partial and not function.__dict__:
+            reference, _ = self._function_reference(function.func)
+            return _Wrapped(functools.partial, reference, (), (function.args, function.keywords))
+        attributes = getattr(function, "__dict__", {})
+        inner = attributes.get("__wrapped__")
+        if not _is_constant(inner) or not _is_its_attributes(type(function)):
+            return None
+        reference, _ = self._function_reference(inner)
+        copied = tuple(
+            name
+            for name in functools.WRAPPER_ASSIGNMENTS
+            if name in attributes and attributes[name] is getattr(inner, name, None)
+        )
+        functions = tuple(name for name, value in attributes.items() if value is inner)
+        state = {name: value for name, value in attributes.items() if name not in copied and name not in functions}
+        return _Wrapped(type(function), reference, copied, (functions, state))
+
     def _constant(self, pickled: bytes) -> Reference:
         if len(pickled) <= INLINE_BYTES:
             return pickled
-        object_id = self._scatter(pickled)
+        object_id = self._constant_id(pickled)
+        if object_id is None:
+            return pickled
         self._constants.add(object_id)
         return object_id
 
@@ -123,13 +175,26 @@ def _is_constant(function: Callable[..., Any]) -> bool:
     return isinstance(function, types.FunctionType | type)
 
 
+def _is_its_attributes(kind: type) -> bool:
+    # Whether pickle would save no more of an instance than its dictionary, and load it by filling that.
+    return (
+        kind.__reduce_ex__ is object.__reduce_ex__
+        and kind.__reduce__ is object.__reduce__
+        and kind.__getstate__ is object.__getstate__
+        and kind.__new__ is object.__new__
+        and not hasattr(kind, "__setstate__")
+        and not copyreg._slotnames(kind)
+        and kind not in copyreg.dispatch_table
+    )
+
+
 class TaskDecoder:
     """Decodes tasks on a worker and keeps the functions that they refer to.
 
     Parameters
     ----------
-    resolve : callable
-        Returns the scattered object with the given id.
+    objects : Objects
+        What tasks refer to.
     enter : callable
         Enters a `TaskContext`; called when a task's context differs from the one before.
     """
@@ -137,21 +202,21 @@ class TaskDecoder:
     #: Functions kept; a program that makes new ones for each call of ``Parallel`` must not fill the worker's memory.
     KEPT_FUNCTIONS = 256
 
-    def __init__(self, resolve: Callable[[int], Any], enter: Callable[[TaskContext], None]) -> None:
-        self._resolve = resolve
+    def __init__(self, objects: Objects, enter: Callable[[TaskContext], None]) -> None:
+        self._objects = objects
         self._enter = enter
         self._context: bytes | None = None
-        self._functions: dict[bytes, Callable[..., Any]] = {}
+        self._functions: dict[bytes | int, Callable[..., Any]] = {}
 
     def decode(self, head: bytes, buffers: Sequence[Any]) -> Callable[[], list[Any]]:
         """Return the callable that runs the task and returns the list of its results."""
-        end = len(head) - 3
+        end = trailer_end(head) - 2
         context = head[end - (head[end] | head[end + 1] << 8) : end]
         if context != self._context:
             self._context = None
             self._enter(self._load_context(context))
             self._context = context
-        task = loads(head, buffers, self._resolve)
+        task = loads(head, buffers, self._objects)
         kind = type(task)
         if kind is tuple:
             reference, args, kwargs = task
@@ -162,22 +227,39 @@ class TaskDecoder:
             return lambda: [function(*args, **kwargs) for function, args, kwargs in calls]
         return task
 
+    def forget_functions(self) -> None:
+        """Let go of all functions, as they may hold a shared object that rank 0 has dropped."""
+        self._functions.clear()
+
     def _load_context(self, context: bytes) -> TaskContext:
         if context.startswith(_PICKLE_START):
             return pickle.loads(context)
-        return self._resolve(int.from_bytes(context[1:], "little"))
+        return pickle.loads(self._pickle_in(int.from_bytes(context[1:], "little")))
 
-    def forget_functions(self) -> None:
-        """Let go of all functions, as they may hold a scattered object that rank 0 has dropped."""
-        self._functions.clear()
+    def _pickle_in(self, object_id: int) -> bytes:
+        return bytes(self._objects.whole(object_id))
 
     def _function(self, reference: Reference) -> Callable[..., Any]:
-        if type(reference) is bytes:
+        kind = type(reference)
+        if kind is bytes or kind is int:
             function = self._functions.get(reference)
             if function is None:
-                function = loads(reference, (), self._resolve)
+                pickled = reference if kind is bytes else self._pickle_in(reference)
+                function = loads(pickled, (), self._objects)
                 if len(self._functions) >= self.KEPT_FUNCTIONS:
                     self._functions.clear()
                 self._functions[reference] = function
             return function
-        return self._resolve(reference) if type(reference) is int else reference
+        return self._unwrapped(reference) if kind is _Wrapped else reference
+
+    def _unwrapped(self, wrapped: _Wrapped) -> Callable[..., Any]:
+        function = self._function(wrapped.function)
+        if wrapped.kind is functools.partial:
+            args, keywords = wrapped.state
+            return functools.partial(function, *args, **keywords)
+        wrapper = wrapped.kind.__new__(wrapped.kind)
+        functions, state = wrapped.state
+        wrapper.__dict__.update({name: getattr(function, name) for name in wrapped.copied})
+        wrapper.__dict__.update(dict.fromkeys(functions, function))
+        wrapper.__dict__.update(state)
+        return wrapper

@@ -32,7 +32,7 @@ class Worker:
         self._core = core
         self._exits_with_task = exits_with_task
         self._objects = SharedObjects(core)
-        self._decoder = TaskDecoder(self._objects.resolve, ContextKeeper().enter)
+        self._decoder = TaskDecoder(self._objects, ContextKeeper().enter)
         self._pickler = Pickler()
         self._running = False
 
@@ -50,7 +50,7 @@ class Worker:
             except BaseException as error:
                 if self._exits_with_task and isinstance(error, SystemExit):
                     raise
-                if self._objects.in_use and (hint := read_only_hint(error)) is not None:
+                if (buffers or self._objects.in_use) and (hint := read_only_hint(error)) is not None:
                     error.add_note(hint)
                 return False, pack_error(error), ()
             finally:

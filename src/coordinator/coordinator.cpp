@@ -70,6 +70,16 @@ ObjectId Coordinator::share(Payload value) {
   return object;
 }
 
+ObjectStats Coordinator::object_stats() const {
+  ObjectStats stats = store_->stats();
+  for (const Unpublished& object : unpublished_) {
+    ++stats.objects;
+    ++stats.transfers;
+    stats.object_bytes += object.value.size_bytes();
+  }
+  return stats;
+}
+
 void Coordinator::drop(ObjectId object) {
   SharedObject& state = objects_.at(object);
   state.dropped = true;

@@ -69,6 +69,8 @@ class Coordinator {
 
   [[nodiscard]] ObjectId share(Payload value);
   void drop(ObjectId object);
+  /// Objects that are to be sent with the next `progress` count as under way.
+  [[nodiscard]] ObjectStats object_stats() const;
 
   /// Whether more tasks are about to be submitted, so that one more may join those that wait to be sent.
   enum class Outlook { more_tasks_soon, nothing_known };

@@ -29,6 +29,11 @@ void CoordinatorDriver::drop(ObjectId object) {
   coordinator_->drop(object);
 }
 
+ObjectStats CoordinatorDriver::object_stats() {
+  const std::lock_guard lock(mutex_);
+  return coordinator_->object_stats();
+}
+
 bool CoordinatorDriver::take_turn(Coordinator::Outlook outlook) {
   if (++turns_ % turns_between_checks_ == 0) coordinator_->check_workers(Clock::now());
   return coordinator_->progress(outlook);

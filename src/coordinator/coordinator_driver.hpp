@@ -40,6 +40,7 @@ class CoordinatorDriver {
   void end_call(CallId call);
   [[nodiscard]] ObjectId share(Payload value);
   void drop(ObjectId object);
+  [[nodiscard]] ObjectStats object_stats();
 
   // The calling thread makes MPI calls.
 

@@ -28,6 +28,9 @@ class ExecutorPort final : public TaskPort {
   [[nodiscard]] Work next_task() override;
   void finish(ExecutedTask task) override;
   [[nodiscard]] bool interrupt_requested() const noexcept override;
+  [[nodiscard]] std::optional<SharedBytes> copy_on_write(ByteView bytes) const override {
+    return channel_.copy_on_write(bytes);
+  }
 
   /// Large arrays of results that are made here reach the agent without a copy.
   [[nodiscard]] ReceiveMemory& result_memory() noexcept { return pool_; }

@@ -72,6 +72,11 @@ class MessageChannel {
   /// Tells the other side which of its memory is not used here any more.
   void send_returned();
 
+  /// See SegmentExchange.
+  [[nodiscard]] std::optional<SharedBytes> copy_on_write(ByteView bytes) const {
+    return exchange_.copy_on_write(bytes);
+  }
+
   /// Sends what waits, as far as there is room now.
   void flush();
 

@@ -32,14 +32,13 @@ bool RegisteredFunctionRunner::run(const ExecutorTask& task, Payload& result) {
 }
 
 const void* RegisteredFunctionRunner::resolve(ObjectId object, Load load) {
-  auto& made = objects_[object];
-  if (!made) {
-    const auto input = std::ranges::find(running_->objects, object, &ObjectInput::object);
-    if (input == running_->objects.end()) throw SerializationError("a task names a scattered object that it lacks");
-    PayloadReader reader(*input->value);
-    made = load(reader);
-  }
-  return made.get();
+  std::vector<Made>& forms = objects_[object];
+  const auto known = std::ranges::find(forms, load, &Made::load);
+  if (known != forms.end()) return known->value.get();
+  const auto input = std::ranges::find(running_->objects, object, &ObjectInput::object);
+  if (input == running_->objects.end()) throw SerializationError("a task names a scattered object that it lacks");
+  PayloadReader reader(*input->value);
+  return forms.emplace_back(Made{load, load(reader)}).value.get();
 }
 
 }  // namespace joblib_mpi

@@ -3,11 +3,14 @@
 #include "executor/in_process_executor.hpp"
 #include <joblib_mpi/function_registry.hpp>
 
+#include <memory>
 #include <unordered_map>
+#include <vector>
 
 namespace joblib_mpi {
 
-/// Runs the functions that `delayed` has registered. Makes each scattered object once and keeps it for later tasks.
+/// Runs the functions that `delayed` has registered. Makes each scattered object once, in each form that functions want
+/// it in, and keeps it for later tasks.
 class RegisteredFunctionRunner final : public TaskRunner, private detail::TaskObjects {
  public:
   [[nodiscard]] bool run(const ExecutorTask& task, Payload& result) override;
@@ -17,7 +20,11 @@ class RegisteredFunctionRunner final : public TaskRunner, private detail::TaskOb
   [[nodiscard]] const void* resolve(ObjectId object, Load load) override;
 
   const ExecutorTask* running_ = nullptr;
-  std::unordered_map<ObjectId, std::shared_ptr<const void>> objects_;
+  struct Made {
+    Load load;
+    std::shared_ptr<const void> value;
+  };
+  std::unordered_map<ObjectId, std::vector<Made>> objects_;
 };
 
 }  // namespace joblib_mpi

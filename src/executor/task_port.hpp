@@ -27,6 +27,9 @@ class TaskPort {
   virtual void finish(ExecutedTask task) = 0;
   /// Whether the last task that `next_task` gave should end early. Any thread and signal handlers may ask.
   [[nodiscard]] virtual bool interrupt_requested() const noexcept = 0;
+  /// Bytes of an object that a task names, to be written to without harm to anybody else: each page is copied when it
+  /// is. Nothing where that cannot be had; make a copy then. Throws std::system_error.
+  [[nodiscard]] virtual std::optional<SharedBytes> copy_on_write(ByteView) const { return std::nullopt; }
 };
 
 }  // namespace joblib_mpi

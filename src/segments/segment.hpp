@@ -55,4 +55,8 @@ class Segment {
   Access access_;
 };
 
+/// Bytes of a segment that show what it holds until this process writes to them, and are its own then, page by page.
+/// Throws std::system_error.
+[[nodiscard]] SharedBytes copy_on_write(const Segment& segment, std::size_t offset, std::size_t bytes);
+
 }  // namespace joblib_mpi

@@ -75,6 +75,15 @@ SharedBytes SegmentExchange::borrow(const PartReference& reference) {
   return {std::shared_ptr<const void>(bytes.data(), std::move(let_go)), bytes};
 }
 
+std::optional<SharedBytes> SegmentExchange::copy_on_write(ByteView bytes) const {
+  for (const auto& [key, segment] : mapped_) {
+    const std::span<std::byte> all = segment->bytes();
+    if (bytes.data() < all.data() || bytes.data() + bytes.size() > all.data() + all.size()) continue;
+    return joblib_mpi::copy_on_write(*segment, static_cast<std::size_t>(bytes.data() - all.data()), bytes.size());
+  }
+  return std::nullopt;
+}
+
 std::vector<std::uint64_t> SegmentExchange::take_returned() {
   if (!returned_->any.load(std::memory_order_acquire)) return {};
   const std::lock_guard lock(returned_->mutex);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -53,6 +54,8 @@ class SegmentExchange {
   void unmap(std::uint64_t segment);
   /// Throws SerializationError if the reference is to nothing that was handed over.
   [[nodiscard]] SharedBytes borrow(const PartReference& reference);
+  /// Borrowed bytes as `copy_on_write` of their segment gives them; nothing if these were not borrowed.
+  [[nodiscard]] std::optional<SharedBytes> copy_on_write(ByteView bytes) const;
   /// The loans that this side has let go since it was last asked.
   [[nodiscard]] std::vector<std::uint64_t> take_returned();
 

@@ -53,6 +53,18 @@ class RegisteredBackend {
   ~RegisteredBackend() { unregister_backend("mpi"); }
 };
 
+/// Where a function that rank 0 calls finds its driver.
+class DriverInUse {
+ public:
+  DriverInUse(CoordinatorDriver*& place, CoordinatorDriver& driver) : place_(&place) { place = &driver; }
+  DriverInUse(const DriverInUse&) = delete;
+  DriverInUse& operator=(const DriverInUse&) = delete;
+  ~DriverInUse() { *place_ = nullptr; }
+
+ private:
+  CoordinatorDriver** place_;
+};
+
 }  // namespace
 
 struct MpiSession::State {
@@ -87,6 +99,7 @@ struct MpiSession::State {
   HeapMemory heap;
   RankParts parts;
   std::thread::id thread = std::this_thread::get_id();
+  CoordinatorDriver* leading = nullptr;  // rank 0's, while the program's function runs
   bool has_run = false;
   int status = 1;  // of the last run
   bool ranks_lost = false;
@@ -118,6 +131,13 @@ int MpiSession::size() const {
   return state_->parts.world.size();
 }
 
+ObjectStats MpiSession::object_stats() const {
+  if (state_->leading == nullptr) {
+    throw UsageError("MpiSession::object_stats is for rank 0, while MpiSession::run calls its function");
+  }
+  return state_->leading->object_stats();
+}
+
 int MpiSession::run_function(const std::function<int()>& function) {
   state_->has_run = true;
   return rank() == 0 ? state_->lead(function) : state_->serve();
@@ -133,6 +153,7 @@ int MpiSession::State::lead(const std::function<int()>& function) {
   int result = 0;
   try {
     const RegisteredBackend registered(backend);
+    const DriverInUse in_use(leading, driver);
     result = function();
   } catch (const std::exception& error) {
     backend->disconnect();

@@ -261,6 +261,10 @@ void ThreadedSession::drop(ObjectId object) {
   state_->waiter->notify();
 }
 
+ObjectStats ThreadedSession::object_stats() {
+  return state_->driver->object_stats();
+}
+
 std::vector<FinishedTask> ThreadedSession::next_results(double seconds) {
   state_->help();
   return state_->results.take(seconds);

@@ -4,6 +4,7 @@
 #include "executor/task_port.hpp"
 #include "executor/zygote.hpp"
 #include <joblib_mpi/ids.hpp>
+#include <joblib_mpi/object_stats.hpp>
 #include <joblib_mpi/payload.hpp>
 
 #include <atomic>
@@ -43,6 +44,7 @@ class ThreadedSession {
   void end_call(CallId call);
   [[nodiscard]] ObjectId share(Payload value);
   void drop(ObjectId object);
+  [[nodiscard]] ObjectStats object_stats();
   /// Waits until there are results, `wake` was called, or `seconds` have passed. Throws what ended the thread, if
   /// anything has.
   [[nodiscard]] std::vector<FinishedTask> next_results(double seconds);

@@ -228,12 +228,13 @@ void NodeStore::keep_links_clean() {
   if (look && broadcasts_ended_) take_offers();
 }
 
-StoreStats NodeStore::stats() const {
+ObjectStats NodeStore::stats() const {
   const SegmentPool::Stats node = pool_->node_stats();
-  StoreStats stats{.objects = whole_.size(),
-                   .segments = node.segments,
-                   .segment_bytes = node.bytes,
-                   .spare_bytes = node.spare_bytes};
+  ObjectStats stats{.objects = whole_.size(),
+                    .transfers = transfers_.size(),
+                    .segments = node.segments,
+                    .segment_bytes = node.bytes,
+                    .spare_bytes = node.spare_bytes};
   for (const auto& [object, value] : whole_) stats.object_bytes += value->size_bytes();
   return stats;
 }

@@ -31,7 +31,7 @@ class NodeStore final : public ObjectStore {
   [[nodiscard]] std::optional<std::string> refusal(ObjectId object) const override;
   void drop(ObjectId object) override;
   bool progress() override;
-  [[nodiscard]] StoreStats stats() const override;
+  [[nodiscard]] ObjectStats stats() const override;
 
  private:
   using PartBytes = std::vector<std::uint64_t>;

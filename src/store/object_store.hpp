@@ -1,6 +1,7 @@
 #pragma once
 
 #include <joblib_mpi/ids.hpp>
+#include <joblib_mpi/object_stats.hpp>
 #include <joblib_mpi/payload.hpp>
 
 #include <cstddef>
@@ -12,15 +13,6 @@
 #include <vector>
 
 namespace joblib_mpi {
-
-/// What a store holds on this rank's node.
-struct StoreStats {
-  std::size_t objects = 0;
-  std::size_t object_bytes = 0;   ///< heads and parts
-  std::size_t segments = 0;       ///< of memory that the node shares
-  std::size_t segment_bytes = 0;  ///< used or not
-  std::size_t spare_bytes = 0;    ///< of segments that are kept for objects to come
-};
 
 /// Scattered objects as serialized bytes, the same on every rank.
 ///
@@ -55,7 +47,7 @@ class ObjectStore {
   /// True if there is more to do at once.
   virtual bool progress() = 0;
 
-  [[nodiscard]] virtual StoreStats stats() const = 0;
+  [[nodiscard]] virtual ObjectStats stats() const = 0;
 };
 
 }  // namespace joblib_mpi

@@ -1,5 +1,6 @@
 """`pickling`: what goes by reference, by value, out of band, or as the id of a scattered object."""
 
+import math
 import pickle
 import sys
 import threading
@@ -9,15 +10,27 @@ import cloudpickle
 import numpy
 import pytest
 
-from joblib_mpi.pickling import OUT_OF_BAND_BYTES, Pickler, SharingPickler, loads
+from joblib_mpi.pickling import OUT_OF_BAND_BYTES, ObjectSharingPickler, Pickler, loads
+from joblib_mpi.shared_buffers import CallBuffers, SharedBuffers
 
 
 def module_function(x):
     return x + 1
 
 
-def unshared(object_id):
-    raise AssertionError(f"object {object_id} is not shared")
+NO_BUFFERS = CallBuffers(SharedBuffers(None, 0), math.inf)
+
+
+class Unshared:
+    """For pickles that refer to nothing."""
+
+
+class Resolved:
+    def resolve(self, object_id, private):
+        return f"object {object_id}", private
+
+
+unshared = Unshared()
 
 
 def test_importable_functions_go_by_reference():
@@ -122,11 +135,11 @@ def test_a_pickler_keeps_nothing_that_it_has_pickled():
 
 def test_shared_objects_travel_as_their_id_and_are_reported():
     shared, other = ["shared"], ["other"]
-    pickler = SharingPickler({id(shared): 17, id(other): 18})
+    pickler = ObjectSharingPickler({id(shared): 17, id(other): 18}, NO_BUFFERS)
     head, _ = pickler.dumps({"a": (shared, ["unshared"])})
     assert pickler.needed == {17}
     assert b"unshared" in head
-    assert loads(head, (), {17: "resolved"}.get) == {"a": ("resolved", ["unshared"])}
+    assert loads(head, (), Resolved()) == {"a": (("object 17", False), ["unshared"])}
     head, _ = pickler.dumps("nothing")
     assert pickler.needed == set()
     assert loads(head, (), unshared) == "nothing"

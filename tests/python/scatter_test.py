@@ -133,7 +133,9 @@ def test_writing_to_a_scattered_array_says_which_option_is_meant(job):
     array = numpy.zeros(50_000)
     with parallel_config(backend="mpi", scatter=[array]), pytest.raises(ValueError, match="read-only") as caught:
         Parallel()(delayed(write)(array) for _ in range(2))
-    assert "scatter=[...]" in "".join(caught.value.__notes__)
+    notes = "".join(caught.value.__notes__)
+    assert "scatter=[...]" in notes
+    assert 'mmap_mode="c"' in notes
 
 
 def test_the_parts_of_a_scattered_sparse_matrix_are_writable(job):

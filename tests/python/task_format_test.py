@@ -10,8 +10,11 @@ import warnings
 import pytest
 from joblib.parallel import BatchedCalls, SequentialBackend
 
+from joblib_mpi.shared_buffers import CallBuffers, SharedBuffers
+from joblib_mpi.shared_objects import SharedObjects
 from joblib_mpi.task_context import TaskContext, pickled_warning_filters
 from joblib_mpi.task_format import INLINE_BYTES, TaskDecoder, TaskEncoder
+from support.nodes import Nodes
 
 NESTED = SequentialBackend(nesting_level=1)
 CONTEXT = TaskContext(NESTED, None, None, pickled_warning_filters(), b"key")
@@ -20,22 +23,27 @@ CONTEXT = TaskContext(NESTED, None, None, pickled_warning_filters(), b"key")
 class Wire:
     """An encoder and a decoder, with a dictionary in place of the broadcast."""
 
-    def __init__(self, context=CONTEXT, shared=None):
-        self.objects = {}
+    def __init__(self, context=CONTEXT):
+        self.nodes = Nodes()
         self.entered = []
-        self.encoder = TaskEncoder(context, shared or {}, self.scatter)
-        self.decoder = TaskDecoder(self.resolve, self.entered.append)
-
-    def scatter(self, pickled):
-        self.objects[len(self.objects) + 1] = pickled
-        return len(self.objects)
-
-    def resolve(self, object_id):
-        return pickle.loads(self.objects[object_id])
+        buffers = CallBuffers(SharedBuffers(self.nodes, 2**30), 2**20)
+        self.encoder = TaskEncoder(context, {}, buffers)
+        self.decoder = TaskDecoder(SharedObjects(self.nodes), self.entered.append)
 
     def send(self, *items, nested=(NESTED, None)):
         self.name, head, buffers, self.needed = self.encoder.encode(BatchedCalls(items, nested))
         return self.decoder.decode(head, buffers)()
+
+
+class Wrapper:
+    """As scikit-learn's for each task."""
+
+    def __init__(self, function):
+        self.function = function
+        functools.update_wrapper(self, self.function)
+
+    def __call__(self, *args):
+        return self.function(*args), self.config, self.__doc__
 
 
 class Counter:
@@ -66,6 +74,8 @@ def test_tasks_carry_the_name_of_their_function():
     assert wire.name == "sub"
     wire.send((functools.partial(operator.sub, 5), (3,), {}))
     assert wire.name == "partial"
+    wire.send((HasItsOwnState(operator.sub), (5, 3), {}))
+    assert wire.name == "sub"
 
 
 def test_a_function_is_pickled_once_and_unpickled_once():
@@ -90,7 +100,46 @@ def test_long_functions_and_contexts_are_broadcast_once_and_named_by_each_task()
     for i in range(3):
         assert wire.send((lambda i: (i, len(text)), (i,), {})) == [(i, INLINE_BYTES)]
         assert 1 in wire.needed
-    assert len(wire.objects) == 4  # the context, and a new lambda each time
+    assert len(wire.nodes.objects) == 2  # the context, and lambdas of the same content
+
+
+def documented(i):
+    """Say what is done, at length."""
+    return i
+
+
+def test_of_a_function_in_a_wrapper_only_the_wrappers_own_part_travels_with_each_task():
+    wire = Wire()
+    documented.__doc__ = "Say it at length. " * 1000
+    for config in ("one", "another"):
+        wrapper = Wrapper(documented)
+        wrapper.config = config
+        _, head, buffers, _ = wire.encoder.encode(BatchedCalls([(wrapper, (1,), {})], (NESTED, None)))
+        assert len(head) < 2 * INLINE_BYTES
+        assert wire.decoder.decode(head, buffers)() == [(1, config, documented.__doc__)]
+    assert list(wire.decoder._functions.values()) == [documented]
+
+
+def test_a_long_function_in_a_partial_is_broadcast_once():
+    wire = Wire()
+    text = "x" * INLINE_BYTES
+
+    def function(*args, **kwargs):
+        return args, kwargs, len(text)
+
+    for i in range(3):
+        assert wire.send((functools.partial(function, i, key=1), (2,), {})) == [((i, 2), {"key": 1}, INLINE_BYTES)]
+    assert len(wire.nodes.objects) == 1
+
+
+class HasItsOwnState(Wrapper):
+    def __getstate__(self):
+        return {"function": self.function, "config": "from its state"}
+
+
+def test_a_wrapper_with_a_pickle_of_its_own_travels_as_that():
+    [(result, config, _)] = Wire().send((HasItsOwnState(operator.sub), (5, 3), {}))
+    assert (result, config) == (2, "from its state")
 
 
 def test_callables_with_state_travel_with_each_task():

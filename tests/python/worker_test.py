@@ -1,5 +1,6 @@
 """`Worker.run`: answers, errors and cancellation of single tasks, without threads."""
 
+import math
 import operator
 import pickle
 import threading
@@ -11,6 +12,7 @@ from joblib.parallel import BatchedCalls, SequentialBackend
 
 from joblib_mpi import RemoteTraceback, TaskCancelled, WorkerImportError
 from joblib_mpi.errors import unpack_error
+from joblib_mpi.shared_buffers import CallBuffers, SharedBuffers
 from joblib_mpi.task_context import TaskContext, pickled_warning_filters
 from joblib_mpi.task_format import TaskEncoder
 from joblib_mpi.worker import Worker
@@ -59,7 +61,8 @@ def worker(core):
 def encode(function, *args):
     nested = SequentialBackend(nesting_level=1)
     context = TaskContext(nested, None, None, pickled_warning_filters(), b"key")
-    return TaskEncoder(context, {}, None).encode(BatchedCalls([(function, args, {})], (nested, None)))
+    buffers = CallBuffers(SharedBuffers(None, 0), math.inf)
+    return TaskEncoder(context, {}, buffers).encode(BatchedCalls([(function, args, {})], (nested, None)))
 
 
 def run(worker, function, *args):

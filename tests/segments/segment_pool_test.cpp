@@ -80,3 +80,22 @@ TEST_CASE("what is allocated may outlive the pool") {
   block = {};
   SUCCEED("came back");
 }
+
+TEST_CASE("what is written to copies of a sealed segment's bytes stays in them") {
+  SegmentPool pool;
+  const auto block = pool.allocate_for_node(3 * megabyte);
+  std::ranges::fill(block.bytes, std::byte{7});
+  pool.seal(block.bytes);
+  const auto place = pool.find(block.bytes);
+  REQUIRE(place);
+  for (const std::size_t offset : {std::size_t{0}, std::size_t{64}, std::size_t{4096}, megabyte + 5}) {
+    const SharedBytes first = copy_on_write(*place->segment, place->offset + offset, 10'000);
+    const SharedBytes second = copy_on_write(*place->segment, place->offset + offset, 10'000);
+    auto* const memory = const_cast<std::byte*>(first.view().data());
+    CHECK(std::ranges::count(first.view(), std::byte{7}) == 10'000);
+    std::fill_n(memory, first.size(), std::byte{8});
+    CHECK(std::ranges::count(first.view(), std::byte{8}) == 10'000);
+    CHECK(std::ranges::count(second.view(), std::byte{7}) == 10'000);
+  }
+  CHECK(std::ranges::count(block.bytes, std::byte{7}) == static_cast<std::ptrdiff_t>(block.bytes.size()));
+}

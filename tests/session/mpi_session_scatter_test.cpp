@@ -3,11 +3,17 @@
 #include "support/session_functions.hpp"
 #include <joblib_mpi/joblib_mpi.hpp>
 
+#include <cstdint>
+#include <fstream>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <ranges>
+#include <span>
+#include <sstream>
 #include <string>
+#include <string_view>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
@@ -32,6 +38,30 @@ int loads_here(const Counted&) {
 }
 double element(const std::vector<double>& values, std::size_t index) {
   return values.at(index);
+}
+/// Whether an address lies in memory that processes share, by what the kernel says of this one's.
+bool is_shared_memory(const void* address) {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    std::uintptr_t begin = 0;
+    std::uintptr_t end = 0;
+    char dash = 0;
+    std::istringstream(line) >> std::hex >> begin >> dash >> end;
+    const auto place = reinterpret_cast<std::uintptr_t>(address);
+    if (begin <= place && place < end) return line.find("memfd:joblib_mpi") != std::string::npos;
+  }
+  return false;
+}
+
+struct Seen {
+  double sum;
+  bool in_shared_memory;
+};
+Seen sum_of_view(std::span<const double> values) {
+  return {std::accumulate(values.begin(), values.end(), 0.0), is_shared_memory(values.data())};
+}
+std::size_t length_of_view(std::string_view text) {
+  return text.size();
 }
 std::size_t entries(const std::map<std::string, std::vector<int>>& table) {
   return table.size();
@@ -64,6 +94,44 @@ TEST_CASE("scattered arrays of all sizes arrive whole") {
       CHECK(sums == std::vector<double>(8, 0.5 * static_cast<double>(size)));
     }
   });
+}
+
+TEST_CASE("a view of a scattered array shows the node's memory, and a small one a copy") {
+  MpiSession session(MPI_COMM_WORLD);
+  session.run([&] {
+    for (const std::size_t size : {std::size_t{0}, std::size_t{3}, std::size_t{200'000}}) {
+      const auto data = scatter(std::vector<double>(size, 0.5));
+      const auto seen = Parallel()(iota(0, 20) | transform([&](int) { return delayed<sum_of_view>(data); }));
+      for (const Seen& one : seen) {
+        CHECK(one.sum == 0.5 * static_cast<double>(size));
+        CHECK(one.in_shared_memory == (size == 200'000 && session.size() > 1));
+      }
+      const auto sums = Parallel()(iota(0, 8) | transform([&](int) { return delayed<total>(data); }));
+      CHECK(sums == std::vector<double>(8, 0.5 * static_cast<double>(size)));
+    }
+    const auto text = scatter(std::string(100'000, 'x'));
+    const auto lengths = Parallel()(iota(0, 8) | transform([&](int) { return delayed<length_of_view>(text); }));
+    CHECK(lengths == std::vector<std::size_t>(8, 100'000));
+  });
+}
+
+TEST_CASE("what a session holds of shared objects is known while it runs") {
+  MpiSession session(MPI_COMM_WORLD);
+  CHECK_THROWS_AS(session.object_stats(), UsageError);
+  session.run([&] {
+    CHECK(session.object_stats().objects == 0);
+    {
+      const auto data = scatter(std::vector<double>(200'000, 0.5));
+      if (session.size() > 1) CHECK(session.object_stats().objects == 1);
+      (void)Parallel()(iota(0, 8) | transform([&](int) { return delayed<total>(data); }));
+      const ObjectStats stats = session.object_stats();
+      CHECK(stats.object_bytes >= (session.size() > 1 ? 1'600'000U : 0U));
+      CHECK(stats.segment_bytes >= stats.object_bytes);
+    }
+    (void)Parallel()(iota(0, 8) | transform([&](int i) { return delayed<square>(i); }));
+    CHECK(session.object_stats().objects == 0);
+  });
+  CHECK_THROWS_AS(session.object_stats(), UsageError);
 }
 
 TEST_CASE("scattered values of any serializable type arrive whole") {

@@ -358,7 +358,7 @@ TEST_CASE("an object that is dropped on its way does not stay on any rank") {
   nodes.progress();
   for (const auto& store : nodes.stores) CHECK(store->find(object) == nullptr);
   for (const std::size_t leader : {0U, 2U}) {
-    const StoreStats stats = nodes.stores[leader]->stats();
+    const ObjectStats stats = nodes.stores[leader]->stats();
     CHECK(stats.segment_bytes == stats.spare_bytes);
   }
 }

@@ -55,7 +55,7 @@ class ScriptedStore final : public ObjectStore {
     return found == refusals.end() ? std::nullopt : std::optional(found->second);
   }
   bool progress() override { return false; }
-  [[nodiscard]] StoreStats stats() const override { return {}; }
+  [[nodiscard]] ObjectStats stats() const override { return {}; }
 
   std::vector<std::pair<ObjectId, Payload>> published;
   std::map<ObjectId, std::vector<std::uint64_t>> expected;

@@ -93,7 +93,7 @@ def test_arrays_of_every_size_go_both_ways_and_are_writable(run, n_bytes):
         array += 1
         return array
     array = numpy.arange({n_bytes}, dtype="u1")
-    for result in Parallel(backend="mpi")(delayed(add_in_place)(array) for _ in range(6)):
+    for result in Parallel(backend="mpi", mmap_mode="c")(delayed(add_in_place)(array) for _ in range(6)):
         result += 1
         assert (result == numpy.arange({n_bytes}, dtype="u1") + 2).all()
     assert (array == numpy.arange({n_bytes}, dtype="u1")).all()

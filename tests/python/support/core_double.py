@@ -183,6 +183,9 @@ class Rank0Session:
             for dropped in self._job.dropped.values():
                 dropped.append(object_id)
 
+    def object_stats(self):
+        return {"transfers": 0, "objects": len(self._job.objects)}
+
     def next_results(self, timeout):
         if self._waiter is not None:
             raise Refused("two threads wait for results")
@@ -234,7 +237,11 @@ class WorkerSession:
     def object(self, object_id):
         if object_id not in self.allowed:
             raise Refused(f"the task does not name object {object_id}")
-        return self._job.objects[object_id]
+        head, buffers = self._job.objects[object_id]
+        return head, list(buffers)
+
+    def copy_on_write(self, object_id, part, offset, nbytes):
+        return bytearray(self.object(object_id)[1][part][offset : offset + nbytes])
 
     def interrupt_requested(self):
         return self.cancelled

@@ -1,0 +1,34 @@
+"""What joblib's options for large arrays mean to this backend."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Sharing(NamedTuple):
+    """How one call shares the large arrays of its tasks.
+
+    Parameters
+    ----------
+    threshold : float
+        Bytes from which on they are shared; infinite if they are not.
+    private : bool
+        Whether each task may write to those that it gets.
+    """
+
+    threshold: float = 2**20
+    private: bool = False
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> "Sharing":
+        """Read ``max_nbytes``, which joblib has made a number, and ``mmap_mode``; ValueError names what is wrong."""
+        max_nbytes = options.get("max_nbytes", 2**20)
+        mmap_mode = options.get("mmap_mode", "r")
+        if mmap_mode not in ("r", "c", None):
+            raise ValueError(
+                f'mmap_mode={mmap_mode!r}; allowed with the "mpi" backend: "r", "c", None. Tasks on several nodes have '
+                "no memory in common that they could write to: return what they compute"
+            )
+        if max_nbytes is not None and not max_nbytes >= 0:
+            raise ValueError(f"max_nbytes={max_nbytes!r}; allowed: None, or a number of bytes such as 1000000 or '1M'")
+        return cls(math.inf if max_nbytes is None else max_nbytes, mmap_mode != "r")

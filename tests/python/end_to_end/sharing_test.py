@@ -1,0 +1,167 @@
+"""Arrays that tasks share, under mpirun: one copy per node, sent once, whatever the number of tasks."""
+
+import pytest
+
+RANKS = 4
+
+MEMORY = """
+    import os
+    from pathlib import Path
+
+    def processes():
+        children = {}
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = stat.read_text().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+        found, waiting = [], [os.getppid()]
+        while waiting:
+            found.append(waiting.pop())
+            waiting += children.get(found[-1], [])
+        return found
+
+    def pss():
+        total = 0
+        for pid in processes():
+            try:
+                text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            except OSError:
+                continue
+            total += sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
+        return total * 1024
+"""
+
+
+@pytest.mark.parametrize("isolation", ["process", "none"])
+def test_a_node_holds_one_copy_beside_rank_0s_own(mpirun, isolation):
+    done = mpirun.script(
+        RANKS,
+        MEMORY
+        + """
+    import numpy as np
+    from joblib import Parallel, delayed, parallel_config
+
+    def look(X):
+        time.sleep(0.05)
+        return float(X.sum()), os.getpid(), X.flags.writeable
+
+    import time
+    with parallel_config(backend="mpi"):
+        Parallel()(delayed(time.sleep)(0.01) for _ in range(12))
+        X = np.ones(8_000_000)
+        before = pss()
+        with parallel_config(backend="mpi", scatter=[X]):
+            found = Parallel(batch_size=1)(delayed(look)(X) for _ in range(30))
+            copies = (pss() - before) / X.nbytes
+    assert {value for value, _, _ in found} == {8e6}
+    assert len({pid for _, pid, _ in found}) == 3
+    assert {writeable for _, _, writeable in found} == {False}
+    print("one copy" if 0.9 < copies < 1.3 else copies)
+    """,
+        environment={"JOBLIB_MPI_ISOLATION": isolation},
+    )
+    assert (done.status, done.stdout) == (0, "one copy\n"), done
+
+
+SHARED = """
+    import functools
+    import numpy as np
+    import joblib_mpi
+    from joblib import Parallel, delayed, parallel_config
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50_000, 10))
+
+    def row(X, i):
+        return float(X[i].sum())
+
+    def write(X):
+        X[0] = 5
+        return float(X.sum())
+
+    def check(tasks):
+        expected = [float(X[i].sum()) for i in range(20)]
+        assert Parallel(batch_size=1)(tasks) == expected
+"""
+
+
+@pytest.mark.parametrize("isolation", ["process", "none"])
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_an_array_without_a_hint_is_sent_once_and_found_again(mpirun, ranks, isolation):
+    done = mpirun.script(
+        ranks,
+        SHARED
+        + """
+    with parallel_config(backend="mpi"):
+        check(delayed(row)(X, i) for i in range(20))
+        check(delayed(functools.partial(row, X))(i) for i in range(20))
+        X = X.copy()
+        check(delayed(row)(X, i) for i in range(20))
+        stats = joblib_mpi.stats()
+        X[3] += 1
+        check(delayed(row)(X, i) for i in range(20))
+        if __RANKS__ > 1:  # else tasks run on rank 0, on its own array
+            unchanged, expected = X.copy(), write(X.copy())
+            assert Parallel(mmap_mode="c", batch_size=1)(delayed(write)(X) for _ in range(6)) == [expected] * 6
+            assert (X == unchanged).all()
+        handle = joblib_mpi.scatter(X)
+        check(delayed(row)(handle, i) for i in range(20))
+    print(stats["sent_with_a_task"], stats["broadcast"], stats["automatic_bytes"] // X.nbytes)
+    """.replace("__RANKS__", str(ranks)),
+        environment={"JOBLIB_MPI_ISOLATION": isolation},
+    )
+    assert (done.status, done.stdout) == (0, "0 0 0\n" if ranks == 1 else "1 1 1\n"), done
+
+
+def test_what_the_limit_has_no_room_for_goes_with_each_task(mpirun):
+    done = mpirun.script(
+        3,
+        SHARED
+        + """
+    with parallel_config(backend="mpi"):
+        check(delayed(row)(X, i) for i in range(20))
+    print(joblib_mpi.stats()["automatic_objects"], joblib_mpi.stats()["sent_with_a_task"])
+    """,
+        environment={"JOBLIB_MPI_SHARED_LIMIT": "1MB"},
+    )
+    assert (done.status, done.stdout) == (0, "0 20\n"), done
+
+
+def test_scikit_learn_gives_the_same_results_with_shared_arrays_as_without_workers(mpirun):
+    pytest.importorskip("sklearn")
+    done = mpirun.script(
+        3,
+        """
+    import numpy as np, scipy.sparse as sp
+    import joblib_mpi
+    from joblib import parallel_config
+    from sklearn.cluster import KMeans
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV, cross_val_score
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(12_000, 15))
+    y = np.array(["no", "yes"])[(X[:, 0] + 0.3 * X[:, 1] > 0).astype(int)]
+    sparse = sp.random(20_000, 200, 0.1, format="csr", random_state=0)
+
+    def results():
+        forest = RandomForestClassifier(n_estimators=8, max_depth=4, random_state=0, n_jobs=-1).fit(X, y)
+        search = GridSearchCV(LogisticRegression(max_iter=50), {"C": [0.1, 1.0]}, cv=2, n_jobs=-1).fit(X, y)
+        scores = cross_val_score(KMeans(3, n_init=1, max_iter=5, random_state=0), sparse, cv=2, n_jobs=-1)
+        return forest.predict_proba(X[:50]), search.cv_results_["mean_test_score"], scores
+
+    with parallel_config(backend="threading", n_jobs=1):
+        expected = results()
+    with parallel_config(backend="mpi"):
+        for _ in range(2):
+            for got, want in zip(results(), expected):
+                assert np.allclose(got, want)
+    stats = joblib_mpi.stats()
+    assert stats["broadcast"] > 0 and stats["found_on_the_nodes"] > 0, stats
+    print("the same")
+    """,
+    )
+    assert (done.status, done.stdout) == (0, "the same\n"), done
