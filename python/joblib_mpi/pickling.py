@@ -52,6 +52,7 @@ class Pickler(cloudpickle.Pickler):
         self._buffers: list[memoryview] = []
         self._out_of_band_bytes: float = OUT_OF_BAND_BYTES
         self._by_reference: dict[int, Any] = {}
+        self._shares = False  # whether the pickle refers to anything; for a `SharingPickler` to set
         super().__init__(self._file, protocol=pickle.HIGHEST_PROTOCOL, buffer_callback=self._keep_in_band)
 
     def dumps(self, value: Any, *, in_band: bool = False, trailer: bytes = b"") -> tuple[bytes, Sequence[memoryview]]:
@@ -68,11 +69,14 @@ class Pickler(cloudpickle.Pickler):
         """
         self._out_of_band_bytes = float("inf") if in_band else OUT_OF_BAND_BYTES
         self.globals_ref: dict[int, Any] = {}
+        if self._shares:
+            self._forget_shared()
         try:
             pickle.Pickler.dump(self, value)  # cloudpickle's own only rewords RecursionError
-            end = self._end()
-            if trailer or end != _NOTHING:
-                self._file.write(trailer + end)
+            if self._shares:
+                self._file.write(trailer + self._end())
+            elif trailer:
+                self._file.write(trailer + _NOTHING)
             return self._file.getvalue(), self._buffers
         finally:
             self._file.seek(0)
@@ -93,8 +97,11 @@ class Pickler(cloudpickle.Pickler):
             self._by_reference[id(value)] = value
         return reduced
 
+    def _forget_shared(self) -> None:
+        raise NotImplementedError
+
     def _end(self) -> bytes:
-        return _NOTHING
+        raise NotImplementedError
 
     def _keep_in_band(self, buffer: pickle.PickleBuffer) -> bool:
         raw = buffer.raw()
@@ -129,15 +136,6 @@ class SharingPickler(Pickler):
         self._private: set[int] = set()  # the addresses of sparse matrices' parts
         self._names_objects = False
 
-    def dumps(self, value: Any, *, in_band: bool = False, trailer: bytes = b"") -> tuple[bytes, Sequence[memoryview]]:
-        """As `Pickler.dumps`; afterwards ``needed`` holds the ids of the objects that the stream refers to."""
-        if self.needed:
-            self.needed = set()
-        self._table.clear()
-        self._private.clear()
-        self._names_objects = False
-        return super().dumps(value, in_band=in_band, trailer=trailer)
-
     def reducer_override(self, value: Any) -> Any:
         """As `Pickler.reducer_override`, and for what is shared."""
         kind = type(value)
@@ -146,6 +144,7 @@ class SharingPickler(Pickler):
         if kind is SharedObject:
             return resolve_here, (self._name_object(value.object_id()), self._all_private)
         if kind.__module__.startswith("scipy.sparse"):
+            self._shares = True
             self._private.update(
                 part.__array_interface__["data"][0]
                 for name in _SPARSE_PARTS
@@ -155,7 +154,7 @@ class SharingPickler(Pickler):
 
     def _name_object(self, object_id: int) -> int:
         self.needed.add(object_id)
-        self._names_objects = True
+        self._names_objects = self._shares = True
         return object_id
 
     def _is_private(self, address: int) -> bool:
@@ -190,6 +189,12 @@ class SharingPickler(Pickler):
         kind = np.ndarray if type(array) is np.memmap else type(array)  # the file may be on this node alone
         return _view_of, (kind, pickle.PickleBuffer(flat), array.shape, array.dtype, begin - whole_begin, array.strides)
 
+    def _forget_shared(self) -> None:
+        self.needed = set()
+        self._table.clear()
+        self._private.clear()
+        self._names_objects = self._shares = False
+
     def _end(self) -> bytes:
         if not self._table:
             return _OBJECTS if self._names_objects else _NOTHING
@@ -200,6 +205,7 @@ class SharingPickler(Pickler):
         if self._threshold <= raw.nbytes and self._out_of_band_bytes <= raw.nbytes and len(self._table) < 2**16 - 1:
             reference = self._shared_buffers.find(raw)
             if reference is not None:
+                self._shares = True
                 position = len(self._buffers) + len(self._table)
                 self._table.append(_ENTRY.pack(position, not raw.readonly, *reference, raw.nbytes))
                 self.needed.add(reference.object_id)
@@ -264,7 +270,7 @@ class _SharingUnpickler(pickle.Unpickler):
 
 def trailer_end(head: bytes) -> int:
     """Return where in a pickle with a trailer the trailer ends."""
-    if head[-1:] in (_BUFFERS, _BOTH):
+    if head[-1:] != _NOTHING and head[-1:] != _OBJECTS:
         (count,) = _COUNT.unpack_from(head, len(head) - 1 - _COUNT.size)
         return len(head) - 1 - _COUNT.size - count * _ENTRY.size
     return len(head) - 1

@@ -11,8 +11,17 @@
 namespace joblib_mpi {
 namespace {
 
-/// Pieces of one broadcast under way: the next is on its first link while the one before is on its last.
+/// Chunks of one broadcast that a rank has under way: some arrive while others are passed on. Chosen, not measured.
 constexpr std::size_t broadcast_window = 4;
+
+constexpr int chunk_tag = 0;
+
+/// Throws MpiError for every other error.
+bool rank_failed(int code, const char* function) {
+  if (is_rank_failure(code)) return true;
+  check_mpi(code, function);
+  return false;
+}
 
 }  // namespace
 
@@ -20,6 +29,8 @@ MpiBroadcasts::MpiBroadcasts(MPI_Comm communicator, std::size_t chunk_bytes)
     : communicator_(communicator), chunk_bytes_(chunk_bytes) {
   if (communicator_ == MPI_COMM_NULL) return;
   check_mpi(MPI_Comm_set_errhandler(communicator_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  check_mpi(MPI_Comm_rank(communicator_, &rank_), "MPI_Comm_rank");
+  check_mpi(MPI_Comm_size(communicator_, &size_), "MPI_Comm_size");
   check_mpi(MPI_Bcast(&chunk_bytes_, sizeof chunk_bytes_, MPI_BYTE, 0, communicator_), "MPI_Bcast");
 }
 
@@ -58,24 +69,49 @@ void MpiBroadcasts::advance() {
 }
 
 bool MpiBroadcasts::advance(Broadcast& broadcast) {
-  while (!broadcast.chunks.empty()) {
-    int done = 0;
-    const int code = MPI_Test(&broadcast.chunks.front(), &done, MPI_STATUS_IGNORE);
-    if (is_rank_failure(code)) return false;
-    check_mpi(code, "MPI_Test");
-    if (done == 0) break;
-    broadcast.chunks.pop_front();
-  }
   // A window of one, where chunks share their place: MPI must not get the same memory twice at a time.
   const std::size_t window = broadcast.memory == nullptr ? 1 : broadcast_window;
-  while (broadcast.posted_bytes < broadcast.bytes && broadcast.chunks.size() < window) {
-    const std::size_t size = std::min(chunk_bytes_, broadcast.bytes - broadcast.posted_bytes);
-    std::byte* const place = broadcast.memory == nullptr ? unread_->data() : broadcast.memory + broadcast.posted_bytes;
-    const int code =
-        MPI_Ibcast(place, static_cast<int>(size), MPI_BYTE, 0, communicator_, &broadcast.chunks.emplace_back());
-    if (is_rank_failure(code)) return false;
-    check_mpi(code, "MPI_Ibcast");
-    broadcast.posted_bytes += size;
+  while (true) {
+    for (Chunk& chunk : broadcast.chunks) {
+      if (!advance(chunk)) return false;
+      if (chunk.state == Chunk::State::on_its_way) break;  // the next rank expects them in order
+    }
+    while (!broadcast.chunks.empty() && broadcast.chunks.front().state == Chunk::State::done) {
+      broadcast.chunks.pop_front();
+    }
+    if (broadcast.posted_bytes == broadcast.bytes || broadcast.chunks.size() >= window) return true;
+    while (broadcast.posted_bytes < broadcast.bytes && broadcast.chunks.size() < window) {
+      if (!post_chunk(broadcast)) return false;
+    }
+  }
+}
+
+bool MpiBroadcasts::post_chunk(Broadcast& broadcast) const {
+  const std::size_t size = std::min(chunk_bytes_, broadcast.bytes - broadcast.posted_bytes);
+  std::byte* const place = broadcast.memory == nullptr ? unread_->data() : broadcast.memory + broadcast.posted_bytes;
+  Chunk& chunk = broadcast.chunks.emplace_back(Chunk{place, static_cast<int>(size)});
+  broadcast.posted_bytes += size;
+  if (rank_ == 0) return true;
+  chunk.state = Chunk::State::on_its_way;
+  return !rank_failed(
+      MPI_Irecv(chunk.place, chunk.bytes, MPI_BYTE, rank_ - 1, chunk_tag, communicator_, &chunk.request), "MPI_Irecv");
+}
+
+bool MpiBroadcasts::advance(Chunk& chunk) const {
+  using enum Chunk::State;
+  if (chunk.state == on_its_way || chunk.state == being_passed_on) {
+    int complete = 0;
+    if (rank_failed(MPI_Test(&chunk.request, &complete, MPI_STATUS_IGNORE), "MPI_Test")) return false;
+    if (complete == 0) return true;
+    chunk.state = chunk.state == on_its_way ? here : done;
+  }
+  if (chunk.state == here && rank_ + 1 == size_) chunk.state = done;
+  if (chunk.state == here) {
+    if (rank_failed(MPI_Isend(chunk.place, chunk.bytes, MPI_BYTE, rank_ + 1, chunk_tag, communicator_, &chunk.request),
+                    "MPI_Isend")) {
+      return false;
+    }
+    chunk.state = being_passed_on;
   }
   return true;
 }

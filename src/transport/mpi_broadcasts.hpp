@@ -11,8 +11,11 @@
 
 namespace joblib_mpi {
 
-/// The broadcasts of an MpiTransport: MPI_Ibcast in chunks, several under way, on a communicator of their own, so that
-/// they can be given up without harm to anything else.
+/// The broadcasts of an MpiTransport, on a communicator of their own, so that they can be given up without harm to
+/// anything else.
+///
+/// A chain: each rank passes a chunk on to the next while it receives others, so every link carries an array once in
+/// each direction. MPI_Ibcast would have rank 0 send it once to each of up to three others (Open MPI 4.1 and 5).
 class MpiBroadcasts {
  public:
   /// Collective over `communicator`, which is taken over. Its first rank's `chunk_bytes` counts: the pieces of a
@@ -37,18 +40,28 @@ class MpiBroadcasts {
   [[nodiscard]] bool quiet() const noexcept { return under_way_.empty() || broken_; }
 
  private:
+  struct Chunk {
+    std::byte* place;
+    int bytes;
+    enum class State { on_its_way, here, being_passed_on, done } state = State::here;
+    MPI_Request request = MPI_REQUEST_NULL;
+  };
   struct Broadcast {
     std::byte* memory;  // null if all chunks go to the same place, which nobody reads
     std::size_t bytes;
     std::shared_ptr<const void> owner;
     std::size_t posted_bytes = 0;
-    std::deque<MPI_Request> chunks = {};
+    std::deque<Chunk> chunks = {};
   };
 
   /// False if it cannot complete.
   [[nodiscard]] bool advance(Broadcast& broadcast);
+  [[nodiscard]] bool post_chunk(Broadcast& broadcast) const;
+  [[nodiscard]] bool advance(Chunk& chunk) const;
 
   MPI_Comm communicator_;
+  int rank_ = 0;
+  int size_ = 1;
   std::size_t chunk_bytes_;
   std::deque<Broadcast> under_way_;
   std::shared_ptr<Bytes> unread_;  // where skipped broadcasts go

@@ -15,7 +15,7 @@
 
 namespace joblib_mpi {
 
-/// Frames over MPI point-to-point messages, broadcasts over MPI_Ibcast.
+/// Frames over MPI point-to-point messages, and broadcasts.
 ///
 /// A frame is one eager message: a header, the sizes of its parts and its body. A body too large for it follows as a
 /// message of its own, then the parts do, each straight from its owner's memory into memory of the receiver: all parts

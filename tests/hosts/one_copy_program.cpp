@@ -1,0 +1,85 @@
+// Scatters an array and says whether each host's ranks see the same memory, which no other host's ranks see.
+//
+//   one_copy_program MEGABYTES
+
+#include <joblib_mpi/joblib_mpi.hpp>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <numeric>
+#include <ranges>
+#include <set>
+#include <span>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+namespace jm = joblib_mpi;
+
+namespace {
+
+/// The number of the file that an address shows, by what the kernel says of this process's memory; 0 for none.
+std::uint64_t file_at(const void* address) {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    std::uintptr_t begin = 0;
+    std::uintptr_t end = 0;
+    char dash = 0;
+    std::string permissions, offset, device;
+    std::uint64_t file = 0;
+    std::istringstream fields(line);
+    fields >> std::hex >> begin >> dash >> end >> permissions >> offset >> device >> std::dec >> file;
+    const auto place = reinterpret_cast<std::uintptr_t>(address);
+    if (begin <= place && place < end) return file;
+  }
+  return 0;
+}
+
+struct Seen {
+  std::string host;
+  long process = 0;
+  std::uint64_t file = 0;
+  double sum = 0;
+  template <class Archive>
+  void serialize(Archive& archive, unsigned) {
+    archive& host& process& file& sum;
+  }
+};
+
+Seen look(std::span<const double> values, int) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));  // so that each rank gets one
+  char host[64] = {};
+  gethostname(host, sizeof host - 1);
+  return {host, getpid(), file_at(values.data()), std::accumulate(values.begin(), values.end(), 0.0)};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto size = static_cast<std::size_t>(argc > 1 ? std::atoi(argv[1]) : 64) * 1'000'000 / sizeof(double);
+  jm::MpiSession session{argc, argv};
+  return session.run([&] {
+    const auto data = jm::scatter(std::vector<double>(size, 0.5));
+    const auto seen = jm::Parallel()(std::views::iota(0, 8 * session.size()) |
+                                     std::views::transform([&](int i) { return jm::delayed<look>(data, i); }));
+    std::map<std::string, std::set<std::uint64_t>> files;
+    std::map<std::uint64_t, std::string> host_of;
+    std::set<std::pair<std::string, long>> ranks;
+    bool right = true;
+    for (const auto& [host, process, file, sum] : seen) {
+      right = right && sum == 0.5 * static_cast<double>(size) && file != 0;
+      files[host].insert(file);
+      right = right && host_of.emplace(file, host).first->second == host;
+      ranks.emplace(host, process);
+    }
+    for (const auto& [host, numbers] : files) right = right && numbers.size() == 1;
+    right = right && ranks.size() == static_cast<std::size_t>(session.size() - 1);
+    std::printf("%zu hosts, %zu workers: %s\n", files.size(), ranks.size(), right ? "one copy per host" : "WRONG");
+    return right ? 0 : 1;
+  });
+}
