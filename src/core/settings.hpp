@@ -32,8 +32,8 @@ struct Settings {
   double spin_seconds = 200e-6;
   /// JOBLIB_MPI_MAX_SLEEP_SECONDS: the longest pause of an idle rank between two looks at its messages.
   double max_sleep_seconds = 1e-3;
-  /// JOBLIB_MPI_BROADCAST_CHUNK_BYTES: the pieces in which a broadcast goes from node to node; rank 0's counts. Each node
-  /// of the chain adds the time of one to that of the array.
+  /// JOBLIB_MPI_BROADCAST_CHUNK_BYTES: the pieces in which a broadcast goes from node to node; rank 0's counts. Each
+  /// node of the chain adds the time of one to that of the array.
   std::size_t broadcast_chunk_bytes = std::size_t{1} << 20;
   /// JOBLIB_MPI_CHECKPOINT_SECONDS: the longest that a result waits before it is written to a checkpoint.
   double checkpoint_seconds = 2.0;
