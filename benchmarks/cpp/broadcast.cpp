@@ -1,4 +1,6 @@
-// Time to bring one array to all ranks, against MPI_Bcast into memory that is there already, and into fresh memory.
+// Time to bring one array from rank 0 to all ranks, until each can read it: `scatter` into memory that is new to the
+// node and into memory that an earlier object has left, against memcpy into new and into warm shared memory, and
+// MPI_Bcast into memory of each rank's own.
 //
 //   mpirun -n 4 build/release/benchmarks/cpp/benchmark_broadcast [megabytes] [rounds]
 
@@ -9,8 +11,12 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <ranges>
+#include <span>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <vector>
 
 namespace jm = joblib_mpi;
@@ -19,21 +25,52 @@ namespace {
 
 using Array = std::vector<double>;
 
-double last_of(const Array& data, int) {
+double last_of(std::span<const double> data, int) {
   return data.back();
 }
 
-/// Until every worker has run a task that needs the array.
-double scatter_seconds(jm::MpiSession& session, const Array& source) {
+/// Until every worker has run a task that sees the array.
+double scatter_seconds(int ranks, const Array& source) {
+  Array copy = source;  // scatter takes it over
   double seconds = 0;
+  {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto data = jm::scatter(std::move(copy));
+    jm::Parallel()(std::views::iota(1, ranks) |
+                   std::views::transform([&](int worker) { return jm::delayed<last_of>(data, worker); }));
+    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  }
+  return seconds;
+}
+
+/// Rounds in a session of their own, which keeps so many bytes of freed memory.
+std::vector<double> scatter_rounds(const char* spare_bytes, const Array& source, int rounds) {
+  setenv("JOBLIB_MPI_SPARE_BYTES", spare_bytes, 1);
+  std::vector<double> seconds;
+  jm::MpiSession session{MPI_COMM_WORLD};
   session.run([&] {
-    Array copy = source;  // scatter takes it over
-    seconds = seconds_of([&] {
-      const auto data = jm::scatter(std::move(copy));
-      jm::Parallel()(std::views::iota(1, session.size()) |
-                     std::views::transform([&](int worker) { return jm::delayed<last_of>(data, worker); }));
-    });
+    for (int round = 0; round <= rounds; ++round) {
+      const double time = scatter_seconds(session.size(), source);
+      // The object is gone everywhere once this is over.
+      jm::Parallel()(std::views::iota(0, 4 * session.size()) |
+                     std::views::transform([&](int i) { return jm::delayed<[](int) { usleep(2000); }>(i); }));
+      if (round > 0) seconds.push_back(time);
+    }
   });
+  return seconds;
+}
+
+/// New shared memory, filled.
+double new_memcpy_seconds(const Array& source) {
+  const std::size_t bytes = source.size() * sizeof(double);
+  const int file = memfd_create("benchmark", 0);
+  if (ftruncate(file, static_cast<off_t>(bytes)) != 0) std::abort();
+  const double seconds = seconds_of([&] {
+    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    std::memcpy(memory, source.data(), bytes);
+    munmap(memory, bytes);
+  });
+  close(file);
   return seconds;
 }
 
@@ -45,32 +82,40 @@ double bcast_seconds(double* memory, std::size_t size) {
   });
 }
 
+void print(const char* what, double ours, double other) {
+  std::printf("%-45s %7.1f ms: scatter takes %.2f times that\n", what, 1e3 * other, ours / other);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const auto size = static_cast<std::size_t>(argc > 1 ? std::atoi(argv[1]) : 256) * 1000000 / sizeof(double);
   const int rounds = argc > 2 ? std::atoi(argv[2]) : 5;
   MPI_Init(&argc, &argv);
+  int rank = 0;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   {
-    jm::MpiSession session{MPI_COMM_WORLD};
     const Array source(size, 1.0);
     Array warm = source;
-    std::vector<double> ours, into_warm, into_fresh;
-    for (int round = 0; round <= rounds; ++round) {
-      const double a = scatter_seconds(session, source);
-      const double b = bcast_seconds(warm.data(), size);
+    const std::vector<double> first = scatter_rounds("0", source, rounds);
+    const std::vector<double> again = scatter_rounds("1000000000", source, rounds);
+    std::vector<double> new_copy, warm_copy, bcast_new, bcast_warm;
+    for (int round = 0; round < rounds; ++round) {
+      if (rank == 0) {
+        new_copy.push_back(new_memcpy_seconds(source));
+        warm_copy.push_back(seconds_of([&] { std::memcpy(warm.data(), source.data(), size * sizeof(double)); }));
+      }
+      bcast_warm.push_back(bcast_seconds(warm.data(), size));
       const auto memory = std::make_unique_for_overwrite<double[]>(size);
-      const double c = bcast_seconds(memory.get(), size);
-      if (round == 0) continue;
-      ours.push_back(a);
-      into_warm.push_back(b);
-      into_fresh.push_back(c);
+      bcast_new.push_back(bcast_seconds(memory.get(), size));
     }
-    if (session.rank() == 0) {
-      std::printf("median ms: scatter and one task each %.1f, MPI_Bcast into fresh memory %.1f, into warm %.1f\n",
-                  1e3 * median(ours), 1e3 * median(into_fresh), 1e3 * median(into_warm));
-      std::printf("ratio to MPI_Bcast into fresh memory: %.2f, into warm: %.2f\n", median(ours) / median(into_fresh),
-                  median(ours) / median(into_warm));
+    if (rank == 0) {
+      std::printf("scatter into new memory: %.1f ms\n", 1e3 * median(first));
+      print("memcpy into new shared memory", median(first), median(new_copy));
+      print("MPI_Bcast into new memory of each rank", median(first), median(bcast_new));
+      std::printf("scatter into memory of an object before: %.1f ms\n", 1e3 * median(again));
+      print("memcpy into warm memory", median(again), median(warm_copy));
+      print("MPI_Bcast into warm memory of each rank", median(again), median(bcast_warm));
     }
   }
   MPI_Finalize();
