@@ -67,6 +67,8 @@ class ResultSink {
   virtual void fail(std::size_t index, std::exception_ptr error) = 0;
   /// Serializes what `Task::run` returned, without storing it, so that `load` can take it.
   virtual void save(const std::shared_ptr<void>& result, PayloadWriter& writer) const = 0;
+  /// The task has not started and will not: only after `BackendCall::stop_starting`.
+  virtual void withdraw(std::size_t) {}
 };
 
 /// One `Parallel` call on a backend, used by the thread that started it. Destroying it is joblib's `stop_call` and, if
@@ -80,6 +82,8 @@ class BackendCall {
   virtual void submit(std::size_t index, Task& task) = 0;
   /// Waits until at least one more task has reached the sink. False if none has by the deadline.
   [[nodiscard]] virtual bool wait(Deadline deadline) = 0;
+  /// From now on no task starts: those that have not are withdrawn from the sink, here or in a later `wait`.
+  virtual void stop_starting() = 0;
 };
 
 /// What a `Parallel` call asks of its backend, in full.

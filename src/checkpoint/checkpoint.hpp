@@ -70,11 +70,14 @@ class CheckpointedCall final : public ResultSink {
   [[nodiscard]] bool take(std::size_t index, const Task& task);
   /// Returns when all that has come is on the disk.
   void flush();
+  /// Whether tasks that are not in the file have not come back yet.
+  [[nodiscard]] bool has_tasks_under_way() const noexcept { return !under_way_.empty(); }
 
   void store(std::size_t index, std::shared_ptr<void> result) override;
   void load(std::size_t index, PayloadReader& result) override;
   void fail(std::size_t index, std::exception_ptr error) override;
   void save(const std::shared_ptr<void>& result, PayloadWriter& writer) const override { sink_->save(result, writer); }
+  void withdraw(std::size_t index) override { under_way_.erase(index); }
 
  private:
   struct TaskIdentity {

@@ -52,12 +52,6 @@ Choice choose(const ParallelOptions& options, std::shared_ptr<Checkpoint> checkp
           std::move(config.checkpoint)};
 }
 
-std::size_t window_size(const Choice& choice, const ParallelOptions& options) {
-  const auto n_jobs = static_cast<std::size_t>(choice.request.n_jobs);
-  if (!choice.checkpoint) return options.pre_dispatch.value_or(tasks_ahead_per_job * n_jobs);
-  // What a backend has cannot be held back when the run is told to end, so it has what can run.
-  return std::min(options.pre_dispatch.value_or(n_jobs), n_jobs);
-}
 
 }  // namespace
 
@@ -66,7 +60,7 @@ struct RunningCall::State {
       : backend(std::move(choice.backend)),
         request(choice.request),
         timeout_seconds(options.timeout_seconds),
-        window(window_size(choice, options)),
+        window(options.pre_dispatch.value_or(tasks_ahead_per_job * static_cast<std::size_t>(choice.request.n_jobs))),
         progress(choice.verbose, choice.request.n_jobs, total),
         checkpoint(std::move(choice.checkpoint)) {}
 
@@ -102,9 +96,8 @@ void RunningCall::start(ResultSink& sink) {
 }
 
 void RunningCall::submit(std::size_t index, Task& task) {
-  if (state_->checkpointed && take_from_checkpoint(index, task)) return;
   while (!state_->window.has_room()) wait();
-  end_if_interrupted();
+  if (state_->checkpointed && take_from_checkpoint(index, task)) return;
   state_->call->submit(index, task);
   state_->window.submitted();
 }
@@ -149,7 +142,8 @@ void RunningCall::end_if_interrupted() {
   if (!state_->checkpointed) return;
   const std::optional<Interruption> told = interruption();
   if (!told) return;
-  while (!state_->window.empty() && state_->call->wait(told->deadline)) {
+  state_->call->stop_starting();
+  while (state_->checkpointed->has_tasks_under_way() && state_->call->wait(told->deadline)) {
   }
   state_->checkpointed->flush();
   throw CheckpointInterrupt(told->exit_status);

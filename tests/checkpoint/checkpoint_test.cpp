@@ -61,6 +61,7 @@ int refuse_odd(int value) {
 int raise_signal_at_5(int value) {
   ++ran;
   if (fails && value == 5) raise(SIGUSR1);
+  while (fails && value > 5 && !interruption()) std::this_thread::yield();
   return value;
 }
 
@@ -277,7 +278,7 @@ TEST_CASE("after a signal no task starts, what is finished is kept, and the inte
     INFO(backend);
     const TemporaryFolder folder;
     std::optional<Leader> leader(std::in_place);
-    const ParallelOptions options{.backend = backend, .checkpoint = folder / "run.h5"};
+    const ParallelOptions options{.backend = backend, .pre_dispatch = 10, .checkpoint = folder / "run.h5"};
     fails = true;
     int first = 0;
     const std::string said = captured_stderr([&] {
