@@ -9,9 +9,9 @@
 #include "executor/handoff_executor.hpp"
 #include "executor/in_process_executor.hpp"
 #include "executor/isolated_executor.hpp"
-#include "segments/segment_pool.hpp"
 #include "executor/zygote.hpp"
 #include "median.hpp"
+#include "segments/segment_pool.hpp"
 
 #include <cstdio>
 #include <cstdlib>

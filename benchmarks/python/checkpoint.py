@@ -3,8 +3,8 @@
     mpirun -n 2 .venv/bin/python -m joblib_mpi benchmarks/python/checkpoint.py
     mpirun --oversubscribe -n 4 .venv/bin/python -m joblib_mpi benchmarks/python/checkpoint.py
 
-Two calls: tasks that do nothing, and tasks that sleep for 50 ms and return 1 MB. Each round runs both ways one after the
-other, first one and then the other way round, and gives one ratio; medians and the range of the rounds are printed.
+Two calls: tasks that do nothing, and tasks that sleep for 50 ms and return 1 MB. Each round runs both ways one after
+the other, in turns which comes first, and gives one ratio; medians and the range of the rounds are printed.
 The time with a checkpoint includes opening it, its last bytes on the disk, and the merge of its parts into one file.
 """
 

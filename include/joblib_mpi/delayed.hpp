@@ -46,7 +46,8 @@ void save_argument(PayloadWriter& writer, S&& stored, TaskArguments& arguments, 
 }
 
 template <class T>
-inline constexpr bool may_have_padding = std::is_class_v<T> && PlainBytes<T> && !std::has_unique_object_representations_v<T>;
+inline constexpr bool may_have_padding =
+    std::is_class_v<T> && PlainBytes<T> && !std::has_unique_object_representations_v<T>;
 
 template <class T>
 inline constexpr bool has_padded_elements = false;

@@ -42,16 +42,16 @@ class SessionAborted : public Error {
   using Error::Error;
 };
 
-/// A checkpoint file cannot be used: it cannot be written, is in use, or holds what another program, version or call has
-/// computed. What it holds is left as it is.
+/// A checkpoint file cannot be used: it cannot be written, is in use, or holds what another program, version or call
+/// has computed. What it holds is left as it is.
 class CheckpointError : public Error {
  public:
   using Error::Error;
 };
 
-/// The run was told to end (SIGUSR1 or SIGTERM) while it had a checkpoint: what is finished is on disk. No error, so not
-/// a std::exception. MpiSession::run makes of it the status on which a batch script requeues its job; whoever catches it
-/// gets it again from the next call with a checkpoint.
+/// The run was told to end (SIGUSR1 or SIGTERM) while it had a checkpoint: what is finished is on disk. No error, so
+/// not a std::exception. MpiSession::run makes of it the status on which a batch script requeues its job; whoever
+/// catches it gets it again from the next call with a checkpoint.
 class CheckpointInterrupt {
  public:
   explicit CheckpointInterrupt(int status) noexcept : status_(status) {}

@@ -48,8 +48,9 @@ class MpiSession {
   ///
   /// If it ends with CheckpointInterrupt, `run` returns the status of that on every rank.
   ///
-  /// If it throws something else, rank 0 throws that. The others return 1 where the session started MPI, so that only rank 0 reports
-  /// it; in a program that started MPI itself they throw SessionAborted with its text, and the program decides.
+  /// If it throws something else, rank 0 throws that. The others return 1 where the session started MPI, so that only
+  /// rank 0 reports it; in a program that started MPI itself they throw SessionAborted with its text, and the program
+  /// decides.
   template <class Function>
   int run(Function&& function) {
     using Result = std::invoke_result_t<Function>;

@@ -41,10 +41,10 @@ struct ParallelOptions {
   std::optional<double> task_timeout_seconds = {};
   /// Memory of one executor process, in bytes. Not enforced where tasks run in the rank's own process.
   std::optional<std::uint64_t> memory_limit_bytes = {};
-  /// A file that keeps the results of finished tasks, so that the program, started again, computes only what is missing.
-  /// Only on rank 0 inside MpiSession::run, whatever the backend. Calls of this `Parallel` object are numbered as they
-  /// start, their tasks in the order of the range: a result counts for a task with the same numbers, function and
-  /// arguments, and for a program of the same build. What else is there is refused with CheckpointError.
+  /// A file that keeps the results of finished tasks, so that the program, started again, computes only what is
+  /// missing. Only on rank 0 inside MpiSession::run, whatever the backend. Calls of this `Parallel` object are numbered
+  /// as they start, their tasks in the order of the range: a result counts for a task with the same numbers, function
+  /// and arguments, and for a program of the same build. What else is there is refused with CheckpointError.
   std::optional<std::filesystem::path> checkpoint = {};
 };
 
@@ -200,8 +200,8 @@ class Parallel {
   /// of void functions. Waits until all are done.
   ///
   /// An exception of a task ends the call: tasks that have not started are dropped and the first exception is thrown,
-  /// as its own type and as `TaskFailure`. Throws UsageError for options that cannot be, TimeoutError as asked for, and with
-  /// a checkpoint CheckpointError and CheckpointInterrupt.
+  /// as its own type and as `TaskFailure`. Throws UsageError for options that cannot be, TimeoutError as asked for, and
+  /// with a checkpoint CheckpointError and CheckpointInterrupt.
   template <std::ranges::input_range Calls>
   auto operator()(Calls&& calls) const {
     return run<detail::ResultCollector<ResultOf<Calls>>>(std::forward<Calls>(calls));

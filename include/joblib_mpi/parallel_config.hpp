@@ -19,7 +19,8 @@ struct ParallelConfigOptions {
   std::optional<bool> retry_exceptions = {};
   std::optional<double> task_timeout_seconds = {};
   std::optional<std::uint64_t> memory_limit_bytes = {};
-  /// Here the calls of all `Parallel` objects are numbered that have none of their own, also those inside inner configs.
+  /// Here the calls of all `Parallel` objects are numbered that have none of their own, also those inside inner
+  /// configs.
   std::optional<std::filesystem::path> checkpoint = {};
 };
 

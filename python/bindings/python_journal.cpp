@@ -77,14 +77,20 @@ void bind_journal(nb::module_& module) {
       .def(nb::init<const std::string&, std::string>(), nb::arg("path"), nb::arg("identity"))
       .def("find", &PythonJournal::find, nb::arg("call"), nb::arg("task"), nb::arg("function"), nb::arg("arguments"))
       .def("load", &PythonJournal::load, nb::arg("call"), nb::arg("task"))
-      .def("function_at", [](PythonJournal& self, std::uint64_t call,
-                             std::uint64_t task) { return self.journal().function_at({call, task}); },
-           nb::arg("call"), nb::arg("task"))
+      .def(
+          "function_at",
+          [](PythonJournal& self, std::uint64_t call, std::uint64_t task) {
+            return self.journal().function_at({call, task});
+          },
+          nb::arg("call"), nb::arg("task"))
       .def("append", &PythonJournal::append, nb::arg("call"), nb::arg("task"), nb::arg("function"),
            nb::arg("arguments"), nb::arg("name"), nb::arg("head"), nb::arg("buffers"))
-      .def("request_flush", [](PythonJournal& self) { self.journal().request_flush(); }, Release())
-      .def("flush", [](PythonJournal& self) { self.journal().flush(); }, Release())
-      .def("finish", [](PythonJournal& self) { self.journal().finish(); }, Release())
+      .def(
+          "request_flush", [](PythonJournal& self) { self.journal().request_flush(); }, Release())
+      .def(
+          "flush", [](PythonJournal& self) { self.journal().flush(); }, Release())
+      .def(
+          "finish", [](PythonJournal& self) { self.journal().finish(); }, Release())
       .def("take_warnings", [](PythonJournal& self) { return self.journal().take_warnings(); })
       .def_prop_ro("grace_seconds", [](const PythonJournal& self) { return self.settings().checkpoint_grace_seconds; })
       .def_prop_ro("requeue_status", [](const PythonJournal& self) { return self.settings().requeue_status; });

@@ -4,7 +4,6 @@ import queue
 import threading
 import traceback
 from collections.abc import Callable
-from typing import Any
 
 from joblib_mpi import _core, checkpoint_signals
 from joblib_mpi.call_options import CallOptions

@@ -62,7 +62,8 @@ Checkpoint::~Checkpoint() {
     interruption() ? journal_->flush() : journal_->finish();
     report_warnings();
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "joblib_mpi: warning: checkpoint \"%s\" could not be closed: %s\n", path_.c_str(), error.what());
+    std::fprintf(stderr, "joblib_mpi: warning: checkpoint \"%s\" could not be closed: %s\n", path_.c_str(),
+                 error.what());
   }
 }
 
@@ -96,7 +97,8 @@ bool CheckpointedCall::take(std::size_t index, const Task& task) {
     case Journal::Known::other_function:
       refuse(index, identity, "the function is another one");
     case Journal::Known::other_arguments:
-      refuse(index, identity, "the arguments are others, or differ from run to run, as random numbers without a seed do");
+      refuse(index, identity,
+             "the arguments are others, or differ from run to run, as random numbers without a seed do");
     case Journal::Known::result:
       if (const std::optional<Payload> result = journal_->load(place(index))) {
         PayloadReader reader(*result);

@@ -33,8 +33,9 @@ class ObjectsByContent final : public ObjectHome {
 
 class CheckpointedCall;
 
-/// The checkpoint file of one `Parallel` object or one `parallel_config` scope, which numbers its calls. It is opened by
-/// the first call, and merged into one file when the object ends, unless the run was told to end: then parts are left.
+/// The checkpoint file of one `Parallel` object or one `parallel_config` scope, which numbers its calls. It is opened
+/// by the first call, and merged into one file when the object ends, unless the run was told to end: then parts are
+/// left.
 class Checkpoint {
  public:
   explicit Checkpoint(const std::filesystem::path& path) : path_(std::filesystem::absolute(path)) {}
@@ -43,7 +44,8 @@ class Checkpoint {
   ~Checkpoint();
 
   /// The next call, whose results go to `sink`; both this and `sink` must outlive it. Throws UsageError where there are
-  /// no checkpoints, CheckpointError for a file that cannot be used, CheckpointInterrupt if the run has been told to end.
+  /// no checkpoints, CheckpointError for a file that cannot be used, CheckpointInterrupt if the run has been told to
+  /// end.
   [[nodiscard]] std::unique_ptr<CheckpointedCall> start_call(ResultSink& sink);
 
  private:

@@ -1,5 +1,7 @@
 #include "checkpoint/interruption.hpp"
 
+#include <semaphore.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -8,7 +10,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <mutex>
-#include <semaphore.h>
 #include <thread>
 #include <vector>
 
@@ -102,10 +103,11 @@ class Watches {
     const std::lock_guard lock(mutex_);
     for (Journal* journal : journals_) journal->request_flush();
     if (announced_.exchange(true)) return;
-    std::fprintf(stderr,
-                 "joblib_mpi: %s: no task starts any more, those that run have %g s, and the program ends with status %d; "
-                 "started again, it goes on from its checkpoint\n",
-                 signal_number == SIGUSR1 ? "SIGUSR1" : "SIGTERM", options_.grace.count(), options_.exit_status);
+    std::fprintf(
+        stderr,
+        "joblib_mpi: %s: no task starts any more, those that run have %g s, and the program ends with status %d; "
+        "started again, it goes on from its checkpoint\n",
+        signal_number == SIGUSR1 ? "SIGUSR1" : "SIGTERM", options_.grace.count(), options_.exit_status);
   }
 
   std::mutex first_and_last_;  // of the watches: taken before the other

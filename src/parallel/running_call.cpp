@@ -52,7 +52,6 @@ Choice choose(const ParallelOptions& options, std::shared_ptr<Checkpoint> checkp
           std::move(config.checkpoint)};
 }
 
-
 }  // namespace
 
 struct RunningCall::State {
@@ -70,7 +69,7 @@ struct RunningCall::State {
   DispatchWindow window;
   Progress progress;
   std::exception_ptr error;
-  std::shared_ptr<Checkpoint> checkpoint;            // or null
+  std::shared_ptr<Checkpoint> checkpoint;          // or null
   std::unique_ptr<CheckpointedCall> checkpointed;  // or null
   std::unique_ptr<BackendCall> call;
 };

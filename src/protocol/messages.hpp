@@ -25,7 +25,8 @@ struct RunTask {
   std::vector<ObjectId> objects;
   Payload arguments;
 };
-/// Drop the call's tasks that have not started, and interrupt the running one unless it goes on. Each is still answered.
+/// Drop the call's tasks that have not started, and interrupt the running one unless it goes on. Each is still
+/// answered.
 struct CancelCall {
   CallId call;
   WhatRuns running = WhatRuns::is_interrupted;

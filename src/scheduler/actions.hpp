@@ -41,8 +41,8 @@ struct CancelCall {
 
 }  // namespace action
 
-using SchedulerAction =
-    std::variant<action::Assign, action::Complete, action::GiveUp, action::Withdraw, action::Discard, action::CancelCall>;
+using SchedulerAction = std::variant<action::Assign, action::Complete, action::GiveUp, action::Withdraw,
+                                     action::Discard, action::CancelCall>;
 using SchedulerActions = std::vector<SchedulerAction>;
 
 }  // namespace joblib_mpi

@@ -134,7 +134,8 @@ TEST_CASE("what a checkpoint has is not computed again on any backend") {
       return runs([&] {
         const parallel_config config({.backend = backend, .checkpoint = folder / "run.h5"});
         const std::vector<int> results = Parallel()(calls<square>(n_tasks));
-        for (int value = 0; value < n_tasks; ++value) CHECK(results.at(static_cast<std::size_t>(value)) == value * value);
+        for (int value = 0; value < n_tasks; ++value)
+          CHECK(results.at(static_cast<std::size_t>(value)) == value * value);
         Parallel()(calls<count>(n_tasks));
         const auto arrays = Parallel()(iota(0, n_tasks) | transform([](int value) {
                                          return delayed<large>(std::size_t{20000}, static_cast<double>(value));
@@ -155,7 +156,8 @@ TEST_CASE("a result of one backend is used on another") {
   const TemporaryFolder folder;
   for (const std::string& backend : backends) {
     const int expected = backend == backends.front() ? 10 : 0;
-    CHECK(runs([&] { Parallel({.backend = backend, .checkpoint = folder / "run.h5"})(calls<square>(10)); }) == expected);
+    CHECK(runs([&] { Parallel({.backend = backend, .checkpoint = folder / "run.h5"})(calls<square>(10)); }) ==
+          expected);
   }
 }
 
@@ -259,10 +261,9 @@ TEST_CASE("what has failed runs again and what has not does not") {
 TEST_CASE("what cannot be serialized cannot be kept and says so") {
   const Leader leader;
   const TemporaryFolder folder;
-  CHECK_THROWS_WITH(
-      Parallel({.backend = "threading", .checkpoint = folder / "run.h5"})(
-          iota(0, 1) | transform([](int) { return delayed<hear>(Unspeakable{}); })),
-      contains("cannot keep task 0 (\"checkpoint_test::hear\") of call 0") && contains("unspeakable"));
+  CHECK_THROWS_WITH(Parallel({.backend = "threading", .checkpoint = folder / "run.h5"})(
+                        iota(0, 1) | transform([](int) { return delayed<hear>(Unspeakable{}); })),
+                    contains("cannot keep task 0 (\"checkpoint_test::hear\") of call 0") && contains("unspeakable"));
   const auto outcomes = Parallel({.backend = "threading", .checkpoint = folder / "run.h5"}).outcomes(calls<say>(2));
   CHECK_THROWS_WITH(outcomes.at(0).value(), contains("unspeakable"));
 }
@@ -291,8 +292,7 @@ TEST_CASE("after a signal no task starts, what is finished is kept, and the inte
         }
       });
     });
-    CHECK_THAT(said, contains("SIGUSR1: no task starts any more, those that run have 0.2 s") &&
-                         contains("status 99"));
+    CHECK_THAT(said, contains("SIGUSR1: no task starts any more, those that run have 0.2 s") && contains("status 99"));
     CHECK(first >= 1);
     CHECK(first < 100);
     CHECK_FALSE(std::filesystem::exists(folder / "run.h5"));

@@ -159,7 +159,9 @@ class Rank0Session:
         if call not in self._job.calls:
             raise Refused(f"stop_starting of unknown or ended call {call}")
         with self._job.changed:
-            self._job.results += [(call, task[1], 0, "cancelled", 0, None, b"", []) for task in self._job.tasks if task[0] == call]
+            self._job.results += [
+                (call, task[1], 0, "cancelled", 0, None, b"", []) for task in self._job.tasks if task[0] == call
+            ]
             self._job.tasks = deque(task for task in self._job.tasks if task[0] != call)
             self._job.changed.notify_all()
 
