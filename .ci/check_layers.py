@@ -73,8 +73,10 @@ LAYERS = {
         "joblib_mpi/backend_registry.hpp",
         "joblib_mpi/observer.hpp",
     ],
+    # Between any backend and a call's results: it knows no backend and, as the journal, no file format.
+    "checkpoint": ["core", "spill/journal.hpp", "joblib_mpi/backend.hpp"],
     # Works with every backend because it knows none.
-    "parallel": [ANY_PUBLIC, "observe"],
+    "parallel": [ANY_PUBLIC, "observe", "checkpoint"],
     # The one place that knows every concrete class.
     "session": [
         ANY_PUBLIC,
@@ -92,6 +94,7 @@ LAYERS = {
         "coordinator",
         "worker",
         "backends",
+        "checkpoint",
         "parallel",
     ],
 }

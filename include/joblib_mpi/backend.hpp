@@ -21,6 +21,20 @@ struct TaskArguments {
   std::vector<ObjectId> objects;
 };
 
+/// Where scattered objects can be brought.
+class ObjectHome {
+ public:
+  virtual ~ObjectHome() = default;
+  /// Of this object among all that this process ever makes; an address may be used again.
+  [[nodiscard]] std::uint64_t serial_number() const noexcept { return serial_number_; }
+  /// Brings an object there; it stays until the pointer and its copies are gone.
+  [[nodiscard]] virtual std::shared_ptr<const ObjectId> share(Payload value) = 0;
+
+ private:
+  static inline std::atomic<std::uint64_t> made_{0};
+  const std::uint64_t serial_number_ = ++made_;
+};
+
 class Backend;
 
 /// One delayed call, as a backend sees it. Of `run` and `save` a backend calls one, and once unless `can_run_again`.
@@ -35,6 +49,9 @@ class Task {
   [[nodiscard]] virtual bool can_run_again() const = 0;
   /// Serializes it for `backend`; large arrays that it owns are handed over. Throws what serialization throws.
   [[nodiscard]] virtual TaskArguments save(Backend& backend) = 0;
+  /// The same for whoever only looks: the arguments stay, and it refers to them. Scattered ones are named as in `home`;
+  /// what two runs of a program need not have in common, such as padding, is zero as far as the compiler helps.
+  [[nodiscard]] virtual Payload view(ObjectHome& home) const = 0;
   /// Moves it to where it can wait until it runs.
   [[nodiscard]] virtual std::unique_ptr<Task> move_to_heap() = 0;
 };
@@ -48,6 +65,10 @@ class ResultSink {
   /// A result from another process. Throws SerializationError if it is not one.
   virtual void load(std::size_t index, PayloadReader& result) = 0;
   virtual void fail(std::size_t index, std::exception_ptr error) = 0;
+  /// Serializes what `Task::run` returned, without storing it, so that `load` can take it.
+  virtual void save(const std::shared_ptr<void>& result, PayloadWriter& writer) const = 0;
+  /// The task has not started and will not: only after `BackendCall::stop_starting`.
+  virtual void withdraw(std::size_t) {}
 };
 
 /// One `Parallel` call on a backend, used by the thread that started it. Destroying it is joblib's `stop_call` and, if
@@ -61,6 +82,8 @@ class BackendCall {
   virtual void submit(std::size_t index, Task& task) = 0;
   /// Waits until at least one more task has reached the sink. False if none has by the deadline.
   [[nodiscard]] virtual bool wait(Deadline deadline) = 0;
+  /// From now on no task starts: those that have not are withdrawn from the sink, here or in a later `wait`.
+  virtual void stop_starting() = 0;
 };
 
 /// What a `Parallel` call asks of its backend, in full.
@@ -74,11 +97,8 @@ struct CallRequest {
 
 /// Where tasks run. Mirrors `joblib.parallel.ParallelBackendBase`: `effective_n_jobs`, `default_n_jobs`, `submit`, and
 /// `start_call`/`stop_call`, which here are the life of a BackendCall.
-class Backend {
+class Backend : public ObjectHome {
  public:
-  virtual ~Backend() = default;
-  /// Of this object among all backends that this process ever makes; an address may be used again.
-  [[nodiscard]] std::uint64_t serial_number() const noexcept { return serial_number_; }
   [[nodiscard]] virtual std::string_view name() const noexcept = 0;
   /// Tasks that run at a time if the user asks for `n_jobs`: -1 is all there are, -2 all but one, and so on.
   /// Throws UsageError for 0, as joblib raises ValueError.
@@ -88,15 +108,10 @@ class Backend {
   /// `sink` must outlive the call.
   [[nodiscard]] virtual std::unique_ptr<BackendCall> start_call(const CallRequest& request, ResultSink& sink) = 0;
 
-  /// Brings an object to where tasks run; it stays there until the pointer and its copies are gone.
-  /// nullptr from backends whose tasks run in this process.
-  [[nodiscard]] virtual std::shared_ptr<const ObjectId> share(Payload value) = 0;
+  /// Brings an object to where tasks run. nullptr from backends whose tasks run in this process.
+  [[nodiscard]] std::shared_ptr<const ObjectId> share(Payload value) override = 0;
   /// Whether tasks run in this process and see its objects.
   [[nodiscard]] virtual bool in_process() const noexcept = 0;
-
- private:
-  static inline std::atomic<std::uint64_t> made_{0};
-  const std::uint64_t serial_number_ = ++made_;
 };
 
 /// `n_jobs` counted from `available` as joblib does. Throws UsageError for 0.

@@ -11,6 +11,7 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace joblib_mpi {
 
@@ -54,6 +55,43 @@ std::shared_ptr<const void> make_shared_value(PayloadReader& payload) {
 template <class Array>
 std::shared_ptr<const void> make_shared_view(PayloadReader& payload) {
   return std::make_shared<const LoadedView<typename Array::value_type>>(load_view<Array>(payload));
+}
+
+template <class T>
+inline constexpr bool may_have_padding =
+    std::is_class_v<T> && PlainBytes<T> && !std::has_unique_object_representations_v<T>;
+
+template <class T>
+inline constexpr bool has_padded_elements = false;
+template <class T, class Allocator>
+inline constexpr bool has_padded_elements<std::vector<T, Allocator>> = may_have_padding<T>;
+
+/// Zeroes the bytes of `value` that are not part of its value, where the compiler can.
+template <class T>
+void clear_padding([[maybe_unused]] T& value) {
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_clear_padding)
+  __builtin_clear_padding(&value);
+#endif
+#endif
+}
+
+/// Appends an argument for whoever only looks, see Task::view.
+template <class S>
+void view_argument(PayloadWriter& writer, const S& stored, [[maybe_unused]] ObjectHome& home) {
+  if constexpr (is_shared<S>) {
+    writer.write(stored.publish(home));
+  } else if constexpr (may_have_padding<S>) {
+    S copy = stored;
+    clear_padding(copy);
+    save(writer, copy);
+  } else if constexpr (has_padded_elements<S>) {
+    S copy = stored;
+    for (auto& element : copy) clear_padding(element);
+    save(writer, copy);
+  } else {
+    save_owned(writer, std::shared_ptr<const S>(std::shared_ptr<const void>(), &stored));  // nobody keeps it
+  }
 }
 
 /// An argument as it is on the rank that runs the task; binds to the parameter `P`.
@@ -176,6 +214,14 @@ class Delayed final : public Task {
     writer.write(detail::function_id<function, Parameters, StoredTypes>);
     save_all(writer, arguments, backend, std::make_index_sequence<std::tuple_size_v<StoredTypes>>{});
     return arguments;
+  }
+
+  [[nodiscard]] Payload view(ObjectHome& home) const override {
+    Payload payload;
+    PayloadWriter writer(payload);
+    writer.write(detail::function_id<function, Parameters, StoredTypes>);
+    std::apply([&](const auto&... argument) { (detail::view_argument(writer, argument, home), ...); }, arguments_);
+    return payload;
   }
 
   [[nodiscard]] std::unique_ptr<Task> move_to_heap() override { return std::make_unique<Delayed>(std::move(*this)); }

@@ -49,6 +49,19 @@ class CheckpointError : public Error {
   using Error::Error;
 };
 
+/// The run was told to end (SIGUSR1 or SIGTERM) while it had a checkpoint: what is finished is on disk. No error, so
+/// not a std::exception. MpiSession::run makes of it the status on which a batch script requeues its job; whoever
+/// catches it gets it again from the next call with a checkpoint.
+class CheckpointInterrupt {
+ public:
+  explicit CheckpointInterrupt(int status) noexcept : status_(status) {}
+  /// JOBLIB_MPI_REQUEUE_STATUS, by default 75 (EX_TEMPFAIL).
+  [[nodiscard]] int status() const noexcept { return status_; }
+
+ private:
+  int status_;
+};
+
 /// The next result did not come within `ParallelOptions::timeout_seconds`. As `TimeoutError` in joblib.
 class TimeoutError : public Error {
  public:

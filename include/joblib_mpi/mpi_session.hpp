@@ -14,6 +14,9 @@
 namespace joblib_mpi {
 
 /// This process's part in a group of MPI ranks that work for each other: rank 0 leads, the others work.
+///
+/// The others live on after SIGUSR1 meanwhile, unless the program has a handler for it: Slurm sends it to all some time
+/// before the limit, and rank 0 decides what becomes of it, see `ParallelOptions::checkpoint`.
 class MpiSession {
  public:
   /// Starts MPI, or joins it if the program has called MPI_Init; all ranks of MPI_COMM_WORLD take part. The arguments
@@ -49,8 +52,11 @@ class MpiSession {
   ///
   /// Returns what `function` returns (0 for void) on every rank: an exit status; send other values yourself.
   ///
-  /// If it throws, rank 0 throws that. The others return 1 where the session started MPI, so that only rank 0 reports
-  /// it; in a program that started MPI itself they throw SessionAborted with its text, and the program decides.
+  /// If it ends with CheckpointInterrupt, `run` returns the status of that on every rank, to be passed on by `main`.
+  ///
+  /// If it throws something else, rank 0 throws that. The others return 1 where the session started MPI, so that only
+  /// rank 0 reports it; in a program that started MPI itself they throw SessionAborted with its text, and the program
+  /// decides.
   template <class Function>
   int run(Function&& function) {
     using Result = std::invoke_result_t<Function>;

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <ranges>
@@ -40,15 +41,25 @@ struct ParallelOptions {
   std::optional<double> task_timeout_seconds = {};
   /// Memory of one executor process, in bytes. Not enforced where tasks run in the rank's own process.
   std::optional<std::uint64_t> memory_limit_bytes = {};
+  /// A file that keeps the results of finished tasks, so that the program, started again, computes only what is
+  /// missing. Only on rank 0 inside MpiSession::run, whatever the backend. Calls of this `Parallel` object are numbered
+  /// as they start, their tasks in the order of the range: a result counts for a task with the same numbers, function
+  /// and arguments, and for a program of the same build. What else is there is refused with CheckpointError.
+  std::optional<std::filesystem::path> checkpoint = {};
 };
 
+class Checkpoint;
+
 namespace detail {
+
+/// Null without a path.
+[[nodiscard]] std::shared_ptr<Checkpoint> make_checkpoint(const std::optional<std::filesystem::path>& path);
 
 /// A call while it runs, apart from its types.
 class RunningCall {
  public:
-  /// `total` is for the progress line, if known.
-  RunningCall(const ParallelOptions& options, std::optional<std::size_t> total);
+  /// `checkpoint` is the one that `options` ask for. `total` is for the progress line, if known.
+  RunningCall(const ParallelOptions& options, std::shared_ptr<Checkpoint> checkpoint, std::optional<std::size_t> total);
   ~RunningCall();
   RunningCall(const RunningCall&) = delete;
   RunningCall& operator=(const RunningCall&) = delete;
@@ -78,6 +89,9 @@ class RunningCall {
   void start(ResultSink& sink);
   void stop();
   void wait();
+  /// Whether the checkpoint has the result already; it has then reached the sink.
+  [[nodiscard]] bool take_from_checkpoint(std::size_t index, const Task& task);
+  void end_if_interrupted();
 
   struct State;
   std::unique_ptr<State> state_;
@@ -98,6 +112,9 @@ class ResultCollector final : public ResultSink {
     call_->note_finished();
   }
   void fail(std::size_t, std::exception_ptr error) override { call_->note_failed(std::move(error)); }
+  void save(const std::shared_ptr<void>& result, PayloadWriter& writer) const override {
+    joblib_mpi::save(writer, *static_cast<const R*>(result.get()));
+  }
 
   [[nodiscard]] std::vector<R> take() {
     std::vector<R> results;
@@ -120,6 +137,7 @@ class ResultCollector<void> final : public ResultSink {
   void store(std::size_t, std::shared_ptr<void>) override { call_->note_finished(); }
   void load(std::size_t, PayloadReader&) override { call_->note_finished(); }
   void fail(std::size_t, std::exception_ptr error) override { call_->note_failed(std::move(error)); }
+  void save(const std::shared_ptr<void>&, PayloadWriter&) const override {}
   void take() {}
 
  private:
@@ -153,6 +171,10 @@ class OutcomeCollector final : public ResultSink {
     outcomes_[index].emplace(std::move(error));
     call_->note_finished();
   }
+  void save([[maybe_unused]] const std::shared_ptr<void>& result,
+            [[maybe_unused]] PayloadWriter& writer) const override {
+    if constexpr (!std::is_void_v<R>) joblib_mpi::save(writer, *static_cast<const R*>(result.get()));
+  }
 
   [[nodiscard]] std::vector<Outcome<R>> take() {
     std::vector<Outcome<R>> outcomes;
@@ -171,21 +193,23 @@ class OutcomeCollector final : public ResultSink {
 /// Runs delayed calls and gives their results in the order of the calls. As `joblib.Parallel`.
 class Parallel {
  public:
-  explicit Parallel(ParallelOptions options = {}) : options_(std::move(options)) {}
+  explicit Parallel(ParallelOptions options = {})
+      : options_(std::move(options)), checkpoint_(detail::make_checkpoint(options_.checkpoint)) {}
 
   /// Takes the calls from the range as they are needed and returns a `std::vector` of their results, nothing for calls
   /// of void functions. Waits until all are done.
   ///
   /// An exception of a task ends the call: tasks that have not started are dropped and the first exception is thrown,
-  /// as its own type and as `TaskFailure`. Throws UsageError for options that cannot be, TimeoutError as asked for.
+  /// as its own type and as `TaskFailure`. Throws UsageError for options that cannot be, TimeoutError as asked for, and
+  /// with a checkpoint CheckpointError and CheckpointInterrupt.
   template <std::ranges::input_range Calls>
   auto operator()(Calls&& calls) const {
     return run<detail::ResultCollector<ResultOf<Calls>>>(std::forward<Calls>(calls));
   }
 
   /// The same, but all tasks run whatever becomes of the others: a `std::vector<Outcome<R>>` with a result or an
-  /// exception for each call, in their order. As `on_error="return"` in Python. Throws UsageError and TimeoutError
-  /// only, and what the range throws.
+  /// exception for each call, in their order. As `on_error="return"` in Python. Throws only UsageError, TimeoutError,
+  /// what a checkpoint throws and what the range throws.
   template <std::ranges::input_range Calls>
   auto outcomes(Calls&& calls) const {
     return run<detail::OutcomeCollector<ResultOf<Calls>>>(std::forward<Calls>(calls));
@@ -200,7 +224,7 @@ class Parallel {
     std::optional<std::size_t> total;
     if constexpr (std::ranges::sized_range<Calls>) total = static_cast<std::size_t>(std::ranges::size(calls));
 
-    detail::RunningCall call(options_, total);
+    detail::RunningCall call(options_, checkpoint_, total);
     Collector results(call);
     const detail::RunningCall::Started started(call, results);
     std::size_t index = 0;
@@ -214,6 +238,7 @@ class Parallel {
   }
 
   ParallelOptions options_;
+  std::shared_ptr<Checkpoint> checkpoint_;
 };
 
 }  // namespace joblib_mpi

@@ -3,6 +3,7 @@
 #include <joblib_mpi/backend.hpp>
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,7 +19,12 @@ struct ParallelConfigOptions {
   std::optional<bool> retry_exceptions = {};
   std::optional<double> task_timeout_seconds = {};
   std::optional<std::uint64_t> memory_limit_bytes = {};
+  /// Here the calls of all `Parallel` objects are numbered that have none of their own, also those inside inner
+  /// configs.
+  std::optional<std::filesystem::path> checkpoint = {};
 };
+
+class Checkpoint;
 
 /// Changes the defaults of every `Parallel` that this thread makes while the object lives. Nests: what the inner one
 /// leaves out comes from the outer. As `joblib.parallel_config`, whose `with` block is the object's scope.
@@ -44,6 +50,7 @@ struct ActiveConfig {
   std::optional<bool> retry_exceptions = {};
   std::optional<double> task_timeout_seconds = {};
   std::optional<std::uint64_t> memory_limit_bytes = {};
+  std::shared_ptr<Checkpoint> checkpoint = {};
 };
 /// Throws UsageError for a limit that is not above 0; no limit at all is none.
 void require_time_limit(std::optional<double> task_timeout_seconds);

@@ -134,6 +134,8 @@ class PayloadReader {
   }
 
   [[nodiscard]] std::size_t remaining_bytes() const noexcept { return head_.size(); }
+  /// What has not been read yet, with the large arrays shared.
+  [[nodiscard]] Payload rest() const { return {copy_of(head_), {parts_.begin(), parts_.end()}}; }
 
  private:
   ByteView head_;

@@ -29,17 +29,17 @@ class Shared {
   [[nodiscard]] const T& operator*() const noexcept { return *state_->value; }
   [[nodiscard]] const T* operator->() const noexcept { return state_->value.get(); }
 
-  /// Brings the value to where `backend` runs tasks, once, and returns its id there.
-  [[nodiscard]] ObjectId publish(Backend& backend) const {
+  /// Brings the value to `home`, once, and returns its id there.
+  [[nodiscard]] ObjectId publish(ObjectHome& home) const {
     const std::lock_guard lock(state_->mutex);
     for (const auto& [serial_number, object] : state_->published) {
-      if (serial_number == backend.serial_number()) return *object;
+      if (serial_number == home.serial_number()) return *object;
     }
     Payload payload;
     PayloadWriter writer(payload);
     save_owned(writer, state_->value);
-    auto object = backend.share(std::move(payload));
-    state_->published.emplace_back(backend.serial_number(), object);
+    auto object = home.share(std::move(payload));
+    state_->published.emplace_back(home.serial_number(), object);
     return *object;
   }
 
@@ -50,7 +50,7 @@ class Shared {
   struct State {
     std::shared_ptr<const T> value;
     std::mutex mutex;
-    std::vector<std::pair<std::uint64_t, std::shared_ptr<const ObjectId>>> published;  // by backend
+    std::vector<std::pair<std::uint64_t, std::shared_ptr<const ObjectId>>> published;  // by home
   };
 
   explicit Shared(std::shared_ptr<const T> value) : state_(std::make_shared<State>()) {

@@ -18,6 +18,7 @@ nb::handle ending_name(TaskEnding ending) {
   static PyObject* const returned = PyUnicode_InternFromString("returned");
   static PyObject* const raised = PyUnicode_InternFromString("raised");
   static PyObject* const timed_out = PyUnicode_InternFromString("timed out");
+  static PyObject* const cancelled = PyUnicode_InternFromString("cancelled");
   static PyObject* const lost = PyUnicode_InternFromString("lost");
   switch (ending) {
     case TaskEnding::returned:
@@ -27,7 +28,7 @@ nb::handle ending_name(TaskEnding ending) {
     case TaskEnding::timed_out:
       return timed_out;
     case TaskEnding::cancelled:
-      break;  // nobody hears of it
+      return cancelled;
     case TaskEnding::lost:
       break;
   }
@@ -86,6 +87,10 @@ void PythonSession::submit(std::uint64_t call, std::uint64_t ticket, std::string
   for (const nb::handle object : objects) request.objects.push_back(ObjectId{nb::cast<std::uint64_t>(object)});
   const nb::gil_scoped_release release;
   session_.submit(CallId{call}, std::move(request));
+}
+
+void PythonSession::stop_starting(std::uint64_t call) {
+  if (!closed_) session_.stop_starting(CallId{call});
 }
 
 void PythonSession::end_call(std::uint64_t call) {
@@ -177,6 +182,7 @@ void bind_session(nb::module_& module) {
            nb::arg("retry_exceptions"), nb::arg("task_seconds"), nb::arg("memory_bytes"))
       .def("submit", &PythonSession::submit, nb::arg("call"), nb::arg("ticket"), nb::arg("name"), nb::arg("head"),
            nb::arg("buffers"), nb::arg("objects"))
+      .def("stop_starting", &PythonSession::stop_starting, nb::arg("call"))
       .def("end_call", &PythonSession::end_call, nb::arg("call"))
       .def("scatter", &PythonSession::scatter, nb::arg("head"), nb::arg("buffers"))
       .def("drop", &PythonSession::drop, nb::arg("object_id"))

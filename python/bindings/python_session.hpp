@@ -27,6 +27,7 @@ class PythonSession {
                                          double task_seconds, std::uint64_t memory_bytes);
   void submit(std::uint64_t call, std::uint64_t ticket, std::string name, const nanobind::bytes& head,
               nanobind::handle buffers, nanobind::handle objects);
+  void stop_starting(std::uint64_t call);
   void end_call(std::uint64_t call);
   [[nodiscard]] std::uint64_t scatter(const nanobind::bytes& head, nanobind::handle buffers);
   void drop(std::uint64_t object);

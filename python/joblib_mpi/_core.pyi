@@ -151,6 +151,8 @@ class Session:
         and sent from where they are. The task starts on its worker after all `objects` have arrived there.
         Does nothing if the call has ended: another thread may end it meanwhile.
         """
+    def stop_starting(self, call: int) -> None:
+        """Lets no task of the call start any more: those that have not come back as "cancelled". What runs goes on."""
     def end_call(self, call: int) -> None:
         """Forgets the call: queued tasks are dropped, running ones interrupted, nothing of it is delivered any more."""
     def scatter(self, head: bytes, buffers: Sequence[SupportsBuffer]) -> int:

@@ -276,7 +276,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             options = options._replace(memory_limit=session.memory_limit)
         max_running = _max_running(n_jobs, session.core.n_workers)
         checkpoint = self._checkpoints.of(parallel)
-        kept = None if checkpoint is None else checkpoint.start_call(max_running)
+        kept = None if checkpoint is None else checkpoint.start_call()
         sharing = self._sharing_of.get(parallel, Sharing())
         buffers = CallBuffers(session.shared, sharing.threshold, self._scattered.regions)
         call = session.dispatcher.start_call(max_running, options, buffers, kept)
@@ -289,8 +289,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             if _is_over(running.parallel):
                 self._calls.pop(key, None)
                 try:
-                    if running.call.checkpoint is not None:
-                        running.call.checkpoint.end()
+                    running.call.end_checkpoint()
                 finally:
                     running.dispatcher.end_call(running.call)
                 _discard_prepared_batches(running.parallel)

@@ -3,11 +3,9 @@
 import queue
 import threading
 import traceback
-from collections import deque
 from collections.abc import Callable
-from typing import Any
 
-from joblib_mpi import _core
+from joblib_mpi import _core, checkpoint_signals
 from joblib_mpi.call_options import CallOptions
 from joblib_mpi.checkpoint import CheckpointedCall
 from joblib_mpi.outcome import Outcome
@@ -40,8 +38,6 @@ class Call:
         What a callback raised, for the thread that waits for the call; shown on stderr if none does.
     is_waited_for : bool
         Set by that thread.
-    held : deque
-        What the dispatcher keeps back until ``checkpoint`` has room for it.
     """
 
     def __init__(
@@ -55,7 +51,6 @@ class Call:
         self._core = core
         self.buffers = buffers
         self.checkpoint = checkpoint
-        self.held: deque[tuple[Any, ...]] = deque()
         self.options = options
         self.needs_single_tasks = options.need_single_tasks
         self.id = core.start_call(
@@ -117,6 +112,19 @@ class Call:
                 name = f"joblib-mpi call {self.id}"
                 threading.Thread(target=self._deliver_all, args=(self._deliveries,), name=name, daemon=True).start()
             self._deliveries.put((ticket, outcome, ok))
+
+    def withdraw(self, ticket: int) -> None:
+        """Expect nothing of a task that has not started and will not, since the run was told to end."""
+        if self.checkpoint is not None:
+            self.checkpoint.withdraw(ticket)
+
+    def end_checkpoint(self) -> None:
+        """Let the tasks that run, and no others, come to their end if the run was told to end, and keep no more."""
+        if self.checkpoint is None:
+            return
+        if checkpoint_signals.interrupted():
+            self._core.stop_starting(self.id)
+        self.checkpoint.end()
 
     def end(self) -> bool:
         """Forget what is outstanding; returns False if the call had ended before.

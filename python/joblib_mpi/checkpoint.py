@@ -44,7 +44,7 @@ class Checkpoint:
         self._n_calls = 0
         self._calls: weakref.WeakSet[CheckpointedCall] = weakref.WeakSet()
 
-    def start_call(self, max_running: int) -> "CheckpointedCall":
+    def start_call(self) -> "CheckpointedCall":
         """Open the file, if it is not open, and return the next call.
 
         Raises
@@ -56,7 +56,7 @@ class Checkpoint:
         """
         checkpoint_signals.raise_if_interrupted()
         self.open()
-        call = CheckpointedCall(self._journal, self._path, self._n_calls, max_running)
+        call = CheckpointedCall(self._journal, self._path, self._n_calls)
         self._n_calls += 1
         self._calls.add(call)
         return call
@@ -161,20 +161,14 @@ class CheckpointedCall:
         Nothing more will be found or kept.
     """
 
-    def __init__(self, journal: Any, path: str, number: int, max_running: int) -> None:
+    def __init__(self, journal: Any, path: str, number: int) -> None:
         self._journal = journal
         self._path = path
         self._number = number
-        self._max_running = max_running
         self._keys = TaskKeys()
         self._under_way: dict[int, TaskIdentity] = {}
         self._one_less = threading.Event()
         self.is_over = False
-
-    @property
-    def has_room(self) -> bool:
-        """Whether fewer tasks are under way than may run at a time."""
-        return len(self._under_way) < self._max_running
 
     def find(self, task: int, batch: Any) -> tuple[bytes, list[Any]] | None:
         """Return the pickled result of a task that has been computed, as head and buffers, or None.
@@ -211,6 +205,11 @@ class CheckpointedCall:
             return
         if not isinstance(outcome, BaseException) and outcome[3] == RETURNED:
             self.keep_pickled(task, identity, outcome[6], outcome[7])
+        self._one_less.set()
+
+    def withdraw(self, task: int) -> None:
+        """Forget a task that `find` has not found and that will not run."""
+        self._under_way.pop(task, None)
         self._one_less.set()
 
     def keep_value(self, task: int, results: list[Any]) -> None:

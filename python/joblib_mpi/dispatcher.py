@@ -17,7 +17,7 @@ from joblib_mpi import _core
 from joblib_mpi.call import Call
 from joblib_mpi.call_options import CallOptions
 from joblib_mpi.checkpoint import CheckpointedCall, found_task
-from joblib_mpi.outcome import RAISED, RETURNED, FinishedTask, Outcome, lost_task_error
+from joblib_mpi.outcome import CANCELLED, RAISED, RETURNED, FinishedTask, Outcome, lost_task_error
 from joblib_mpi.shared_buffers import CallBuffers
 from joblib_mpi.single_tasks import GatheredOutcomes, split
 from joblib_mpi.task_format import EncodedTask
@@ -125,8 +125,6 @@ class _ServiceThread(threading.Thread):
                         self._deliver(call, result[1], result, True)
                     else:
                         self._fail(call, result)
-                    if call is not None and call.checkpoint is not None:
-                        self._send_held(call)
                 if self.retired:
                     return
             # Whoever queues after this line wakes us; what was queued before it is seen by the test.
@@ -136,19 +134,6 @@ class _ServiceThread(threading.Thread):
             dispatcher.waiting = False
 
     def _send(self, call: Call, ticket: int, encode: Encode, batch: Any) -> None:
-        if call.checkpoint is None:
-            self._submit(call, ticket, encode, batch)
-        else:
-            call.held.append((ticket, encode, batch))
-            self._send_held(call)
-
-    def _send_held(self, call: Call) -> None:
-        # What the core has starts as soon as it can, and a run that is told to end starts nothing more: so the core
-        # gets no more than can run at once.
-        while call.held and call.checkpoint.has_room:
-            self._submit(call, *call.held.popleft())
-
-    def _submit(self, call: Call, ticket: int, encode: Encode, batch: Any) -> None:
         if call.ended:
             return
         try:
@@ -165,6 +150,8 @@ class _ServiceThread(threading.Thread):
         ticket = result[1]
         if result[3] == RAISED:
             self._deliver(call, ticket, result, False)
+        elif result[3] == CANCELLED:
+            call.withdraw(ticket)
         else:
             host = self._dispatcher.core.host(result[2])
             self._deliver(call, ticket, lost_task_error(result, host, call.tasks_under(ticket)), False)

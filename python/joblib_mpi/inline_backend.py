@@ -46,7 +46,7 @@ class InlineBackend(ParallelBackendBase):
         """Begin a call: its tasks are numbered anew."""
         self._n_submitted = 0
         checkpoint = self._checkpoints.of(self.parallel)
-        self._call = None if checkpoint is None else checkpoint.start_call(1)
+        self._call = None if checkpoint is None else checkpoint.start_call()
 
     def stop_call(self) -> None:
         """End the call."""

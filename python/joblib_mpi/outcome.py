@@ -16,6 +16,7 @@ Outcome = FinishedTask | BaseException
 RETURNED = "returned"
 RAISED = "raised"
 TIMED_OUT = "timed out"
+CANCELLED = "cancelled"
 
 
 def failed(outcome: Outcome) -> bool:

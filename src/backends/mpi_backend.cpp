@@ -60,6 +60,8 @@ class MpiBackend::Call final : public BackendCall {
     return true;
   }
 
+  void stop_starting() override { driver_->stop_starting(id_); }
+
  private:
   struct Failed {
     std::size_t index;
@@ -67,6 +69,7 @@ class MpiBackend::Call final : public BackendCall {
   };
 
   void deliver(const FinishedTask& task) {
+    if (task.ending == TaskEnding::cancelled) return sink_->withdraw(task.ticket);
     PayloadReader reader(task.result);
     try {
       task.ending == TaskEnding::returned ? sink_->load(task.ticket, reader)

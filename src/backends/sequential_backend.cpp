@@ -4,6 +4,7 @@
 
 #include <cassert>
 #include <deque>
+#include <utility>
 
 namespace joblib_mpi {
 namespace {
@@ -20,6 +21,10 @@ class SequentialCall final : public BackendCall {
     tasks_.pop_front();
     deliver(run_here(*task, request_), index, *sink_);
     return true;
+  }
+
+  void stop_starting() override {
+    for (const Waiting& waiting : std::exchange(tasks_, {})) sink_->withdraw(waiting.index);
   }
 
  private:

@@ -53,6 +53,15 @@ class ThreadingCall final : public BackendCall {
     return true;
   }
 
+  void stop_starting() override {
+    std::deque<Waiting> waiting;
+    {
+      const std::lock_guard lock(mutex_);
+      waiting.swap(waiting_);
+    }
+    for (const Waiting& task : waiting) sink_->withdraw(task.index);
+  }
+
  private:
   struct Waiting {
     std::size_t index;

@@ -49,6 +49,10 @@ void Coordinator::submit(CallId call, TaskRequest request) {
   tell_scheduler(event::TaskSubmitted{task, call});
 }
 
+void Coordinator::stop_starting(CallId call) {
+  if (calls_.contains(call)) tell_scheduler(event::CallStopped{call});
+}
+
 void Coordinator::end_call(CallId call) {
   if (calls_.erase(call) == 0) return;
   tell_scheduler(event::CallEnded{call});
@@ -227,12 +231,16 @@ void Coordinator::complete(TaskTable::Entry& entry, TaskEnding ending, Payload r
   sink->finished(std::move(finished));
 }
 
+void Coordinator::perform(const action::Withdraw& action) {
+  complete(tasks_.at(action.task), TaskEnding::cancelled, {});
+}
+
 void Coordinator::perform(const action::Discard& action) {
   remove(action.task);
 }
 
 void Coordinator::perform(const action::CancelCall& action) {
-  tell(action.worker, to_worker::CancelCall{action.call});
+  tell(action.worker, to_worker::CancelCall{action.call, action.running});
 }
 
 void Coordinator::remove(TaskId task) {

@@ -30,7 +30,7 @@ struct FinishedTask {
   CallId call;
   std::uint64_t ticket;  ///< of its TaskRequest
   WorkerId worker;       ///< of the last attempt; 0 if there was none
-  TaskEnding ending;     ///< never `cancelled`
+  TaskEnding ending;     ///< `cancelled` only after stop_starting
   unsigned attempts;
   std::string name;  ///< of its TaskRequest
   Payload result;
@@ -64,6 +64,9 @@ class Coordinator {
   [[nodiscard]] CallId start_call(const CallOptions& options, CompletionSink& sink);
   /// Does nothing if the call has ended.
   void submit(CallId call, TaskRequest request);
+  /// No task of the call starts any more: those that have not come back as `cancelled`, now or from their workers. What
+  /// runs goes on, for the last time. Does nothing if the call has ended.
+  void stop_starting(CallId call);
   /// The sink hears nothing more of the call. What has not started is dropped, what runs is interrupted.
   void end_call(CallId call);
 
@@ -133,6 +136,7 @@ class Coordinator {
   void perform(const action::Assign& action);
   void perform(const action::Complete& action);
   void perform(const action::GiveUp& action);
+  void perform(const action::Withdraw& action);
   void perform(const action::Discard& action);
   void perform(const action::CancelCall& action);
   bool take_arrived();

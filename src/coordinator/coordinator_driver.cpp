@@ -14,6 +14,11 @@ void CoordinatorDriver::submit(CallId call, TaskRequest request) {
   coordinator_->submit(call, std::move(request));
 }
 
+void CoordinatorDriver::stop_starting(CallId call) {
+  const std::lock_guard lock(mutex_);
+  coordinator_->stop_starting(call);
+}
+
 void CoordinatorDriver::end_call(CallId call) {
   const std::lock_guard lock(mutex_);
   coordinator_->end_call(call);

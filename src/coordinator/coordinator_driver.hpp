@@ -37,6 +37,7 @@ class CoordinatorDriver {
   // From any thread. None of these waits or makes an MPI call: `drive` does what they ask for.
   [[nodiscard]] CallId start_call(const CallOptions& options, CompletionSink& sink);
   void submit(CallId call, TaskRequest request);
+  void stop_starting(CallId call);
   void end_call(CallId call);
   [[nodiscard]] ObjectId share(Payload value);
   void drop(ObjectId object);

@@ -8,10 +8,13 @@ namespace joblib_mpi {
 enum class TaskEnding : std::uint8_t {
   returned,   ///< the result is what the function returned
   raised,     ///< the result is its exception
-  cancelled,  ///< nobody wants it any more; there is no result
+  cancelled,  ///< nobody wants it any more, or its call starts no more tasks; there is no result
   lost,       ///< what ran it ended before the task did; the result's head says how, as text: "signal 11 (SIGSEGV)"
   timed_out,  ///< it took longer than its limit; the result's head says so, as text
 };
+
+/// What becomes of a task that runs when its call is cancelled.
+enum class WhatRuns : std::uint8_t { is_interrupted, goes_on };
 
 /// What a task may use. Zero is no limit.
 struct TaskLimits {

@@ -1,3 +1,4 @@
+#include "checkpoint/checkpoint.hpp"
 #include <joblib_mpi/backend_registry.hpp>
 #include <joblib_mpi/parallel_config.hpp>
 
@@ -39,6 +40,7 @@ parallel_config::parallel_config(ParallelConfigOptions options) {
   if (options.retry_exceptions) config.retry_exceptions = options.retry_exceptions;
   if (options.task_timeout_seconds) config.task_timeout_seconds = options.task_timeout_seconds;
   if (options.memory_limit_bytes) config.memory_limit_bytes = options.memory_limit_bytes;
+  if (options.checkpoint) config.checkpoint = std::make_shared<Checkpoint>(*options.checkpoint);
   outer_ = enter(std::move(config));
 }
 

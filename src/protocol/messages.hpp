@@ -25,9 +25,11 @@ struct RunTask {
   std::vector<ObjectId> objects;
   Payload arguments;
 };
-/// Drop the call's tasks that have not started and interrupt the running one. Each is still answered.
+/// Drop the call's tasks that have not started, and interrupt the running one unless it goes on. Each is still
+/// answered.
 struct CancelCall {
   CallId call;
+  WhatRuns running = WhatRuns::is_interrupted;
 };
 /// The broadcast of an object follows: one part of each of these sizes in bytes, the head being the first.
 struct ShareObject {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/task_ending.hpp"
 #include <joblib_mpi/ids.hpp>
 
 #include <variant>
@@ -23,20 +24,25 @@ struct Complete {
 struct GiveUp {
   TaskId task;
 };
+/// Tell the call that the task has not started and will not.
+struct Withdraw {
+  TaskId task;
+};
 /// Forget the task: it never ran, or its call has ended.
 struct Discard {
   TaskId task;
 };
-/// Tell the worker to drop the call's tasks that it has not started, and to interrupt the running one.
+/// Tell the worker to drop the call's tasks that it has not started, and what to do with the running one.
 struct CancelCall {
   CallId call;
   WorkerId worker;
+  WhatRuns running;
 };
 
 }  // namespace action
 
-using SchedulerAction =
-    std::variant<action::Assign, action::Complete, action::GiveUp, action::Discard, action::CancelCall>;
+using SchedulerAction = std::variant<action::Assign, action::Complete, action::GiveUp, action::Withdraw,
+                                     action::Discard, action::CancelCall>;
 using SchedulerActions = std::vector<SchedulerAction>;
 
 }  // namespace joblib_mpi

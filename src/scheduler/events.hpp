@@ -35,6 +35,10 @@ struct TaskFinished {
   double seconds;
   TaskEnding ending = TaskEnding::returned;
 };
+/// No task of the call starts any more. Those that run go on, and have no more attempts.
+struct CallStopped {
+  CallId call;
+};
 /// Nobody wants the call's results any more. Its tasks that a worker holds still end with TaskFinished or WorkerLost.
 struct CallEnded {
   CallId call;
@@ -43,6 +47,6 @@ struct CallEnded {
 }  // namespace event
 
 using SchedulerEvent = std::variant<event::WorkerJoined, event::WorkerLost, event::CallStarted, event::TaskSubmitted,
-                                    event::TaskFinished, event::CallEnded>;
+                                    event::TaskFinished, event::CallStopped, event::CallEnded>;
 
 }  // namespace joblib_mpi

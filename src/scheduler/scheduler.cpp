@@ -49,9 +49,14 @@ void Scheduler::on(const event::TaskSubmitted& event, SchedulerActions& actions)
     actions.push_back(action::GiveUp{event.task});
     return;
   }
+  Call& call = call_of(event.call);
+  if (call.stopped) {
+    actions.push_back(action::Withdraw{event.task});
+    return;
+  }
   if (tasks_.size() <= event.task.slot) tasks_.resize(event.task.slot + 1);
   tasks_[event.task.slot] = {.id = event.task, .call = event.call};
-  call_of(event.call).ready.push(event.task);
+  call.ready.push(event.task);
   assign_ready(actions);
 }
 
@@ -73,16 +78,31 @@ void Scheduler::on(const event::TaskFinished& event, SchedulerActions& actions) 
   assign_ready(actions);
 }
 
+void Scheduler::on(const event::CallStopped& event, SchedulerActions& actions) {
+  Call& call = call_of(event.call);
+  call.stopped = true;
+  call.retry = {};
+  for (ReadyQueue* queue : {&call.ready_alone, &call.ready}) {
+    while (!queue->empty()) actions.push_back(action::Withdraw{queue->pop()});
+  }
+  cancel_at_workers(call, WhatRuns::goes_on, actions);
+}
+
 void Scheduler::on(const event::CallEnded& event, SchedulerActions& actions) {
   Call& call = call_of(event.call);
   call.ended = true;
   for (ReadyQueue* queue : {&call.ready_alone, &call.ready}) {
     while (!queue->empty()) actions.push_back(action::Discard{queue->pop()});
   }
-  for (std::size_t worker = 0; worker < call.held.size(); ++worker) {
-    if (call.held[worker] > 0) actions.push_back(action::CancelCall{call.id, WorkerId{static_cast<int>(worker)}});
-  }
+  cancel_at_workers(call, WhatRuns::is_interrupted, actions);
   if (call.holders == 0) forget(call.id);
+}
+
+void Scheduler::cancel_at_workers(const Call& call, WhatRuns running, SchedulerActions& actions) {
+  for (std::size_t worker = 0; worker < call.held.size(); ++worker) {
+    if (call.held[worker] == 0) continue;
+    actions.push_back(action::CancelCall{call.id, WorkerId{static_cast<int>(worker)}, running});
+  }
 }
 
 void Scheduler::assign_ready(SchedulerActions& actions) {

@@ -50,6 +50,7 @@ class Scheduler {
     ReadyQueue ready_alone = {};         // tasks that may share their worker with no other
     std::vector<std::size_t> held = {};  // tasks of this call, by worker id
     std::size_t holders = 0;             // workers that hold any
+    bool stopped = false;
     bool ended = false;
 
     [[nodiscard]] bool has_ready() const noexcept { return !ready.empty() || !ready_alone.empty(); }
@@ -68,12 +69,14 @@ class Scheduler {
   void on(const event::CallStarted& event, SchedulerActions& actions);
   void on(const event::TaskSubmitted& event, SchedulerActions& actions);
   void on(const event::TaskFinished& event, SchedulerActions& actions);
+  void on(const event::CallStopped& event, SchedulerActions& actions);
   void on(const event::CallEnded& event, SchedulerActions& actions);
 
   void assign_ready(SchedulerActions& actions);
   bool assign_next(Call& call, SchedulerActions& actions);
   [[nodiscard]] std::optional<WorkerId> worker_for(const Call& call, const Task& task) const;
   [[nodiscard]] std::size_t most_held(const Call& call) const;
+  static void cancel_at_workers(const Call& call, WhatRuns running, SchedulerActions& actions);
   void run_again(Call& call, Task& task);
   void give_up_all(SchedulerActions& actions);
   void take(Call& call, Task& task, WorkerId worker);

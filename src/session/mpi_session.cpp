@@ -1,6 +1,8 @@
 #include "backends/mpi_backend.hpp"
 #include "backends/sequential_backend.hpp"
+#include "checkpoint/checkpoint.hpp"
 #include "coordinator/coordinator_driver.hpp"
+#include "core/ignored_signal.hpp"
 #include "core/program_identity.hpp"
 #include "executor/in_process_executor.hpp"
 #include "executor/isolated_executor.hpp"
@@ -9,6 +11,7 @@
 #include "segments/segment_pool.hpp"
 #include "session/executor_process.hpp"
 #include "session/rank_parts.hpp"
+#include "spill/hdf5_journal_layout.hpp"
 #include "store/node_store.hpp"
 #include "worker/stand_in.hpp"
 #include "worker/worker.hpp"
@@ -17,6 +20,7 @@
 #include <joblib_mpi/function_registry.hpp>
 #include <joblib_mpi/mpi_session.hpp>
 
+#include <csignal>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -71,10 +75,13 @@ struct MpiSession::State {
   explicit State(Isolation isolation)
       : zygote(zygote_for(isolation)), parts(settings, world_options(isolation), segments, memory()) {
     if (parts.world.rank() == 0) zygote.reset();
+    if (parts.world.rank() == 0) ends_soon.heed();
   }
   explicit State(MPI_Comm communicator)
       : zygote(zygote_for(isolation_from_environment())),
-        parts(settings, communicator, world_options(Isolation::none), segments, memory()) {}
+        parts(settings, communicator, world_options(Isolation::none), segments, memory()) {
+    if (parts.world.rank() == 0) ends_soon.heed();
+  }
 
   /// Where large arrays arrive: with executors, where they see them, too.
   [[nodiscard]] ReceiveMemory& memory() { return zygote ? static_cast<ReceiveMemory&>(segments) : heap; }
@@ -93,7 +100,8 @@ struct MpiSession::State {
     status = stop.status;
   }
 
-  std::unique_ptr<Zygote> zygote;  // if tasks are isolated; made before MPI is initialised
+  IgnoredSignal ends_soon{SIGUSR1};  // Slurm sends it to all; rank 0 decides
+  std::unique_ptr<Zygote> zygote;    // if tasks are isolated; made before MPI is initialised
   const Settings settings = settings_from_environment();
   SegmentPool segments{settings.spare_bytes, {.uses_files = settings.shared_fallback_to_file}};
   HeapMemory heap;
@@ -152,9 +160,14 @@ int MpiSession::State::lead(const std::function<int()>& function) {
       driver, MpiBackend::Ranks{parts.world.hosts(), parts.world.any_thread_may_call(), thread});
   int result = 0;
   try {
+    const CheckpointFiles checkpoints(lay_out_hdf5_journal, parts.settings);
     const RegisteredBackend registered(backend);
     const DriverInUse in_use(leading, driver);
     result = function();
+  } catch (const CheckpointInterrupt& interrupt) {
+    backend->disconnect();
+    stop(driver, {interrupt.status(), ""});
+    return interrupt.status();
   } catch (const std::exception& error) {
     backend->disconnect();
     const std::string text = error.what();

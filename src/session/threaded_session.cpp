@@ -245,6 +245,11 @@ void ThreadedSession::submit(CallId call, TaskRequest request) {
   if (!state_->may_help) state_->waiter->notify();
 }
 
+void ThreadedSession::stop_starting(CallId call) {
+  state_->driver->stop_starting(call);
+  state_->waiter->notify();
+}
+
 void ThreadedSession::end_call(CallId call) {
   state_->driver->end_call(call);
   state_->waiter->notify();

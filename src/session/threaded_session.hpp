@@ -41,6 +41,7 @@ class ThreadedSession {
   // Rank 0, from any thread. Only `next_results` and `close` wait.
   [[nodiscard]] CallId start_call(const CallOptions& options);
   void submit(CallId call, TaskRequest request);
+  void stop_starting(CallId call);
   void end_call(CallId call);
   [[nodiscard]] ObjectId share(Payload value);
   void drop(ObjectId object);

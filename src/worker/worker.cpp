@@ -125,6 +125,7 @@ void Worker::handle(const to_worker::CancelCall& message) {
                      }).begin();
   for (auto task = first; task != queue_.end(); ++task) report({task->task, TaskEnding::cancelled, 0.0, {}});
   queue_.erase(first, queue_.end());
+  if (message.running == WhatRuns::goes_on) return;
   if (running_ && running_->call == message.call) cancel_running();
 }
 

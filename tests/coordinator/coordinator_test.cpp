@@ -76,6 +76,25 @@ TEST_CASE("an ended call hears nothing more and its workers are told") {
   office.coordinator.end_call(call);
 }
 
+TEST_CASE("a stopped call gets back what has not started, and then what ran") {
+  Office office(1);
+  const CallId call = office.coordinator.start_call({.max_running = 1}, office.inbox);
+  for (const std::uint64_t ticket : {1, 2, 3}) office.submit(call, ticket);
+  const TaskId running = office.tasks_of(1).at(0).task;
+  office.coordinator.stop_starting(call);
+  REQUIRE(office.inbox.tasks.size() == 2);
+  for (const FinishedTask& task : office.inbox.tasks) CHECK(task.ending == TaskEnding::cancelled);
+  CHECK(office.inbox.tasks[0].ticket == 2);
+  const auto messages = office.told(1);
+  REQUIRE(messages.size() == 1);
+  CHECK(std::get<to_worker::CancelCall>(messages[0]).running == WhatRuns::goes_on);
+  office.finish(1, running);
+  REQUIRE(office.inbox.tasks.size() == 3);
+  CHECK(office.inbox.tasks[2].ending == TaskEnding::returned);
+  office.coordinator.end_call(call);
+  office.coordinator.stop_starting(call);
+}
+
 TEST_CASE("an object is announced to every worker before it is published and dropped after it") {
   Office office(2);
   const ObjectId object = office.coordinator.share(Payload{bytes("head"), {part("12345")}});

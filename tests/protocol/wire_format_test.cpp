@@ -65,6 +65,7 @@ TEST_CASE("a task without arguments and objects arrives as it was sent") {
 
 TEST_CASE("the other messages to a worker arrive as they were sent") {
   CHECK(there_and_back(to_worker::CancelCall{CallId{12}}).call == CallId{12});
+  CHECK(there_and_back(to_worker::CancelCall{CallId{12}, WhatRuns::goes_on}).running == WhatRuns::goes_on);
   CHECK(there_and_back(to_worker::DropObject{ObjectId{13}}).object == ObjectId{13});
 
   const auto share = there_and_back(to_worker::ShareObject{ObjectId{14}, {10, 0, std::uint64_t{5} << 32}});

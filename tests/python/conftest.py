@@ -94,8 +94,9 @@ class Mpirun:
         self._temporary_folder = Path(temporary_folder)
         self._shared_memory = set(os.listdir("/dev/shm"))
         self._mark = f"JOBLIB_MPI_TEST_{os.getpid()}_{id(self)}"
-        #: Whether files of Open MPI's own may stay: its session folder does if a job ends at once; that folder (4.1) or
-        #: shared memory (5.0) does if a process is started without mpirun, even though its MPI is finalised.
+        #: Whether files of Open MPI's own may stay: its session folder does if a job ends at once, the launcher's, too;
+        #: that folder (4.1) or shared memory (5.0) does if a process is started without mpirun, even though its MPI is
+        #: finalised.
         self.may_leave_open_mpi_files = False
 
     def __call__(self, ranks, *arguments, stdin=None, timeout=TIMEOUT_SECONDS, environment=None, survives=False):
@@ -178,7 +179,7 @@ class Mpirun:
         left = [f"process {name}" for name in self.processes().values()]
         left += [f"/dev/shm/{name}" for name in self.left_in_shared_memory()]
         for path in self._temporary_folder.iterdir():
-            if not (self.may_leave_open_mpi_files and path.name.startswith("ompi.")):
+            if not (self.may_leave_open_mpi_files and path.name.startswith(("ompi.", "prterun."))):
                 left.append(str(path))
         return left
 

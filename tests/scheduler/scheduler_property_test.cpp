@@ -253,6 +253,7 @@ class SimulatedCluster {
     }
     end(slot);
   }
+  void perform(const action::Withdraw&) { expect(false, "a task was withdrawn from a call that nobody has stopped"); }
   void perform(const action::CancelCall& action) {
     expect(calls_.at(action.call.value).holders.contains(action.worker.value), "a worker without tasks was told");
     cancelled_.insert(action.worker.value);

@@ -147,3 +147,35 @@ TEST_CASE("a slot that is used again belongs to its new task") {
   desk.tell(event::TaskFinished{TaskId{0, 1}, 1.0});
   CHECK(desk.completed == Slots{0, 0});
 }
+
+TEST_CASE("of a stopped call no task starts any more, and what runs goes on without another attempt") {
+  SchedulerDesk desk(2);
+  desk.start(1);
+  desk.submit(1, 0, 5);
+  CHECK(desk.assigned == Slots{0, 1});
+  desk.tell(event::CallStopped{CallId{1}});
+  CHECK(desk.withdrawn == Slots{2, 3, 4});
+  CHECK(desk.stopped_at == std::set{1, 2});
+  CHECK(desk.cancelled_at.empty());
+  desk.submit(1, 5, 6);
+  CHECK(desk.withdrawn == Slots{2, 3, 4, 5});
+  desk.finish(0);
+  CHECK(desk.completed == Slots{0});
+  desk.fail(1, TaskEnding::lost);
+  CHECK(desk.completed == Slots{0, 1});
+  CHECK(desk.assigned == Slots{0, 1});
+  desk.tell(event::CallEnded{CallId{1}});
+  desk.start(2);
+  desk.submit(2, 6, 7);
+  CHECK(desk.assigned == Slots{0, 1, 6});
+}
+
+TEST_CASE("a stopped call's task that is lost with its worker is given up") {
+  SchedulerDesk desk(2);
+  desk.start(1);
+  desk.submit(1, 0, 2);
+  desk.tell(event::CallStopped{CallId{1}});
+  desk.lose(desk.worker_of.at(1));
+  CHECK(desk.given_up == Slots{1});
+  CHECK(desk.assigned == Slots{0, 1});
+}

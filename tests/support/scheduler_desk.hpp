@@ -31,6 +31,10 @@ class SchedulerDesk {
         given_up.push_back(give_up->task.slot);
       } else if (const auto* discard = std::get_if<action::Discard>(&action)) {
         discarded.push_back(discard->task.slot);
+      } else if (const auto* withdraw = std::get_if<action::Withdraw>(&action)) {
+        withdrawn.push_back(withdraw->task.slot);
+      } else if (std::get<action::CancelCall>(action).running == WhatRuns::goes_on) {
+        stopped_at.insert(std::get<action::CancelCall>(action).worker.value);
       } else {
         cancelled_at.insert(std::get<action::CancelCall>(action).worker.value);
       }
@@ -70,7 +74,9 @@ class SchedulerDesk {
   std::vector<std::uint32_t> completed;
   std::vector<std::uint32_t> given_up;
   std::vector<std::uint32_t> discarded;
+  std::vector<std::uint32_t> withdrawn;
   std::set<int> cancelled_at;
+  std::set<int> stopped_at;
   std::map<std::uint32_t, int> worker_of;
 
  private:

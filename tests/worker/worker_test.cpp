@@ -188,6 +188,23 @@ TEST_CASE("a cancelled call's waiting tasks are answered without running and its
   CHECK(bench.executor.running->task == TaskId{3, 0});
 }
 
+TEST_CASE("a stopped call's waiting tasks are answered without running and its running task goes on") {
+  Bench bench;
+  bench.tell(run(1, 1), run(2, 1));
+  bench.work();
+  bench.tell(to_worker::CancelCall{CallId{1}, WhatRuns::goes_on});
+  bench.work();
+  CHECK(bench.executor.interrupts == 0);
+  bench.executor.finish(0.5);
+  bench.work();
+  const auto reports = bench.finished();
+  REQUIRE(reports.size() == 2);
+  CHECK(reports[0].task == TaskId{2, 0});
+  CHECK(reports[0].ending == TaskEnding::cancelled);
+  CHECK(reports[1].task == TaskId{1, 0});
+  CHECK(reports[1].ending == TaskEnding::returned);
+}
+
 TEST_CASE("a call that runs elsewhere interrupts nothing when it is cancelled") {
   Bench bench;
   bench.tell(run(1, 1));

@@ -155,6 +155,16 @@ class Rank0Session:
             self._job.tasks.append((call, ticket, name, head, buffers, objects))
             self._job.changed.notify_all()
 
+    def stop_starting(self, call):
+        if call not in self._job.calls:
+            raise Refused(f"stop_starting of unknown or ended call {call}")
+        with self._job.changed:
+            self._job.results += [
+                (call, task[1], 0, "cancelled", 0, None, b"", []) for task in self._job.tasks if task[0] == call
+            ]
+            self._job.tasks = deque(task for task in self._job.tasks if task[0] != call)
+            self._job.changed.notify_all()
+
     def end_call(self, call):
         if call not in self._job.calls:
             raise Refused(f"end of unknown or ended call {call}")

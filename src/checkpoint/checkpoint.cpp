@@ -1,0 +1,172 @@
+#include "checkpoint/checkpoint.hpp"
+
+#include "core/content_hash.hpp"
+#include "core/program_identity.hpp"
+#include <joblib_mpi/error.hpp>
+
+#include <cassert>
+#include <cstdio>
+#include <cstring>
+#include <span>
+#include <utility>
+
+namespace joblib_mpi {
+namespace {
+
+struct Files {
+  JournalLayout layout;
+  Settings settings;
+};
+std::mutex files_mutex;
+std::optional<Files> files;
+
+Files require_files(const std::filesystem::path& path) {
+  const std::lock_guard lock(files_mutex);
+  if (files) return *files;
+  throw UsageError("checkpoint = \"" + path.string() +
+                   "\" has no session to belong to: make the call on rank 0 inside MpiSession::run");
+}
+
+std::uint64_t hash_of(const Payload& payload) {
+  return JournalData(payload).checksum();
+}
+
+std::uint64_t hash_of(std::string_view text) {
+  const ContentHash hash = content_hash(std::as_bytes(std::span(text)));
+  std::uint64_t number = 0;
+  std::memcpy(&number, hash.data(), sizeof number);
+  return number;
+}
+
+}  // namespace
+
+CheckpointFiles::CheckpointFiles(JournalLayout layout, const Settings& settings) {
+  const std::lock_guard lock(files_mutex);
+  assert(!files);
+  files.emplace(Files{std::move(layout), settings});
+}
+
+CheckpointFiles::~CheckpointFiles() {
+  const std::lock_guard lock(files_mutex);
+  files.reset();
+}
+
+std::shared_ptr<const ObjectId> ObjectsByContent::share(Payload value) {
+  return std::make_shared<const ObjectId>(ObjectId{hash_of(value)});
+}
+
+Checkpoint::~Checkpoint() {
+  if (!journal_) return;
+  watch_.reset();
+  try {
+    interruption() ? journal_->flush() : journal_->finish();
+    report_warnings();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "joblib_mpi: warning: checkpoint \"%s\" could not be closed: %s\n", path_.c_str(),
+                 error.what());
+  }
+}
+
+std::unique_ptr<CheckpointedCall> Checkpoint::start_call(ResultSink& sink) {
+  if (const auto told = interruption()) throw CheckpointInterrupt(told->exit_status);
+  const std::lock_guard lock(mutex_);
+  if (!journal_) open();
+  return std::make_unique<CheckpointedCall>(*this, calls_++, sink);
+}
+
+void Checkpoint::open() {
+  const auto [layout, settings] = require_files(path_);
+  journal_.emplace(Journal::Options{.path = path_,
+                                    .identity = program_identity(),
+                                    .layout = layout,
+                                    .flush_after = std::chrono::duration<double>(settings.checkpoint_seconds)});
+  watch_.emplace(*journal_, InterruptionWatch::Options{std::chrono::duration<double>(settings.checkpoint_grace_seconds),
+                                                       settings.requeue_status});
+  report_warnings();
+}
+
+void Checkpoint::report_warnings() {
+  for (const std::string& text : journal_->take_warnings()) {
+    std::fprintf(stderr, "joblib_mpi: warning: %s\n", text.c_str());
+  }
+}
+
+bool CheckpointedCall::take(std::size_t index, const Task& task) {
+  TaskIdentity identity = identity_of(index, task);
+  switch (journal_->find(place(index), identity.key)) {
+    case Journal::Known::other_function:
+      refuse(index, identity, "the function is another one");
+    case Journal::Known::other_arguments:
+      refuse(index, identity,
+             "the arguments are others, or differ from run to run, as random numbers without a seed do");
+    case Journal::Known::result:
+      if (const std::optional<Payload> result = journal_->load(place(index))) {
+        PayloadReader reader(*result);
+        try {
+          sink_->load(index, reader);
+        } catch (...) {  // it would not have arrived in the first run either
+          sink_->fail(index, std::current_exception());
+        }
+        return true;
+      }
+      checkpoint_->report_warnings();
+      break;
+    case Journal::Known::nothing:
+      break;
+  }
+  under_way_.emplace(index, std::move(identity));
+  return false;
+}
+
+CheckpointedCall::TaskIdentity CheckpointedCall::identity_of(std::size_t index, const Task& task) const {
+  try {
+    return {{.function = hash_of(task.name()), .arguments = hash_of(task.view(checkpoint_->objects_))},
+            std::string(task.name())};
+  } catch (const std::exception& error) {
+    throw CheckpointError("checkpoint \"" + checkpoint_->path_.string() + "\" cannot keep task " +
+                          std::to_string(index) + " (\"" + std::string(task.name()) + "\") of call " +
+                          std::to_string(number_) + ": its arguments cannot be serialized: " + error.what());
+  }
+}
+
+void CheckpointedCall::refuse(std::size_t index, const TaskIdentity& task, const char* reason) const {
+  throw CheckpointError("checkpoint \"" + checkpoint_->path_.string() + "\" is another call's: task " +
+                        std::to_string(index) + " (\"" + task.function + "\") of call " + std::to_string(number_) +
+                        " is not the one whose result it has there (\"" + journal_->function_at(place(index)) +
+                        "\"): " + reason +
+                        ". Run the program as it was, or move the file away, or give another name, to start anew");
+}
+
+void CheckpointedCall::flush() {
+  journal_->flush();
+  checkpoint_->report_warnings();
+}
+
+void CheckpointedCall::keep(std::size_t index, Payload result) {
+  const auto task = under_way_.extract(index);
+  journal_->append(place(index), task.mapped().key, task.mapped().function, std::move(result));
+}
+
+void CheckpointedCall::store(std::size_t index, std::shared_ptr<void> result) {
+  try {
+    Payload payload;
+    PayloadWriter writer(payload);
+    sink_->save(result, writer);
+    keep(index, std::move(payload));
+  } catch (...) {  // it cannot be serialized
+    return fail(index, std::current_exception());
+  }
+  sink_->store(index, std::move(result));
+}
+
+void CheckpointedCall::load(std::size_t index, PayloadReader& result) {
+  keep(index, result.rest());
+  sink_->load(index, result);
+}
+
+void CheckpointedCall::fail(std::size_t index, std::exception_ptr error) {
+  under_way_.erase(index);
+  sink_->fail(index, std::move(error));
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# resume.sh ENDING -- mpiexec... PROGRAM [BACKEND]
+#
+# Starts PROGRAM (resumed_program), of whose 60 tasks 30 are finished and 2 are running when it is ended half way, then
+# starts it again and counts what ran twice. ENDING is how the first run ends:
+#   kill       everything is killed with SIGKILL, the launcher too
+#   USR1, TERM rank 0 gets the signal
+#   all        every process but the launcher gets SIGUSR1, as Slurm sends it
+#   launcher   the launcher gets SIGUSR1 and passes it on
+#   late       rank 0 gets SIGUSR1 and the tasks do not finish within the grace period
+set -euo pipefail
+
+ending=$1
+shift 2
+folder=$(mktemp -d)
+export JOBLIB_MPI_TEST_MARK=$folder JOBLIB_MPI_CHECKPOINT_SECONDS=0.02 TMPDIR=$folder
+trap 'kill_all; rm -rf "$folder"' EXIT
+cd "$folder"
+
+# The processes of both runs, known by their environment.
+processes() {
+  local environment
+  for environment in /proc/[0-9]*/environ; do
+    if grep -qsxz "JOBLIB_MPI_TEST_MARK=$folder" "$environment"; then
+      environment=${environment#/proc/}
+      echo "${environment%/environ}"
+    fi
+  done
+}
+
+kill_all() {
+  local pid
+  for pid in $(processes); do
+    if [[ $pid -ne $$ && $pid -ne $BASHPID ]]; then kill -9 "$pid" 2>/dev/null || true; fi
+  done
+}
+
+fail() {
+  echo "FAILED: $*"
+  cat out* || true
+  exit 1
+}
+
+# wait_for WHAT COMMAND...: until it succeeds.
+wait_for() {
+  local turn what=$1
+  shift
+  for ((turn = 0; turn < 3000; ++turn)); do
+    if "$@"; then return 0; fi
+    sleep 0.01
+  done
+  fail "no sign of $what"
+}
+
+count() { if [[ -e $1 ]]; then wc -l <"$1"; else echo 0; fi; }
+is_half_done() { [[ $(count started) -eq 32 && $(count finished) -eq 30 ]]; }
+said() { grep -qsF "$1" "$2"; }
+stays_the_same() {
+  local before
+  before=$(find run.h5.parts -name 'part-*' -printf '%p %s\n' 2>/dev/null | sort)
+  sleep 0.3
+  [[ -n $before && $before == $(find run.h5.parts -name 'part-*' -printf '%p %s\n' | sort) ]]
+}
+
+if [[ $ending == late ]]; then export JOBLIB_MPI_CHECKPOINT_GRACE_SECONDS=0.1 JOBLIB_MPI_REQUEUE_STATUS=99; fi
+"$@" >out1 2>&1 &
+launcher=$!
+wait_for "half of the tasks" is_half_done
+wait_for "results on disk" stays_the_same
+rank_0=$(<pid)
+case $ending in
+  kill)
+    kill -9 "$launcher"
+    kill_all
+    ;;
+  USR1 | TERM | late) kill -"${ending/late/USR1}" "$rank_0" ;;
+  launcher) kill -USR1 "$launcher" ;;
+  all)
+    for pid in $(processes); do
+      if [[ $pid -ne $launcher && $pid -ne $$ && $pid -ne $BASHPID ]]; then kill -USR1 "$pid" 2>/dev/null || true; fi
+    done
+    ;;
+  *) fail "unknown ending $ending" ;;
+esac
+expected=75
+case $ending in
+  kill) expected=137 ;;
+  late) expected=99 ;;
+  *) wait_for "the signal" said "no task starts any more, those that run have 60 s" out1 ;;
+esac
+if [[ $ending != late ]]; then touch go; fi
+status=0
+wait "$launcher" || status=$?
+[[ $status -eq $expected ]] || fail "the first run ended with status $status, not $expected"
+if [[ $ending == kill || $ending == late ]]; then most=32; else most=30; fi
+[[ ! -e run.h5 ]] || fail "the parts were merged"
+
+unset JOBLIB_MPI_CHECKPOINT_GRACE_SECONDS
+touch go
+for run in 2 3; do
+  timeout 40 "$@" >out$run 2>&1 || fail "run $run ended with status $?"
+  said "all results are right" out$run || fail "run $run: wrong results"
+done
+# Of the 60 tasks those ran twice that were running when everything was killed, and none otherwise.
+ran=$(count started)
+((ran <= 60 + most - 30)) || fail "$((ran - 60)) tasks ran twice"
+[[ -e run.h5 && ! -e run.h5.parts ]] || fail "the parts were not merged"
+echo "ended by $ending with status $status; $((ran - 60)) of 60 tasks ran twice"

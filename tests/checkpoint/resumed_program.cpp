@@ -1,0 +1,64 @@
+// A program with a checkpoint, for resume.sh to kill, to tell to end, and to start again. Notes in the working folder
+// what it does: a line in `started` and `finished` for each task, in `pid` for each rank 0.
+//
+//   resumed_program [BACKEND]
+//
+// The second half of its tasks waits until there is a file `go`.
+
+#include <joblib_mpi/joblib_mpi.hpp>
+
+#include <chrono>
+#include <cstdio>
+#include <fcntl.h>
+#include <filesystem>
+#include <ranges>
+#include <string>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+namespace jm = joblib_mpi;
+
+namespace {
+
+constexpr int n_tasks = 60;
+
+/// Appends one line, whole even if several ranks do.
+void note(const char* name, long number) {
+  const std::string line = std::to_string(number) + "\n";
+  const int file = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (write(file, line.data(), line.size()) < 0) std::perror(name);
+  close(file);
+}
+
+std::vector<double> compute(const std::vector<double>& data, int number) {
+  note("started", number);
+  while (number >= n_tasks / 2 && !std::filesystem::exists("go")) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  note("finished", number);
+  return std::vector<double>(data.size(), number);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string backend = argc > 1 ? argv[1] : "mpi";
+  jm::MpiSession session{argc, argv};
+  return session.run([&] {
+    note("pid", getpid());
+    const jm::parallel_config config({.backend = backend, .n_jobs = 2, .checkpoint = "run.h5"});
+    const auto data = jm::scatter(std::vector<double>(20000, 1.0));
+    const auto results = jm::Parallel()(std::views::iota(0, n_tasks) | std::views::transform([&](int number) {
+                                          return jm::delayed<compute>(data, number);
+                                        }));
+    for (int number = 0; number < n_tasks; ++number) {
+      if (results.at(static_cast<std::size_t>(number)) != std::vector<double>(20000, number)) {
+        std::printf("result %d is wrong\n", number);
+        return 1;
+      }
+    }
+    std::printf("all results are right\n");
+    return 0;
+  });
+}
