@@ -12,7 +12,7 @@ from pathlib import Path
 # What each folder under src/ may include: another folder, or a single header of one, or a public header
 # (a `joblib_mpi/` path). A layer always sees itself. `ANY_PUBLIC` is every header of include/joblib_mpi.
 ANY_PUBLIC = "joblib_mpi/"
-PUBLIC_BASICS = ["joblib_mpi/error.hpp", "joblib_mpi/ids.hpp", "joblib_mpi/payload.hpp"]
+PUBLIC_BASICS = ["joblib_mpi/array_layout.hpp", "joblib_mpi/error.hpp", "joblib_mpi/ids.hpp", "joblib_mpi/payload.hpp"]
 
 LAYERS = {
     # The words that every layer shares; nothing of ours below it.

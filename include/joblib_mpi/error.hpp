@@ -42,9 +42,16 @@ class SessionAborted : public Error {
   using Error::Error;
 };
 
-/// A checkpoint file cannot be used: it cannot be written, is in use, or holds what another program, version or call has
-/// computed. What it holds is left as it is.
+/// A checkpoint file cannot be used: it cannot be written, is in use, or holds what another program, version or call
+/// has computed. What it holds is left as it is.
 class CheckpointError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A large result could not be written to a file of `spill_dir`, or not be read from there, and does not fit into rank
+/// 0's memory either.
+class SpillError : public Error {
  public:
   using Error::Error;
 };

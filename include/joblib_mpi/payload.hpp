@@ -67,6 +67,7 @@ class SharedBytes {
 struct Payload {
   Bytes head;
   std::vector<SharedBytes> parts;
+  bool on_disk = false;  ///< it was read from a file, whose pages its parts are unless it was compressed
 
   [[nodiscard]] std::size_t size_bytes() const noexcept {
     std::size_t total = head.size();
