@@ -16,7 +16,7 @@ PUBLIC_BASICS = ["joblib_mpi/array_layout.hpp", "joblib_mpi/error.hpp", "joblib_
 
 LAYERS = {
     # The words that every layer shares; nothing of ours below it.
-    "core": [],
+    "core": ["joblib_mpi/spill.hpp"],
     # Users bring their own archives and types, so the library's part of that face is public.
     "serialization": [
         "core",
@@ -42,6 +42,7 @@ LAYERS = {
         "core",
         "segments",
         "serialization",
+        "spill/result_spiller.hpp",
         "store/object_store.hpp",
         "joblib_mpi/function_registry.hpp",
         "joblib_mpi/parallel_config.hpp",
@@ -54,7 +55,9 @@ LAYERS = {
         "observe",
         "transport/transport.hpp",
         "store/object_store.hpp",
+        "spill/spill_desk.hpp",
         "joblib_mpi/observer.hpp",
+        "joblib_mpi/spill.hpp",
     ],
     "worker": [
         "core",

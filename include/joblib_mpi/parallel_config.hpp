@@ -18,6 +18,11 @@ struct ParallelConfigOptions {
   std::optional<bool> retry_exceptions = {};
   std::optional<double> task_timeout_seconds = {};
   std::optional<std::uint64_t> memory_limit_bytes = {};
+  std::optional<std::uint64_t> spill_threshold_bytes = {};
+  std::optional<std::uint64_t> memory_budget_bytes = {};
+  std::optional<std::string> spill_dir = {};
+  std::optional<bool> keep_spill = {};
+  std::optional<std::string> spill_compression = {};
 };
 
 /// Changes the defaults of every `Parallel` that this thread makes while the object lives. Nests: what the inner one
@@ -44,7 +49,16 @@ struct ActiveConfig {
   std::optional<bool> retry_exceptions = {};
   std::optional<double> task_timeout_seconds = {};
   std::optional<std::uint64_t> memory_limit_bytes = {};
+  SpillOptions spill = {};
 };
+/// What `outer` says where `inner` says nothing.
+[[nodiscard]] SpillOptions merged(SpillOptions inner, const SpillOptions& outer);
+/// The part of ParallelOptions or ParallelConfigOptions.
+template <class Options>
+[[nodiscard]] SpillOptions spill_options(const Options& options) {
+  return {options.spill_threshold_bytes, options.memory_budget_bytes, options.spill_dir, options.keep_spill,
+          options.spill_compression};
+}
 /// Throws UsageError for a limit that is not above 0; no limit at all is none.
 void require_time_limit(std::optional<double> task_timeout_seconds);
 /// What applies to this thread now; the backend is never null.

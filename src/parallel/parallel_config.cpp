@@ -39,6 +39,7 @@ parallel_config::parallel_config(ParallelConfigOptions options) {
   if (options.retry_exceptions) config.retry_exceptions = options.retry_exceptions;
   if (options.task_timeout_seconds) config.task_timeout_seconds = options.task_timeout_seconds;
   if (options.memory_limit_bytes) config.memory_limit_bytes = options.memory_limit_bytes;
+  config.spill = detail::merged(detail::spill_options(options), config.spill);
   outer_ = enter(std::move(config));
 }
 
@@ -52,6 +53,15 @@ void detail::require_time_limit(std::optional<double> task_timeout_seconds) {
   value << *task_timeout_seconds;
   throw UsageError("task_timeout_seconds = " + value.str() +
                    " is no time: give a number of seconds above 0, or leave it out for no limit");
+}
+
+SpillOptions detail::merged(SpillOptions inner, const SpillOptions& outer) {
+  if (!inner.threshold_bytes) inner.threshold_bytes = outer.threshold_bytes;
+  if (!inner.memory_budget_bytes) inner.memory_budget_bytes = outer.memory_budget_bytes;
+  if (!inner.folder) inner.folder = outer.folder;
+  if (!inner.keep) inner.keep = outer.keep;
+  if (!inner.compression) inner.compression = outer.compression;
+  return inner;
 }
 
 detail::ActiveConfig detail::active_config() {

@@ -24,4 +24,10 @@ class Hdf5ResultFormat final : public ResultFormat {
   void require_compression(const std::string& compression) const override;
 };
 
+/// The one that all of a process may share.
+[[nodiscard]] inline const ResultFormat& result_format() {
+  static const Hdf5ResultFormat format;
+  return format;
+}
+
 }  // namespace joblib_mpi
