@@ -43,7 +43,8 @@ struct ParallelOptions {
   std::optional<std::uint64_t> memory_limit_bytes = {};
   /// Results of more bytes go to files instead of rank 0's memory; 64 MB. As JOBLIB_MPI_SPILL_THRESHOLD.
   std::optional<std::uint64_t> spill_threshold_bytes = {};
-  /// What results may take of rank 0's memory before all but small ones go to files; half of rank 0's share of its node.
+  /// What results may take of rank 0's memory before all but small ones go to files; half of rank 0's share of its
+  /// node.
   std::optional<std::uint64_t> memory_budget_bytes = {};
   /// Where those files are, for all ranks to see; TMPDIR or the working directory. SpillError if it cannot be used.
   std::optional<std::string> spill_dir = {};

@@ -44,11 +44,11 @@ void Coordinator::submit(CallId call, TaskRequest request) {
   if (found == calls_.end()) return;  // another thread has ended it meanwhile
   const auto& [sink, limits] = found->second;
   for (const ObjectId object : request.objects) ++objects_.at(object).users;
-  const TaskId task = tasks_.add({sink,
-                                  request.ticket,
-                                  std::move(request.name),
-                                  {TaskId{}, call, limits, std::move(request.objects), std::move(request.arguments),
-                                   request.ticket}});
+  const TaskId task =
+      tasks_.add({sink,
+                  request.ticket,
+                  std::move(request.name),
+                  {TaskId{}, call, limits, std::move(request.objects), std::move(request.arguments), request.ticket}});
   tell_scheduler(event::TaskSubmitted{task, call});
 }
 

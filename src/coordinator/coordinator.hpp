@@ -115,7 +115,7 @@ class Coordinator {
     std::vector<Frame> frames = {};
     std::size_t tasks_in_last = 0;
     std::size_t tasks_in_frames = 0;
-    std::size_t tasks_sent = 0;  // and not finished
+    std::size_t tasks_sent = 0;                          // and not finished
     std::shared_ptr<const SpillPlace> spill_place = {};  // that it has been told
     bool unflushed = false;
     bool serving = true;

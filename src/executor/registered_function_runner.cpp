@@ -8,8 +8,7 @@
 
 namespace joblib_mpi {
 
-bool RegisteredFunctionRunner::run(const ExecutorTask& task, Payload& result,
-                                   std::vector<ArrayLayout>& layouts) {
+bool RegisteredFunctionRunner::run(const ExecutorTask& task, Payload& result, std::vector<ArrayLayout>& layouts) {
   const detail::TaskScope scope;
   running_ = &task;
   std::string name = "a task";

@@ -1,8 +1,9 @@
 #include "spill/folder_reaper.hpp"
 
+#include <spawn.h>
+
 #include <cerrno>
 #include <fcntl.h>
-#include <spawn.h>
 #include <string>
 #include <sys/wait.h>
 #include <system_error>

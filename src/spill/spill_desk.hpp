@@ -34,8 +34,8 @@ class SpillDesk {
   };
   explicit SpillDesk(Options options);
 
-  /// Before the call's first task. Throws SpillError if the folder that was asked for cannot be used, and UsageError for
-  /// a compression that there is not. Where nobody has asked for a folder and there is none, nothing spills.
+  /// Before the call's first task. Throws SpillError if the folder that was asked for cannot be used, and UsageError
+  /// for a compression that there is not. Where nobody has asked for a folder and there is none, nothing spills.
   void start_call(CallId call, const SpillOptions& asked);
   /// Nothing of the call comes any more.
   void end_call(CallId call);

@@ -82,9 +82,10 @@ SpillFolder::SpillFolder(const fs::path& parent) : owner_(getpid()) {
     reaper_.emplace(path_);
   } catch (const std::exception& failure) {
     if (!path_.empty()) fs::remove_all(path_, error);
-    throw SpillError("no folder for large results can be made in \"" + parent.string() + "\": " + failure.what() +
-                     "; let spill_dir (JOBLIB_MPI_SPILL_DIR) name a folder that exists, that this job may write to, and "
-                     "that all its nodes share");
+    throw SpillError(
+        "no folder for large results can be made in \"" + parent.string() + "\": " + failure.what() +
+        "; let spill_dir (JOBLIB_MPI_SPILL_DIR) name a folder that exists, that this job may write to, and "
+        "that all its nodes share");
   }
 }
 

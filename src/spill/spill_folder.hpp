@@ -10,8 +10,8 @@
 
 namespace joblib_mpi {
 
-/// A job's own folder for results, made and removed by rank 0. If rank 0 dies, a process that it has started removes the
-/// folder; if that dies, too, the next job of the same machine does.
+/// A job's own folder for results, made and removed by rank 0. If rank 0 dies, a process that it has started removes
+/// the folder; if that dies, too, the next job of the same machine does.
 class SpillFolder {
  public:
   /// Makes `<parent>/joblib-mpi-<job>-<six letters>`, after it has removed those of dead jobs. Throws SpillError, which
