@@ -12,11 +12,11 @@ from pathlib import Path
 # What each folder under src/ may include: another folder, or a single header of one, or a public header
 # (a `joblib_mpi/` path). A layer always sees itself. `ANY_PUBLIC` is every header of include/joblib_mpi.
 ANY_PUBLIC = "joblib_mpi/"
-PUBLIC_BASICS = ["joblib_mpi/error.hpp", "joblib_mpi/ids.hpp", "joblib_mpi/object_stats.hpp", "joblib_mpi/payload.hpp"]
+PUBLIC_BASICS = [f"joblib_mpi/{name}.hpp" for name in ("array_layout", "error", "ids", "object_stats", "payload")]
 
 LAYERS = {
     # The words that every layer shares; nothing of ours below it.
-    "core": [],
+    "core": ["joblib_mpi/spill.hpp"],
     # Users bring their own archives and types, so the library's part of that face is public.
     "serialization": [
         "core",
@@ -42,6 +42,7 @@ LAYERS = {
         "core",
         "segments",
         "serialization",
+        "spill/result_spiller.hpp",
         "store/object_store.hpp",
         "joblib_mpi/function_registry.hpp",
         "joblib_mpi/parallel_config.hpp",
@@ -54,7 +55,9 @@ LAYERS = {
         "observe",
         "transport/transport.hpp",
         "store/object_store.hpp",
+        "spill/spill_desk.hpp",
         "joblib_mpi/observer.hpp",
+        "joblib_mpi/spill.hpp",
     ],
     "worker": [
         "core",

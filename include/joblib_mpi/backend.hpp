@@ -2,6 +2,7 @@
 
 #include <joblib_mpi/ids.hpp>
 #include <joblib_mpi/payload.hpp>
+#include <joblib_mpi/spill.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -93,6 +94,7 @@ struct CallRequest {
   bool retry_exceptions = false;         ///< see ParallelOptions
   double task_timeout_seconds = 0;       ///< of each attempt; 0 is no limit
   std::uint64_t memory_limit_bytes = 0;  ///< 0 is no limit
+  SpillOptions spill = {};               ///< of backends whose tasks run in other processes
 };
 
 /// Where tasks run. Mirrors `joblib.parallel.ParallelBackendBase`: `effective_n_jobs`, `default_n_jobs`, `submit`, and

@@ -62,6 +62,13 @@ class CheckpointInterrupt {
   int status_;
 };
 
+/// A large result could not be written to a file of `spill_dir`, or not be read from there, and does not fit into rank
+/// 0's memory either.
+class SpillError : public Error {
+ public:
+  using Error::Error;
+};
+
 /// The next result did not come within `ParallelOptions::timeout_seconds`. As `TimeoutError` in joblib.
 class TimeoutError : public Error {
  public:

@@ -3,6 +3,7 @@
 #include <joblib_mpi/backend.hpp>
 #include <joblib_mpi/delayed.hpp>
 #include <joblib_mpi/outcome.hpp>
+#include <joblib_mpi/spilled.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -46,6 +47,17 @@ struct ParallelOptions {
   /// as they start, their tasks in the order of the range: a result counts for a task with the same numbers, function
   /// and arguments, and for a program of the same build. What else is there is refused with CheckpointError.
   std::optional<std::filesystem::path> checkpoint = {};
+  /// Results of more bytes go to files instead of rank 0's memory; 64 MB. As JOBLIB_MPI_SPILL_THRESHOLD.
+  std::optional<std::uint64_t> spill_threshold_bytes = {};
+  /// What results may take of rank 0's memory before all but small ones go to files; half of rank 0's share of its
+  /// node.
+  std::optional<std::uint64_t> memory_budget_bytes = {};
+  /// Where those files are, for all ranks to see; TMPDIR or the working directory. SpillError if it cannot be used.
+  std::optional<std::string> spill_dir = {};
+  /// Whether they stay, with an `index.h5` that links them as `result/<index>`.
+  std::optional<bool> keep_spill = {};
+  /// "none", "gzip", "gzip:6" or another filter that HDF5 finds. Compressed results are read into memory.
+  std::optional<std::string> spill_compression = {};
 };
 
 class Checkpoint;
@@ -144,6 +156,38 @@ class ResultCollector<void> final : public ResultSink {
   RunningCall* call_;
 };
 
+/// Leaves results as they have come.
+template <class R>
+class SpilledCollector final : public ResultSink {
+ public:
+  explicit SpilledCollector(RunningCall& call) : call_(&call) {}
+
+  void expect_one_more() { results_.emplace_back(); }
+  void store(std::size_t index, std::shared_ptr<void> result) override {
+    results_[index].emplace(std::move(*static_cast<R*>(result.get())));
+    call_->note_finished();
+  }
+  void load(std::size_t index, PayloadReader& result) override {
+    results_[index].emplace(result.rest());
+    call_->note_finished();
+  }
+  void fail(std::size_t, std::exception_ptr error) override { call_->note_failed(std::move(error)); }
+  void save(const std::shared_ptr<void>& result, PayloadWriter& writer) const override {
+    joblib_mpi::save(writer, *static_cast<const R*>(result.get()));
+  }
+
+  [[nodiscard]] std::vector<Spilled<R>> take() {
+    std::vector<Spilled<R>> results;
+    results.reserve(results_.size());
+    for (std::optional<Spilled<R>>& result : results_) results.push_back(std::move(*result));
+    return results;
+  }
+
+ private:
+  RunningCall* call_;
+  std::deque<std::optional<Spilled<R>>> results_;
+};
+
 /// Keeps failures beside results, so that the call goes on.
 template <class R>
 class OutcomeCollector final : public ResultSink {
@@ -213,6 +257,13 @@ class Parallel {
   template <std::ranges::input_range Calls>
   auto outcomes(Calls&& calls) const {
     return run<detail::OutcomeCollector<ResultOf<Calls>>>(std::forward<Calls>(calls));
+  }
+
+  /// The same as `operator()`, but gives a `std::vector<Spilled<R>>`: each result is made when it is asked for, and a
+  /// large one stays in its file until then. For results that do not fit into memory together.
+  template <std::ranges::input_range Calls>
+  auto spilled(Calls&& calls) const {
+    return run<detail::SpilledCollector<ResultOf<Calls>>>(std::forward<Calls>(calls));
   }
 
  private:

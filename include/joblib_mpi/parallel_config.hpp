@@ -22,6 +22,11 @@ struct ParallelConfigOptions {
   /// Here the calls of all `Parallel` objects are numbered that have none of their own, also those inside inner
   /// configs.
   std::optional<std::filesystem::path> checkpoint = {};
+  std::optional<std::uint64_t> spill_threshold_bytes = {};
+  std::optional<std::uint64_t> memory_budget_bytes = {};
+  std::optional<std::string> spill_dir = {};
+  std::optional<bool> keep_spill = {};
+  std::optional<std::string> spill_compression = {};
 };
 
 class Checkpoint;
@@ -51,7 +56,16 @@ struct ActiveConfig {
   std::optional<double> task_timeout_seconds = {};
   std::optional<std::uint64_t> memory_limit_bytes = {};
   std::shared_ptr<Checkpoint> checkpoint = {};
+  SpillOptions spill = {};
 };
+/// What `outer` says where `inner` says nothing.
+[[nodiscard]] SpillOptions merged(SpillOptions inner, const SpillOptions& outer);
+/// The part of ParallelOptions or ParallelConfigOptions.
+template <class Options>
+[[nodiscard]] SpillOptions spill_options(const Options& options) {
+  return {options.spill_threshold_bytes, options.memory_budget_bytes, options.spill_dir, options.keep_spill,
+          options.spill_compression};
+}
 /// Throws UsageError for a limit that is not above 0; no limit at all is none.
 void require_time_limit(std::optional<double> task_timeout_seconds);
 /// What applies to this thread now; the backend is never null.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <joblib_mpi/array_layout.hpp>
 #include <joblib_mpi/error.hpp>
 
 #include <cstddef>
@@ -7,6 +8,8 @@
 #include <cstring>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -67,6 +70,7 @@ class SharedBytes {
 struct Payload {
   Bytes head;
   std::vector<SharedBytes> parts;
+  bool on_disk = false;  ///< it was read from a file, whose pages its parts are unless it was compressed
 
   [[nodiscard]] std::size_t size_bytes() const noexcept {
     std::size_t total = head.size();
@@ -82,7 +86,9 @@ inline constexpr std::size_t min_part_bytes = 64 * 1024;
 /// Appends values to a payload.
 class PayloadWriter {
  public:
-  explicit PayloadWriter(Payload& payload) : payload_(&payload) {}
+  /// Notes in `layouts`, if given, how the bytes of the parts are to be read.
+  explicit PayloadWriter(Payload& payload, std::vector<ArrayLayout>* layouts = nullptr)
+      : payload_(&payload), layouts_(layouts) {}
 
   void write_bytes(const void* data, std::size_t size) {
     if (size == 0) return;
@@ -97,11 +103,17 @@ class PayloadWriter {
     write_bytes(&value, sizeof value);
   }
 
-  /// Hands a large array over; it is neither copied nor changed.
-  void write_part(SharedBytes part) { payload_->parts.push_back(std::move(part)); }
+  /// Hands a large array over; it is neither copied nor changed. `element_type` is as in ArrayLayout, if it is known.
+  void write_part(SharedBytes part, std::string_view element_type = {}, std::uint64_t elements = 0) {
+    payload_->parts.push_back(std::move(part));
+    if (layouts_ == nullptr) return;
+    layouts_->resize(payload_->parts.size());
+    if (!element_type.empty()) layouts_->back() = {std::string(element_type), {elements}};
+  }
 
  private:
   Payload* payload_;
+  std::vector<ArrayLayout>* layouts_;
 };
 
 /// Takes values out in the order in which they were written. Throws SerializationError at the end of the bytes.
@@ -109,7 +121,9 @@ class PayloadWriter {
 class PayloadReader {
  public:
   PayloadReader(ByteView head, std::span<const SharedBytes> parts) : head_(head), parts_(parts) {}
-  explicit PayloadReader(const Payload& payload) : PayloadReader(payload.head, payload.parts) {}
+  explicit PayloadReader(const Payload& payload) : PayloadReader(payload.head, payload.parts) {
+    on_disk_ = payload.on_disk;
+  }
 
   [[nodiscard]] ByteView read_bytes(std::size_t size) {
     if (size > head_.size()) throw SerializationError("a serialized value ends too early: its type differs here");
@@ -134,12 +148,13 @@ class PayloadReader {
   }
 
   [[nodiscard]] std::size_t remaining_bytes() const noexcept { return head_.size(); }
-  /// What has not been read yet, with the large arrays shared.
-  [[nodiscard]] Payload rest() const { return {copy_of(head_), {parts_.begin(), parts_.end()}}; }
+  /// What has not been read, with the parts shared.
+  [[nodiscard]] Payload rest() const { return {copy_of(head_), {parts_.begin(), parts_.end()}, on_disk_}; }
 
  private:
   ByteView head_;
   std::span<const SharedBytes> parts_;
+  bool on_disk_ = false;
 };
 
 }  // namespace joblib_mpi

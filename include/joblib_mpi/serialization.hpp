@@ -12,6 +12,9 @@
 #include <boost/serialization/utility.hpp>
 #include <boost/serialization/vector.hpp>
 
+#include <bit>
+#include <complex>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -62,6 +65,35 @@ inline constexpr bool is_plain_array<std::basic_string<Char, Traits, Allocator>>
 template <class T>
 inline constexpr bool has_only_own_arrays = PlainBytes<T> || is_plain_array<T> || serializes_in_place<T>;
 
+template <class T>
+inline constexpr bool is_complex = false;
+template <class T>
+inline constexpr bool is_complex<std::complex<T>> = true;
+
+/// numpy's name of a type of numbers; empty for others.
+template <class T>
+constexpr std::string_view numpy_name() {
+  constexpr bool little = std::endian::native == std::endian::little;
+  constexpr std::size_t size = sizeof(T);
+  if constexpr (std::is_same_v<T, bool>) {
+    return "|b1";
+  } else if constexpr (std::is_integral_v<T>) {
+    constexpr bool is_signed = std::is_signed_v<T>;
+    if (size == 1) return is_signed ? "|i1" : "|u1";
+    if (size == 2) return is_signed ? (little ? "<i2" : ">i2") : (little ? "<u2" : ">u2");
+    if (size == 4) return is_signed ? (little ? "<i4" : ">i4") : (little ? "<u4" : ">u4");
+    if (size == 8) return is_signed ? (little ? "<i8" : ">i8") : (little ? "<u8" : ">u8");
+  } else if constexpr (std::is_floating_point_v<T>) {
+    if (size == 4) return little ? "<f4" : ">f4";
+    if (size == 8) return little ? "<f8" : ">f8";
+    if (size == 16) return little ? "<f16" : ">f16";
+  } else if constexpr (is_complex<T>) {
+    if (size == 8) return little ? "<c8" : ">c8";
+    if (size == 16) return little ? "<c16" : ">c16";
+  }
+  return {};
+}
+
 [[noreturn]] void throw_serialization_error(const std::type_info& type, const char* doing, const char* what);
 
 /// `owner` keeps `value` alive, or is nullptr.
@@ -76,7 +108,8 @@ void save_value(PayloadWriter& writer, const T& value, [[maybe_unused]] const st
     const bool as_part = owner != nullptr && bytes.size() >= min_part_bytes;
     writer.write(static_cast<std::uint64_t>(value.size()));
     writer.write(as_part);
-    as_part ? writer.write_part({owner, bytes}) : writer.write_bytes(bytes.data(), bytes.size());
+    as_part ? writer.write_part({owner, bytes}, numpy_name<typename T::value_type>(), value.size())
+            : writer.write_bytes(bytes.data(), bytes.size());
   } else {
     try {
       OutputArchive(writer, has_only_own_arrays<T> ? owner : nullptr) << value;

@@ -19,7 +19,8 @@ class MpiBackend::Call final : public BackendCall {
         id_(driver.start_call({.max_running = static_cast<std::size_t>(request.n_jobs),
                                .retries = request.retries,
                                .retry_exceptions = request.retry_exceptions,
-                               .limits = {request.task_timeout_seconds, request.memory_limit_bytes}},
+                               .limits = {request.task_timeout_seconds, request.memory_limit_bytes},
+                               .spill = request.spill},
                               inbox_)) {
     ++connection_->calls;  // start_call holds the lock
   }
@@ -90,6 +91,11 @@ class MpiBackend::Call final : public BackendCall {
                   .host = host,
                   .attempts = task.attempts,
                   .reason = {reinterpret_cast<const char*>(reason.data()), reason.size()}};
+    if (task.ending == TaskEnding::spill_failed) {
+      return std::make_exception_ptr(SpillError("\"" + task.name + "\" (task " + std::to_string(task.ticket) +
+                                                ") ran on rank " + std::to_string(rank) + " on " + host + ", but " +
+                                                lost.reason));
+    }
     if (task.ending == TaskEnding::timed_out) return std::make_exception_ptr(TaskTimeoutError(std::move(lost)));
     return std::make_exception_ptr(WorkerLostError(std::move(lost)));
   }

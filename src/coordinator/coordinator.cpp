@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <span>
 #include <utility>
 
 namespace joblib_mpi {
@@ -32,6 +33,7 @@ Coordinator::Coordinator(Transport& transport, ObjectStore& store, const Setting
 
 CallId Coordinator::start_call(const CallOptions& options, CompletionSink& sink) {
   const CallId call{++calls_started_};
+  if (spill_desk_ != nullptr) spill_desk_->start_call(call, options.spill);
   calls_.emplace(call, Call{&sink, options.limits});
   tell_scheduler(event::CallStarted{call, options.max_running, options.retries, options.retry_exceptions});
   return call;
@@ -42,10 +44,11 @@ void Coordinator::submit(CallId call, TaskRequest request) {
   if (found == calls_.end()) return;  // another thread has ended it meanwhile
   const auto& [sink, limits] = found->second;
   for (const ObjectId object : request.objects) ++objects_.at(object).users;
-  const TaskId task = tasks_.add({sink,
-                                  request.ticket,
-                                  std::move(request.name),
-                                  {TaskId{}, call, limits, std::move(request.objects), std::move(request.arguments)}});
+  const TaskId task =
+      tasks_.add({sink,
+                  request.ticket,
+                  std::move(request.name),
+                  {TaskId{}, call, limits, std::move(request.objects), std::move(request.arguments), request.ticket}});
   tell_scheduler(event::TaskSubmitted{task, call});
 }
 
@@ -55,6 +58,7 @@ void Coordinator::stop_starting(CallId call) {
 
 void Coordinator::end_call(CallId call) {
   if (calls_.erase(call) == 0) return;
+  if (spill_desk_ != nullptr) spill_desk_->end_call(call);
   tell_scheduler(event::CallEnded{call});
 }
 
@@ -199,8 +203,43 @@ void Coordinator::perform(const action::Assign& action) {
   entry.worker = action.worker;
   entry.held = true;
   ++entry.attempts;
+  if (spill_desk_ != nullptr) prepare_result(action.worker, entry.message);
   append(frame_for_task(action.worker), entry.message);
   if (!can_wait(line(action.worker))) urgent_ = true;
+}
+
+void Coordinator::prepare_result(WorkerId worker, to_worker::RunTask& task) {
+  if (!calls_.contains(task.call)) return;
+  const auto& place = spill_desk_->place(task.call);
+  if (!place) return;
+  spill_desk_->limit(task.limits, task.call, [this] { return tasks_under_way(); });
+  WorkerLine& line = this->line(worker);
+  if (line.spill_place == place) return;
+  line.spill_place = place;
+  tell(worker, to_worker::SpillInto{*place});
+}
+
+std::size_t Coordinator::tasks_under_way() const {
+  std::size_t tasks = 0;
+  for (const WorkerLine& line : lines_) tasks += line.tasks_sent + line.tasks_in_frames;
+  return tasks;
+}
+
+void Coordinator::receive_result(to_coordinator::TaskFinished& message, const TaskTable::Entry& entry) {
+  if (message.ending != TaskEnding::spilled) {
+    message.result = spill_desk_->hold(std::move(message.result));
+    return;
+  }
+  const Bytes handle = std::exchange(message.result.head, {});
+  message.ending = TaskEnding::returned;
+  if (!calls_.contains(entry.message.call)) return SpillDesk::discard(handle);
+  try {
+    message.result = spill_desk_->open(entry.message.call, entry.ticket, handle);
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    message.ending = TaskEnding::spill_failed;
+    message.result = {copy_of(std::as_bytes(std::span(text))), {}};
+  }
 }
 
 void Coordinator::perform(const action::Complete& action) {
@@ -259,8 +298,12 @@ void Coordinator::handle(WorkerId worker, const to_coordinator::Hello& message) 
 
 void Coordinator::handle(WorkerId worker, to_coordinator::TaskFinished&& message) {
   TaskTable::Entry* entry = tasks_.find(message.task);
-  if (entry == nullptr || !entry->held || entry->worker != worker) return;
+  if (entry == nullptr || !entry->held || entry->worker != worker) {
+    if (message.ending == TaskEnding::spilled) SpillDesk::discard(message.result.head);
+    return;
+  }
   entry->held = false;
+  if (spill_desk_ != nullptr) receive_result(message, *entry);
   finishing_ = &message;
   if (--line(worker).tasks_sent == 0) heartbeat_.set_busy(worker, false);
   tell_scheduler(event::TaskFinished{message.task, message.seconds, message.ending});

@@ -6,11 +6,13 @@
 #include "core/settings.hpp"
 #include "protocol/messages.hpp"
 #include "scheduler/scheduler.hpp"
+#include "spill/spill_desk.hpp"
 #include "store/object_store.hpp"
 #include "transport/transport.hpp"
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -24,13 +26,14 @@ struct CallOptions {
   unsigned retries = 2;           ///< more attempts after one whose executor or rank was lost, or that timed out
   bool retry_exceptions = false;  ///< whether a task that raised gets them, too
   TaskLimits limits = {};         ///< of each attempt
+  SpillOptions spill = {};        ///< of large results
 };
 
 struct FinishedTask {
   CallId call;
   std::uint64_t ticket;  ///< of its TaskRequest
   WorkerId worker;       ///< of the last attempt; 0 if there was none
-  TaskEnding ending;     ///< `cancelled` only after stop_starting
+  TaskEnding ending;     ///< `cancelled` only after stop_starting, never `spilled`
   unsigned attempts;
   std::string name;  ///< of its TaskRequest
   Payload result;
@@ -60,7 +63,10 @@ class Coordinator {
  public:
   Coordinator(Transport& transport, ObjectStore& store, const Settings& settings);
 
-  /// `sink` must stay until end_call.
+  /// Large results of later calls go through files.
+  void spill_with(SpillDesk& desk) noexcept { spill_desk_ = &desk; }
+
+  /// `sink` must stay until end_call. Throws what SpillDesk::start_call does.
   [[nodiscard]] CallId start_call(const CallOptions& options, CompletionSink& sink);
   /// Does nothing if the call has ended.
   void submit(CallId call, TaskRequest request);
@@ -114,7 +120,8 @@ class Coordinator {
     std::vector<Frame> frames = {};
     std::size_t tasks_in_last = 0;
     std::size_t tasks_in_frames = 0;
-    std::size_t tasks_sent = 0;  // and not finished
+    std::size_t tasks_sent = 0;                          // and not finished
+    std::shared_ptr<const SpillPlace> spill_place = {};  // that it has been told
     bool unflushed = false;
     bool serving = true;
     bool lost = false;
@@ -149,6 +156,11 @@ class Coordinator {
   void handle(WorkerId worker, const to_coordinator::Goodbye& message);
   void complete(TaskTable::Entry& entry, TaskEnding ending, Payload result);
   [[nodiscard]] std::string how_lost(const TaskTable::Entry& entry) const;
+  /// Where the task's result may go, for its next attempt.
+  void prepare_result(WorkerId worker, to_worker::RunTask& task);
+  /// Turns a result of which only the handle came into the result itself, or into the reason why there is none.
+  void receive_result(to_coordinator::TaskFinished& message, const TaskTable::Entry& entry);
+  [[nodiscard]] std::size_t tasks_under_way() const;
   void end_broadcasts();
   void remove(TaskId task);
   void drop_unused(ObjectId object, const SharedObject& state);
@@ -165,6 +177,7 @@ class Coordinator {
 
   Transport* transport_;
   ObjectStore* store_;
+  SpillDesk* spill_desk_ = nullptr;  // null: nothing spills
   std::size_t tasks_per_message_;
   Scheduler scheduler_;
   SchedulerActions actions_;

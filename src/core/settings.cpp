@@ -33,6 +33,13 @@ void read_choice(const EnvironmentLookup& lookup, const char* name, bool& value,
   value = *text == yes;
 }
 
+/// The same of what is left open otherwise.
+void read_bytes(const EnvironmentLookup& lookup, const char* name, std::optional<std::uint64_t>& value) {
+  if (!lookup(name)) return;
+  value.emplace();
+  read<std::uint64_t>(lookup, name, *value, 0, std::uint64_t{1} << 62);
+}
+
 }  // namespace
 
 Settings settings_from(const EnvironmentLookup& lookup) {
@@ -52,6 +59,13 @@ Settings settings_from(const EnvironmentLookup& lookup) {
   read(lookup, "JOBLIB_MPI_REQUEUE_STATUS", settings.requeue_status, 1, 255);
   read<std::size_t>(lookup, "JOBLIB_MPI_SPARE_BYTES", settings.spare_bytes, 0, std::size_t{1} << 50);
   read_choice(lookup, "JOBLIB_MPI_SHARED_FALLBACK", settings.shared_fallback_to_file, "file", "error");
+  read_bytes(lookup, "JOBLIB_MPI_SPILL_THRESHOLD", settings.spill.threshold_bytes);
+  read_bytes(lookup, "JOBLIB_MPI_MEMORY_BUDGET", settings.spill.memory_budget_bytes);
+  settings.spill.folder = lookup("JOBLIB_MPI_SPILL_DIR");
+  if (lookup("JOBLIB_MPI_KEEP_SPILL")) {
+    read_choice(lookup, "JOBLIB_MPI_KEEP_SPILL", settings.spill.keep.emplace(), "yes", "no");
+  }
+  settings.spill.compression = lookup("JOBLIB_MPI_SPILL_COMPRESSION");
   return settings;
 }
 

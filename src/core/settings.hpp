@@ -1,5 +1,7 @@
 #pragma once
 
+#include <joblib_mpi/spill.hpp>
+
 #include <cstddef>
 #include <functional>
 #include <optional>
@@ -47,6 +49,9 @@ struct Settings {
   /// JOBLIB_MPI_SHARED_FALLBACK, "file" or "error": whether an object for which a node has no memory left lies in a
   /// file of its TMPDIR, or is refused there.
   bool shared_fallback_to_file = true;
+  /// JOBLIB_MPI_SPILL_THRESHOLD and JOBLIB_MPI_MEMORY_BUDGET in bytes, JOBLIB_MPI_SPILL_DIR, JOBLIB_MPI_KEEP_SPILL
+  /// ("yes" or "no") and JOBLIB_MPI_SPILL_COMPRESSION: of calls that do not say. Rank 0's count.
+  SpillOptions spill = {};
 };
 
 using EnvironmentLookup = std::function<std::optional<std::string>(const char* name)>;

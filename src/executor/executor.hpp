@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/spill_place.hpp"
 #include "core/task_ending.hpp"
 #include <joblib_mpi/ids.hpp>
 #include <joblib_mpi/payload.hpp>
@@ -22,6 +23,7 @@ struct ExecutorTask {
   Payload arguments;
   std::vector<ObjectInput> objects;
   TaskLimits limits = {};
+  ResultPlace place = {};
 };
 
 struct ExecutedTask {
@@ -29,6 +31,7 @@ struct ExecutedTask {
   TaskEnding ending;
   double seconds;  ///< that the function took
   Payload result;
+  ResultNotes notes = {};  ///< only where the task ran
 };
 
 /// Where the user's functions run: one task at a time. All calls come from the rank's agent, the thread of the worker's

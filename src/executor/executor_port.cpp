@@ -49,6 +49,11 @@ void ExecutorPort::handle(ExecutorMessage message, Work& work) {
     for (const ObjectId object : run->objects) work.task->objects.push_back({object, objects_.at(object)});
     region_->taken = run->number;
     running_ = run->number;
+    limits_ = run->limits;
+    place_.call = run->call;
+    place_.task = run->index;
+  } else if (auto* place = std::get_if<SpillInto>(&message)) {
+    place_.spill = std::move(place->place);
   } else if (auto* share = std::get_if<ShareObject>(&message)) {
     objects_[share->object] = std::move(share->value);
   } else if (const auto* forget = std::get_if<ForgetObject>(&message)) {
@@ -71,6 +76,9 @@ void ExecutorPort::wait_for_message() {
 }
 
 void ExecutorPort::finish(ExecutedTask task) {
+  if (spiller_ && task.ending == TaskEnding::returned && ResultSpiller::is_due(task.result, limits_)) {
+    task.ending = spiller_->spill(task.result, task.notes, task.seconds, place_, limits_);
+  }
   running_ = 0;
   channel_.send_done(task);
 }

@@ -6,10 +6,12 @@
 #include "executor/task_port.hpp"
 #include "segments/descriptor.hpp"
 #include "segments/segment_pool.hpp"
+#include "spill/result_spiller.hpp"
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <sys/types.h>
 #include <unordered_map>
 
@@ -32,6 +34,9 @@ class ExecutorPort final : public TaskPort {
     return channel_.copy_on_write(bytes);
   }
 
+  /// Large results go to files from now on, as their tasks' limits say.
+  void spill_with(const ResultFormat& format) { spiller_.emplace(format); }
+
   /// Large arrays of results that are made here reach the agent without a copy.
   [[nodiscard]] ReceiveMemory& result_memory() noexcept { return pool_; }
 
@@ -46,6 +51,9 @@ class ExecutorPort final : public TaskPort {
   MessageChannel channel_;
   std::unordered_map<ObjectId, std::shared_ptr<const Payload>> objects_;
   std::atomic<std::uint64_t> running_{0};  // its number; 0 is no task
+  std::optional<ResultSpiller> spiller_;
+  TaskLimits limits_;  // of the running task
+  ResultPlace place_;  // of its result
   bool closed_ = false;
 };
 

@@ -86,10 +86,15 @@ TaskPort::Work HandoffExecutor::next_task() {
   if (state_.load() != State::ready) return work;
   state_ = State::running;
   work.task = std::exchange(task_, std::nullopt);
+  limits_ = work.task->limits;
+  place_ = work.task->place;
   return work;
 }
 
 void HandoffExecutor::finish(ExecutedTask task) {
+  if (spiller_ && task.ending == TaskEnding::returned && ResultSpiller::is_due(task.result, limits_)) {
+    task.ending = spiller_->spill(task.result, task.notes, task.seconds, place_, limits_);
+  }
   result_ = std::move(task);
   State running = State::running;
   state_.compare_exchange_strong(running, State::finished);  // it may have been closed meanwhile

@@ -3,6 +3,7 @@
 #include "core/idle_waiter.hpp"
 #include "executor/executor.hpp"
 #include "executor/task_port.hpp"
+#include "spill/result_spiller.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -20,6 +21,9 @@ class HandoffExecutor final : public Executor, public TaskPort {
   /// `agent` is notified when a task is done. `interrupt_thread` makes the other thread look at
   /// `interrupt_requested`; the agent calls it.
   HandoffExecutor(IdleWaiter& agent, std::function<void()> interrupt_thread);
+
+  /// Large results go to files, as their tasks' limits say. Before the first task.
+  void spill_with(const ResultFormat& format) { spiller_.emplace(format); }
 
   // The agent's side.
   void start(ExecutorTask task) override;
@@ -50,6 +54,11 @@ class HandoffExecutor final : public Executor, public TaskPort {
   std::optional<std::chrono::steady_clock::time_point> time_is_up_;
   double limit_seconds_ = 0;
   bool timed_out_ = false;
+
+  // The other thread's alone.
+  std::optional<ResultSpiller> spiller_;
+  TaskLimits limits_;  // of the running task
+  ResultPlace place_;  // of its result
 
   std::mutex mutex_;  // of forgotten_ and of falling asleep
   std::condition_variable wake_;

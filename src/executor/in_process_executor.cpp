@@ -28,19 +28,23 @@ class Unlocked {
 void InProcessExecutor::start(ExecutorTask task) {
   assert(!finished_);
   Payload result;
-  bool returned = false;
+  TaskEnding ending = TaskEnding::raised;
   std::chrono::duration<double> duration{};
   running_ = true;
   {
     const Unlocked unlocked(agent_);
     const auto begin = std::chrono::steady_clock::now();
-    returned = runner_->run(task, result);
+    std::vector<ArrayLayout> layouts;
+    if (runner_->run(task, result, layouts)) ending = TaskEnding::returned;
     duration = std::chrono::steady_clock::now() - begin;
+    if (spiller_ && ending == TaskEnding::returned && ResultSpiller::is_due(result, task.limits)) {
+      ending = spiller_->spill(result, {runner_->function_name(), std::move(layouts)}, duration.count(), task.place,
+                               task.limits);
+    }
   }
   running_ = false;
   for (const ObjectId object : std::exchange(forgotten_, {})) runner_->forget(object);
-  finished_.emplace(task.task, returned ? TaskEnding::returned : TaskEnding::raised, duration.count(),
-                    std::move(result));
+  finished_ = ExecutedTask{task.task, ending, duration.count(), std::move(result)};
 }
 
 void InProcessExecutor::forget(ObjectId object) {

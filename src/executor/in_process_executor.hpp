@@ -1,6 +1,7 @@
 #pragma once
 
 #include "executor/executor.hpp"
+#include "spill/result_spiller.hpp"
 
 #include <mutex>
 #include <vector>
@@ -12,7 +13,10 @@ namespace joblib_mpi {
 class TaskRunner {
  public:
   virtual ~TaskRunner() = default;
-  [[nodiscard]] virtual bool run(const ExecutorTask& task, Payload& result) = 0;
+  /// `layouts` are of the result's parts, as far as they are known.
+  [[nodiscard]] virtual bool run(const ExecutorTask& task, Payload& result, std::vector<ArrayLayout>& layouts) = 0;
+  /// Of the function that ran last, if it is known.
+  [[nodiscard]] virtual std::string function_name() const { return {}; }
   virtual void forget(ObjectId object) = 0;
 };
 
@@ -24,6 +28,9 @@ class InProcessExecutor final : public Executor {
  public:
   explicit InProcessExecutor(TaskRunner& runner, std::mutex* agent = nullptr) : runner_(&runner), agent_(agent) {}
 
+  /// Large results go to files from now on, as their tasks' limits say.
+  void spill_with(const ResultFormat& format) { spiller_.emplace(format); }
+
   void start(ExecutorTask task) override;
   [[nodiscard]] std::optional<ExecutedTask> take_finished() override;
   void interrupt() override {}
@@ -32,6 +39,7 @@ class InProcessExecutor final : public Executor {
  private:
   TaskRunner* runner_;
   std::mutex* agent_;
+  std::optional<ResultSpiller> spiller_;
   bool running_ = false;
   std::vector<ObjectId> forgotten_;  // while a task ran
   std::optional<ExecutedTask> finished_;

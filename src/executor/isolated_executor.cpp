@@ -61,6 +61,7 @@ bool IsolatedExecutor::wait_for_exit(std::chrono::nanoseconds longest) {
 void IsolatedExecutor::start_executor() {
   channel_.reset();
   shared_.clear();
+  spill_place_.reset();
   broken_.clear();
   region_->to_executor.clear();
   region_->to_agent.clear();
@@ -91,6 +92,10 @@ void IsolatedExecutor::pass_on() {
     }
     for (const auto& [object, value] : task.objects) {
       if (shared_.insert(object).second) channel_->send_object(object, *value);
+    }
+    if (task.place.spill && task.place.spill != spill_place_) {
+      channel_->send_spill_place(*task.place.spill);
+      spill_place_ = task.place.spill;
     }
     region_->memory_limit = task.limits.memory_bytes;
     if (task.limits.memory_bytes != 0 && !region_->watching_memory) zygote_->watch_memory(generation_);

@@ -72,9 +72,10 @@ class IsolatedExecutor final : public Executor {
   const std::chrono::nanoseconds grace_;
 
   std::uint32_t generation_ = 0;
-  std::optional<MessageChannel> channel_;  // to the executor of this generation
-  std::unordered_set<ObjectId> shared_;    // that it has
-  std::string broken_;                     // why it was given up, if so
+  std::optional<MessageChannel> channel_;          // to the executor of this generation
+  std::unordered_set<ObjectId> shared_;            // that it has
+  std::shared_ptr<const SpillPlace> spill_place_;  // that it knows
+  std::string broken_;                             // why it was given up, if so
   Clock::time_point executor_started_;
   int exits_before_taking_ = 0;  // of executors in a row
   std::optional<std::string> no_more_executors_;

@@ -38,6 +38,9 @@ struct MessageChannel::Header {
   std::uint64_t number = 0;  // the task's, the object's, or the segment's
   std::uint64_t segment_bytes = 0;
   double seconds = 0;
+  CallId call = {};
+  std::uint64_t index = 0;
+  TaskLimits limits = {};
   std::uint64_t numbers = 0;
   std::uint64_t parts = 0;
   std::uint64_t head_bytes = 0;
@@ -51,8 +54,18 @@ void MessageChannel::send_task(std::uint64_t number, const ExecutorTask& task) {
   std::vector<std::uint64_t> objects;
   objects.reserve(task.objects.size());
   for (const ObjectInput& input : task.objects) objects.push_back(input.object.value);
-  send({.kind = Kind::run_task, .task = task.task, .number = number}, objects, task.arguments, Access::writable);
+  send({.kind = Kind::run_task,
+        .task = task.task,
+        .number = number,
+        .call = task.place.call,
+        .index = task.place.task,
+        .limits = task.limits},
+       objects, task.arguments, Access::writable);
   ends_.other.notify();
+}
+
+void MessageChannel::send_spill_place(const SpillPlace& place) {
+  send_parts({.kind = Kind::spill_into}, {}, {}, encode(place));
 }
 
 void MessageChannel::send_object(ObjectId object, const Payload& value) {
@@ -229,7 +242,10 @@ ExecutorMessage MessageChannel::decode(ByteView message) {
   payload.head = copy_of(reader.read_bytes(header.head_bytes));
   switch (header.kind) {
     case Kind::run_task:
-      return executor_message::RunTask{header.number, header.task, std::move(objects), std::move(payload)};
+      return executor_message::RunTask{header.number, header.task, std::move(objects), std::move(payload),
+                                       header.limits, header.call, header.index};
+    case Kind::spill_into:
+      return executor_message::SpillInto{std::make_shared<const SpillPlace>(decode_spill_place(payload.head))};
     case Kind::share_object:
       return executor_message::ShareObject{{header.number}, std::make_shared<const Payload>(std::move(payload))};
     case Kind::forget_object:

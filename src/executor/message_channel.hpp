@@ -25,6 +25,13 @@ struct RunTask {
   TaskId task;
   std::vector<ObjectId> objects;
   Payload arguments;
+  TaskLimits limits;  ///< those that the executor keeps itself: of the result
+  CallId call;
+  std::uint64_t index;  ///< of the task in its call
+};
+/// Where the results of the tasks that follow go, if they spill.
+struct SpillInto {
+  std::shared_ptr<const SpillPlace> place;
 };
 struct ShareObject {
   ObjectId object;
@@ -44,8 +51,8 @@ struct TaskDone {
 }  // namespace executor_message
 
 using ExecutorMessage =
-    std::variant<executor_message::RunTask, executor_message::ShareObject, executor_message::ForgetObject,
-                 executor_message::Close, executor_message::TaskDone>;
+    std::variant<executor_message::RunTask, executor_message::SpillInto, executor_message::ShareObject,
+                 executor_message::ForgetObject, executor_message::Close, executor_message::TaskDone>;
 
 /// One end of the connection of an agent with one executor process: small messages go through rings in shared memory,
 /// large arrays stay in segments, whose descriptors go through a socket. A head is copied into the ring and out of it.
@@ -62,8 +69,9 @@ class MessageChannel {
   };
   MessageChannel(SegmentPool& pool, Ends ends, Descriptor socket, WhenFull when_full);
 
-  // The agent's. ShareObject does not wake the executor: a RunTask follows.
+  // The agent's. ShareObject and SpillInto do not wake the executor: a RunTask follows.
   void send_task(std::uint64_t number, const ExecutorTask& task);
+  void send_spill_place(const SpillPlace& place);
   void send_object(ObjectId object, const Payload& value);
   void send_forget(ObjectId object);
   void send_close();
@@ -87,6 +95,7 @@ class MessageChannel {
  private:
   enum class Kind : std::uint8_t {
     run_task,
+    spill_into,
     share_object,
     forget_object,
     close,

@@ -8,15 +8,16 @@
 
 namespace joblib_mpi {
 
-bool RegisteredFunctionRunner::run(const ExecutorTask& task, Payload& result) {
+bool RegisteredFunctionRunner::run(const ExecutorTask& task, Payload& result, std::vector<ArrayLayout>& layouts) {
   const detail::TaskScope scope;
   running_ = &task;
   std::string name = "a task";
   try {
     PayloadReader arguments(task.arguments);
     const auto& function = detail::FunctionRegistry::instance().at(arguments.read<detail::FunctionId>());
+    function_name_ = function.name;
     try {
-      PayloadWriter writer(result);
+      PayloadWriter writer(result, &layouts);
       function.invoke(arguments, *this, writer);
       return true;
     } catch (...) {

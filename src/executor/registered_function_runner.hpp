@@ -4,6 +4,8 @@
 #include <joblib_mpi/function_registry.hpp>
 
 #include <memory>
+#include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -13,13 +15,15 @@ namespace joblib_mpi {
 /// it in, and keeps it for later tasks.
 class RegisteredFunctionRunner final : public TaskRunner, private detail::TaskObjects {
  public:
-  [[nodiscard]] bool run(const ExecutorTask& task, Payload& result) override;
+  [[nodiscard]] bool run(const ExecutorTask& task, Payload& result, std::vector<ArrayLayout>& layouts) override;
+  [[nodiscard]] std::string function_name() const override { return std::string(function_name_); }
   void forget(ObjectId object) override { objects_.erase(object); }
 
  private:
   [[nodiscard]] const void* resolve(ObjectId object, Load load) override;
 
   const ExecutorTask* running_ = nullptr;
+  std::string_view function_name_;  // of the last one that was found
   struct Made {
     Load load;
     std::shared_ptr<const void> value;

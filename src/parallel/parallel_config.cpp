@@ -41,6 +41,7 @@ parallel_config::parallel_config(ParallelConfigOptions options) {
   if (options.task_timeout_seconds) config.task_timeout_seconds = options.task_timeout_seconds;
   if (options.memory_limit_bytes) config.memory_limit_bytes = options.memory_limit_bytes;
   if (options.checkpoint) config.checkpoint = std::make_shared<Checkpoint>(*options.checkpoint);
+  config.spill = detail::merged(detail::spill_options(options), config.spill);
   outer_ = enter(std::move(config));
 }
 
@@ -54,6 +55,15 @@ void detail::require_time_limit(std::optional<double> task_timeout_seconds) {
   value << *task_timeout_seconds;
   throw UsageError("task_timeout_seconds = " + value.str() +
                    " is no time: give a number of seconds above 0, or leave it out for no limit");
+}
+
+SpillOptions detail::merged(SpillOptions inner, const SpillOptions& outer) {
+  if (!inner.threshold_bytes) inner.threshold_bytes = outer.threshold_bytes;
+  if (!inner.memory_budget_bytes) inner.memory_budget_bytes = outer.memory_budget_bytes;
+  if (!inner.folder) inner.folder = outer.folder;
+  if (!inner.keep) inner.keep = outer.keep;
+  if (!inner.compression) inner.compression = outer.compression;
+  return inner;
 }
 
 detail::ActiveConfig detail::active_config() {

@@ -47,7 +47,8 @@ Choice choose(const ParallelOptions& options, std::shared_ptr<Checkpoint> checkp
       .task_timeout_seconds =
           first_of(options.task_timeout_seconds, config.task_timeout_seconds, defaults.task_timeout_seconds),
       .memory_limit_bytes =
-          first_of(options.memory_limit_bytes, config.memory_limit_bytes, defaults.memory_limit_bytes)};
+          first_of(options.memory_limit_bytes, config.memory_limit_bytes, defaults.memory_limit_bytes),
+      .spill = merged(spill_options(options), config.spill)};
   return {std::move(config.backend), request, first_of(options.verbose, config.verbose, 0),
           std::move(config.checkpoint)};
 }

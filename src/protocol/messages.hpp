@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/spill_place.hpp"
 #include "core/task_ending.hpp"
 #include <joblib_mpi/ids.hpp>
 #include <joblib_mpi/payload.hpp>
@@ -24,6 +25,11 @@ struct RunTask {
   TaskLimits limits;
   std::vector<ObjectId> objects;
   Payload arguments;
+  std::uint64_t index = 0;  ///< of the task in its call
+};
+/// Where the results of the tasks that follow go, if they spill; until the next of these.
+struct SpillInto {
+  SpillPlace place;
 };
 /// Drop the call's tasks that have not started, and interrupt the running one unless it goes on. Each is still
 /// answered.
@@ -95,9 +101,9 @@ struct Goodbye {};
 
 }  // namespace to_coordinator
 
-using MessageToWorker =
-    std::variant<to_worker::RunTask, to_worker::CancelCall, to_worker::ShareObject, to_worker::BroadcastsEnded,
-                 to_worker::ObjectContent, to_worker::DropObject, to_worker::Ping, to_worker::Stop>;
+using MessageToWorker = std::variant<to_worker::RunTask, to_worker::CancelCall, to_worker::ShareObject,
+                                     to_worker::BroadcastsEnded, to_worker::ObjectContent, to_worker::DropObject,
+                                     to_worker::Ping, to_worker::Stop, to_worker::SpillInto>;
 using MessageToCoordinator =
     std::variant<to_coordinator::Hello, to_coordinator::TaskFinished, to_coordinator::ObjectsMissing,
                  to_coordinator::Pong, to_coordinator::Stuck, to_coordinator::Broken, to_coordinator::Goodbye>;

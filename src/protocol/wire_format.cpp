@@ -110,8 +110,9 @@ void append_kind(Frame& frame) {
 
 void append(Frame& frame, const to_worker::RunTask& message) {
   BodyWriter writer(frame, 1 + sizeof message.task + sizeof message.call + sizeof message.limits +
-                               list_bytes(message.objects) + payload_bytes(message.arguments));
-  writer << kind_of<MessageToWorker, to_worker::RunTask>() << message.task << message.call << message.limits;
+                               sizeof message.index + list_bytes(message.objects) + payload_bytes(message.arguments));
+  writer << kind_of<MessageToWorker, to_worker::RunTask>() << message.task << message.call << message.limits
+         << message.index;
   write_list(writer, message.objects);
   write_payload(writer, frame, message.arguments);
 }
@@ -149,6 +150,13 @@ void append(Frame& frame, const to_worker::Stop& message) {
   writer << kind_of<MessageToWorker, to_worker::Stop>() << message.status;
   write_list(writer, message.failure);
   writer << message.ranks_lost;
+}
+
+void append(Frame& frame, const to_worker::SpillInto& message) {
+  const Bytes place = encode(message.place);
+  BodyWriter writer(frame, 1 + list_bytes(place));
+  writer << kind_of<MessageToWorker, to_worker::SpillInto>();
+  write_list(writer, place);
 }
 
 void append(Frame& frame, const to_coordinator::Hello& message) {
@@ -195,6 +203,7 @@ MessageToWorker FrameReader::next_to_worker() {
       message.task = reader_.read<TaskId>();
       message.call = reader_.read<CallId>();
       message.limits = reader_.read<TaskLimits>();
+      message.index = reader_.read<std::uint64_t>();
       message.objects = read_list<std::vector<ObjectId>>(reader_);
       message.arguments = read_payload(reader_);
       return message;
@@ -226,6 +235,8 @@ MessageToWorker FrameReader::next_to_worker() {
       message.ranks_lost = reader_.read<bool>();
       return message;
     }
+    case kind_of<MessageToWorker, to_worker::SpillInto>():
+      return to_worker::SpillInto{decode_spill_place(read_list<Bytes>(reader_))};
     default:
       refuse(kind);
   }

@@ -3,6 +3,7 @@
 #include "backends/sequential_backend.hpp"
 #include "executor/executor_port.hpp"
 #include "executor/registered_function_runner.hpp"
+#include "spill/hdf5_result_format.hpp"
 #include <joblib_mpi/backend_registry.hpp>
 #include <joblib_mpi/error.hpp>
 
@@ -17,6 +18,7 @@
 #include <unistd.h>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace joblib_mpi {
 namespace {
@@ -36,18 +38,23 @@ void work_off(ExecutorPort& port) {
     if (work.closed) return;
     if (!work.task) continue;
     Payload result;
+    std::vector<ArrayLayout> layouts;
     const auto begin = std::chrono::steady_clock::now();
-    const bool returned = runner.run(*work.task, result);
+    const bool returned = runner.run(*work.task, result, layouts);
     const std::chrono::duration<double> duration = std::chrono::steady_clock::now() - begin;
     std::cout.flush();
     std::fflush(stdout);  // the process may be killed before its buffer is full
-    port.finish(
-        {work.task->task, returned ? TaskEnding::returned : TaskEnding::raised, duration.count(), std::move(result)});
+    port.finish({work.task->task,
+                 returned ? TaskEnding::returned : TaskEnding::raised,
+                 duration.count(),
+                 std::move(result),
+                 {runner.function_name(), std::move(layouts)}});
   }
 }
 
 [[noreturn]] void live_as_executor(ExecutorPort& port) {
   interrupted_port = &port;
+  port.spill_with(result_format());
   std::signal(SIGINT, leave_if_interrupted);
   register_backend("mpi", std::make_shared<SequentialBackend>());  // a task's calls of its own
   try {

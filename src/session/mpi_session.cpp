@@ -12,6 +12,7 @@
 #include "session/executor_process.hpp"
 #include "session/rank_parts.hpp"
 #include "spill/hdf5_journal_layout.hpp"
+#include "spill/hdf5_result_format.hpp"
 #include "store/node_store.hpp"
 #include "worker/stand_in.hpp"
 #include "worker/worker.hpp"
@@ -154,6 +155,7 @@ int MpiSession::run_function(const std::function<int()>& function) {
 int MpiSession::State::lead(const std::function<int()>& function) {
   NodeStore store(parts.transport, segments, parts.links);
   Coordinator coordinator(parts.transport, store, parts.settings);
+  const auto spill_desk = parts.make_spill_desk(coordinator);
   parts.watch_losses(coordinator);
   CoordinatorDriver driver(coordinator, parts.settings, parts.world.has_own_core());
   const auto backend = std::make_shared<MpiBackend>(
@@ -226,6 +228,7 @@ to_worker::Stop MpiSession::State::serve_in_process() {
   std::mutex agent;
   const bool stands_in = may_have_stand_in();
   InProcessExecutor executor(runner, stands_in ? &agent : nullptr);
+  executor.spill_with(result_format());
   IdleWaiter waiter(parts.settings, parts.world.has_own_core());
   Worker worker(parts.transport, store, executor, waiter, parts.settings,
                 stands_in ? Worker::DuringTasks::answers : Worker::DuringTasks::is_silent);

@@ -3,6 +3,8 @@
 #include "core/deadline_guard.hpp"
 #include "mpi/mpi_failures.hpp"
 #include "mpi/mpi_node.hpp"
+#include "segments/memory_room.hpp"
+#include "spill/hdf5_result_format.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -81,6 +83,19 @@ MpiTransport RankParts::start_transport(SegmentPool& segments, ReceiveMemory& me
   }
   if (meeting.leader.open()) links.leader = std::make_unique<NodeLink>(std::move(meeting.leader), segments);
   return MpiTransport(world.communicator(), meeting.leaders, settings.broadcast_chunk_bytes, memory);
+}
+
+std::unique_ptr<SpillDesk> RankParts::make_spill_desk(Coordinator& coordinator) const {
+  if (world.size() == 1) return nullptr;
+  const auto& hosts = world.hosts();
+  const auto ranks_here = static_cast<std::uint64_t>(std::ranges::count(hosts, hosts.front()));
+  const std::uint64_t share = memory_room().bytes / ranks_here;
+  auto desk = std::make_unique<SpillDesk>(SpillDesk::Options{.format = &result_format(),
+                                                             .defaults = settings.spill,
+                                                             .memory_budget_bytes = share / 2,
+                                                             .one_node = ranks_here == hosts.size()});
+  coordinator.spill_with(*desk);
+  return desk;
 }
 
 void RankParts::watch_losses(Coordinator& coordinator) {

@@ -6,10 +6,12 @@
 #include "core/settings.hpp"
 #include "mpi/mpi_world.hpp"
 #include "segments/segment_pool.hpp"
+#include "spill/spill_desk.hpp"
 #include "store/node_link.hpp"
 #include "transport/mpi_transport.hpp"
 #include "worker/worker.hpp"
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -28,6 +30,9 @@ struct RankParts {
   [[noreturn]] void abort_with(const std::vector<ServingWorker>& stuck, int status) const;
   /// Prints one line about each worker that `coordinator` loses, and remembers them.
   void watch_losses(Coordinator& coordinator);
+
+  /// On rank 0: makes what lets large results of `coordinator` go through files, and joins them.
+  [[nodiscard]] std::unique_ptr<SpillDesk> make_spill_desk(Coordinator& coordinator) const;
 
   /// On rank 0 when the session ends and the workers that live have left; `status` is the program's.
   ///

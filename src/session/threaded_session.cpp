@@ -5,6 +5,7 @@
 #include "executor/isolated_executor.hpp"
 #include "segments/segment_pool.hpp"
 #include "session/rank_parts.hpp"
+#include "spill/hdf5_result_format.hpp"
 #include "store/node_store.hpp"
 #include "worker/worker.hpp"
 
@@ -163,6 +164,7 @@ void ThreadedSession::State::live(std::promise<void>& started) {
 void ThreadedSession::State::lead(RankParts& parts, std::promise<void>& started) {
   NodeStore store(parts.transport, segments, parts.links);
   Coordinator coordinator(parts.transport, store, parts.settings);
+  const auto spill_desk = parts.make_spill_desk(coordinator);
   parts.watch_losses(coordinator);
   coordinator.always_asks();
   driver.emplace(coordinator, parts.settings, parts.world.has_own_core());
@@ -211,6 +213,7 @@ void ThreadedSession::State::serve(RankParts& parts, std::promise<void>& started
     serve_with(executor, parts);
   } else {
     handoff.emplace(*waiter, interrupt_task);
+    handoff->spill_with(result_format());
     started.set_value();
     serve_with(*handoff, parts);
     handoff->close();

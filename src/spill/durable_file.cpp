@@ -35,7 +35,7 @@ DurableFile& DurableFile::operator=(DurableFile&& other) noexcept {
 }
 
 DurableFile::~DurableFile() {
-  if (descriptor_ >= 0) close(descriptor_);
+  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 std::uint64_t DurableFile::size() const {
@@ -68,6 +68,18 @@ Bytes DurableFile::read_at(std::uint64_t offset, std::size_t size) const {
   }
   bytes.resize(done);
   return bytes;
+}
+
+void DurableFile::reserve(std::uint64_t bytes) {
+  const auto size = static_cast<off_t>(bytes);
+  if (bytes == 0) return;
+  if (fallocate(descriptor_, 0, 0, size) == 0) return;
+  if (errno != EOPNOTSUPP && errno != ENOSYS) fail("cannot be given its size");
+  if (ftruncate(descriptor_, size) != 0) fail("cannot be given its size");
+}
+
+void DurableFile::close() {
+  if (::close(std::exchange(descriptor_, -1)) != 0) fail("cannot be completed");
 }
 
 void DurableFile::sync() {

@@ -22,10 +22,15 @@ class DurableFile {
   [[nodiscard]] std::uint64_t size() const;
   /// All of `bytes` at `offset`. A full disk is named with the space that is left.
   void write_at(std::uint64_t offset, ByteView bytes);
+  /// Makes the file `bytes` long, with room on the disk for all of them where the file system can promise it.
+  void reserve(std::uint64_t bytes);
   /// As much as there is, up to `size` bytes.
   [[nodiscard]] Bytes read_at(std::uint64_t offset, std::size_t size) const;
   /// Returns when the disk has it.
   void sync();
+  /// Closes it now: some file systems report only then what has failed. Nothing else may follow.
+  void close();
+  [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
   /// Whether this process now holds the file alone (flock); what cannot be locked is held.
   [[nodiscard]] bool lock();
   /// Whether the path still leads to this file.

@@ -1,69 +1,14 @@
 #include "spill/hdf5_journal_layout.hpp"
 
 #include "core/version.hpp"
+#include "spill/hdf5_file_image.hpp"
 #include "spill/hdf5_handle.hpp"
 
 #include <algorithm>
 #include <cstddef>
-#include <cstring>
-#include <new>
 
 namespace joblib_mpi {
 namespace {
-
-/// The memory in which HDF5 makes a file that never is on a disk. Of the room that HDF5 sets aside for data it takes
-/// none: it grows with what is written, and is handed out as it is when the file is closed.
-class FileImage {
- public:
-  FileImage() = default;
-  FileImage(const FileImage&) = delete;
-  FileImage& operator=(const FileImage&) = delete;
-
-  /// Must be closed while the image lives.
-  [[nodiscard]] Hdf5Handle properties() {
-    Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "making a file's access properties");
-    check_hdf5(H5Pset_fapl_core(access.get(), growth_bytes, 0), "choosing a file in memory");
-    H5FD_file_image_callbacks_t callbacks{allocate, copy, reallocate, release, share, unshare, this};
-    check_hdf5(H5Pset_file_image_callbacks(access.get(), &callbacks), "watching a file in memory");
-    return access;
-  }
-  /// Bytes from `begin` on; beyond what was written are zeros.
-  [[nodiscard]] Bytes bytes(std::size_t begin, std::size_t end) const {
-    Bytes result(end > begin ? end - begin : 0);
-    std::fill(result.begin(), result.end(), std::byte{0});
-    const ByteView all = image_;
-    if (begin < all.size()) {
-      const ByteView there = all.subspan(begin, std::min(end, all.size()) - begin);
-      std::copy(there.begin(), there.end(), result.begin());
-    }
-    return result;
-  }
-  [[nodiscard]] std::size_t size() const noexcept { return image_.size(); }
-
- private:
-  static constexpr std::size_t growth_bytes = 4096;
-
-  static void* allocate(std::size_t size, H5FD_file_image_op_t, void* image) {
-    return reallocate(nullptr, size, H5FD_FILE_IMAGE_OP_NO_OP, image);
-  }
-  static void* copy(void* target, const void* source, std::size_t size, H5FD_file_image_op_t, void*) {
-    return std::memcpy(target, source, size);
-  }
-  static void* reallocate(void*, std::size_t size, H5FD_file_image_op_t, void* image) {
-    auto& bytes = static_cast<FileImage*>(image)->image_;
-    try {
-      bytes.resize(size);
-    } catch (const std::bad_alloc&) {
-      return nullptr;
-    }
-    return bytes.data();
-  }
-  static herr_t release(void*, H5FD_file_image_op_t, void*) { return 0; }
-  static void* share(void* image) { return image; }
-  static herr_t unshare(void*) { return 0; }
-
-  std::vector<std::byte> image_;
-};
 
 Hdf5Handle text_type(std::size_t size) {
   Hdf5Handle type(H5Tcopy(H5T_C_S1), H5Tclose, "copying a text type");
@@ -113,7 +58,7 @@ void write_attribute(const Hdf5Handle& file, const char* name, const std::string
   check_hdf5(H5Awrite(attribute.get(), type.get(), text.empty() ? "\0" : text.data()), "writing an attribute");
 }
 
-Hdf5Handle create(FileImage& image) {
+Hdf5Handle create(Hdf5FileImage& image) {
   const Hdf5Handle properties(H5Pcreate(H5P_FILE_CREATE), H5Pclose, "making a file's properties");
   check_hdf5(H5Pset_userblock(properties.get(), journal_user_block_bytes), "asking for a user block");
   return {H5Fcreate("a journal in memory", H5F_ACC_TRUNC, properties.get(), image.properties().get()), H5Fclose,
@@ -126,7 +71,7 @@ JournalStructure lay_out_hdf5_journal(const std::vector<JournalRecord>& records,
                                       const std::string& identity) {
   const auto lock = lock_hdf5();
   JournalStructure structure;
-  FileImage image;
+  Hdf5FileImage image;
   {
     Hdf5Handle file = create(image);
     write_attribute(file, "format", "joblib_mpi journal");

@@ -116,7 +116,7 @@ bool Worker::receive() {
 
 void Worker::handle(to_worker::RunTask&& message) {
   if (broken_) return;  // sent before rank 0 knew
-  queue_.push_back(std::move(message));
+  queue_.push_back({std::move(message), spill_place_});
 }
 
 void Worker::handle(const to_worker::CancelCall& message) {
@@ -163,10 +163,15 @@ void Worker::handle(const to_worker::Stop& message) {
   if (running_) cancel_running();
 }
 
+void Worker::handle(to_worker::SpillInto&& message) {
+  message.place.rank = transport_->rank();
+  spill_place_ = std::make_shared<const SpillPlace>(std::move(message.place));
+}
+
 bool Worker::start_next_task() {
   if (running_ || queue_.empty()) return false;
-  to_worker::RunTask& next = queue_.front();
-  ExecutorTask task{next.task, {}, {}, next.limits};
+  WaitingTask& next = queue_.front();
+  ExecutorTask task{next.task, {}, {}, next.limits, {next.spill_place, next.call, next.index}};
   task.objects.reserve(next.objects.size());
   for (const ObjectId object : next.objects) {
     auto value = store_->find(object);

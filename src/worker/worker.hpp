@@ -14,6 +14,7 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -62,6 +63,7 @@ class Worker {
   void handle(const to_worker::DropObject& message);
   void handle(const to_worker::Ping& message);
   void handle(const to_worker::Stop& message);
+  void handle(to_worker::SpillInto&& message);
 
   bool start_next_task();
   /// An object that it names will not be here. Another node may have it.
@@ -93,7 +95,11 @@ class Worker {
   const double grace_seconds_;
   const DuringTasks during_tasks_;
 
-  std::deque<to_worker::RunTask> queue_;
+  struct WaitingTask : to_worker::RunTask {
+    std::shared_ptr<const SpillPlace> spill_place;
+  };
+  std::deque<WaitingTask> queue_;
+  std::shared_ptr<const SpillPlace> spill_place_;  // of the tasks that come; null: their results do not spill
   std::optional<RunningTask> running_;
 
   Frame results_;  // finished tasks that rank 0 does not know of yet

@@ -32,7 +32,7 @@ Message there_and_back(Message message) {
 to_worker::RunTask run_task(std::uint32_t slot) {
   return {TaskId{slot, 7},
           CallId{9},
-          TaskLimits{2.5, 1 << 20},
+          TaskLimits{2.5, 1 << 20, 1 << 16, 1 << 21},
           {ObjectId{1}, ObjectId{5}},
           Payload{bytes("arguments"), {part("a"), part("bc")}}};
 }

@@ -4,16 +4,20 @@
 #include "coordinator/coordinator_driver.hpp"
 #include "executor/in_process_executor.hpp"
 #include "executor/registered_function_runner.hpp"
+#include "spill/spill_desk.hpp"
 #include "store/node_store.hpp"
 #include "transport/loopback_transport.hpp"
 #include "worker/stand_in.hpp"
 #include "worker/worker.hpp"
 #include <joblib_mpi/backend_registry.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace joblib_mpi::test {
@@ -22,12 +26,17 @@ namespace joblib_mpi::test {
 /// long as this lives. Worker `k` is rank k on host "host<k>".
 class LoopbackCluster {
  public:
-  explicit LoopbackCluster(int workers, Settings settings = {})
-      : settings_(settings), transports_(LoopbackTransport::make_cluster(workers + 1)) {
+  /// Large results go through files of this format, if there is one.
+  explicit LoopbackCluster(int workers, Settings settings = {}, const ResultFormat* format = nullptr)
+      : settings_(std::move(settings)), format_(format), transports_(LoopbackTransport::make_cluster(workers + 1)) {
     MpiBackend::Ranks ranks{{}, true, std::this_thread::get_id()};
     for (int rank = 0; rank <= workers; ++rank) ranks.hosts.push_back("host" + std::to_string(rank));
     backend_ = std::make_shared<MpiBackend>(driver_, ranks);
     register_backend("mpi", backend_);
+    if (format_ != nullptr) {
+      desk_.emplace(SpillDesk::Options{format_, settings_.spill, std::uint64_t{1} << 40});
+      coordinator_.spill_with(*desk_);
+    }
     for (int rank = 1; rank <= workers; ++rank) {
       threads_.emplace_back([this, rank] { serve(*transports_[static_cast<std::size_t>(rank)]); });
     }
@@ -47,6 +56,8 @@ class LoopbackCluster {
   [[nodiscard]] CoordinatorDriver& driver() { return driver_; }
   /// Safe to use while no other thread drives.
   [[nodiscard]] Coordinator& coordinator() { return coordinator_; }
+  /// If it was given a format.
+  [[nodiscard]] SpillDesk& spill_desk() { return *desk_; }
   /// The transport of a rank, to let it die.
   [[nodiscard]] LoopbackTransport& transport(int rank) { return *transports_.at(static_cast<std::size_t>(rank)); }
   /// Of the worker whose task calls this.
@@ -66,6 +77,7 @@ class LoopbackCluster {
     RegisteredFunctionRunner runner;
     std::mutex agent;
     InProcessExecutor executor(runner, &agent);
+    if (format_ != nullptr) executor.spill_with(*format_);
     IdleWaiter waiter(settings_, false);
     Worker worker(transport, store, executor, waiter, settings_);
     const std::lock_guard own(agent);
@@ -79,11 +91,13 @@ class LoopbackCluster {
   static inline thread_local int rank_of_thread = 0;
 
   Settings settings_;
+  const ResultFormat* format_;
   std::vector<std::unique_ptr<LoopbackTransport>> transports_;
   SegmentPool segments_;
   NodeLinks links_;
   NodeStore store_{*transports_.front(), segments_, links_};
   Coordinator coordinator_{*transports_.front(), store_, settings_};
+  std::optional<SpillDesk> desk_;
   CoordinatorDriver driver_{coordinator_, settings_, false};
   std::shared_ptr<MpiBackend> backend_;
   std::vector<std::jthread> threads_;

@@ -17,7 +17,7 @@ namespace {
 /// Runs a function of the test as the task's.
 class Runner final : public TaskRunner {
  public:
-  bool run(const ExecutorTask&, Payload&) override {
+  bool run(const ExecutorTask&, Payload&, std::vector<ArrayLayout>&) override {
     function();
     return true;
   }

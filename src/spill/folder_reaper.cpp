@@ -1,0 +1,57 @@
+#include "spill/folder_reaper.hpp"
+
+#include <spawn.h>
+
+#include <cerrno>
+#include <fcntl.h>
+#include <string>
+#include <sys/wait.h>
+#include <system_error>
+#include <unistd.h>
+
+extern char** environ;
+
+namespace joblib_mpi {
+namespace {
+
+/// A rank that outlives rank 0 for a moment may still write into the folder: so more than one try.
+constexpr const char* script =
+    "trap '' HUP INT TERM PIPE; read -r end; [ -e \"$0/keep\" ] && exit; "
+    "for pause in 0 1 2 4; do sleep $pause; rm -rf -- \"$0\" && exit; done";
+
+}  // namespace
+
+FolderReaper::FolderReaper(const std::filesystem::path& folder) : owner_(getpid()) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "making a pipe");
+  posix_spawn_file_actions_t files;
+  posix_spawn_file_actions_init(&files);
+  posix_spawn_file_actions_adddup2(&files, ends[0], STDIN_FILENO);
+  posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_adddup2(&files, STDOUT_FILENO, STDERR_FILENO);
+  posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+  std::string path = folder.string();
+  std::string text = script;
+  char name[] = "sh";
+  char option[] = "-c";
+  char* const arguments[] = {name, option, text.data(), path.data(), nullptr};
+  const int error = posix_spawn(&reaper_, "/bin/sh", &files, &attributes, arguments, environ);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&files);
+  close(ends[0]);
+  pipe_ = ends[1];
+  if (error == 0) return;
+  close(pipe_);
+  throw std::system_error(error, std::generic_category(), "starting /bin/sh");
+}
+
+FolderReaper::~FolderReaper() {
+  if (getpid() != owner_) return;
+  close(pipe_);
+  waitpid(reaper_, nullptr, 0);
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,79 @@
+#include "spill/hdf5_compression.hpp"
+
+#include "spill/hdf5_handle.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <vector>
+
+namespace joblib_mpi {
+namespace {
+
+/// Large enough to compress well, small enough for a part of an array to be read alone. Chosen, not measured.
+constexpr std::size_t most_chunk_bytes = std::size_t{1} << 20;
+
+struct Filter {
+  const char* name;
+  H5Z_filter_t id;
+};
+
+/// Numbers as The HDF Group has registered them.
+constexpr Filter filters[] = {
+    {"gzip", H5Z_FILTER_DEFLATE}, {"lzf", 32000}, {"bzip2", 307}, {"blosc", 32001}, {"lz4", 32004}, {"zstd", 32015}};
+
+bool is_there(const Filter& filter) {
+  const bool there = H5Zfilter_avail(filter.id) > 0;
+  H5Eclear2(H5E_DEFAULT);  // of the search for a plugin
+  return there;
+}
+
+[[noreturn]] void refuse(const std::string& text) {
+  std::string known = "\"none\"";
+  for (const Filter& filter : filters) {
+    if (is_there(filter)) known += std::string(", \"") + filter.name + "\"";
+  }
+  throw UsageError("spill compression \"" + text + "\" is not known here; there are " + known +
+                   ", each with a level if it has some, as in \"gzip:6\"");
+}
+
+}  // namespace
+
+std::optional<Hdf5Compression> hdf5_compression(const std::string& text) {
+  if (text.empty() || text == "none") return std::nullopt;
+  const std::size_t colon = text.find(':');
+  const auto* filter = std::ranges::find(filters, text.substr(0, colon), &Filter::name);
+  if (filter == std::end(filters) || !is_there(*filter)) refuse(text);
+  Hdf5Compression compression{filter->id, {}};
+  if (colon != std::string::npos) {
+    unsigned level = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data() + colon + 1, end, level);
+    const unsigned highest = filter->id == H5Z_FILTER_DEFLATE ? 9 : 100;
+    if (error != std::errc{} || stop != end || level > highest) refuse(text);
+    compression.level = level;
+  }
+  return compression;
+}
+
+void set_compression(hid_t properties, const Hdf5Compression& compression, std::span<const hsize_t> shape,
+                     std::size_t item_bytes) {
+  std::vector<hsize_t> chunk(shape.begin(), shape.end());
+  std::size_t bytes = item_bytes;
+  for (const hsize_t length : chunk) bytes *= length;
+  for (hsize_t& length : chunk) {  // slices of the first axis, as long as that is enough
+    while (bytes > most_chunk_bytes && length > 1) {
+      bytes = bytes / length * ((length + 1) / 2);
+      length = (length + 1) / 2;
+    }
+  }
+  check_hdf5(H5Pset_chunk(properties, static_cast<int>(chunk.size()), chunk.data()), "asking for chunks");
+  check_hdf5(H5Pset_shuffle(properties), "asking for shuffled bytes");
+  constexpr unsigned default_gzip_level = 4;  // h5py's
+  std::vector<unsigned> parameters;
+  if (compression.level) parameters = {*compression.level};
+  if (parameters.empty() && compression.filter == H5Z_FILTER_DEFLATE) parameters = {default_gzip_level};
+  check_hdf5(H5Pset_filter(properties, compression.filter, H5Z_FLAG_OPTIONAL, parameters.size(), parameters.data()),
+             "asking for compression");
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,294 @@
+#include "spill/hdf5_result_format.hpp"
+
+#include "spill/hdf5_compression.hpp"
+#include "spill/hdf5_file_image.hpp"
+#include "spill/hdf5_handle.hpp"
+#include "spill/hdf5_numpy_type.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <utility>
+
+namespace joblib_mpi {
+namespace {
+
+/// Where arrays begin: any type that numpy or C++ has may be read in place.
+constexpr hsize_t alignment_bytes = 64;
+
+/// Room for what HDF5 says about a file and about each dataset beside its type; all of it comes before the first array.
+constexpr hsize_t file_header_bytes = 16 * 1024;
+constexpr hsize_t dataset_header_bytes = 2 * 1024;
+/// For the types, per letter of their text: a field of a structure takes 13 letters at least and up to 200 bytes.
+constexpr hsize_t header_bytes_per_letter = 32;
+/// HDF5 keeps texts of variable size in blocks of 4096 bytes that it places like arrays. One has to do, so that all
+/// headers come first: names of functions are cut to this size, and other texts are of fixed size.
+constexpr std::size_t most_name_bytes = 1500;
+constexpr hsize_t most_attribute_bytes = 60'000;  // HDF5 has 64 KiB for an attribute
+
+/// A dataset as HDF5 is to store it.
+struct DatasetShape {
+  Hdf5Handle type;
+  std::vector<hsize_t> shape;
+  bool is_array = true;  // not bytes that HDF5 has no type for
+
+  [[nodiscard]] bool is_empty() const { return std::ranges::find(shape, 0u) != shape.end(); }
+};
+
+Hdf5Handle byte_type() {
+  return {H5Tcopy(H5T_NATIVE_UINT8), H5Tclose, "copying a number type"};
+}
+
+DatasetShape shape_of_bytes(std::uint64_t bytes) {
+  return {byte_type(), {bytes}, false};
+}
+
+/// Whether `bytes` is what an array of this shape has.
+bool has_size(std::uint64_t bytes, std::uint64_t item_bytes, const std::vector<std::uint64_t>& shape) {
+  if (std::ranges::find(shape, 0u) != shape.end()) return bytes == 0;
+  std::uint64_t expected = item_bytes;
+  for (const std::uint64_t length : shape) {
+    if (expected > std::numeric_limits<std::uint64_t>::max() / length) return false;
+    expected *= length;
+  }
+  return expected == bytes;
+}
+
+DatasetShape shape_of(const ResultContent::Array& array) {
+  const auto& [text, shape, fortran_order] = array.layout;
+  const std::optional<NumpyType> type = text.empty() ? std::nullopt : parse_numpy_type(text);
+  if (!type || shape.size() > H5S_MAX_RANK || !has_size(array.bytes, type->size(), shape)) {
+    return shape_of_bytes(array.bytes);
+  }
+  std::optional<Hdf5Handle> hdf5_type = hdf5_type_of(*type);
+  if (!hdf5_type) return shape_of_bytes(array.bytes);
+  DatasetShape result{std::move(*hdf5_type), {shape.begin(), shape.end()}};
+  if (fortran_order) std::ranges::reverse(result.shape);
+  return result;
+}
+
+template <class Value>
+void write_attribute(const Hdf5Handle& where, const char* name, hid_t type, const Value* values,
+                     std::optional<hsize_t> count = {}) {
+  const Hdf5Handle space(count ? H5Screate_simple(1, &*count, nullptr) : H5Screate(H5S_SCALAR), H5Sclose,
+                         "making an attribute's shape");
+  const Hdf5Handle attribute(H5Acreate2(where.get(), name, type, space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
+                             "making an attribute");
+  if (!count || *count > 0) check_hdf5(H5Awrite(attribute.get(), type, values), "writing an attribute");
+}
+
+/// h5py makes a `str` of it.
+void write_text(const Hdf5Handle& where, const char* name, const std::string& text) {
+  Hdf5Handle type(H5Tcopy(H5T_C_S1), H5Tclose, "copying a text type");
+  check_hdf5(H5Tset_size(type.get(), H5T_VARIABLE), "setting a text's size");
+  check_hdf5(H5Tset_cset(type.get(), H5T_CSET_UTF8), "setting a text's letters");
+  const char* const letters = text.c_str();
+  write_attribute(where, name, type.get(), &letters);
+}
+
+/// h5py makes `bytes` of it.
+void write_fixed_text(const Hdf5Handle& where, const char* name, const std::string& text) {
+  Hdf5Handle type(H5Tcopy(H5T_C_S1), H5Tclose, "copying a text type");
+  check_hdf5(H5Tset_size(type.get(), std::max<std::size_t>(text.size(), 1)), "setting a text's size");
+  check_hdf5(H5Tset_strpad(type.get(), H5T_STR_NULLPAD), "setting a text's end");
+  write_attribute(where, name, type.get(), text.c_str());
+}
+
+void write_true(const Hdf5Handle& where, const char* name) {
+  const std::optional<Hdf5Handle> type = hdf5_type_of({.kind = 'b', .item_size = 1});
+  const signed char value = 1;
+  write_attribute(where, name, type->get(), &value);
+}
+
+void write_attributes(const Hdf5Handle& where, const ResultAttributes& attributes) {
+  write_text(where, "function", attributes.function.substr(0, most_name_bytes));
+  write_attribute(where, "task", H5T_NATIVE_UINT64, &attributes.task);
+  write_attribute(where, "rank", H5T_NATIVE_INT, &attributes.rank);
+  write_attribute(where, "seconds", H5T_NATIVE_DOUBLE, &attributes.seconds);
+}
+
+/// The file while it is made. All of it goes before the image does.
+class ResultMaker {
+ public:
+  ResultMaker(Hdf5FileImage& image, const ResultContent& content, std::optional<Hdf5Compression> compression)
+      : content_(content), compression_(compression) {
+    hsize_t header_bytes = file_header_bytes;
+    for (const ResultContent::Array& array : content.arrays) {
+      header_bytes += dataset_header_bytes + 16 * array.layout.shape.size();
+      header_bytes += std::min<hsize_t>(header_bytes_per_letter * array.layout.type.size(), 2 * most_attribute_bytes);
+    }
+    const Hdf5Handle access = image.properties();
+    check_hdf5(H5Pset_alignment(access.get(), 1, alignment_bytes), "aligning arrays");
+    check_hdf5(H5Pset_meta_block_size(access.get(), header_bytes), "asking for room for headers");
+    check_hdf5(H5Pset_small_data_block_size(access.get(), 0), "asking for each array to be placed by itself");
+    file_ = {H5Fcreate("a result in memory", H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose,
+             "making a result file"};
+    write_text(file_, "format", "joblib_mpi result");
+    write_attributes(file_, content.attributes);
+    if (content.arrays.empty()) return;
+    const Hdf5Handle group(H5Gcreate2(file_.get(), "arrays", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose,
+                           "making a group");
+  }
+
+  /// Datasets that have been made stay open, so that what HDF5 knows of them is written once.
+  const Hdf5Handle& add_head() { return add("head", shape_of_bytes(content_.head_bytes)); }
+  const Hdf5Handle& add_array(std::size_t number) {
+    const ResultContent::Array& array = content_.arrays[number];
+    DatasetShape shape = shape_of(array);
+    const bool is_array = shape.is_array;
+    const Hdf5Handle& dataset = add("arrays/" + std::to_string(number), std::move(shape));
+    const auto& [type, lengths, fortran_order] = array.layout;
+    if (fortran_order && lengths.size() > 1) write_true(dataset, "fortran_order");
+    if (!is_array && !type.empty()) {
+      write_fixed_text(dataset, "dtype", type.substr(0, most_attribute_bytes));
+      write_attribute(dataset, "shape", H5T_NATIVE_UINT64, lengths.data(), lengths.size());
+    }
+    return dataset;
+  }
+
+  /// Upper bound of the file's size.
+  [[nodiscard]] std::uint64_t file_bytes() const {
+    hsize_t bytes = 0;
+    check_hdf5(H5Fget_filesize(file_.get(), &bytes), "asking for a file's size");
+    return bytes;
+  }
+
+  void close() {
+    for (Hdf5Handle& dataset : datasets_) dataset.close("closing a dataset");
+    file_.close("closing a result file");
+  }
+
+ private:
+  const Hdf5Handle& add(const std::string& name, DatasetShape dataset) {
+    const int rank = static_cast<int>(dataset.shape.size());
+    const Hdf5Handle space(rank == 0 ? H5Screate(H5S_SCALAR) : H5Screate_simple(rank, dataset.shape.data(), nullptr),
+                           H5Sclose, "making a dataset's shape");
+    const Hdf5Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "making a dataset's properties");
+    if (compression_ && rank > 0 && !dataset.is_empty()) {
+      set_compression(properties.get(), *compression_, dataset.shape, H5Tget_size(dataset.type.get()));
+    } else if (!compression_) {
+      // Its place must be known now; what is written to it comes from elsewhere.
+      check_hdf5(H5Pset_alloc_time(properties.get(), H5D_ALLOC_TIME_EARLY), "asking for room at once");
+    }
+    check_hdf5(H5Pset_fill_time(properties.get(), H5D_FILL_TIME_NEVER), "asking for no fill value");
+    datasets_.emplace_back(H5Dcreate2(file_.get(), name.c_str(), dataset.type.get(), space.get(), H5P_DEFAULT,
+                                      properties.get(), H5P_DEFAULT),
+                           H5Dclose, "making a dataset");
+    if (name == main_dataset(content_.arrays.size())) write_attributes(datasets_.back(), content_.attributes);
+    return datasets_.back();
+  }
+
+  const ResultContent& content_;
+  std::optional<Hdf5Compression> compression_;
+  Hdf5Handle file_;
+  std::vector<Hdf5Handle> datasets_;
+};
+
+std::uint64_t place_of(const Hdf5Handle& dataset, std::uint64_t bytes) {
+  if (bytes == 0) return 0;
+  const haddr_t offset = H5Dget_offset(dataset.get());
+  if (offset == HADDR_UNDEF) throw Hdf5Error("a result's dataset has no place in its file");
+  return offset;
+}
+
+void write_bytes(const Hdf5Handle& dataset, ByteView bytes) {
+  if (bytes.empty()) return;
+  const Hdf5Handle type(H5Dget_type(dataset.get()), H5Tclose, "asking for a dataset's type");
+  check_hdf5(H5Dwrite(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()), "writing a dataset");
+}
+
+Bytes read_bytes(const Hdf5Handle& file, const std::string& name) {
+  const Hdf5Handle dataset(H5Dopen2(file.get(), name.c_str(), H5P_DEFAULT), H5Dclose, "opening a dataset");
+  const Hdf5Handle type(H5Dget_type(dataset.get()), H5Tclose, "asking for a dataset's type");
+  const Hdf5Handle space(H5Dget_space(dataset.get()), H5Sclose, "asking for a dataset's shape");
+  const hssize_t items = H5Sget_simple_extent_npoints(space.get());
+  if (items < 0) throw Hdf5Error("a dataset of a result has no size");
+  Bytes bytes(static_cast<std::size_t>(items) * H5Tget_size(type.get()));
+  if (bytes.empty()) return bytes;
+  check_hdf5(H5Dread(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()), "reading a dataset");
+  return bytes;
+}
+
+}  // namespace
+
+ResultStructure Hdf5ResultFormat::lay_out(const ResultContent& content) const {
+  const auto lock = lock_hdf5();
+  ResultStructure structure;
+  Hdf5FileImage image(1);  // not beyond what was written
+  {
+    ResultMaker file(image, content, {});
+    structure.head_offset = place_of(file.add_head(), content.head_bytes);
+    for (std::size_t number = 0; number < content.arrays.size(); ++number) {
+      structure.array_offsets.push_back(place_of(file.add_array(number), content.arrays[number].bytes));
+    }
+    structure.file_bytes = file.file_bytes();
+    file.close();
+  }
+  std::uint64_t data_offset = image.size();
+  if (content.head_bytes > 0) data_offset = structure.head_offset;
+  for (std::size_t number = 0; number < content.arrays.size(); ++number) {
+    if (content.arrays[number].bytes > 0) data_offset = std::min(data_offset, structure.array_offsets[number]);
+  }
+  if (image.size() > data_offset) throw Hdf5Error("the headers of a result file do not fit before its arrays");
+  structure.bytes = image.bytes(0, image.size());
+  return structure;
+}
+
+Bytes Hdf5ResultFormat::compress(const ResultContent& content, const Payload& result,
+                                 const std::string& compression) const {
+  const auto lock = lock_hdf5();
+  Hdf5FileImage image;
+  {
+    ResultMaker file(image, content, hdf5_compression(compression));
+    write_bytes(file.add_head(), result.head);
+    for (std::size_t number = 0; number < content.arrays.size(); ++number) {
+      write_bytes(file.add_array(number), result.parts.at(number).view());
+    }
+    file.close();
+  }
+  return image.bytes(0, image.size());
+}
+
+Payload Hdf5ResultFormat::decompress(ByteView content) const {
+  const auto lock = lock_hdf5();
+  const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "making a file's access properties");
+  check_hdf5(H5Pset_fapl_core(access.get(), Hdf5FileImage::default_growth_bytes, 0), "choosing a file in memory");
+  void* const bytes = const_cast<std::byte*>(content.data());  // HDF5 copies it
+  check_hdf5(H5Pset_file_image(access.get(), bytes, content.size()), "giving HDF5 a file in memory");
+  const Hdf5Handle file(H5Fopen("a result in memory", H5F_ACC_RDONLY, access.get()), H5Fclose, "opening a result file");
+  Payload result;
+  result.head = read_bytes(file, "head");
+  if (H5Lexists(file.get(), "arrays", H5P_DEFAULT) <= 0) return result;
+  const Hdf5Handle group(H5Gopen2(file.get(), "arrays", H5P_DEFAULT), H5Gclose, "opening a group");
+  for (std::size_t number = 0; H5Lexists(group.get(), std::to_string(number).c_str(), H5P_DEFAULT) > 0; ++number) {
+    result.parts.emplace_back(read_bytes(group, std::to_string(number)));
+  }
+  return result;
+}
+
+Bytes Hdf5ResultFormat::index(const std::vector<IndexEntry>& entries) const {
+  const auto lock = lock_hdf5();
+  Hdf5FileImage image;
+  {
+    Hdf5Handle file(H5Fcreate("an index in memory", H5F_ACC_TRUNC, H5P_DEFAULT, image.properties().get()), H5Fclose,
+                    "making an index file");
+    write_text(file, "format", "joblib_mpi index");
+    Hdf5Handle group(H5Gcreate2(file.get(), "result", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose,
+                     "making a group");
+    for (const auto& [task, path, dataset] : entries) {
+      check_hdf5(H5Lcreate_external(path.c_str(), dataset.c_str(), group.get(), std::to_string(task).c_str(),
+                                    H5P_DEFAULT, H5P_DEFAULT),
+                 "linking a result");
+    }
+    group.close("closing a group");
+    file.close("closing an index file");
+  }
+  return image.bytes(0, image.size());
+}
+
+void Hdf5ResultFormat::require_compression(const std::string& compression) const {
+  const auto lock = lock_hdf5();
+  (void)hdf5_compression(compression);
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,167 @@
+#include "spill/result_file.hpp"
+
+#include "spill/durable_file.hpp"
+#include <joblib_mpi/error.hpp>
+
+#include <fcntl.h>
+#include <memory>
+#include <sys/mman.h>
+#include <system_error>
+#include <utility>
+
+namespace joblib_mpi {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string free_bytes(const fs::path& folder) {
+  std::error_code error;
+  const auto space = fs::space(folder, error);
+  return error ? "" : ", " + std::to_string(space.available) + " are free";
+}
+
+/// A file under another name until it is complete; goes with the object if it never is.
+class UnfinishedFile {
+ public:
+  explicit UnfinishedFile(const fs::path& path)
+      : path_(path), file_(path.string() + ".part", O_RDWR | O_CREAT | O_TRUNC) {}
+  UnfinishedFile(const UnfinishedFile&) = delete;
+  UnfinishedFile& operator=(const UnfinishedFile&) = delete;
+  ~UnfinishedFile() {
+    std::error_code ignored;
+    if (!finished_) fs::remove(file_.path(), ignored);
+  }
+
+  [[nodiscard]] DurableFile& file() noexcept { return file_; }
+  void finish() {
+    file_.close();  // some file systems notice only now that there is no room
+    fs::rename(file_.path(), path_);
+    finished_ = true;
+  }
+
+ private:
+  fs::path path_;
+  DurableFile file_;
+  bool finished_ = false;
+};
+
+ResultHandle write_mappable(const fs::path& path, const ResultStructure& structure, const Payload& result) {
+  UnfinishedFile unfinished(path);
+  DurableFile& file = unfinished.file();
+  file.reserve(structure.file_bytes);
+  ResultHandle handle{.path = path.string(),
+                      .file_bytes = structure.file_bytes,
+                      .structure_bytes = structure.bytes.size(),
+                      .structure_hash = content_hash(structure.bytes),
+                      .head = {structure.head_offset, result.head.size()}};
+  file.write_at(0, structure.bytes);
+  file.write_at(structure.head_offset, result.head);
+  for (std::size_t number = 0; number < result.parts.size(); ++number) {
+    const ByteView part = result.parts[number].view();
+    const std::uint64_t offset = structure.array_offsets.at(number);
+    file.write_at(offset, part);
+    handle.parts.push_back({offset, part.size()});
+  }
+  unfinished.finish();
+  return handle;
+}
+
+ResultHandle write_compressed(const fs::path& path, const Bytes& content) {
+  UnfinishedFile unfinished(path);
+  unfinished.file().reserve(content.size());
+  unfinished.file().write_at(0, content);
+  unfinished.finish();
+  return {.path = path.string(),
+          .file_bytes = content.size(),
+          .structure_bytes = content.size(),
+          .structure_hash = content_hash(content),
+          .compressed = true};
+}
+
+[[noreturn]] void refuse(const ResultHandle& handle, const std::string& why) {
+  throw SpillError("the result file \"" + handle.path + "\" " + why +
+                   ": somebody has changed it, or the file system shows rank 0 something else than the rank that wrote "
+                   "it; let spill_dir name a folder that only this job uses");
+}
+
+/// All of a file's pages, read-only.
+class Mapping {
+ public:
+  Mapping(const DurableFile& file, std::size_t bytes)
+      : bytes_(bytes), address_(mmap(nullptr, bytes, PROT_READ, MAP_SHARED, file.descriptor(), 0)) {
+    if (address_ == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mapping a result file");
+  }
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+  ~Mapping() { munmap(address_, bytes_); }
+
+  [[nodiscard]] ByteView view() const noexcept { return {static_cast<const std::byte*>(address_), bytes_}; }
+
+ private:
+  std::size_t bytes_;
+  void* address_;
+};
+
+void require_in_file(const ResultHandle& handle, const ResultHandle::Extent& extent) {
+  if (extent.offset > handle.file_bytes || extent.bytes > handle.file_bytes - extent.offset) {
+    refuse(handle, "is shorter than what it should hold");
+  }
+}
+
+Payload map_parts(const ResultHandle& handle, const DurableFile& file) {
+  require_in_file(handle, handle.head);
+  Payload result;
+  result.head = file.read_at(handle.head.offset, handle.head.bytes);
+  if (result.head.size() != handle.head.bytes) refuse(handle, "ends too early");
+  std::shared_ptr<const Mapping> mapping;
+  for (const ResultHandle::Extent& part : handle.parts) {
+    require_in_file(handle, part);
+    if (part.bytes == 0) {
+      result.parts.emplace_back();
+      continue;
+    }
+    if (!mapping) mapping = std::make_shared<const Mapping>(file, handle.file_bytes);
+    result.parts.emplace_back(mapping, mapping->view().subspan(part.offset, part.bytes));
+  }
+  return result;
+}
+
+}  // namespace
+
+ResultHandle write_result(const fs::path& path, const ResultFormat& format, const ResultContent& content,
+                          const Payload& result, const std::string& compression) {
+  std::uint64_t needed = result.size_bytes();
+  try {
+    if (!compression.empty()) {
+      const Bytes file = format.compress(content, result, compression);
+      needed = file.size();
+      return write_compressed(path, file);
+    }
+    const ResultStructure structure = format.lay_out(content);
+    needed = structure.file_bytes;
+    return write_mappable(path, structure, result);
+  } catch (const std::exception& error) {
+    throw SpillError("a result could not be written to \"" + path.string() + "\": " + error.what() + "; " +
+                     std::to_string(needed) + " bytes are needed" + free_bytes(path.parent_path()));
+  }
+}
+
+Payload open_result(const ResultHandle& handle, const ResultFormat& format) {
+  try {
+    const DurableFile file(handle.path, O_RDONLY);
+    if (const std::uint64_t size = file.size(); size != handle.file_bytes) {
+      refuse(handle, "has " + std::to_string(size) + " bytes instead of " + std::to_string(handle.file_bytes));
+    }
+    const Bytes structure = file.read_at(0, handle.structure_bytes);
+    if (content_hash(structure) != handle.structure_hash) refuse(handle, "is not what was written");
+    Payload result = handle.compressed ? format.decompress(structure) : map_parts(handle, file);
+    result.on_disk = true;
+    return result;
+  } catch (const SpillError&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw SpillError("the result file \"" + handle.path + "\" cannot be read: " + error.what());
+  }
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,136 @@
+#include "spill/spill_desk.hpp"
+
+#include "spill/result_file.hpp"
+#include "spill/result_spiller.hpp"
+#include <joblib_mpi/error.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <fcntl.h>
+#include <filesystem>
+#include <linux/magic.h>
+#include <set>
+#include <sys/statfs.h>
+#include <system_error>
+
+namespace joblib_mpi {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t default_threshold_bytes = 64'000'000;
+
+template <class T>
+T first_of(const std::optional<T>& asked, const std::optional<T>& configured, T otherwise) {
+  return asked ? *asked : configured.value_or(std::move(otherwise));
+}
+
+/// Files there would take memory, too.
+bool is_memory(const char* folder) {
+  struct statfs system {};
+  return statfs(folder, &system) == 0 && system.f_type == TMPFS_MAGIC;
+}
+
+}  // namespace
+
+SpillDesk::SpillDesk(Options options) : options_(std::move(options)) {}
+
+std::string SpillDesk::default_folder() const {
+  const char* const temporary = std::getenv("TMPDIR");
+  const bool is_usable = options_.one_node && temporary != nullptr && *temporary != '\0' && !is_memory(temporary);
+  return is_usable ? temporary : ".";
+}
+
+void SpillDesk::start_call(CallId id, const SpillOptions& asked) {
+  const SpillOptions& defaults = options_.defaults;
+  Call call;
+  call.limits.threshold_bytes = first_of(asked.threshold_bytes, defaults.threshold_bytes, default_threshold_bytes);
+  call.limits.memory_budget_bytes =
+      first_of(asked.memory_budget_bytes, defaults.memory_budget_bytes, options_.memory_budget_bytes);
+  call.keep = first_of(asked.keep, defaults.keep, false);
+  std::string compression = first_of(asked.compression, defaults.compression, std::string());
+  if (compression == "none") compression.clear();
+  options_.format->require_compression(compression);
+  const std::string parent = first_of(asked.folder, defaults.folder, std::string());
+  if (parent.empty() && !call.keep && no_default_folder_) {
+    calls_.emplace(id, std::move(call));
+    return;
+  }
+  try {
+    SpillFolder& folder = folder_in(parent.empty() ? default_folder() : parent);
+    if (call.keep) folder.keep();
+    call.place = place_in(folder, compression);
+  } catch (const std::exception& error) {
+    if (!parent.empty() || call.keep) throw SpillError(error.what());
+    no_default_folder_ = true;
+    std::fprintf(stderr, "joblib_mpi: all results go through rank 0's memory: %s\n", error.what());
+  }
+  calls_.emplace(id, std::move(call));
+}
+
+SpillFolder& SpillDesk::folder_in(const std::string& parent) {
+  auto& folder = folders_[parent];
+  if (!folder) folder = std::make_unique<SpillFolder>(parent);
+  return *folder;
+}
+
+std::shared_ptr<const SpillPlace> SpillDesk::place_in(const SpillFolder& folder, const std::string& compression) {
+  const SpillPlace wanted{folder.path().string(), folder.token().string(), compression};
+  for (const auto& place : places_) {
+    if (*place == wanted) return place;
+  }
+  return places_.emplace_back(std::make_shared<const SpillPlace>(wanted));
+}
+
+Payload SpillDesk::open(CallId id, std::uint64_t task, ByteView encoded) {
+  const ResultHandle handle = decode_result_handle(encoded);
+  Call& call = calls_.at(id);
+  call.has_spilled = true;
+  Payload result = open_result(handle, *options_.format);
+  if (call.keep) {
+    call.kept.push_back({task, fs::path(handle.path).filename().string(), main_dataset(result.parts.size())});
+  } else {
+    discard(encoded);
+  }
+  return result;
+}
+
+void SpillDesk::discard(ByteView encoded) noexcept {
+  try {
+    std::error_code ignored;
+    fs::remove(decode_result_handle(encoded).path, ignored);
+  } catch (const std::exception&) {  // the folder will be removed with all that is in it
+  }
+}
+
+void SpillDesk::end_call(CallId id) {
+  const auto found = calls_.find(id);
+  if (found == calls_.end()) return;
+  const Call& call = found->second;
+  if (call.has_spilled) {
+    const std::string folder = call_folder(call.place->folder, id);
+    std::error_code ignored;
+    call.keep ? write_index(call, folder) : (void)fs::remove_all(folder, ignored);
+  }
+  calls_.erase(found);
+}
+
+void SpillDesk::write_index(const Call& call, const std::string& folder) const noexcept {
+  try {
+    std::set<std::string> wanted;
+    for (const IndexEntry& entry : call.kept) wanted.insert(entry.file);
+    std::error_code ignored;
+    for (const fs::directory_entry& file : fs::directory_iterator(folder)) {  // of attempts that were given up
+      if (!wanted.contains(file.path().filename().string())) fs::remove(file.path(), ignored);
+    }
+    const Bytes index = options_.format->index(call.kept);
+    DurableFile file(folder + "/index.h5", O_WRONLY | O_CREAT | O_TRUNC);
+    file.write_at(0, index);
+    file.close();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "joblib_mpi: the results in \"%s\" have no index: %s\n", folder.c_str(), error.what());
+  }
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,85 @@
+#pragma once
+
+#include "core/spill_place.hpp"
+#include "core/task_ending.hpp"
+#include "spill/result_format.hpp"
+#include "spill/spill_folder.hpp"
+#include "spill/spill_policy.hpp"
+#include <joblib_mpi/ids.hpp>
+#include <joblib_mpi/payload.hpp>
+#include <joblib_mpi/spill.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace joblib_mpi {
+
+/// Rank 0's side of spilling: says what may spill and where, and takes what did. Used by the coordinator alone.
+///
+/// A result's file loses its name when rank 0 has it: its pages stay as long as somebody has a part of the result, and
+/// no crash leaves them behind. Files that are kept stay, and an `index.h5` beside them links them when the call ends.
+class SpillDesk {
+ public:
+  struct Options {
+    const ResultFormat* format;
+    SpillOptions defaults;  ///< of calls that do not say; the environment's
+    std::uint64_t memory_budget_bytes;
+    bool one_node = true;  ///< whether TMPDIR is the same on all ranks
+  };
+  explicit SpillDesk(Options options);
+
+  /// Before the call's first task. Throws SpillError if the folder that was asked for cannot be used, and UsageError
+  /// for a compression that there is not. Where nobody has asked for a folder and there is none, nothing spills.
+  void start_call(CallId call, const SpillOptions& asked);
+  /// Nothing of the call comes any more.
+  void end_call(CallId call);
+
+  /// Where the call's results spill, the same object as long as it is the same place; null if they do not.
+  [[nodiscard]] const std::shared_ptr<const SpillPlace>& place(CallId call) const { return calls_.at(call).place; }
+  /// Sets what a task's result may do; `tasks_under_way` is only asked for if it matters.
+  template <class CountTasks>
+  void limit(TaskLimits& task, CallId call, CountTasks tasks_under_way) const {
+    const Call& found = calls_.at(call);
+    if (found.place) policy_.limit(task, found.limits, policy_.expects_memory() ? tasks_under_way() : 0);
+  }
+
+  /// A result that has come through memory.
+  [[nodiscard]] Payload hold(Payload result) {
+    return result.parts.empty() ? std::move(result) : policy_.hold(std::move(result));
+  }
+  /// The result that a worker has written to a file, of which it has sent the handle. Throws SpillError, and
+  /// SerializationError for a handle that is none.
+  [[nodiscard]] Payload open(CallId call, std::uint64_t task, ByteView handle);
+  /// Nobody wants the result with this handle any more.
+  static void discard(ByteView handle) noexcept;
+
+  [[nodiscard]] std::uint64_t held_bytes() const noexcept { return policy_.held_bytes(); }
+
+ private:
+  struct Call {
+    std::shared_ptr<const SpillPlace> place;
+    SpillPolicy::Limits limits;
+    bool keep = false;
+    bool has_spilled = false;
+    std::vector<IndexEntry> kept;
+  };
+  [[nodiscard]] std::string default_folder() const;
+  [[nodiscard]] SpillFolder& folder_in(const std::string& parent);
+  [[nodiscard]] std::shared_ptr<const SpillPlace> place_in(const SpillFolder& folder, const std::string& compression);
+  void write_index(const Call& call, const std::string& folder) const noexcept;
+
+  Options options_;
+  SpillPolicy policy_;
+  std::map<std::string, std::unique_ptr<SpillFolder>> folders_;  // by parent
+  bool no_default_folder_ = false;                               // and somebody has been told
+  std::vector<std::shared_ptr<const SpillPlace>> places_;
+  std::unordered_map<CallId, Call> calls_;
+};
+
+}  // namespace joblib_mpi

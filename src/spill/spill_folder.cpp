@@ -1,0 +1,112 @@
+#include "spill/spill_folder.hpp"
+
+#include <joblib_mpi/error.hpp>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <fstream>
+#include <span>
+#include <sys/file.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace joblib_mpi {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* folder_prefix = "joblib-mpi-";
+
+/// Of this machine since it was started: locks of other machines may not be seen here.
+std::string boot_id() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  file >> id;
+  return id;
+}
+
+std::string job_name() {
+  for (const char* name : {"SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID"}) {
+    const char* const value = std::getenv(name);
+    if (value == nullptr || *value == '\0') continue;
+    std::string job = value;
+    for (char& letter : job) {
+      if (std::strchr("/ \t\n", letter) != nullptr) letter = '_';
+    }
+    return job;
+  }
+  return std::to_string(getpid());
+}
+
+bool is_stale(const fs::path& folder, const std::string& boot) {
+  std::error_code error;
+  if (fs::exists(folder / "keep", error) || error) return false;
+  std::string made_at;
+  std::ifstream(folder / "lock") >> made_at;
+  if (boot.empty() || made_at != boot) return false;
+  const int lock = open((folder / "lock").c_str(), O_RDWR | O_CLOEXEC);
+  if (lock < 0) return false;  // somebody else's
+  const bool is_free = flock(lock, LOCK_EX | LOCK_NB) == 0;
+  close(lock);
+  return is_free;
+}
+
+}  // namespace
+
+void remove_stale_spill_folders(const fs::path& parent) noexcept {
+  try {
+    const std::string boot = boot_id();
+    for (const fs::directory_entry& entry : fs::directory_iterator(parent)) {
+      if (!entry.path().filename().string().starts_with(folder_prefix) || !entry.is_directory()) continue;
+      std::error_code ignored;
+      if (is_stale(entry.path(), boot)) fs::remove_all(entry.path(), ignored);
+    }
+  } catch (const std::exception&) {  // what cannot be seen or removed stays
+  }
+}
+
+SpillFolder::SpillFolder(const fs::path& parent) : owner_(getpid()) {
+  remove_stale_spill_folders(parent);
+  std::error_code error;
+  const fs::path absolute = fs::absolute(parent, error);
+  std::string name = ((error ? parent : absolute) / (folder_prefix + job_name() + "-XXXXXX")).string();
+  try {
+    if (mkdtemp(name.data()) == nullptr) throw std::system_error(errno, std::generic_category());
+    path_ = name;
+    lock_.emplace(token(), O_RDWR | O_CREAT | O_EXCL);
+    const bool locked = lock_->lock();
+    const std::string boot = locked ? boot_id() + "\n" : "";
+    lock_->write_at(0, std::as_bytes(std::span(boot)));
+    reaper_.emplace(path_);
+  } catch (const std::exception& failure) {
+    if (!path_.empty()) fs::remove_all(path_, error);
+    throw SpillError(
+        "no folder for large results can be made in \"" + parent.string() + "\": " + failure.what() +
+        "; let spill_dir (JOBLIB_MPI_SPILL_DIR) name a folder that exists, that this job may write to, and "
+        "that all its nodes share");
+  }
+}
+
+void SpillFolder::keep() {
+  if (kept_) return;
+  DurableFile(path_ / "keep", O_WRONLY | O_CREAT);
+  kept_ = true;
+}
+
+SpillFolder::~SpillFolder() {
+  if (getpid() != owner_) return;  // a fork of rank 0 ends
+  std::error_code ignored;
+  if (kept_) {
+    fs::remove(token(), ignored);
+    reaper_.reset();  // sees that it is to be kept
+    fs::remove(path_ / "keep", ignored);
+    fs::remove(path_, ignored);  // if nothing is in it
+  } else {
+    fs::remove_all(path_, ignored);
+    reaper_.reset();
+  }
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,139 @@
+#include "spill/spill_folder.hpp"
+
+#include "support/catch.hpp"
+#include "support/temporary_folder.hpp"
+#include <joblib_mpi/error.hpp>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <optional>
+#include <string>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+using namespace joblib_mpi;
+using namespace joblib_mpi::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+void make_file(const fs::path& path) {
+  fs::create_directories(path.parent_path());
+  std::ofstream(path) << "content";
+}
+
+/// Does `work` in a fork of this process, which then dies as by kill -9.
+void die_after(const std::function<void()>& work) {
+  const pid_t child = fork();
+  if (child == 0) {
+    work();
+    raise(SIGKILL);
+  }
+  waitpid(child, nullptr, 0);
+}
+
+bool becomes_empty(const fs::path& folder) {
+  for (int look = 0; look < 500; ++look) {
+    if (fs::is_empty(folder)) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("a spill folder is the job's own and goes with all that is in it") {
+  const TemporaryFolder parent;
+  {
+    const SpillFolder one(parent / "");
+    const SpillFolder other(parent / "");
+    CHECK(one.path() != other.path());
+    CHECK_THAT(one.path().filename().string(), contains("joblib-mpi-"));
+    CHECK(fs::exists(one.token()));
+    make_file(one.path() / "call-1" / "result.h5");
+  }
+  CHECK(fs::is_empty(parent / ""));
+}
+
+TEST_CASE("a folder that is kept stays with what was written, and goes if that is nothing") {
+  const TemporaryFolder parent;
+  fs::path path;
+  {
+    SpillFolder folder(parent / "");
+    folder.keep();
+    path = folder.path();
+    make_file(path / "call-1" / "result.h5");
+    SpillFolder empty(parent / "");
+    empty.keep();
+  }
+  CHECK(fs::exists(path / "call-1" / "result.h5"));
+  CHECK_FALSE(fs::exists(path / "keep"));
+  CHECK_FALSE(fs::exists(path / "lock"));
+  remove_stale_spill_folders(parent / "");
+  CHECK(std::distance(fs::directory_iterator(parent / ""), {}) == 1);
+}
+
+TEST_CASE("a fork of the process that made a folder does not remove it") {
+  const TemporaryFolder parent;
+  std::optional<SpillFolder> folder(std::in_place, parent / "");
+  const pid_t child = fork();
+  if (child == 0) {
+    folder.reset();
+    _exit(0);
+  }
+  waitpid(child, nullptr, 0);
+  CHECK(fs::exists(folder->token()));
+}
+
+TEST_CASE("the folder of a process that was killed is removed, with files that come late") {
+  const TemporaryFolder parent;
+  die_after([&] {
+    auto* folder = new SpillFolder(parent / "");
+    make_file(folder->path() / "call-1" / "result.h5");
+  });
+  CHECK(becomes_empty(parent / ""));
+}
+
+TEST_CASE("the folder of a process that was killed stays if it is to be kept") {
+  const TemporaryFolder parent;
+  die_after([&] {
+    auto* folder = new SpillFolder(parent / "");
+    folder->keep();
+    make_file(folder->path() / "call-1" / "result.h5");
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  CHECK_FALSE(fs::is_empty(parent / ""));
+  const SpillFolder next(parent / "");
+  CHECK(std::distance(fs::directory_iterator(parent / ""), {}) == 2);
+}
+
+TEST_CASE("the next job removes what a job and its reaper have left, and nothing else") {
+  const TemporaryFolder parent;
+  std::string boot;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+  std::ofstream((fs::create_directory(parent / "joblib-mpi-1-stale"), parent / "joblib-mpi-1-stale" / "lock")) << boot;
+  make_file(parent / "joblib-mpi-2-no-lock" / "file");
+  make_file(parent / "joblib-mpi-3-other" / "lock");  // of another machine
+  make_file(parent / "other-1" / "lock");
+  const SpillFolder living(parent / "");
+  const SpillFolder next(parent / "");
+  CHECK_FALSE(fs::exists(parent / "joblib-mpi-1-stale"));
+  CHECK(fs::exists(parent / "joblib-mpi-2-no-lock"));
+  CHECK(fs::exists(parent / "joblib-mpi-3-other"));
+  CHECK(fs::exists(parent / "other-1"));
+  CHECK(fs::exists(living.token()));
+}
+
+TEST_CASE("a folder that cannot be made is an error that names it and what to do") {
+  const TemporaryFolder parent;
+  make_file(parent / "file");
+  for (const fs::path& path : {parent / "missing", parent / "file", fs::path("/proc")}) {
+    const std::string text = error_text<SpillError>([&] { const SpillFolder folder(path); });
+    CHECK_THAT(text, contains(path.string()));
+    CHECK_THAT(text, contains("JOBLIB_MPI_SPILL_DIR"));
+  }
+}
