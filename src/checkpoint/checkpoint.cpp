@@ -68,7 +68,10 @@ Checkpoint::~Checkpoint() {
 }
 
 std::unique_ptr<CheckpointedCall> Checkpoint::start_call(ResultSink& sink) {
-  if (const auto told = interruption()) throw CheckpointInterrupt(told->exit_status);
+  if (const auto told = interruption()) {
+    announce_interruption();
+    throw CheckpointInterrupt(told->exit_status);
+  }
   const std::lock_guard lock(mutex_);
   if (!journal_) open();
   return std::make_unique<CheckpointedCall>(*this, calls_++, sink);

@@ -84,6 +84,15 @@ class Watches {
     return Interruption{told + std::chrono::duration_cast<Clock::duration>(options_.grace), options_.exit_status};
   }
 
+  void announce() {
+    const std::lock_guard lock(mutex_);
+    if (signal_number == 0 || announced_.exchange(true)) return;
+    std::fprintf(stderr,
+                 "joblib_mpi: %s: no task starts any more, those that run have %g s, and the program ends with status "
+                 "%d; started again, it goes on from its checkpoint\n",
+                 signal_number == SIGUSR1 ? "SIGUSR1" : "SIGTERM", options_.grace.count(), options_.exit_status);
+  }
+
   void forget() {
     signal_number = 0;
     announced_ = false;
@@ -102,12 +111,6 @@ class Watches {
   void act() {
     const std::lock_guard lock(mutex_);
     for (Journal* journal : journals_) journal->request_flush();
-    if (announced_.exchange(true)) return;
-    std::fprintf(
-        stderr,
-        "joblib_mpi: %s: no task starts any more, those that run have %g s, and the program ends with status %d; "
-        "started again, it goes on from its checkpoint\n",
-        signal_number == SIGUSR1 ? "SIGUSR1" : "SIGTERM", options_.grace.count(), options_.exit_status);
   }
 
   std::mutex first_and_last_;  // of the watches: taken before the other
@@ -124,6 +127,10 @@ class Watches {
 
 std::optional<Interruption> interruption() {
   return Watches::instance().interruption();
+}
+
+void announce_interruption() {
+  Watches::instance().announce();
 }
 
 InterruptionWatch::InterruptionWatch(Journal& journal, const Options& options) : journal_(&journal) {

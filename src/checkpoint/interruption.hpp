@@ -16,8 +16,11 @@ struct Interruption {
 /// Nothing if no signal has come. From any thread.
 [[nodiscard]] std::optional<Interruption> interruption();
 
-/// Heeds SIGUSR1 and SIGTERM while it lives: the first one has `journal` written, is announced on stderr, and is from
-/// then on what `interruption` says. Slurm sends SIGUSR1 some time before the limit if asked to (`--signal=USR1@120`),
+/// Says on stderr, once, that the run has been told to end: when it is true that no task starts any more.
+void announce_interruption();
+
+/// Heeds SIGUSR1 and SIGTERM while it lives: the first one has `journal` written, and is from then on what
+/// `interruption` says. Slurm sends SIGUSR1 some time before the limit if asked to (`--signal=USR1@120`),
 /// and SIGTERM when it cancels or preempts a job; both may come twice. The last one alive gives the signals back.
 class InterruptionWatch {
  public:

@@ -143,6 +143,7 @@ void RunningCall::end_if_interrupted() {
   const std::optional<Interruption> told = interruption();
   if (!told) return;
   state_->call->stop_starting();
+  announce_interruption();
   while (state_->checkpointed->has_tasks_under_way() && state_->call->wait(told->deadline)) {
   }
   state_->checkpointed->flush();

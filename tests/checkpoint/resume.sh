@@ -55,18 +55,20 @@ wait_for() {
 count() { if [[ -e $1 ]]; then wc -l <"$1"; else echo 0; fi; }
 is_half_done() { [[ $(count started) -eq 32 && $(count finished) -eq 30 ]]; }
 said() { grep -qsF "$1" "$2"; }
-stays_the_same() {
-  local before
-  before=$(find run.h5.parts -name 'part-*' -printf '%p %s\n' 2>/dev/null | sort)
-  sleep 0.3
-  [[ -n $before && $before == $(find run.h5.parts -name 'part-*' -printf '%p %s\n' | sort) ]]
+# By the number of records that the header of each part tells.
+is_written() {
+  local part written=0
+  for part in run.h5.parts/part-*; do
+    written=$((written + $(od -An -tu8 -j56 -N8 "$part" 2>/dev/null || echo 0)))
+  done
+  [[ $written -eq 30 ]]
 }
 
 if [[ $ending == late ]]; then export JOBLIB_MPI_CHECKPOINT_GRACE_SECONDS=0.1 JOBLIB_MPI_REQUEUE_STATUS=99; fi
 "$@" >out1 2>&1 &
 launcher=$!
 wait_for "half of the tasks" is_half_done
-wait_for "results on disk" stays_the_same
+wait_for "results on disk" is_written
 rank_0=$(<pid)
 case $ending in
   kill)
