@@ -27,7 +27,9 @@ nb::handle ending_name(TaskEnding ending) {
     case TaskEnding::timed_out:
       return timed_out;
     case TaskEnding::cancelled:
+    case TaskEnding::spilled:
       break;  // nobody hears of it
+    case TaskEnding::spill_failed:
     case TaskEnding::lost:
       break;
   }
@@ -113,7 +115,7 @@ nb::list PythonSession::next_results(double seconds) {
   for (const FinishedTask& task : tasks) {
     results.append(nb::make_tuple(task.call.value, task.ticket, task.worker.value, ending_name(task.ending),
                                   task.attempts, function_name(task), head_of(task.result),
-                                  buffers_of(task.result, true)));
+                                  buffers_of(task.result, !task.result.on_disk)));
   }
   return results;
 }
