@@ -19,6 +19,7 @@ nb::handle ending_name(TaskEnding ending) {
   static PyObject* const raised = PyUnicode_InternFromString("raised");
   static PyObject* const timed_out = PyUnicode_InternFromString("timed out");
   static PyObject* const cancelled = PyUnicode_InternFromString("cancelled");
+  static PyObject* const spill_failed = PyUnicode_InternFromString("spill failed");
   static PyObject* const lost = PyUnicode_InternFromString("lost");
   switch (ending) {
     case TaskEnding::returned:
@@ -29,6 +30,10 @@ nb::handle ending_name(TaskEnding ending) {
       return timed_out;
     case TaskEnding::cancelled:
       return cancelled;
+    case TaskEnding::spilled:
+      break;  // nobody hears of it
+    case TaskEnding::spill_failed:
+      return spill_failed;
     case TaskEnding::lost:
       break;
   }
@@ -135,7 +140,7 @@ nb::list PythonSession::next_results(double seconds) {
   for (const FinishedTask& task : tasks) {
     results.append(nb::make_tuple(task.call.value, task.ticket, task.worker.value, ending_name(task.ending),
                                   task.attempts, function_name(task), head_of(task.result),
-                                  buffers_of(task.result, true)));
+                                  buffers_of(task.result, !task.result.on_disk)));
   }
   return results;
 }

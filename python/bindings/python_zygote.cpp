@@ -1,5 +1,6 @@
 #include "python_zygote.hpp"
 
+#include "spill/hdf5_result_format.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <nanobind/stl/string.h>
@@ -48,6 +49,7 @@ void prepare_with(const nb::callable& prepare) {
 nb::object fork_zygote(const nb::callable& prepare) {
   auto forked = Zygote::fork({fork_hooks(), [&prepare] { prepare_with(prepare); }});
   if (auto* port = std::get_if<std::unique_ptr<ExecutorPort>>(&forked)) {
+    (*port)->spill_with(result_format());
     return nb::cast(PythonExecutorPort(std::move(*port)));
   }
   auto& zygote = std::get<std::unique_ptr<Zygote>>(forked);

@@ -209,14 +209,12 @@ void Coordinator::perform(const action::Assign& action) {
 }
 
 void Coordinator::prepare_result(WorkerId worker, to_worker::RunTask& task) {
-  if (!calls_.contains(task.call)) return;
-  const auto& place = spill_desk_->place(task.call);
+  auto place = spill_desk_->prepare(task.limits, task.call, [this] { return tasks_under_way(); });
   if (!place) return;
-  spill_desk_->limit(task.limits, task.call, [this] { return tasks_under_way(); });
   WorkerLine& line = this->line(worker);
   if (line.spill_place == place) return;
-  line.spill_place = place;
   tell(worker, to_worker::SpillInto{*place});
+  line.spill_place = std::move(place);
 }
 
 std::size_t Coordinator::tasks_under_way() const {

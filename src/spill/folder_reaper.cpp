@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <string>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <system_error>
 #include <unistd.h>
@@ -23,7 +24,9 @@ constexpr const char* script =
 
 FolderReaper::FolderReaper(const std::filesystem::path& folder) : owner_(getpid()) {
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "making a pipe");
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    throw std::system_error(errno, std::generic_category(), "making a socket");
+  }
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
   posix_spawn_file_actions_adddup2(&files, ends[0], STDIN_FILENO);
@@ -42,15 +45,17 @@ FolderReaper::FolderReaper(const std::filesystem::path& folder) : owner_(getpid(
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&files);
   close(ends[0]);
-  pipe_ = ends[1];
+  socket_ = ends[1];
   if (error == 0) return;
-  close(pipe_);
+  close(socket_);
   throw std::system_error(error, std::generic_category(), "starting /bin/sh");
 }
 
 FolderReaper::~FolderReaper() {
   if (getpid() != owner_) return;
-  close(pipe_);
+  // Forks of this process may have the socket open, too: its end of file may be far away.
+  (void)!send(socket_, "\n", 1, MSG_NOSIGNAL);
+  close(socket_);
   waitpid(reaper_, nullptr, 0);
 }
 

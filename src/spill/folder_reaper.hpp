@@ -19,7 +19,7 @@ class FolderReaper {
  private:
   pid_t owner_;
   pid_t reaper_ = 0;
-  int pipe_ = -1;  // its end of file is the sign
+  int socket_ = -1;  // a line or the end of file is the sign
 };
 
 }  // namespace joblib_mpi

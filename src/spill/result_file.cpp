@@ -3,6 +3,7 @@
 #include "spill/durable_file.hpp"
 #include <joblib_mpi/error.hpp>
 
+#include <cerrno>
 #include <fcntl.h>
 #include <memory>
 #include <sys/mman.h>

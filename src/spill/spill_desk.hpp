@@ -40,13 +40,15 @@ class SpillDesk {
   /// Nothing of the call comes any more.
   void end_call(CallId call);
 
-  /// Where the call's results spill, the same object as long as it is the same place; null if they do not.
-  [[nodiscard]] const std::shared_ptr<const SpillPlace>& place(CallId call) const { return calls_.at(call).place; }
-  /// Sets what a task's result may do; `tasks_under_way` is only asked for if it matters.
+  /// Sets what a task's result may do, and says where it may go: the same object as long as it is the same place, null
+  /// if it must not spill. `tasks_under_way` is only asked for if it matters.
   template <class CountTasks>
-  void limit(TaskLimits& task, CallId call, CountTasks tasks_under_way) const {
-    const Call& found = calls_.at(call);
-    if (found.place) policy_.limit(task, found.limits, policy_.expects_memory() ? tasks_under_way() : 0);
+  [[nodiscard]] std::shared_ptr<const SpillPlace> prepare(TaskLimits& task, CallId call,
+                                                          CountTasks tasks_under_way) const {
+    const auto found = calls_.find(call);
+    if (found == calls_.end() || !found->second.place) return nullptr;
+    policy_.limit(task, found->second.limits, policy_.expects_memory() ? tasks_under_way() : 0);
+    return found->second.place;
   }
 
   /// A result that has come through memory.

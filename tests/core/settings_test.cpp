@@ -63,6 +63,24 @@ TEST_CASE("each variable sets its own setting") {
   CHECK(settings.broadcast_chunk_bytes == 4096);
 }
 
+TEST_CASE("what is said of large results is left open where the environment says nothing") {
+  CHECK_FALSE(with({}).spill.threshold_bytes);
+  CHECK_FALSE(with({}).spill.keep);
+  const SpillOptions spill = with({{"JOBLIB_MPI_SPILL_THRESHOLD", "1000"},
+                                   {"JOBLIB_MPI_MEMORY_BUDGET", "2000000000000"},
+                                   {"JOBLIB_MPI_SPILL_DIR", "/scratch"},
+                                   {"JOBLIB_MPI_KEEP_SPILL", "yes"},
+                                   {"JOBLIB_MPI_SPILL_COMPRESSION", "gzip:2"}})
+                                 .spill;
+  CHECK(spill.threshold_bytes == std::uint64_t{1000});
+  CHECK(spill.memory_budget_bytes == std::uint64_t{2'000'000'000'000});
+  CHECK(spill.folder == "/scratch");
+  CHECK(spill.keep == true);
+  CHECK(spill.compression == "gzip:2");
+  CHECK_THAT(refusal("JOBLIB_MPI_SPILL_THRESHOLD", "64MB"), contains("JOBLIB_MPI_SPILL_THRESHOLD=\"64MB\""));
+  CHECK_THAT(refusal("JOBLIB_MPI_KEEP_SPILL", "maybe"), contains("\"yes\""));
+}
+
 TEST_CASE("the ends of a range are allowed") {
   CHECK(with({{"JOBLIB_MPI_MAX_CREDITS", "1"}}).max_credits == 1);
   CHECK(with({{"JOBLIB_MPI_MAX_CREDITS", "4096"}}).max_credits == 4096);

@@ -105,6 +105,17 @@ TEST_CASE("retries and limits nest as the other options do") {
   CHECK(active_config().memory_limit_bytes == std::uint64_t{1000});
 }
 
+TEST_CASE("what is said of large results nests one by one") {
+  const parallel_config outer({.spill_threshold_bytes = 1000, .spill_dir = "/scratch", .keep_spill = true});
+  const parallel_config inner({.memory_budget_bytes = 5000, .keep_spill = false, .spill_compression = "gzip"});
+  const SpillOptions spill = active_config().spill;
+  CHECK(spill.threshold_bytes == std::uint64_t{1000});
+  CHECK(spill.memory_budget_bytes == std::uint64_t{5000});
+  CHECK(spill.folder == "/scratch");
+  CHECK(spill.keep == false);
+  CHECK(spill.compression == "gzip");
+}
+
 TEST_CASE("a time limit that is no time is refused with its value") {
   for (const double seconds : {0.0, -1.5, std::numeric_limits<double>::quiet_NaN()}) {
     INFO(seconds);

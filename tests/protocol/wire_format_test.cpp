@@ -34,7 +34,8 @@ to_worker::RunTask run_task(std::uint32_t slot) {
           CallId{9},
           TaskLimits{2.5, 1 << 20, 1 << 16, 1 << 21},
           {ObjectId{1}, ObjectId{5}},
-          Payload{bytes("arguments"), {part("a"), part("bc")}}};
+          Payload{bytes("arguments"), {part("a"), part("bc")}},
+          11};
 }
 
 to_coordinator::TaskFinished task_finished(std::uint32_t slot) {
@@ -49,6 +50,9 @@ TEST_CASE("RunTask arrives as it was sent") {
   CHECK(message.call == CallId{9});
   CHECK(message.limits.seconds == 2.5);
   CHECK(message.limits.memory_bytes == 1 << 20);
+  CHECK(message.limits.spill_over_bytes == 1 << 16);
+  CHECK(message.limits.memory_left_bytes == 1 << 21);
+  CHECK(message.index == 11);
   CHECK(message.objects == std::vector{ObjectId{1}, ObjectId{5}});
   CHECK(text(message.arguments.head) == "arguments");
   REQUIRE(message.arguments.parts.size() == 2);
@@ -86,6 +90,9 @@ TEST_CASE("the other messages to a worker arrive as they were sent") {
   CHECK_FALSE(there_and_back(to_worker::Stop{0, ""}).ranks_lost);
   CHECK(stop.failure == "it broke");
   CHECK(there_and_back(to_worker::Stop{0, ""}).failure.empty());
+
+  const SpillPlace place{"/scratch/job", "/scratch/job/lock", "gzip:3", 4};
+  CHECK(there_and_back(to_worker::SpillInto{place}).place == place);
 }
 
 TEST_CASE("messages to the coordinator arrive as they were sent") {

@@ -8,8 +8,9 @@
 #include <joblib_mpi/joblib_mpi.hpp>
 
 #include <filesystem>
-#include <fstream>
+#include <memory>
 #include <ranges>
+#include <stdexcept>
 #include <string>
 #include <vector>
 

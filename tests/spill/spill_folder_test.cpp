@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <sys/wait.h>
@@ -87,6 +88,20 @@ TEST_CASE("a fork of the process that made a folder does not remove it") {
   }
   waitpid(child, nullptr, 0);
   CHECK(fs::exists(folder->token()));
+}
+
+TEST_CASE("forks that live on do not hold the end of a folder up") {
+  const TemporaryFolder parent;
+  std::optional<SpillFolder> folder(std::in_place, parent / "");
+  const pid_t child = fork();
+  if (child == 0) {
+    pause();
+    _exit(0);
+  }
+  folder.reset();
+  CHECK(fs::is_empty(parent / ""));
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
 }
 
 TEST_CASE("the folder of a process that was killed is removed, with files that come late") {
