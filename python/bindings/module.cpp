@@ -20,6 +20,7 @@ NB_MODULE(_core, module) {
   const auto session_error = nb::exception<joblib_mpi::Error>(module, "SessionError", PyExc_RuntimeError);
   nb::exception<joblib_mpi::VersionMismatch>(module, "VersionMismatchError", session_error.ptr());
   nb::exception<joblib_mpi::CheckpointError>(module, "CheckpointError", session_error.ptr());
+  nb::exception<joblib_mpi::SpillError>(module, "SpillError", session_error.ptr());
   joblib_mpi::bind_buffer(module);
   joblib_mpi::bind_content_hash(module);
   joblib_mpi::bind_journal(module);

@@ -3,6 +3,7 @@
 #include "python_payload.hpp"
 #include <joblib_mpi/error.hpp>
 
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
 #include <csignal>
@@ -75,13 +76,14 @@ const std::string& PythonSession::host(int rank) const {
 }
 
 std::uint64_t PythonSession::start_call(std::size_t max_running, unsigned retries, bool retry_exceptions,
-                                        double task_seconds, std::uint64_t memory_bytes) {
+                                        double task_seconds, std::uint64_t memory_bytes, SpillOptions spill) {
   require_rank_0("start_call");
   return session_
       .start_call({.max_running = max_running,
                    .retries = retries,
                    .retry_exceptions = retry_exceptions,
-                   .limits = {task_seconds, memory_bytes}})
+                   .limits = {task_seconds, memory_bytes},
+                   .spill = std::move(spill)})
       .value;
 }
 
@@ -183,8 +185,20 @@ void bind_session(nb::module_& module) {
       .def_prop_ro("size", &PythonSession::size)
       .def_prop_ro("n_workers", [](const PythonSession& session) { return session.size() - 1; })
       .def("host", &PythonSession::host, nb::arg("rank"))
-      .def("start_call", &PythonSession::start_call, nb::arg("max_running"), nb::arg("retries"),
-           nb::arg("retry_exceptions"), nb::arg("task_seconds"), nb::arg("memory_bytes"))
+      .def(
+          "start_call",
+          [](PythonSession& session, std::size_t max_running, unsigned retries, bool retry_exceptions,
+             double task_seconds, std::uint64_t memory_bytes, std::optional<std::uint64_t> spill_threshold,
+             std::optional<std::uint64_t> memory_budget, std::optional<std::string> spill_dir,
+             std::optional<bool> keep_spill, std::optional<std::string> spill_compression) {
+            return session.start_call(
+                max_running, retries, retry_exceptions, task_seconds, memory_bytes,
+                {spill_threshold, memory_budget, std::move(spill_dir), keep_spill, std::move(spill_compression)});
+          },
+          nb::arg("max_running"), nb::arg("retries"), nb::arg("retry_exceptions"), nb::arg("task_seconds"),
+          nb::arg("memory_bytes"), nb::arg("spill_threshold") = nb::none(), nb::arg("memory_budget") = nb::none(),
+          nb::arg("spill_dir") = nb::none(), nb::arg("keep_spill") = nb::none(),
+          nb::arg("spill_compression") = nb::none())
       .def("submit", &PythonSession::submit, nb::arg("call"), nb::arg("ticket"), nb::arg("name"), nb::arg("head"),
            nb::arg("buffers"), nb::arg("objects"))
       .def("stop_starting", &PythonSession::stop_starting, nb::arg("call"))

@@ -24,7 +24,7 @@ class PythonSession {
   [[nodiscard]] const std::string& host(int rank) const;
 
   [[nodiscard]] std::uint64_t start_call(std::size_t max_running, unsigned retries, bool retry_exceptions,
-                                         double task_seconds, std::uint64_t memory_bytes);
+                                         double task_seconds, std::uint64_t memory_bytes, SpillOptions spill);
   void submit(std::uint64_t call, std::uint64_t ticket, std::string name, const nanobind::bytes& head,
               nanobind::handle buffers, nanobind::handle objects);
   void stop_starting(std::uint64_t call);

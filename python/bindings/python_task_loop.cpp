@@ -3,7 +3,9 @@
 #include "buffer.hpp"
 #include "python_payload.hpp"
 
+#include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
 
 #include <algorithm>
 #include <chrono>
@@ -14,6 +16,22 @@
 namespace nb = nanobind;
 
 namespace joblib_mpi {
+namespace {
+
+/// Of what `run` returns last: None, or the function's name and a (type, shape, fortran_order) for each buffer.
+ResultNotes notes_from(const nb::object& notes) {
+  ResultNotes result;
+  if (notes.is_none()) return result;
+  auto [function, layouts] = nb::cast<std::tuple<std::string, nb::list>>(notes);
+  result.function = std::move(function);
+  for (const nb::handle layout : layouts) {
+    auto [type, shape, fortran_order] = nb::cast<std::tuple<std::string, std::vector<std::uint64_t>, bool>>(layout);
+    result.layouts.push_back({std::move(type), std::move(shape), fortran_order});
+  }
+  return result;
+}
+
+}  // namespace
 
 void PythonTaskLoop::serve(const nb::callable& run, const nb::callable& forget) {
   while (true) {
@@ -41,9 +59,9 @@ ExecutedTask PythonTaskLoop::run_task(const nb::callable& run) const {
   const auto begin = std::chrono::steady_clock::now();
   const nb::object answer = run(head_of(running_->arguments), buffers_of(running_->arguments, true));
   const std::chrono::duration<double> duration = std::chrono::steady_clock::now() - begin;
-  const auto [returned, head, buffers] = nb::cast<std::tuple<bool, nb::bytes, nb::object>>(answer);
+  const auto [returned, head, buffers, notes] = nb::cast<std::tuple<bool, nb::bytes, nb::object, nb::object>>(answer);
   return {running_->task, returned ? TaskEnding::returned : TaskEnding::raised, duration.count(),
-          payload_from(head, buffers)};
+          payload_from(head, buffers), notes_from(notes)};
 }
 
 const Payload& PythonTaskLoop::named(std::uint64_t object) const {

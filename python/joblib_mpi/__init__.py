@@ -10,7 +10,7 @@ from joblib_mpi import thread_limits
 thread_limits.apply_to_worker_rank()
 
 try:
-    from joblib_mpi._core import CheckpointError, SessionError, VersionMismatchError, __version__
+    from joblib_mpi._core import CheckpointError, SessionError, SpillError, VersionMismatchError, __version__
 except ImportError as error:  # a library is missing, on this rank perhaps alone
     error.add_note(f"This is {thread_limits.this_rank()}: install joblib-mpi and its libraries alike on every node.")
     raise
@@ -27,6 +27,7 @@ __all__ = [
     "MpiBackend",
     "RemoteTraceback",
     "SessionError",
+    "SpillError",
     "TaskCancelled",
     "TaskTimeoutError",
     "VersionMismatchError",

@@ -16,8 +16,14 @@ class SessionError(RuntimeError):
 class VersionMismatchError(SessionError):
     """Two ranks run different programs or versions; both are named."""
 
+class SpillError(SessionError):
+    """A large result has no place: neither a file in `spill_dir` nor rank 0's memory; the text says what is needed."""
+
 class CheckpointError(SessionError):
     """A checkpoint cannot be used; it is left as it is."""
+
+#: The function's name, and for each buffer its array's type as numpy writes it, shape, and whether in Fortran order.
+Notes = tuple[str, Sequence[tuple[str, Sequence[int], bool]]]
 
 def content_hash(buffer: SupportsBuffer) -> bytes:
     """16 bytes (xxHash3) that tell contents apart, the same in every process; without the GIL."""
@@ -88,7 +94,7 @@ class ExecutorPort:
 
     def serve(
         self,
-        run: Callable[[bytes, list[Buffer]], tuple[bool, bytes, Sequence[SupportsBuffer]]],
+        run: Callable[[bytes, list[Buffer]], tuple[bool, bytes, Sequence[SupportsBuffer], Notes | None]],
         forget: Callable[[list[int]], None],
     ) -> None:
         """Runs tasks on the calling thread until the rank has no more.
@@ -128,13 +134,24 @@ class Session:
 
     # Rank 0. All of these may be called from any Python thread; none of them waits for MPI, except where said.
     def start_call(
-        self, max_running: int, retries: int, retry_exceptions: bool, task_seconds: float, memory_bytes: int
+        self,
+        max_running: int,
+        retries: int,
+        retry_exceptions: bool,
+        task_seconds: float,
+        memory_bytes: int,
+        spill_threshold: int | None = None,
+        memory_budget: int | None = None,
+        spill_dir: str | None = None,
+        keep_spill: bool | None = None,
+        spill_compression: str | None = None,
     ) -> int:
         """A new call, of which at most `max_running` tasks run at a time; returns its id.
 
         A task whose executor or rank was lost, or that took longer than `task_seconds`, is run again up to `retries`
         times; one that raised as well with `retry_exceptions`. `memory_bytes` limits the process that runs a task,
-        where that is not the rank. 0 is no limit.
+        where that is not the rank. 0 is no limit. The rest is about large results, see
+        include/joblib_mpi/spill.hpp; raises SpillError if the folder cannot be used.
         """
     def submit(
         self,
@@ -166,7 +183,8 @@ class Session:
 
         Each result is `(call, ticket, rank, ending, attempts, name, head, buffers)`. `rank` is that of the last
         attempt. If `ending` is "returned" or "raised", `head` and `buffers` are what the worker's `run` returned, and
-        `name` is None. If it is "lost" or "timed out", `head` says how, as UTF-8 text, and `name` is the task's.
+        `name` is None; buffers that are read-only lie in a file. If it is "lost", "timed out" or "spill failed", `head`
+        says how, as UTF-8 text, and `name` is the task's.
         Only one thread may wait at a time.
         """
     def wake(self) -> None:
@@ -180,14 +198,14 @@ class Session:
     # Worker ranks.
     def serve(
         self,
-        run: Callable[[bytes, list[Buffer]], tuple[bool, bytes, Sequence[SupportsBuffer]]],
+        run: Callable[[bytes, list[Buffer]], tuple[bool, bytes, Sequence[SupportsBuffer], Notes | None]],
         forget: Callable[[list[int]], None],
     ) -> int:
         """Runs tasks on the calling thread until rank 0 closes the session; finalises MPI and returns its status.
 
-        `run(head, buffers)` gets what `submit` was given and returns `(ok, head, buffers)`; `forget(object_ids)` hears
-        of objects that no task will name again, as soon as no task runs. Neither may raise. Only without a zygote; the
-        two functions below are for `run`.
+        `run(head, buffers)` gets what `submit` was given and returns `(ok, head, buffers, notes)`;
+        `forget(object_ids)` hears of objects that no task will name again, as soon as no task runs. Neither may raise.
+        Only without a zygote; the functions below are for `run`.
         """
     def wait_until_closed(self) -> int:
         """Waits without the GIL until rank 0 closes the session; returns its status. Only with a zygote."""

@@ -84,6 +84,21 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         A file, made if it is not there, that keeps the results of the calls in the ``with`` block, or of this
         ``Parallel`` object. Run again, the program gets the results that are there from it and computes the others.
 
+    spill_threshold : int or str, default="64MB"
+        Results whose large arrays take more go to an HDF5 file instead of rank 0's memory, and come back as read-only
+        memory maps. This and the next ones: see also JOBLIB_MPI_SPILL_THRESHOLD, ..., for all calls of a program.
+    memory_budget : int or str, optional
+        What results may take of rank 0's memory before all but small ones go to files. By default half of rank 0's
+        share of its node.
+    spill_dir : str or path-like, optional
+        A folder that all nodes share, where the job makes one of its own for these files. By default TMPDIR, or the
+        working directory if there are several nodes.
+    keep_spill : bool, default=False
+        Whether the files stay when their results are gone, with an ``index.h5`` for each call, in which ``result/17``
+        is the array that task 17 has returned.
+    spill_compression : str, optional
+        "gzip", "gzip:6" or another filter that HDF5 has. Compressed results are read into memory.
+
     Raises
     ------
     SessionError
@@ -94,6 +109,8 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         An argument is out of range. The text names the value and what is allowed.
     CheckpointError
         From a call: ``checkpoint`` cannot be written, is in use, or belongs to other calls, another program or version.
+    SpillError
+        From a call: ``spill_dir`` cannot be used, or a result has no place; the text says what it needs.
     CheckpointInterrupt
         From a call or any other place in the main thread: SIGUSR1 or SIGTERM has come while a checkpoint was open.
 
@@ -127,6 +144,11 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         on_error: str = "raise",
         memory_limit: int | str | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
+        spill_threshold: int | str | None = None,
+        memory_budget: int | str | None = None,
+        spill_dir: str | os.PathLike[str] | None = None,
+        keep_spill: bool | None = None,
+        spill_compression: str | None = None,
     ) -> None:
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
         self._options = CallOptions().updated(
@@ -137,6 +159,11 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
                 "on_error": on_error,
                 "memory_limit": memory_limit,
                 "checkpoint": checkpoint,
+                "spill_threshold": spill_threshold,
+                "memory_budget": memory_budget,
+                "spill_dir": spill_dir,
+                "keep_spill": keep_spill,
+                "spill_compression": spill_compression,
             }
         )
         self._checkpoints = Checkpoints(self, self._options.checkpoint)

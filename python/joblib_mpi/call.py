@@ -59,6 +59,11 @@ class Call:
             options.retry_exceptions,
             options.task_timeout or 0.0,
             options.memory_limit or 0,
+            options.spill_threshold,
+            options.memory_budget,
+            options.spill_dir,
+            options.keep_spill,
+            options.spill_compression,
         )
         self.progress = threading.Event()
         self.ended = False

@@ -1,5 +1,6 @@
 """How a call wants its tasks to be treated: retries, limits, and what becomes of their errors."""
 
+import functools
 import math
 import operator
 import os
@@ -30,6 +31,14 @@ class CallOptions(NamedTuple):
         Bytes for the executor that runs a task.
     checkpoint : str or None
         The file that keeps results.
+    spill_threshold, memory_budget : int or None
+        Bytes of one result, and of all that rank 0 holds, over which results go to files.
+    spill_dir : str or None
+        Where these files are.
+    keep_spill : bool or None
+        Whether they stay.
+    spill_compression : str or None
+        How they are compressed.
     """
 
     retries: int = 2
@@ -38,6 +47,11 @@ class CallOptions(NamedTuple):
     on_error: str = "raise"
     memory_limit: int | None = None
     checkpoint: str | None = None
+    spill_threshold: int | None = None
+    memory_budget: int | None = None
+    spill_dir: str | None = None
+    keep_spill: bool | None = None
+    spill_compression: str | None = None
 
     @property
     def need_single_tasks(self) -> bool:
@@ -127,6 +141,29 @@ def _checkpoint(value: Any) -> str | None:
     return os.path.abspath(path)
 
 
+def _spill_dir(value: Any) -> str | None:
+    if value is None:
+        return None
+    text = f"spill_dir={value!r}; allowed: None, or the path of a folder that all nodes share"
+    if not isinstance(value, str | os.PathLike) or not isinstance(path := os.fspath(value), str):
+        raise TypeError(text)
+    if not path:
+        raise ValueError(text)
+    return os.path.abspath(path)
+
+
+def _keep_spill(value: Any) -> bool | None:
+    if value is not None and not isinstance(value, bool):
+        raise TypeError(f"keep_spill={value!r}; allowed: True, False, None")
+    return value
+
+
+def _spill_compression(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f'spill_compression={value!r}; allowed: None, "none", "gzip", "gzip:6"')
+    return value
+
+
 _CHECKS = {
     "retries": _retries,
     "retry_exceptions": _retry_exceptions,
@@ -134,6 +171,11 @@ _CHECKS = {
     "on_error": _on_error,
     "memory_limit": memory_bytes,
     "checkpoint": _checkpoint,
+    "spill_threshold": functools.partial(memory_bytes, name="spill_threshold"),
+    "memory_budget": functools.partial(memory_bytes, name="memory_budget"),
+    "spill_dir": _spill_dir,
+    "keep_spill": _keep_spill,
+    "spill_compression": _spill_compression,
 }
 
 #: The names of all options.

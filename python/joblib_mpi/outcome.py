@@ -4,6 +4,7 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
+from joblib_mpi import _core
 from joblib_mpi.errors import unpack_error
 from joblib_mpi.lost_tasks import TaskTimeoutError, WorkerLostError
 
@@ -17,6 +18,7 @@ RETURNED = "returned"
 RAISED = "raised"
 TIMED_OUT = "timed out"
 CANCELLED = "cancelled"
+SPILL_FAILED = "spill failed"
 
 
 def failed(outcome: Outcome) -> bool:
@@ -24,9 +26,11 @@ def failed(outcome: Outcome) -> bool:
     return isinstance(outcome, BaseException) or outcome[3] != RETURNED
 
 
-def lost_task_error(finished: FinishedTask, host: str, n_tasks: int) -> WorkerLostError:
+def lost_task_error(finished: FinishedTask, host: str, n_tasks: int) -> WorkerLostError | _core.SpillError:
     """Return the error of a task that ended without an answer."""
     _, ticket, rank, ending, attempts, name, head, _ = finished
+    if ending == SPILL_FAILED:
+        return _core.SpillError(f'task {ticket} ("{name}") on rank {rank} ({host}): {head.decode(errors="replace")}')
     kind = TaskTimeoutError if ending == TIMED_OUT else WorkerLostError
     return kind(ticket, name or "?", rank, host, head.decode(errors="replace"), attempts, n_tasks)
 

@@ -9,7 +9,7 @@ import pickle
 import struct
 import types
 from collections.abc import Mapping, Sequence, Set
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import cloudpickle
 import numpy as np
@@ -234,6 +234,62 @@ class ObjectSharingPickler(SharingPickler):
         """Return the object id of a scattered object, and whether the task may write to it."""
         object_id = self._shared.get(id(value))
         return None if object_id is None else (self._name_object(object_id), self._all_private)
+
+
+class Layout(NamedTuple):
+    """How the bytes of a buffer are an array's; without a type they are opaque.
+
+    Parameters
+    ----------
+    type : str
+        As numpy writes it into its own files.
+    shape : tuple of int
+        The array's.
+    fortran_order : bool
+        Whether the first index runs fastest.
+    """
+
+    type: str = ""
+    shape: tuple[int, ...] = ()
+    fortran_order: bool = False
+
+
+class ResultPickler(Pickler):
+    """A pickler for results: all large arrays leave the stream, and it says how they are to be read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._fortran: set[int] = set()  # addresses
+
+    def reducer_override(self, value: Any) -> Any:
+        """As `Pickler.reducer_override`, and for arrays that numpy would copy into the stream."""
+        if type(value) is np.ndarray:
+            if value.nbytes < OUT_OF_BAND_BYTES or value.dtype.hasobject or value.dtype.kind in "mM":
+                return NotImplemented
+            if not _is_contiguous(value):
+                return np.ascontiguousarray(value).__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+            if not value.flags.c_contiguous:
+                self._fortran.add(value.__array_interface__["data"][0])
+            return NotImplemented
+        return super().reducer_override(value)
+
+    def layouts(self, buffers: Sequence[memoryview]) -> list[Layout]:
+        """Return the layouts of the last pickle's buffers."""
+        layouts = [self._layout(buffer) for buffer in buffers]
+        self._fortran.clear()
+        return layouts
+
+    def _layout(self, buffer: memoryview) -> Layout:
+        array = buffer.obj
+        if type(array) is not np.ndarray:
+            return Layout()
+        try:
+            kind = array.dtype.str if array.dtype.fields is None else str(np.lib.format.dtype_to_descr(array.dtype))
+        except ValueError:  # a structure that its text does not tell
+            return Layout()
+        # numpy hands out the transpose of an array in Fortran order.
+        is_fortran = array.__array_interface__["data"][0] in self._fortran
+        return Layout(kind, array.shape[::-1] if is_fortran else array.shape, is_fortran)
 
 
 def _is_contiguous(array: np.ndarray) -> bool:

@@ -130,7 +130,7 @@ class TaskEncoder:
         known = self._functions.get(id(function))
         if known is not None:
             return known[0], known[1]
-        name = str(getattr(function, "__name__", type(function).__name__))
+        name = name_of(function)
         if not _is_constant(function):
             return self._wrapped(function) or function, name
         head, _ = self._pickler.dumps(function, in_band=True)
@@ -165,6 +165,11 @@ class TaskEncoder:
             return pickled
         self._constants.add(object_id)
         return object_id
+
+
+def name_of(function: Any) -> str:
+    """Return what messages call a function."""
+    return str(getattr(function, "__name__", type(function).__name__))
 
 
 def _is_constant(function: Callable[..., Any]) -> bool:
@@ -207,6 +212,11 @@ class TaskDecoder:
         self._enter = enter
         self._context: bytes | None = None
         self._functions: dict[bytes | int, Callable[..., Any]] = {}
+        self._last: Any = None
+
+    def function_name(self) -> str:
+        """Return the name of the function of the last task, of the last one in a batch."""
+        return name_of(self._last)
 
     def decode(self, head: bytes, buffers: Sequence[Any]) -> Callable[[], list[Any]]:
         """Return the callable that runs the task and returns the list of its results."""
@@ -220,11 +230,13 @@ class TaskDecoder:
         kind = type(task)
         if kind is tuple:
             reference, args, kwargs = task
-            function = self._function(reference)
+            self._last = function = self._function(reference)
             return lambda: [function(*args, **kwargs)]
         if kind is list:
             calls = [(self._function(reference), args, kwargs) for reference, args, kwargs in task]
+            self._last = calls[-1][0]
             return lambda: [function(*args, **kwargs) for function, args, kwargs in calls]
+        self._last = task
         return task
 
     def forget_functions(self) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 
 from joblib_mpi import _core
 from joblib_mpi.errors import TaskCancelled, import_error, pack_error, read_only_hint
-from joblib_mpi.pickling import Pickler
+from joblib_mpi.pickling import Layout, ResultPickler
 from joblib_mpi.shared_objects import SharedObjects
 from joblib_mpi.task_context import ContextKeeper
 from joblib_mpi.task_format import TaskDecoder
 
-Answer = tuple[bool, bytes, Sequence[Any]]
+#: Whether the function returned, head and buffers, and if there are any its name and their layouts.
+Answer = tuple[bool, bytes, Sequence[Any], tuple[str, list[Layout]] | None]
 
 
 class Worker:
@@ -33,11 +34,11 @@ class Worker:
         self._exits_with_task = exits_with_task
         self._objects = SharedObjects(core)
         self._decoder = TaskDecoder(self._objects, ContextKeeper().enter)
-        self._pickler = Pickler()
+        self._pickler = ResultPickler()
         self._running = False
 
     def run(self, head: bytes, buffers: Sequence[Any]) -> Answer:
-        """Run one task and return ``(ok, head, buffers)`` of its results or of its error.
+        """Run one task and return the `Answer` with its results or its error.
 
         Raises nothing, except ``SystemExit`` if that ends the process.
         """
@@ -52,12 +53,12 @@ class Worker:
                     raise
                 if (buffers or self._objects.in_use) and (hint := read_only_hint(error)) is not None:
                     error.add_note(hint)
-                return False, pack_error(error), ()
+                return False, pack_error(error), (), None
             finally:
                 self._running = False
         except TaskCancelled:
             self._running = False
-            return False, b"", ()  # the call has ended: nobody will look at it
+            return False, b"", (), None  # the call has ended: nobody will look at it
 
     def forget(self, object_ids: Sequence[int]) -> None:
         """Let go of objects that rank 0 has dropped, and of functions, as they may hold one."""
@@ -77,7 +78,9 @@ class Worker:
             raise import_error(error) from error
         results = task()
         try:
-            return True, *self._pickler.dumps(results)
+            answer, buffers = self._pickler.dumps(results)
+            notes = (self._decoder.function_name(), self._pickler.layouts(buffers)) if buffers else None
+            return True, answer, buffers, notes
         except Exception as error:
             kinds = ", ".join(sorted({type(result).__qualname__ for result in results}))
             raise pickle.PicklingError(

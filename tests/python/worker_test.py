@@ -71,7 +71,7 @@ def run(worker, function, *args):
 
 
 def error_of(answer):
-    ok, head, _ = answer
+    ok, head, _, _ = answer
     assert not ok
     return unpack_error(head, "rank 3 on cn042")
 
@@ -81,7 +81,7 @@ def raise_(error):
 
 
 def test_the_answer_holds_the_results(worker):
-    ok, head, buffers = run(worker, operator.add, numpy.ones(20_000), 1)
+    ok, head, buffers, _ = run(worker, operator.add, numpy.ones(20_000), 1)
     assert ok
     [result] = pickle.loads(head, buffers=[bytearray(buffer) for buffer in buffers])
     assert (result == 2).all()
@@ -163,7 +163,7 @@ def test_a_task_runs_under_the_warning_filters_of_its_caller(worker):
     with warnings.catch_warnings():
         for action, heard in (("ignore", 0), ("always", 1)):
             warnings.simplefilter(action)
-            ok, head, _ = run(worker, warn)
+            ok, head, _, _ = run(worker, warn)
             assert (ok, pickle.loads(head)) == (True, [heard])
 
 
@@ -176,12 +176,12 @@ def test_cancellation_stops_a_task_that_catches_exceptions(worker, core):
             return "caught"
 
     worker._decoder.decode = lambda head, buffers: lambda: [interrupted()]
-    assert worker.run(b"", ()) == (False, b"", ())
+    assert worker.run(b"", ()) == (False, b"", (), None)
 
 
 def test_an_interrupt_that_nobody_asked_for_is_ignored(worker, core):
     worker._decoder.decode = lambda head, buffers: lambda: [worker.interrupt()]
-    ok, head, _ = worker.run(b"", ())
+    ok, head, _, _ = worker.run(b"", ())
     assert (ok, pickle.loads(head)) == (True, [None])
 
 

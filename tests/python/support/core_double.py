@@ -37,6 +37,7 @@ class Job:
         self.n_scattered = 0
         self.closed_with = None
         self.failure = None
+        self.spill_options = {}  # by call: what it was given after those
         self.options = {}  # by call: what start_call was given after max_running
         self.faults = {}  # by ticket: the (ending, reason, attempts) of tasks that are not run
         self.rank0 = Rank0Session(self)
@@ -91,7 +92,7 @@ class Job:
         if ticket in self.faults:
             ending, reason, attempts = self.faults[ticket]
             return ending, attempts, name, reason.encode(), []
-        ok, head, buffers = worker.run(head, [bytearray(buffer) for buffer in buffers])
+        ok, head, buffers, _ = worker.run(head, [bytearray(buffer) for buffer in buffers])
         return "returned" if ok else "raised", 1, None, bytes(head), [bytearray(buffer) for buffer in buffers]
 
 
@@ -121,7 +122,7 @@ class Rank0Session:
             raise Refused(f"no rank {rank}")
         return f"host{rank}"
 
-    def start_call(self, max_running, retries, retry_exceptions, task_seconds, memory_bytes):
+    def start_call(self, max_running, retries, retry_exceptions, task_seconds, memory_bytes, *spill):
         if retries < 0 or type(retry_exceptions) is not bool or not 0 <= task_seconds < math.inf or memory_bytes < 0:
             raise Refused(f"start_call{(retries, retry_exceptions, task_seconds, memory_bytes)}")
         if not 1 <= max_running <= self._job.n_workers:
@@ -131,6 +132,7 @@ class Rank0Session:
         with self._job.changed:
             self._job.calls[call] = max_running
             self._job.options[call] = retries, retry_exceptions, task_seconds, memory_bytes
+            self._job.spill_options[call] = spill
         return call
 
     def submit(self, call, ticket, name, head, buffers, objects):
@@ -266,6 +268,7 @@ def install_if_not_built():
         core.__version__ = "0"
         core.SessionError = type("SessionError", (RuntimeError,), {})
         core.VersionMismatchError = type("VersionMismatchError", (core.SessionError,), {})
+        core.SpillError = type("SpillError", (core.SessionError,), {})
         core.CheckpointError = type("CheckpointError", (core.SessionError,), {})
         for name in ("Session", "Zygote", "ExecutorPort"):
             setattr(core, name, type(name, (), {}))
