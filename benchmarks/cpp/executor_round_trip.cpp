@@ -27,7 +27,7 @@ namespace {
 
 class NoRunner final : public jm::TaskRunner {
  public:
-  bool run(const jm::ExecutorTask&, jm::Payload&) override { return true; }
+  bool run(const jm::ExecutorTask&, jm::Payload&, std::vector<jm::ArrayLayout>&) override { return true; }
   void forget(jm::ObjectId) override {}
 };
 
