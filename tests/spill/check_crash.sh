@@ -26,7 +26,7 @@ for environment in /proc/[0-9]*/environ; do
   pid=${pid%/environ}
   [[ $pid != "$$" && $pid != "$BASHPID" ]] || continue
   grep -qaF "JOBLIB_MPI_TEST_MARK=$JOBLIB_MPI_TEST_MARK" "$environment" 2>/dev/null || continue
-  [[ $(readlink "/proc/$pid/exe" 2>/dev/null) == */spilling_program ]] && kill -KILL "$pid" 2>/dev/null || true
+  if [[ $(readlink "/proc/$pid/exe" 2>/dev/null) == */spilling_program ]]; then kill -KILL "$pid" 2>/dev/null || true; fi
 done
 wait "$launcher" 2>/dev/null || true
 
