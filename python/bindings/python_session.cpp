@@ -130,6 +130,12 @@ nb::dict PythonSession::object_stats() {
   return result;
 }
 
+bool PythonSession::results_fill_memory(std::uint64_t call) {
+  if (closed_) return false;
+  const nb::gil_scoped_release release;
+  return session_.results_fill_memory(CallId{call});
+}
+
 nb::list PythonSession::next_results(double seconds) {
   require_rank_0("next_results");
   std::vector<FinishedTask> tasks;
@@ -206,6 +212,7 @@ void bind_session(nb::module_& module) {
       .def("scatter", &PythonSession::scatter, nb::arg("head"), nb::arg("buffers"))
       .def("drop", &PythonSession::drop, nb::arg("object_id"))
       .def("object_stats", &PythonSession::object_stats)
+      .def("results_fill_memory", &PythonSession::results_fill_memory, nb::arg("call"))
       .def("next_results", &PythonSession::next_results, nb::arg("timeout"))
       .def("wake", &PythonSession::wake)
       .def("close", &PythonSession::close, nb::arg("status"))

@@ -32,6 +32,7 @@ class PythonSession {
   [[nodiscard]] std::uint64_t scatter(const nanobind::bytes& head, nanobind::handle buffers);
   void drop(std::uint64_t object);
   [[nodiscard]] nanobind::dict object_stats();
+  [[nodiscard]] bool results_fill_memory(std::uint64_t call);
   [[nodiscard]] nanobind::list next_results(double seconds);
   void wake() { session_.wake(); }
   void close(int status);

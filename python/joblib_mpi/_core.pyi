@@ -178,6 +178,8 @@ class Session:
         """Frees the object on every rank. Does nothing after `close`."""
     def object_stats(self) -> dict[str, int]:
         """What rank 0's node holds of shared objects; the keys are those of include/joblib_mpi/object_stats.hpp."""
+    def results_fill_memory(self, call: int) -> bool:
+        """Whether results that the program still has use up the call's memory budget."""
     def next_results(self, timeout: float) -> list[tuple[int, int, int, str, int, str | None, bytes, list[Buffer]]]:
         """Waits without the GIL until there are results, `wake` was called, or `timeout` seconds have passed.
 

@@ -25,6 +25,7 @@ from joblib.parallel import (
 )
 
 from joblib_mpi import session as sessions
+from joblib_mpi.back_pressure import BackPressure
 from joblib_mpi.call import Call
 from joblib_mpi.call_options import NAMES, CallOptions
 from joblib_mpi.checkpoint import Checkpoints
@@ -308,6 +309,8 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         buffers = CallBuffers(session.shared, sharing.threshold, self._scattered.regions)
         call = session.dispatcher.start_call(max_running, options, buffers, kept)
         encode = TaskEncoder(context, self._scattered.ids, buffers, sharing.private).encode
+        if getattr(parallel, "return_generator", False):
+            call.pressure = BackPressure(session.core, call.id, parallel, max_running)
         self._calls[id(parallel)] = running = _Running(session.dispatcher, call, encode, parallel, thread)
         return running
 

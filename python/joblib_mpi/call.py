@@ -3,9 +3,12 @@
 import queue
 import threading
 import traceback
+from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from joblib_mpi import _core, checkpoint_signals
+from joblib_mpi.back_pressure import BackPressure
 from joblib_mpi.call_options import CallOptions
 from joblib_mpi.checkpoint import CheckpointedCall
 from joblib_mpi.outcome import Outcome
@@ -38,6 +41,10 @@ class Call:
         What a callback raised, for the thread that waits for the call; shown on stderr if none does.
     is_waited_for : bool
         Set by that thread.
+    pressure : BackPressure or None
+        Says when tasks have to wait, if that depends on who takes the results.
+    held : deque
+        Tasks that wait, for the dispatcher.
     """
 
     def __init__(
@@ -65,6 +72,8 @@ class Call:
             options.keep_spill,
             options.spill_compression,
         )
+        self.pressure: BackPressure | None = None
+        self.held: deque[tuple[Any, ...]] = deque()
         self.progress = threading.Event()
         self.ended = False
         self.callback_error: BaseException | None = None
@@ -87,6 +96,10 @@ class Call:
     def tasks_under(self, ticket: int) -> int:
         """Return how many tasks the ticket stands for."""
         return self._batch_sizes.get(ticket, 1)
+
+    def under_way(self) -> int:
+        """Return how many batches are with the core."""
+        return len(self._callbacks) - len(self.held)
 
     def outstanding(self) -> list[int]:
         """Return the tickets that nothing has been delivered for."""

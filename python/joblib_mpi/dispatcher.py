@@ -24,6 +24,8 @@ from joblib_mpi.task_format import EncodedTask
 
 #: Only a safety net: `wake` ends the wait.
 _IDLE_SECONDS = 10.0
+#: How soon tasks that were held back go on when the consumer of their results has gone on, which nothing announces.
+_HELD_SECONDS = 0.02
 _FAILED_SECONDS = 0.05
 _STOP_SECONDS = 2.0
 
@@ -127,13 +129,29 @@ class _ServiceThread(threading.Thread):
                         self._fail(call, result)
                 if self.retired:
                     return
+            seconds = _IDLE_SECONDS
+            for call in list(calls.values()):
+                if call.held:
+                    self._send_held(call)
+                    seconds = _HELD_SECONDS
             # Whoever queues after this line wakes us; what was queued before it is seen by the test.
             dispatcher.waiting = True
             if not queued:
-                received.extend(self._next_results())
+                received.extend(self._next_results(seconds))
             dispatcher.waiting = False
 
     def _send(self, call: Call, ticket: int, encode: Encode, batch: Any) -> None:
+        if call.pressure is None:
+            self._submit(call, ticket, encode, batch)
+        else:
+            call.held.append((ticket, encode, batch))
+            self._send_held(call)
+
+    def _send_held(self, call: Call) -> None:
+        while call.held and not call.pressure.must_wait(call.under_way()):
+            self._submit(call, *call.held.popleft())
+
+    def _submit(self, call: Call, ticket: int, encode: Encode, batch: Any) -> None:
         if call.ended:
             return
         try:
@@ -168,12 +186,12 @@ class _ServiceThread(threading.Thread):
             call.deliver_elsewhere(ticket, outcome, ok)
         self.in_callback = False
 
-    def _next_results(self) -> list[FinishedTask]:
+    def _next_results(self, seconds: float) -> list[FinishedTask]:
         if self._dispatcher.failure is not None:
             time.sleep(_FAILED_SECONDS)
             return []
         try:
-            return self._dispatcher.core.next_results(_IDLE_SECONDS)
+            return self._dispatcher.core.next_results(seconds)
         except Exception as error:
             self._dispatcher.failure = error
             for call in list(self._dispatcher.calls.values()):

@@ -54,9 +54,7 @@ class GatheredOutcomes:
         return results
 
     def _take(self, index: int, outcome: Outcome) -> None:
-        ends_all = failed(outcome) and (
-            not self._return_errors or isinstance(outcome, _core.SessionError | CheckpointInterrupt)
-        )
+        ends_all = failed(outcome) and (not self._return_errors or _ends_more_than_a_task(outcome))
         with self._lock:
             if self._missing == 0:
                 return
@@ -65,3 +63,9 @@ class GatheredOutcomes:
             if self._missing > 0:
                 return
         self._callback(outcome if ends_all else self)
+
+
+def _ends_more_than_a_task(outcome: Outcome) -> bool:
+    if isinstance(outcome, _core.SpillError):  # a session's error only by its class
+        return False
+    return isinstance(outcome, _core.SessionError | CheckpointInterrupt)

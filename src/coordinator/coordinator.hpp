@@ -80,6 +80,10 @@ class Coordinator {
   void drop(ObjectId object);
   /// Objects that are to be sent with the next `progress` count as under way.
   [[nodiscard]] ObjectStats object_stats() const;
+  /// Whether results that somebody still has use up the call's memory budget, if results may spill at all.
+  [[nodiscard]] bool results_fill_memory(CallId call) const {
+    return spill_desk_ != nullptr && spill_desk_->memory_is_full(call);
+  }
 
   /// Whether more tasks are about to be submitted, so that one more may join those that wait to be sent.
   enum class Outlook { more_tasks_soon, nothing_known };

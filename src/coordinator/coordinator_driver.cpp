@@ -39,6 +39,11 @@ ObjectStats CoordinatorDriver::object_stats() {
   return coordinator_->object_stats();
 }
 
+bool CoordinatorDriver::results_fill_memory(CallId call) {
+  const std::lock_guard lock(mutex_);
+  return coordinator_->results_fill_memory(call);
+}
+
 bool CoordinatorDriver::take_turn(Coordinator::Outlook outlook) {
   if (++turns_ % turns_between_checks_ == 0) coordinator_->check_workers(Clock::now());
   return coordinator_->progress(outlook);

@@ -42,6 +42,7 @@ class CoordinatorDriver {
   [[nodiscard]] ObjectId share(Payload value);
   void drop(ObjectId object);
   [[nodiscard]] ObjectStats object_stats();
+  [[nodiscard]] bool results_fill_memory(CallId call);
 
   // The calling thread makes MPI calls.
 

@@ -273,6 +273,10 @@ ObjectStats ThreadedSession::object_stats() {
   return state_->driver->object_stats();
 }
 
+bool ThreadedSession::results_fill_memory(CallId call) {
+  return state_->driver->results_fill_memory(call);
+}
+
 std::vector<FinishedTask> ThreadedSession::next_results(double seconds) {
   state_->help();
   return state_->results.take(seconds);

@@ -46,6 +46,8 @@ class ThreadedSession {
   [[nodiscard]] ObjectId share(Payload value);
   void drop(ObjectId object);
   [[nodiscard]] ObjectStats object_stats();
+  /// See Coordinator.
+  [[nodiscard]] bool results_fill_memory(CallId call);
   /// Waits until there are results, `wake` was called, or `seconds` have passed. Throws what ended the thread, if
   /// anything has.
   [[nodiscard]] std::vector<FinishedTask> next_results(double seconds);

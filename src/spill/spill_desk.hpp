@@ -62,6 +62,11 @@ class SpillDesk {
   static void discard(ByteView handle) noexcept;
 
   [[nodiscard]] std::uint64_t held_bytes() const noexcept { return policy_.held_bytes(); }
+  /// Whether the results that are held use up the call's budget.
+  [[nodiscard]] bool memory_is_full(CallId call) const {
+    const auto found = calls_.find(call);
+    return found != calls_.end() && held_bytes() >= found->second.limits.memory_budget_bytes;
+  }
 
  private:
   struct Call {

@@ -35,6 +35,7 @@ class Job:
         self.objects = {}
         self.dropped = {rank: [] for rank in range(1, n_workers + 1)}
         self.n_scattered = 0
+        self.memory_is_full = False
         self.closed_with = None
         self.failure = None
         self.spill_options = {}  # by call: what it was given after those
@@ -197,6 +198,9 @@ class Rank0Session:
 
     def object_stats(self):
         return {"transfers": 0, "objects": len(self._job.objects)}
+
+    def results_fill_memory(self, call):
+        return self._job.memory_is_full
 
     def next_results(self, timeout):
         if self._waiter is not None:

@@ -1,0 +1,57 @@
+"""A generator whose consumer stalls: its tasks wait while its results fill rank 0's memory."""
+
+import time
+
+import pytest
+from joblib import Parallel, delayed
+
+N_TASKS = 60
+#: Longer than the dispatcher leaves tasks that it holds back alone.
+SOME_TIME = 0.3
+
+
+def wait_until_still(job):
+    """Return how many tasks have been submitted when no more come."""
+    submitted = -1
+    while submitted != len(job.submitted):
+        submitted = len(job.submitted)
+        time.sleep(SOME_TIME)
+    return submitted
+
+
+@pytest.fixture(params=["generator", "generator_unordered"])
+def results(request, job):
+    return Parallel(backend="mpi", batch_size=1, return_as=request.param)(delayed(abs)(i) for i in range(N_TASKS))
+
+
+def test_with_memory_left_the_tasks_run_ahead_of_the_consumer(job, results):
+    next(results)
+    assert wait_until_still(job) == N_TASKS
+    assert len(list(results)) == N_TASKS - 1
+
+
+def test_in_full_memory_tasks_wait_for_a_consumer_that_stalls(job, results):
+    job.memory_is_full = True
+    found = [next(results)]
+    assert wait_until_still(job) < N_TASKS / 2
+    found.append(next(results))
+    job.memory_is_full = False
+    assert wait_until_still(job) == N_TASKS
+    assert sorted([*found, *results]) == list(range(N_TASKS))
+
+
+def test_in_full_memory_a_consumer_that_waits_gets_all_results(job, results):
+    job.memory_is_full = True
+    assert sorted(results) == list(range(N_TASKS))
+
+
+def test_a_generator_that_is_dropped_leaves_nothing_held_back(job, results):
+    job.memory_is_full = True
+    next(results)
+    results.close()
+    assert Parallel(backend="mpi")(delayed(abs)(i) for i in range(20)) == list(range(20))
+
+
+def test_a_list_of_results_does_not_wait(job):
+    job.memory_is_full = True
+    assert Parallel(backend="mpi")(delayed(abs)(i) for i in range(N_TASKS)) == list(range(N_TASKS))

@@ -1,0 +1,239 @@
+"""Large results of Python tasks, under mpirun: as memory maps of files, which go with them or stay."""
+
+import subprocess
+
+import pytest
+
+PRELUDE = """
+    import gc, os, resource, signal, time
+    from pathlib import Path
+    import numpy as np
+    import joblib_mpi
+    from joblib import Parallel, delayed, parallel_config
+
+    def equal(a, b):
+        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+    def lines(name):
+        return [line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name)]
+
+    def megabytes(name):
+        return int(lines(name)[0]) // 1000
+"""
+
+KINDS = (
+    PRELUDE
+    + """
+    def kinds(i):
+        n = 100_000
+        nans = np.arange(n, dtype="f8")
+        nans.view(np.uint64)[::3] = 0x7FF8_0000_DEAD_BEEF + i
+        return {
+            "float": np.full((n, 2), i / 3),
+            "fortran": np.asfortranarray(np.arange(4.0 * n).reshape(4, n) + i),
+            "big": np.arange(n, dtype=">i8") + i,
+            "complex": np.arange(n) * (1 + 1j * i),
+            "structured": np.array([(i, i / 2)] * n, dtype=[("x", "<i4"), ("y", "<c16")]),
+            "bool": np.arange(8 * n) % (i + 2) == 0,
+            "text": np.full(n, "abcd"),
+            "nans": nans,
+            "strided": np.arange(2 * n)[::2] + i,
+            "objects": np.array([i, None, "x"], dtype=object),
+            "empty": np.zeros((0, 5)),
+            "scalar": np.array(2.5),
+            "time": np.arange(n).astype("M8[s]"),
+            "list": [np.full(n, i), {"deep": np.full(n, -i)}],
+        }
+
+    def check(results):
+        for i, got in enumerate(results):
+            want = kinds(i)
+            assert got.keys() == want.keys()
+            for name, array in want.items():
+                if name == "list":
+                    assert equal(got["list"][0], array[0]) and equal(got["list"][1]["deep"], array[1]["deep"])
+                elif name == "objects":
+                    assert list(got[name]) == list(array)
+                else:
+                    assert equal(got[name], array), name
+                    assert got[name].flags.f_contiguous == array.flags.f_contiguous or name == "strided", name
+"""
+)
+
+
+@pytest.mark.parametrize("isolation", ["process", "none"])
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_large_results_come_back_as_read_only_maps_of_all_kinds_of_arrays(mpirun, ranks, isolation):
+    done = mpirun.script(
+        ranks,
+        KINDS
+        + """
+    with parallel_config(backend="mpi", spill_threshold="1MB"):
+        results = Parallel(batch_size=1)(delayed(kinds)(i) for i in range(5))
+    check(results)
+    print({results[0][name].flags.writeable for name in ("float", "fortran", "structured")})
+    """,
+        environment={"JOBLIB_MPI_ISOLATION": isolation},
+    )
+    assert (done.status, done.stdout) == (0, f"{ {ranks == 1} }\n"), done
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_kept_results_are_found_in_the_index_after_the_job(mpirun, compression):
+    h5py = pytest.importorskip("h5py")
+    import numpy as np
+
+    folder = mpirun.folder / "results"
+    folder.mkdir()
+    done = mpirun.script(
+        3,
+        PRELUDE
+        + f"""
+    def table(i):
+        return (np.arange(300_000).reshape(100, 3000) + i).astype(">f4")
+
+    with parallel_config(backend="mpi", spill_threshold="1MB", keep_spill=True, spill_dir={str(folder)!r},
+                         spill_compression={compression!r}):
+        results = Parallel(batch_size=1)(delayed(table)(i) for i in range(20))
+    assert all(equal(result, table(i)) for i, result in enumerate(results))
+    print("right")
+    """,
+    )
+    assert (done.status, done.stdout) == (0, "right\n"), done
+    (index,) = folder.glob("joblib-mpi-*/call-1/index.h5")
+    with h5py.File(index) as file:
+        assert sorted(file["result"], key=int) == [str(i) for i in range(20)]
+        found = file["result/17"]
+        assert found.dtype == ">f4"
+        assert np.array_equal(found[()], np.arange(300_000, dtype="f4").reshape(100, 3000) + 17)
+        assert found.attrs["function"] == "table"
+        assert found.attrs["task"] == 17
+
+
+def test_memory_of_rank_0_stays_within_its_budget(mpirun):
+    done = mpirun.script(
+        3,
+        PRELUDE
+        + """
+    def block(i):
+        return np.full(1_000_000, float(i))
+
+    with parallel_config(backend="mpi", memory_budget="64MB"):
+        Parallel(batch_size=1)(delayed(block)(i) for i in range(2))
+        before = megabytes("VmRSS")
+        results = Parallel(batch_size=1)(delayed(block)(i) for i in range(60))
+        used = megabytes("VmHWM") - before
+    in_memory = sum(result.flags.writeable for result in results)
+    assert [float(result[-1]) for result in results] == list(range(60))
+    print("within" if used < 64 + 32 and 2 <= in_memory <= 8 else (used, in_memory))
+    del results
+    gc.collect()
+    """,
+    )
+    assert (done.status, done.stdout) == (0, "within\n"), done
+
+
+@pytest.mark.parametrize("return_as", ["generator", "generator_unordered"])
+def test_a_consumer_that_stalls_makes_the_tasks_of_its_generator_wait(mpirun, return_as):
+    done = mpirun.script(
+        3,
+        PRELUDE
+        + f"""
+    folder = Path("started")
+    folder.mkdir()
+
+    def block(i):
+        (folder / str(i)).touch()
+        return np.full(1_000_000, float(i))
+
+    with parallel_config(backend="mpi", memory_budget="64MB"):
+        results = Parallel(batch_size=1, return_as={return_as!r})(delayed(block)(i) for i in range(100))
+        found = [next(results)[0]]
+        while len(list(folder.iterdir())) < 8:
+            time.sleep(0.01)
+        time.sleep(1)
+        stalled = len(list(folder.iterdir()))
+        found += [result[0] for result in results]
+    assert sorted(found) == list(range(100))
+    print("waited" if stalled < 30 else stalled)
+    """,
+    )
+    assert (done.status, done.stdout) == (0, "waited\n"), done
+
+
+def test_a_folder_that_cannot_be_used_is_an_error_of_the_call(mpirun):
+    done = mpirun.script(
+        2,
+        PRELUDE
+        + """
+    Path("file").touch()
+    for folder in ("missing", "file", "/proc"):
+        try:
+            with parallel_config(backend="mpi", spill_dir=folder):
+                Parallel()(delayed(abs)(i) for i in range(3))
+        except joblib_mpi.SpillError as error:
+            print(os.path.basename(folder) in str(error), "spill_dir" in str(error))
+    print(Parallel(backend="mpi")(delayed(abs)(i) for i in range(3)))
+    """,
+    )
+    assert (done.status, done.stdout) == (0, "True True\n" * 3 + "[0, 1, 2]\n"), done
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 4 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("only root may mount a disk of its own")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+BLOCK = (
+    PRELUDE
+    + """
+    def block(i):
+        return np.full(1_000_000, float(i))
+"""
+)
+
+
+@pytest.mark.parametrize("isolation", ["process", "none"])
+def test_where_the_disk_is_full_results_go_through_memory_if_they_fit(mpirun, small_disk, isolation):
+    done = mpirun.script(
+        2,
+        BLOCK
+        + f"""
+    with parallel_config(backend="mpi", spill_threshold="1MB", spill_dir={str(small_disk)!r}):
+        results = Parallel(batch_size=1)(delayed(block)(i) for i in range(4))
+        print([float(result.sum()) for result in results])
+    try:
+        with parallel_config(backend="mpi", memory_budget="9MB", spill_threshold="1MB", spill_dir={str(small_disk)!r}):
+            Parallel(batch_size=1)(delayed(block)(i) for i in range(4))
+    except joblib_mpi.SpillError as error:
+        print('("block") on rank 1' in str(error), "8000" in str(error), "memory_budget" in str(error))
+        print(error, file=__import__("sys").stderr)
+    """,
+        environment={"JOBLIB_MPI_ISOLATION": isolation},
+    )
+    assert (done.status, done.stdout) == (0, "[0.0, 1000000.0, 2000000.0, 3000000.0]\nTrue True True\n"), done
+    assert "rank 1" in done.stderr
+    assert "sends large results through memory" in done.stderr
+    assert "free" in done.stderr
+    assert list(small_disk.iterdir()) == []
+
+
+def test_results_without_a_place_can_be_returned_like_other_errors(mpirun, small_disk):
+    done = mpirun.script(
+        2,
+        BLOCK
+        + f"""
+    with parallel_config(backend="mpi", spill_threshold="1MB", memory_budget="1MB", on_error="return",
+                         spill_dir={str(small_disk)!r}):
+        results = Parallel(batch_size=1)(delayed(block)(i) for i in range(3))
+        print([type(result).__name__ for result in results])
+    """,
+    )
+    assert (done.status, done.stdout) == (0, "['SpillError', 'SpillError', 'SpillError']\n"), done
