@@ -134,6 +134,7 @@ class _ServiceThread(threading.Thread):
                 if call.held:
                     self._send_held(call)
                     seconds = _HELD_SECONDS
+            result = call = None  # whoever waits for the end of a backend's block must not wait for this thread
             # Whoever queues after this line wakes us; what was queued before it is seen by the test.
             dispatcher.waiting = True
             if not queued:

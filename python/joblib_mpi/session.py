@@ -91,7 +91,11 @@ class Session:
         """What the nodes have in common, on rank 0; made on first use."""
         with self._lock:
             if self._shared is None:
-                self._shared = SharedBuffers(self.core, _shared_limit())
+                limit = memory_bytes(os.environ.get("JOBLIB_MPI_SHARED_LIMIT"), "JOBLIB_MPI_SHARED_LIMIT")
+                if limit is None:
+                    self._shared = SharedBuffers(self.core, _core.memory_room() // 2, limits_scattered=False)
+                else:
+                    self._shared = SharedBuffers(self.core, limit)
             return self._shared
 
     def serve(self) -> int:
@@ -112,11 +116,6 @@ class Session:
         if self._dispatcher is not None:
             self._dispatcher.stop()
         self.core.close(self.status & 0xFF)
-
-
-def _shared_limit() -> int:
-    limit = memory_bytes(os.environ.get("JOBLIB_MPI_SHARED_LIMIT"), "JOBLIB_MPI_SHARED_LIMIT")
-    return _core.memory_room() // 2 if limit is None else limit
 
 
 _session: Session | None = None

@@ -70,11 +70,14 @@ class SharedBuffers:
         Rank 0's session.
     limit : int
         Bytes on each node.
+    limits_scattered : bool
+        Whether what the program itself scatters must not exceed the limit either.
     """
 
-    def __init__(self, core: _core.Session, limit: int) -> None:
+    def __init__(self, core: _core.Session, limit: int, limits_scattered: bool = True) -> None:
         self._core = core
         self.limit = limit
+        self._limits_scattered = limits_scattered
         self._lock = threading.Lock()
         self._contents: OrderedDict[bytes, Content] = OrderedDict()  # the least recently used first
         self._sent_once: OrderedDict[bytes, None] = OrderedDict()
@@ -132,7 +135,7 @@ class SharedBuffers:
         """Share an object of the program's own; raises MemoryError, which names ``what``, if there is no room."""
         needed = len(head) + sum(memoryview(buffer).nbytes for buffer in buffers)
         with self._lock:
-            if not self._make_room(needed):
+            if not self._make_room(needed) and self._limits_scattered:
                 raise MemoryError(
                     f"{what} needs {needed} bytes on each node, but of the {self.limit} bytes that shared objects may "
                     f"take {self._held_bytes()} are in use; free others, or raise JOBLIB_MPI_SHARED_LIMIT"
@@ -169,7 +172,7 @@ class SharedBuffers:
         excess = self._held_bytes() + needed - self.limit
         unused = [content for content in self._contents.values() if content.n_users == 0]
         if excess > sum(content.nbytes for content in unused):
-            return False
+            return False  # so nothing needs to go
         for content in unused:
             if excess <= 0:
                 break

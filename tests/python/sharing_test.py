@@ -549,6 +549,15 @@ def test_the_limit_of_shared_memory_is_a_setting(job, monkeypatch):
     assert job.n_scattered == 0
 
 
+def test_without_the_setting_only_what_was_found_is_limited():
+    nodes = Nodes()
+    shared = SharedBuffers(nodes, 500_000, limits_scattered=False)
+    shared.scatter(b"head", [normal(200_000)], "the array")
+    content = normal()
+    for _ in range(3):
+        assert shared.use(b"its hash", memoryview(content).cast("B")) is None
+
+
 @pytest.mark.parametrize("limit", ["lots", "-5"])
 def test_a_limit_that_is_none_is_named(job, monkeypatch, limit):
     monkeypatch.setenv("JOBLIB_MPI_SHARED_LIMIT", limit)

@@ -1,5 +1,8 @@
 """Arrays that tasks share, under mpirun: one copy per node, sent once, whatever the number of tasks."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 RANKS = 4
@@ -165,3 +168,61 @@ def test_scikit_learn_gives_the_same_results_with_shared_arrays_as_without_worke
     """,
     )
     assert (done.status, done.stdout) == (0, "the same\n"), done
+
+
+@pytest.fixture
+def memory_cgroup():
+    """A function that lets what is started from then on have so many bytes."""
+    memory = Path("/sys/fs/cgroup/memory")
+    is_version_1 = (memory / "cgroup.procs").exists()
+    if not is_version_1:
+        memory = Path("/sys/fs/cgroup")
+    own = memory / f"joblib_mpi_test_{os.getpid()}"
+    try:
+        own.mkdir()
+    except OSError:
+        pytest.skip("only root may make a memory cgroup, and not in every container")
+    limit = own / ("memory.limit_in_bytes" if is_version_1 else "memory.max")
+    if not limit.exists():
+        own.rmdir()
+        pytest.skip("the memory controller is not given to this group")
+    (line,) = [
+        line
+        for line in Path("/proc/self/cgroup").read_text().splitlines()
+        if ":memory:" in line or (not is_version_1 and line.startswith("0::"))
+    ]
+    before = memory / line.split(":", 2)[2].lstrip("/")
+
+    def enter(nbytes):
+        limit.write_text(str(nbytes))
+        (own / "cgroup.procs").write_text(str(os.getpid()))
+
+    yield enter
+    (before / "cgroup.procs").write_text(str(os.getpid()))
+    own.rmdir()
+
+
+@pytest.mark.parametrize("fallback", ["file", "error"])
+def test_a_full_memory_cgroup_leads_to_a_file_or_an_error_and_never_to_a_kill(mpirun, memory_cgroup, fallback):
+    memory_cgroup(600_000_000)
+    done = mpirun.script(
+        3,
+        """
+    import numpy as np
+    import joblib_mpi
+    from joblib import Parallel, delayed, parallel_config
+
+    def sample(x, i):
+        return float(x[i::512].sum())
+
+    x = np.ones(32_000_000)  # rank 0's own copy leaves room for no other
+    try:
+        with parallel_config(backend="mpi", scatter=[x]):
+            print(Parallel(batch_size=1)(delayed(sample)(x, i) for i in range(3)))
+    except joblib_mpi.WorkerLostError as error:
+        print([text in str(error) for text in ("no room for 2", "memory cgroup", "JOBLIB_MPI_SHARED_FALLBACK")])
+    """,
+        environment={"JOBLIB_MPI_SHARED_FALLBACK": fallback},
+    )
+    expected = "[62500.0, 62500.0, 62500.0]\n" if fallback == "file" else "[True, True, True]\n"
+    assert (done.status, done.stdout) == (0, expected), done
