@@ -1,40 +1,22 @@
-"""Objects to bytes and back: C pickle for what the other side can import, cloudpickle for the rest.
+"""Objects to bytes: C pickle for what the other side can import, cloudpickle for the rest.
 
 Large buffers leave the pickle stream (protocol 5) and are sent from where they are.
 """
 
 import io
-import math
 import pickle
-import struct
 import types
-from collections.abc import Mapping, Sequence, Set
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Sequence, Set
+from typing import Any
 
 import cloudpickle
 import numpy as np
 
-from joblib_mpi.scatter_handle import SharedObject, resolve_here
-from joblib_mpi.shared_buffers import CallBuffers, flat_bytes
-
 #: Smaller buffers stay in the stream, to spare a message of their own. Chosen, not measured; as in payload.hpp.
 OUT_OF_BAND_BYTES = 64 * 1024
 
-# The last byte of a pickle, which `pickle.loads` does not read: what is needed to load it.
-_NOTHING = b"."
-_OBJECTS = b"o"  # scattered objects
-_BUFFERS = b"b"  # a table of shared buffers, which is before this byte
-_BOTH = b"B"
-
-#: An entry of the table: which of the buffers it is, whether it must be private, object id, part, offset, bytes.
-_ENTRY = struct.Struct("<IIQQQQ")
-_COUNT = struct.Struct("<H")
-
-#: Arrays whose bytes say all. Others, such as masked ones, pickle themselves.
-_ARRAYS = {np.ndarray, np.memmap, np.recarray, np.matrix}
-
-#: The arrays of scipy's sparse matrices.
-_SPARSE_PARTS = ("data", "indices", "indptr", "row", "col", "offsets")
+#: The last byte of a pickle.
+STOP = b"."
 
 
 class Pickler(cloudpickle.Pickler):
@@ -76,7 +58,7 @@ class Pickler(cloudpickle.Pickler):
             if self._shares:
                 self._file.write(trailer + self._end())
             elif trailer:
-                self._file.write(trailer + _NOTHING)
+                self._file.write(trailer + STOP)
             return self._file.getvalue(), self._buffers
         finally:
             self._file.seek(0)
@@ -111,237 +93,6 @@ class Pickler(cloudpickle.Pickler):
         return False
 
 
-class SharingPickler(Pickler):
-    """A pickler that leaves out what the workers have: large buffers, wherever they are, and handles' objects.
-
-    Views of such a buffer are pickled as what they are a view of, even where numpy would copy them. On the worker,
-    arrays of at least the threshold are read-only, however they got there, except for the parts of sparse matrices:
-    scikit-learn's KMeans family writes to those in place.
-
-    Parameters
-    ----------
-    buffers : CallBuffers
-        Finds buffers, from its threshold on.
-    private : bool
-        Whether each task may write to all that it gets, as if it had a copy.
-    """
-
-    def __init__(self, buffers: CallBuffers, private: bool = False) -> None:
-        super().__init__()
-        self._shared_buffers = buffers
-        self._threshold = buffers.threshold
-        self._all_private = private
-        self.needed: set[int] = set()
-        self._table: list[bytes] = []
-        self._private: set[int] = set()  # the addresses of sparse matrices' parts
-        self._names_objects = False
-
-    def reducer_override(self, value: Any) -> Any:
-        """As `Pickler.reducer_override`, and for what is shared."""
-        kind = type(value)
-        if kind in _ARRAYS:
-            return NotImplemented if value.nbytes < self._threshold else self._reduce_array(value)
-        if kind is SharedObject:
-            return resolve_here, (self._name_object(value.object_id()), self._all_private)
-        if kind.__module__.startswith("scipy.sparse"):
-            self._shares = True
-            self._private.update(
-                part.__array_interface__["data"][0]
-                for name in _SPARSE_PARTS
-                if type(part := getattr(value, name, None)) is np.ndarray
-            )
-        return super().reducer_override(value)
-
-    def _name_object(self, object_id: int) -> int:
-        self.needed.add(object_id)
-        self._names_objects = self._shares = True
-        return object_id
-
-    def _is_private(self, address: int) -> bool:
-        return self._all_private or address in self._private
-
-    def _reduce_array(self, array: np.ndarray) -> Any:
-        if array.dtype.hasobject or self._out_of_band_bytes == math.inf:
-            return NotImplemented
-        begin = array.__array_interface__["data"][0]
-        if type(array) is np.ndarray and array.dtype.kind not in "mM" and _is_contiguous(array):
-            if self._is_private(begin) or not array.flags.writeable:
-                return NotImplemented
-            read_only = array.view()
-            read_only.flags.writeable = False
-            return read_only.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
-        # What numpy would copy into the stream.
-        whole = array
-        if not _is_contiguous(array):
-            while isinstance(whole.base, np.ndarray):
-                whole = whole.base
-            if not _is_contiguous(whole):
-                return NotImplemented
-        flat = flat_bytes(whole)
-        whole_begin = flat.__array_interface__["data"][0]
-        is_worth_it = whole.nbytes <= 2 * array.nbytes or self._shared_buffers.knows(
-            whole_begin, whole_begin + whole.nbytes
-        )
-        if not is_worth_it:
-            return NotImplemented
-        if not self._is_private(begin):
-            flat.flags.writeable = False
-        kind = np.ndarray if type(array) is np.memmap else type(array)  # the file may be on this node alone
-        return _view_of, (kind, pickle.PickleBuffer(flat), array.shape, array.dtype, begin - whole_begin, array.strides)
-
-    def _forget_shared(self) -> None:
-        self.needed = set()
-        self._table.clear()
-        self._private.clear()
-        self._names_objects = self._shares = False
-
-    def _end(self) -> bytes:
-        if not self._table:
-            return _OBJECTS if self._names_objects else _NOTHING
-        return b"".join((*self._table, _COUNT.pack(len(self._table)), _BOTH if self._names_objects else _BUFFERS))
-
-    def _keep_in_band(self, buffer: pickle.PickleBuffer) -> bool:
-        raw = buffer.raw()
-        if self._threshold <= raw.nbytes and self._out_of_band_bytes <= raw.nbytes and len(self._table) < 2**16 - 1:
-            reference = self._shared_buffers.find(raw)
-            if reference is not None:
-                self._shares = True
-                position = len(self._buffers) + len(self._table)
-                self._table.append(_ENTRY.pack(position, not raw.readonly, *reference, raw.nbytes))
-                self.needed.add(reference.object_id)
-                return False
-        return super()._keep_in_band(buffer)
-
-
-class ObjectSharingPickler(SharingPickler):
-    """A `SharingPickler` that also writes the object id in place of each scattered object, wherever it finds one.
-
-    Parameters
-    ----------
-    shared : mapping of int to int
-        ``id(object)`` to object id. The owner keeps the objects alive.
-    buffers, private
-        As for `SharingPickler`.
-    """
-
-    # Apart, because it costs a call for each object that is pickled.
-
-    def __init__(self, shared: Mapping[int, int], buffers: CallBuffers, private: bool = False) -> None:
-        super().__init__(buffers, private)
-        self._shared = shared
-
-    def persistent_id(self, value: Any) -> tuple[int, bool] | None:
-        """Return the object id of a scattered object, and whether the task may write to it."""
-        object_id = self._shared.get(id(value))
-        return None if object_id is None else (self._name_object(object_id), self._all_private)
-
-
-class Layout(NamedTuple):
-    """How the bytes of a buffer are an array's; without a type they are opaque.
-
-    Parameters
-    ----------
-    type : str
-        As numpy writes it into its own files.
-    shape : tuple of int
-        The array's.
-    fortran_order : bool
-        Whether the first index runs fastest.
-    """
-
-    type: str = ""
-    shape: tuple[int, ...] = ()
-    fortran_order: bool = False
-
-
-class ResultPickler(Pickler):
-    """A pickler for results: all large arrays leave the stream, and it says how they are to be read."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._fortran: set[int] = set()  # addresses
-
-    def reducer_override(self, value: Any) -> Any:
-        """As `Pickler.reducer_override`, and for arrays that numpy would copy into the stream."""
-        if type(value) is np.ndarray:
-            if value.nbytes < OUT_OF_BAND_BYTES or value.dtype.hasobject or value.dtype.kind in "mM":
-                return NotImplemented
-            if not _is_contiguous(value):
-                return np.ascontiguousarray(value).__reduce_ex__(pickle.HIGHEST_PROTOCOL)
-            if not value.flags.c_contiguous:
-                self._fortran.add(value.__array_interface__["data"][0])
-            return NotImplemented
-        return super().reducer_override(value)
-
-    def layouts(self, buffers: Sequence[memoryview]) -> list[Layout]:
-        """Return the layouts of the last pickle's buffers."""
-        layouts = [self._layout(buffer) for buffer in buffers]
-        self._fortran.clear()
-        return layouts
-
-    def _layout(self, buffer: memoryview) -> Layout:
-        array = buffer.obj
-        if type(array) is not np.ndarray:
-            return Layout()
-        try:
-            kind = array.dtype.str if array.dtype.fields is None else str(np.lib.format.dtype_to_descr(array.dtype))
-        except ValueError:  # a structure that its text does not tell
-            return Layout()
-        # numpy hands out the transpose of an array in Fortran order.
-        is_fortran = array.__array_interface__["data"][0] in self._fortran
-        return Layout(kind, array.shape[::-1] if is_fortran else array.shape, is_fortran)
-
-
-def _is_contiguous(array: np.ndarray) -> bool:
+def is_contiguous(array: np.ndarray) -> bool:
+    """Return whether the bytes of an array lie together, in either order."""
     return array.flags.c_contiguous or array.flags.f_contiguous
-
-
-def _view_of(
-    kind: type, whole: Any, shape: tuple[int, ...], dtype: np.dtype[Any], offset: int, strides: tuple[int, ...]
-) -> np.ndarray:
-    return np.ndarray(shape, dtype, whole, offset, strides).view(kind)
-
-
-class Objects(Protocol):
-    """What a pickle may refer to."""
-
-    def resolve(self, object_id: int, private: bool) -> Any:
-        """Return a scattered object, which the task may write to if it is ``private``."""
-
-    def buffer(self, object_id: int, part: int, offset: int, nbytes: int, private: bool) -> Any:
-        """Return bytes of one of its parts."""
-
-    def whole(self, object_id: int) -> Any:
-        """Return the bytes of an object that is nothing else."""
-
-
-class _SharingUnpickler(pickle.Unpickler):
-    def __init__(self, head: bytes, buffers: Sequence[Any], objects: Objects) -> None:
-        super().__init__(io.BytesIO(head), buffers=buffers)
-        self._objects = objects
-
-    def persistent_load(self, reference: tuple[int, bool]) -> Any:
-        return self._objects.resolve(*reference)
-
-
-def trailer_end(head: bytes) -> int:
-    """Return where in a pickle with a trailer the trailer ends."""
-    if head[-1:] != _NOTHING and head[-1:] != _OBJECTS:
-        (count,) = _COUNT.unpack_from(head, len(head) - 1 - _COUNT.size)
-        return len(head) - 1 - _COUNT.size - count * _ENTRY.size
-    return len(head) - 1
-
-
-def loads(head: bytes, buffers: Sequence[Any], objects: Objects) -> Any:
-    """Return the object that ``head`` and ``buffers`` were made from, with what is shared from ``objects``."""
-    needs = head[-1:]
-    if needs == _NOTHING:
-        return pickle.loads(head, buffers=buffers)
-    if needs in (_BUFFERS, _BOTH):
-        buffers = list(buffers)
-        table = memoryview(head)[trailer_end(head) : -1 - _COUNT.size]
-        for position, private, object_id, part, offset, nbytes in _ENTRY.iter_unpack(table):
-            buffers.insert(position, objects.buffer(object_id, part, offset, nbytes, bool(private)))
-        if needs == _BUFFERS:
-            return pickle.loads(head, buffers=buffers)
-    return _SharingUnpickler(head, buffers, objects).load()

@@ -16,8 +16,9 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from joblib_mpi.pickling import Objects, ObjectSharingPickler, Pickler, SharingPickler, loads, trailer_end
+from joblib_mpi.pickling import Pickler
 from joblib_mpi.shared_buffers import CallBuffers
+from joblib_mpi.shared_pickling import Objects, ObjectSharingPickler, SharingPickler, loads, trailer_end
 from joblib_mpi.task_context import TaskContext
 
 #: Longer pickles of functions and contexts are broadcast once. Half of the eager limit leaves room for arguments.

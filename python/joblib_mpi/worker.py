@@ -9,7 +9,7 @@ from typing import Any
 
 from joblib_mpi import _core
 from joblib_mpi.errors import TaskCancelled, import_error, pack_error, read_only_hint
-from joblib_mpi.pickling import Layout, ResultPickler
+from joblib_mpi.result_pickling import Layout, ResultPickler
 from joblib_mpi.shared_objects import SharedObjects
 from joblib_mpi.task_context import ContextKeeper
 from joblib_mpi.task_format import TaskDecoder

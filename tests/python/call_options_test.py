@@ -1,6 +1,7 @@
 """Options of a call: what is taken, and what is refused with the value and what is allowed."""
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +44,14 @@ def test_what_is_no_amount_of_memory_is_refused_with_examples(limit):
         {"task_timeout": []},
         {"memory_limit": 1.5},
         {"memory_limit": True},
+        {"checkpoint": 5},
+        {"spill_threshold": 1.5},
+        {"memory_budget": True},
+        {"spill_dir": 5},
+        {"spill_dir": b"/tmp"},
+        {"keep_spill": 1},
+        {"keep_spill": "yes"},
+        {"spill_compression": 6},
     ],
 )
 def test_another_type_is_refused_with_what_is_allowed(options):
@@ -66,6 +75,10 @@ def test_another_type_is_refused_with_what_is_allowed(options):
         {"task_timeout": "soon"},
         {"on_error": "ignore"},
         {"on_error": None},
+        {"checkpoint": "folder/"},
+        {"spill_threshold": 0},
+        {"memory_budget": "much"},
+        {"spill_dir": ""},
     ],
 )
 def test_a_value_out_of_range_is_refused_with_what_is_allowed(options):
@@ -79,3 +92,10 @@ def test_a_value_out_of_range_is_refused_with_what_is_allowed(options):
 def test_options_that_are_not_named_stay():
     options = CallOptions().updated({"retries": 0, "task_timeout": 3}).updated({"memory_limit": "1KB"})
     assert options == CallOptions(retries=0, task_timeout=3.0, memory_limit=1000)
+
+
+def test_options_about_large_results_are_read():
+    options = CallOptions().updated(
+        {"spill_threshold": "1MB", "memory_budget": "2GB", "spill_dir": Path("/tmp/x"), "keep_spill": True}
+    )
+    assert options[6:] == (10**6, 2 * 10**9, "/tmp/x", True, None)

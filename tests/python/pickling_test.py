@@ -10,8 +10,9 @@ import cloudpickle
 import numpy
 import pytest
 
-from joblib_mpi.pickling import OUT_OF_BAND_BYTES, ObjectSharingPickler, Pickler, loads
+from joblib_mpi.pickling import OUT_OF_BAND_BYTES, Pickler
 from joblib_mpi.shared_buffers import CallBuffers, SharedBuffers
+from joblib_mpi.shared_pickling import ObjectSharingPickler, loads
 
 
 def module_function(x):
