@@ -61,7 +61,7 @@ class SharingPickler(Pickler):
             return NotImplemented if value.nbytes < self._threshold else self._reduce_array(value)
         if kind is SharedObject:
             return resolve_here, (self._name_object(value.object_id()), self._all_private)
-        if kind.__module__.startswith("scipy.sparse"):
+        if str(kind.__module__).startswith("scipy.sparse"):
             self._shares = True
             self._private.update(
                 part.__array_interface__["data"][0]
