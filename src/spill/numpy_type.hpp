@@ -18,7 +18,7 @@ struct NumpyType {
   std::size_t item_size = 0;              ///< in bytes, of one element without `shape`
   std::string unit = {};                  ///< of times: "ns", "25s"
   std::vector<std::uint64_t> shape = {};  ///< of a field that is an array itself
-  std::vector<Field> fields = {};         ///< of a structure, in the order of their offsets, without padding
+  std::vector<Field> fields;              ///< of a structure, in the order of their offsets, without padding
 
   /// With `shape`.
   [[nodiscard]] std::size_t size() const noexcept;
