@@ -95,7 +95,10 @@ void write_fixed_text(const Hdf5Handle& where, const char* name, const std::stri
 }
 
 void write_true(const Hdf5Handle& where, const char* name) {
-  const std::optional<Hdf5Handle> type = hdf5_type_of({.kind = 'b', .item_size = 1});
+  NumpyType boolean;
+  boolean.kind = 'b';
+  boolean.item_size = 1;
+  const std::optional<Hdf5Handle> type = hdf5_type_of(boolean);
   const signed char value = 1;
   write_attribute(where, name, type->get(), &value);
 }
