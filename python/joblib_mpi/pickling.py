@@ -18,6 +18,9 @@ OUT_OF_BAND_BYTES = 64 * 1024
 #: The last byte of a pickle.
 STOP = b"."
 
+#: What cloudpickle puts in place of the file that a function is from, since 3.1.3.
+_NO_FILE = "<dynamic-code>"
+
 
 class Pickler(cloudpickle.Pickler):
     """Pickles one object after the other; importable functions and classes by reference, others by value.
@@ -71,13 +74,18 @@ class Pickler(cloudpickle.Pickler):
         """Let cloudpickle decide about functions and classes, once for each that goes by reference."""
         kind = type(value)
         if kind is not types.FunctionType and not issubclass(kind, type):
-            return NotImplemented
+            return self._reduce_code(value) if kind is types.CodeType else NotImplemented
         if id(value) in self._by_reference:
             return NotImplemented
         reduced = super().reducer_override(value)
         if reduced is NotImplemented:
             self._by_reference[id(value)] = value
         return reduced
+
+    def _reduce_code(self, code: types.CodeType) -> Any:
+        # With the name of its file, from which tracebacks show the lines.
+        make, arguments = self.dispatch_table[types.CodeType](code)
+        return make, tuple(code.co_filename if argument == _NO_FILE else argument for argument in arguments)
 
     def _forget_shared(self) -> None:
         raise NotImplementedError

@@ -50,6 +50,16 @@ def test_importable_functions_go_by_reference():
         del sys.modules["importable_here"]
 
 
+def test_what_goes_by_value_keeps_the_name_of_its_file_for_tracebacks():
+    def outer():
+        return lambda: 0
+
+    head, _ = Pickler().dumps(outer)
+    arrived = loads(head, (), unshared)
+    assert arrived.__code__.co_filename == __file__
+    assert arrived().__code__.co_filename == __file__
+
+
 @pytest.mark.parametrize("by_value", ["lambda", "closure", "local class", "registered module"])
 def test_what_a_worker_cannot_import_goes_by_value(by_value):
     offset = 1
