@@ -20,6 +20,10 @@ constexpr std::chrono::seconds longest_start{60};
 /// For the kernel to end a process, and for the zygote to end what that has left behind. Chosen, not measured.
 constexpr std::chrono::seconds longest_kill{5};
 
+/// For an executor without a task to end by itself, which a pool of processes that its tasks have made does first.
+/// Chosen, not measured.
+constexpr std::chrono::seconds shortest_farewell{2};
+
 /// How often a look for results also looks at the clock if nothing that is due depends on it.
 constexpr unsigned looks_per_clock = 64;
 constexpr std::chrono::milliseconds between_looks_at_zygote{10};
@@ -42,7 +46,7 @@ IsolatedExecutor::IsolatedExecutor(Zygote& zygote, SegmentPool& pool, Options op
 IsolatedExecutor::~IsolatedExecutor() {
   if (!running_ && region_->ready_generation == generation_ && broken_.empty()) {
     channel_->send_close();
-    if (wait_for_exit(grace_)) return;
+    if (wait_for_exit(std::max<std::chrono::nanoseconds>(grace_, shortest_farewell))) return;
   }
   zygote_->kill_executor(generation_);
   if (region_->zygote_state == SharedRegion::prepared) wait_for_exit(longest_kill);

@@ -34,6 +34,10 @@ constexpr auto signal_names = std::to_array<std::pair<int, const char*>>({{SIGAB
                                                                           {SIGXCPU, "SIGXCPU"},
                                                                           {SIGXFSZ, "SIGXFSZ"}});
 
+/// What processes that have been asked to end may take for it. Python's resource trackers do not obey, but wait for the
+/// others' end and then remove what these have left in /dev/shm. Chosen, not measured.
+constexpr double patience_seconds = 1.0;
+
 /// Of all threads of this process: a preloaded library may have started processes from any.
 std::vector<pid_t> children() {
   std::vector<pid_t> found;
@@ -57,15 +61,23 @@ std::string describe_exit(int wait_status) {
 
 void end_descendants(double seconds) {
   constexpr std::chrono::microseconds pause{200};
-  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
-  do {
-    for (const pid_t child : children()) kill(child, SIGKILL);
-    pid_t reaped = 0;
-    while ((reaped = waitpid(-1, nullptr, WNOHANG)) > 0) {
+  const auto begin = std::chrono::steady_clock::now();
+  std::vector<pid_t> asked;
+  while (true) {
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
+    for (const pid_t child : children()) {
+      if (passed.count() >= patience_seconds) {
+        kill(child, SIGKILL);
+      } else if (std::ranges::find(asked, child) == asked.end()) {
+        kill(child, SIGTERM);
+        asked.push_back(child);
+      }
     }
-    if (reaped < 0) return;  // there are none
+    pid_t reaped = 0;
+    while ((reaped = waitpid(-1, nullptr, WNOHANG)) > 0) std::erase(asked, reaped);
+    if (reaped < 0 || passed.count() >= patience_seconds + seconds) return;  // less than 0: there are none
     std::this_thread::sleep_for(pause);
-  } while (std::chrono::steady_clock::now() < end);
+  }
 }
 
 std::uint64_t anonymous_resident_bytes(pid_t process) {

@@ -9,8 +9,9 @@ namespace joblib_mpi {
 /// "signal 11 (SIGSEGV)" or "exit code 1", from what waitpid says.
 [[nodiscard]] std::string describe_exit(int wait_status);
 
-/// Kills all children of this process and, as they become its children, all that those have started; waits until they
-/// are gone, at most for `seconds`. This process has to be a subreaper.
+/// Ends all children of this process and, as they become its children, all that those have started: asks them by
+/// SIGTERM, and kills those that are there a second later. Waits until they are gone, after that at most for `seconds`.
+/// This process has to be a subreaper.
 void end_descendants(double seconds);
 
 /// The memory of a process that only it has and that cannot be written to a file, in bytes; 0 if there is no such

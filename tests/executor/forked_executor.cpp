@@ -26,6 +26,10 @@ void on_interrupt(int) {
   if (running_port->interrupt_requested()) interrupts = 1;
 }
 
+void touch(const std::string& path) {
+  std::ofstream(path).put('x');
+}
+
 /// Starts a process that stays, and whose child stays as well. Says who they are.
 std::string leave_children_behind() {
   int pipe_ends[2];
@@ -41,14 +45,32 @@ std::string leave_children_behind() {
   return std::to_string(pids[0]) + " " + std::to_string(pids[1]);
 }
 
+/// Starts a process that stays, and one that cleans up after it as Python's resource trackers do: it does not obey
+/// SIGTERM, but makes a file and ends once the other has ended.
+void leave_tracker_behind(const std::string& path) {
+  int lifeline[2];
+  int ready[2];
+  if (pipe(lifeline) != 0 || pipe(ready) != 0) std::abort();
+  if (fork() == 0) {
+    while (true) ::pause();
+  }
+  close(lifeline[1]);
+  if (fork() == 0) {
+    std::signal(SIGTERM, SIG_IGN);
+    char byte = 0;
+    if (write(ready[1], &byte, 1) != 1) _exit(1);
+    (void)!read(lifeline[0], &byte, 1);
+    touch(path);
+    _exit(0);
+  }
+  char byte = 0;
+  if (read(ready[0], &byte, 1) != 1) std::abort();
+}
+
 void use_memory(std::size_t bytes) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) std::abort();
   std::memset(memory, 1, bytes);
-}
-
-void touch(const std::string& path) {
-  std::ofstream(path).put('x');
 }
 
 /// Kept parts: what a task's code may do with its arguments.
@@ -95,6 +117,10 @@ std::string obey(const std::string& command, std::istringstream& words, const Ex
   if (command == "children_then_die" && words >> path) {
     std::ofstream(path + ".new") << leave_children_behind();
     std::filesystem::rename(path + ".new", path);
+    std::raise(SIGKILL);
+  }
+  if (command == "tracker_then_die" && words >> path) {
+    leave_tracker_behind(path);
     std::raise(SIGKILL);
   }
   if (command == "spin" && words >> path) {  // until interrupted

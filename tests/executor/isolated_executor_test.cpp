@@ -180,6 +180,14 @@ TEST_CASE("what a task has started ends with its process") {
   CHECK(kill(grandchild, 0) != 0);
 }
 
+TEST_CASE("what cleans up after others may do so before it ends") {
+  Agent agent;
+  const std::string file = new_file_name();
+  agent.start("tracker_then_die " + file);
+  CHECK(head_text(agent.wait_for_result()) == "signal 9 (SIGKILL)");
+  CHECK(std::filesystem::remove(file));
+}
+
 TEST_CASE("once the zygote is gone every task is lost with that reason") {
   Agent agent;
   const pid_t process = agent.executor_pid();
