@@ -3,7 +3,7 @@
 # them at once while its tasks run; all results must be right all the same.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=tests/hosts/hosts.sh
+# shellcheck source=tests/cluster/hosts/hosts.sh
 . "$here/hosts.sh"
 
 program=$1

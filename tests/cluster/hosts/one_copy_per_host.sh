@@ -3,7 +3,7 @@
 # counts what crosses each host's link: the array once.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=tests/hosts/hosts.sh
+# shellcheck source=tests/cluster/hosts/hosts.sh
 . "$here/hosts.sh"
 
 hosts=$1
