@@ -1,0 +1,54 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace joblib_mpi::launch {
+
+enum class Launcher { automatic, mpirun, srun };
+
+/// How ranks are to be started, as `run` and `doctor` have it.
+struct LaunchOptions {
+  std::optional<int> ranks;             ///< -n; else what the allocation or the machine has
+  std::optional<int> ranks_per_node;    ///< --per-node
+  std::optional<int> threads_per_rank;  ///< --threads: cores of each rank
+  Launcher launcher = Launcher::automatic;
+  bool binds_none = false;      ///< --no-bind
+  bool oversubscribes = false;  ///< --oversubscribe: in an allocation, too
+  bool survives = false;        ///< --survive: a rank that dies does not end the job
+  std::vector<std::string> launcher_options;
+};
+
+/// What `python -m joblib_mpi` is told, empty where it decides.
+struct PythonOptions {
+  std::string interpreter;
+  std::string isolation;
+  std::string preload;
+  std::string memory_limit;
+};
+
+struct RunOptions {
+  LaunchOptions launch;
+  PythonOptions python;
+  bool dry_run = false;
+  std::vector<std::string> program;  ///< never empty
+};
+
+struct DoctorOptions {
+  LaunchOptions launch;
+  PythonOptions python;
+};
+
+/// A text to print instead of doing anything: help, version.
+struct Answer {
+  std::string text;
+};
+
+using Options = std::variant<Answer, RunOptions, DoctorOptions>;
+
+/// Reads the command line without its first word. Throws LaunchError.
+[[nodiscard]] Options options_from(std::vector<std::string> words);
+
+}  // namespace joblib_mpi::launch
