@@ -4,7 +4,6 @@
 #include "launch_plan.hpp"
 #include "mpi_built_with.hpp"
 #include "program.hpp"
-#include "shell_words.hpp"
 
 #include <cerrno>
 #include <chrono>
@@ -19,12 +18,6 @@ namespace {
 
 /// Chosen, not measured.
 constexpr std::chrono::seconds speaker_first{3};
-
-std::string shell_line(const LaunchPlan& plan) {
-  std::string line;
-  for (const auto& [name, value] : plan.variables) line += name + "=" + shell_quoted(value) + " ";
-  return line + shell_quoted(plan.words);
-}
 
 /// Where a launcher has started many of this command, the first one says so and the others keep quiet: they end after
 /// it, because the launcher may end all with the first that does.
