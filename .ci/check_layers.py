@@ -100,6 +100,8 @@ LAYERS = {
         "checkpoint",
         "parallel",
     ],
+    # The command starts programs and is none of them: it shares nothing with the library but its version.
+    "mpi_launch": ["core/version.hpp"],
 }
 
 # Outside libraries that only some files may include: (what, include pattern, word that the file's name must have).
@@ -120,6 +122,8 @@ def layer_of(path):
         return path.parts[1]
     if path.parts[0] == "include":
         return "include/joblib_mpi"
+    if path.parts[0] == "mpi_launch":
+        return "mpi_launch"
     return None
 
 
@@ -145,8 +149,10 @@ def resolve(target, path, root):
         if prefix is not None:
             return target
         found = (base / target).resolve().relative_to(root.resolve())
-        return Path(*found.parts[1:]).as_posix()
+        return Path(*found.parts[1:] if found.parts[0] in ("src", "include") else found.parts).as_posix()
     first = target.split("/")[0]
+    if path.parts[0] == "mpi_launch" and (root / "mpi_launch" / target).is_file():
+        return f"mpi_launch/{target}"
     return target if first == "joblib_mpi" or first in LAYERS else None
 
 
@@ -175,7 +181,7 @@ def check(root):
     """Return all violations below `root` as printable lines, and the number of files read."""
     files = sorted(
         file.relative_to(root)
-        for folder in ("include", "src", BINDING_FOLDER)
+        for folder in ("include", "src", "mpi_launch", BINDING_FOLDER)
         for file in (root / folder).rglob("*")
         if file.suffix in SUFFIXES
     )
@@ -209,6 +215,14 @@ def self_test():
         "src/worker/worker.cpp": ["<nanobind/nanobind.h>", "only python/bindings may include"],
         "src/unlisted/thing.cpp": ["<string>", "layer unlisted is not in the table"],
         "src/session/mpi_session.cpp": ['"worker/worker.hpp"', "ok"],
+        "mpi_launch/options.hpp": ["<string>", "ok"],
+        "mpi_launch/options.cpp": ['"options.hpp"', "ok"],
+        "mpi_launch/main.cpp": ['"core/clock.hpp"', "layer mpi_launch may not include core/clock.hpp"],
+        "mpi_launch/run.cpp": ["<mpi.h>", "may include MPI"],
+        "mpi_launch/doctor/doctor.cpp": ['"options.hpp"', "ok"],
+        "mpi_launch/doctor/table.cpp": ["<joblib_mpi/parallel.hpp>", "layer mpi_launch may not include joblib_mpi/"],
+        "mpi_launch/mpi_built_with.cpp": ["<mpi.h>", "ok"],
+        "src/core/launch.cpp": ['"mpi_launch/options.hpp"', "layer core may not include mpi_launch/"],
         "python/bindings/module.cpp": ["<nanobind/nanobind.h>", "ok"],
     }
     wrong = []
@@ -239,7 +253,7 @@ def main(arguments):
     for line in lines:
         print(line)
     if files == 0:
-        print(f"{root}: no source file found in include, src and {BINDING_FOLDER}")
+        print(f"{root}: no source file found in include, src, mpi_launch and {BINDING_FOLDER}")
         return 1
     print(f"{files} files, {len(lines)} includes that break the layers")
     return 1 if lines else 0

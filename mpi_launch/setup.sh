@@ -44,7 +44,7 @@ install_python_package() {
 
 # A digest of all files that the installed Python package is made from.
 python_package_state() {
-  find pyproject.toml CMakeLists.txt README.md LICENSE cmake include src python \
+  find pyproject.toml CMakeLists.txt README.md LICENSE cmake include mpi_launch src python \
     -type f ! -path '*/__pycache__/*' -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -d ' ' -f 1
 }
 
@@ -52,13 +52,5 @@ python_package_state() {
 allow_mpi_as_root() {
   if [[ $(id -u) -eq 0 ]]; then
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-  fi
-}
-
-# mpirun_options RANKS: prints the options for that many ranks on this machine, one per line.
-mpirun_options() {
-  printf '%s\n' -n "$1"
-  if (($(nproc) < $1)); then
-    echo --oversubscribe
   fi
 }

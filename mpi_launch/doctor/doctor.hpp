@@ -1,0 +1,10 @@
+#pragma once
+
+#include "options.hpp"
+
+namespace joblib_mpi::launch {
+
+/// `joblib-mpi doctor`; returns the exit status.
+int doctor(const DoctorOptions& options);
+
+}  // namespace joblib_mpi::launch

@@ -1,0 +1,37 @@
+#include "doctor/doctor.hpp"
+#include "launch_error.hpp"
+#include "options.hpp"
+#include "run.hpp"
+#include "submit.hpp"
+
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace {
+
+using namespace joblib_mpi::launch;
+
+/// Does what the command line asks for, each by its kind.
+struct Doer {
+  int operator()(const Answer& answer) const {
+    std::fputs(answer.text.c_str(), stdout);
+    return 0;
+  }
+  int operator()(const RunOptions& options) const { return run(options); }
+  int operator()(const SubmitOptions& options) const { return submit(options); }
+  int operator()(const DoctorOptions& options) const { return doctor(options); }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return std::visit(Doer{}, options_from(std::vector<std::string>(argv + 1, argv + argc)));
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "joblib-mpi: %s\n", error.what());
+    return 2;
+  }
+}

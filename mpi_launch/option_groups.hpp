@@ -1,0 +1,14 @@
+#pragma once
+
+#include "options.hpp"
+
+#include <CLI/CLI.hpp>
+
+namespace joblib_mpi::launch {
+
+/// Options that several commands share, or that are many. What they set must outlive the parsing.
+void add_launch_options(CLI::App& command, LaunchOptions& launch);
+void add_python_options(CLI::App& command, PythonOptions& python);
+void add_submit_options(CLI::App& command, SubmitOptions& submit);
+
+}  // namespace joblib_mpi::launch

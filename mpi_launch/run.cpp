@@ -1,0 +1,54 @@
+#include "run.hpp"
+
+#include "launch_error.hpp"
+#include "launch_plan.hpp"
+#include "mpi_built_with.hpp"
+#include "program.hpp"
+
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+#include <unistd.h>
+
+namespace joblib_mpi::launch {
+namespace {
+
+/// Chosen, not measured.
+constexpr std::chrono::seconds speaker_first{3};
+
+/// Where a launcher has started many of this command, the first one says so and the others keep quiet: they end after
+/// it, because the launcher may end all with the first that does.
+void leave_if_launched(const LaunchEnvironment& environment) {
+  if (environment.outer && environment.outer->rank != 0) {
+    std::this_thread::sleep_for(speaker_first);
+    std::exit(2);
+  }
+  require_no_outer_launch(environment);
+}
+
+[[noreturn]] void become(const LaunchPlan& plan) {
+  for (const auto& [name, value] : plan.variables) setenv(name.c_str(), value.c_str(), 1);
+  std::vector<char*> argv;
+  for (const std::string& word : plan.words) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+  std::fflush(nullptr);
+  execvp(argv.front(), argv.data());
+  throw LaunchError("cannot start " + plan.words.front() + ": " + std::strerror(errno));
+}
+
+}  // namespace
+
+int run(const RunOptions& options) {
+  const LaunchEnvironment environment = environment_from(collect_facts(), mpi_built_with());
+  leave_if_launched(environment);
+  const LaunchPlan plan = plan_launch(options.launch, environment, command_for(options.program, options.python));
+  for (const std::string& note : plan.notes) std::fprintf(stderr, "joblib-mpi: note: %s\n", note.c_str());
+  if (!options.dry_run) become(plan);
+  std::printf("%s\n", shell_line(plan).c_str());
+  return 0;
+}
+
+}  // namespace joblib_mpi::launch

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <charconv>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace joblib_mpi::launch {
+
+/// An environment.
+using VariableMap = std::map<std::string, std::string>;
+
+/// The value of `name`; empty if it is not set.
+[[nodiscard]] inline std::string text_of(const VariableMap& variables, const char* name) {
+  const auto found = variables.find(name);
+  return found == variables.end() ? "" : found->second;
+}
+
+/// The value of `name` if it is a whole number.
+[[nodiscard]] inline std::optional<int> number_of(const VariableMap& variables, const char* name) {
+  const std::string text = text_of(variables, name);
+  int value = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || stop != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+}  // namespace joblib_mpi::launch
