@@ -2,9 +2,10 @@
 # Runs a command on a copy of this work tree in a Debian system of its own:
 #
 #   .ci/debian.sh RELEASE [--fresh] [--user] COMMAND...     RELEASE is bookworm (Debian 12) or trixie (Debian 13)
+#   .ci/debian.sh RELEASE --remove
 #
 #   --fresh   in a system with nothing but what debootstrap installs; without it, in the one of the last run
-#   --user    as an ordinary user who may change nothing but the work tree and his home; without it, as root
+#   --user    as an ordinary user, to whom the work tree belongs; without it, as root
 #
 # The system stays in $JOBLIB_MPI_CHROOT (/var/cache/joblib-mpi/RELEASE), with the copy's build/ and .venv/; beside it
 # stay downloaded packages, so that a fresh one costs seconds. This machine's compiler cache serves in all of them.
@@ -17,30 +18,29 @@ compiler_cache=var/cache/ccache
 user=joblib
 
 make_system() {
-  local packages
-  packages=$(dirname "$system")/packages/$release
-  mkdir -p "$packages"
-  (
-    flock 9 # another run may be filling the same folder
-    keep_packages "$packages"
-    [[ $fresh == no && -e $system/etc/debian_version ]] && return
-    echo "making a Debian system \"$release\" in $system"
-    rm -rf --one-file-system "$system" "$system.partial"
-    debootstrap --variant=minbase --cache-dir="$packages" "$release" "$system.partial" \
-      ${JOBLIB_MPI_DEBIAN_MIRROR:+"$JOBLIB_MPI_DEBIAN_MIRROR"} >"$system.log" || {
-      tail -n 20 "$system.log" "$system.partial/debootstrap/debootstrap.log" >&2
-      return 1
-    }
-    find "$packages" -name '*.deb' -exec cp --link --no-clobber -t "$system.partial/var/cache/apt/archives" {} +
-    chroot "$system.partial" useradd --create-home --shell /bin/bash "$user"
-    mv "$system.partial" "$system"
-  ) 9>"$packages/lock"
+  [[ $fresh == yes || ! -e $system/etc/debian_version ]] || return 0
+  flock 9 # another run may be filling the folder of packages
+  remove_system
+  echo "making a Debian system \"$release\" in $system"
+  debootstrap --variant=minbase --cache-dir="$packages" "$release" "$system.partial" \
+    ${JOBLIB_MPI_DEBIAN_MIRROR:+"$JOBLIB_MPI_DEBIAN_MIRROR"} >"$system.log" || {
+    tail -n 20 "$system.log" "$system.partial/debootstrap/debootstrap.log" >&2
+    return 1
+  }
+  link_packages "$packages" "$system.partial/var/cache/apt/archives"
+  chroot "$system.partial" useradd --create-home --shell /bin/bash "$user"
+  mv "$system.partial" "$system"
 }
 
-# What apt has downloaded for the present system serves the next one.
-keep_packages() {
-  [[ -d $system/var/cache/apt/archives ]] || return 0
-  find "$system/var/cache/apt/archives" -maxdepth 1 -name '*.deb' -exec cp --link --no-clobber -t "$1" {} +
+# What apt has downloaded for this system serves the next one.
+remove_system() {
+  if [[ -d $system ]]; then link_packages "$system/var/cache/apt/archives" "$packages"; fi
+  rm -rf --one-file-system "$system" "$system.partial" "$system.log"
+}
+
+# link_packages FROM TO
+link_packages() {
+  find "$1" -maxdepth 1 -name '*.deb' -exec cp --link --no-clobber -t "$2" {} +
 }
 
 # The files that git knows or would add, without build/ and .venv/; what an earlier copy built stays.
@@ -107,7 +107,7 @@ if [[ $(id -u) -ne 0 ]]; then
   exec sudo --preserve-env=CI,JOBLIB_MPI_CHROOT,JOBLIB_MPI_DEBIAN_MIRROR "$0" "$@"
 fi
 
-inside=no fresh=no account=root
+inside=no fresh=no account=root remove=no
 if [[ ${1:-} == --inside ]]; then inside=yes; shift; fi
 release=${1:?say which release: bookworm or trixie}
 arguments=("$@")
@@ -117,13 +117,20 @@ while [[ ${1:-} == --* ]]; do
   case $1 in
     --fresh) fresh=yes ;;
     --user) account=$user ;;
-    *) echo "debian.sh: unknown option $1; known: --fresh, --user" >&2; exit 2 ;;
+    --remove) remove=yes ;;
+    *) echo "debian.sh: unknown option $1; known: --fresh, --user, --remove" >&2; exit 2 ;;
   esac
   shift
 done
+packages=$(dirname "$system")/packages/$release
+mkdir -p "$packages"
+if [[ $remove == yes ]]; then
+  remove_system
+  exit
+fi
 [[ $# -gt 0 ]] || { echo "debian.sh: say which command, for example tests/run.sh" >&2; exit 2; }
 
 [[ $inside == no ]] || run_inside "$@"
-make_system
+make_system 9>"$packages/lock"
 copy_work_tree
 exec unshare --mount --pid --fork --kill-child --propagation private "$0" --inside "${arguments[@]}"
