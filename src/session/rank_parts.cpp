@@ -69,7 +69,11 @@ void RankParts::end_as_leader(int status) {
 void RankParts::end_as_worker(int status, bool ranks_lost) {
   world.set_exit_status(status);
   (void)transport.take_lost_ranks();
-  if (ranks_lost || !transport.lost_ranks().empty()) world.leave_without_lost_ranks();
+  if (!ranks_lost && transport.lost_ranks().empty()) return;
+  world.leave_without_lost_ranks();
+  if (mpi_tells_of_dead_ranks() || !world.owns_mpi()) return;
+  // Rank 0 ends the job. Open MPI 5 without ULFM ends rank 0 if another one has closed its connection before.
+  std::this_thread::sleep_for(std::chrono::duration<double>(settings.shutdown_seconds) + MpiWorld::time_for_launcher);
 }
 
 void RankParts::watch_leader(Worker& worker) const {

@@ -30,7 +30,7 @@ expect "${warns}the spill folder \"$folder/not_shared/.*\" that rank 0 has made 
 expect "^not_shared, room: right"
 expect "^not_shared, no room: SpillError: .*${told}the spill folder \"$folder/not_shared/.*let spill_dir .* name a folder that all nodes share"
 expect "^locked_there, room: right"
-expect "^locked_there, no room: SpillError: .*${told}a result could not be written to \"$folder/locked_there/.*Read-only file system"
+expect "^locked_there, no room: SpillError: .*${told}.*\"$folder/locked_there/.*Read-only file system"
 for room in room "no room"; do
   expect "^locked_here, $room: SpillError: no folder for large results can be made in \"$folder/locked_here\": Read-only file system; let spill_dir"
 done
