@@ -20,4 +20,8 @@ struct LostWorker {
 /// `hosts` are the processor names by rank.
 [[nodiscard]] std::string warning_about(const LostWorker& lost, const std::vector<std::string>& hosts);
 
+/// The hosts whose ranks are all among those lost, each once, in the order of ranks. `hosts` as above.
+[[nodiscard]] std::vector<std::string> hosts_without_ranks(const std::vector<LostWorker>& lost,
+                                                           const std::vector<std::string>& hosts);
+
 }  // namespace joblib_mpi

@@ -7,10 +7,17 @@
 #include "spill/hdf5_result_format.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <thread>
 
 namespace joblib_mpi {
+namespace {
+
+/// Chosen: without it, one job of three on four hosts that shared two cores ended before its last line was there.
+constexpr std::chrono::seconds time_for_last_line{1};
+
+}  // namespace
 
 void RankParts::abort_with(const std::vector<ServingWorker>& stuck, int status) const {
   std::string names;
@@ -43,19 +50,30 @@ void RankParts::end_as_leader(int status) {
              world.hosts()[static_cast<std::size_t>(lost.worker.value)] +
              (lost.reason.empty() ? "" : " (" + lost.reason + ")");
   }
-  const bool ends_as_usual = mpi_tells_of_dead_ranks();
+  std::string advice = mpi_tells_of_dead_ranks() ? "" : "; the launcher may report the status of the lost rank";
+  if (const auto hosts = hosts_without_ranks(lost_, world.hosts()); !hosts.empty()) {
+    advice += "; if mpirun now waits for " + hosts.front() + ", which it cannot reach, two interrupts (Ctrl-C) end it";
+  }
   std::fflush(nullptr);  // everything else is to stand before this line
   std::fprintf(stderr, "joblib_mpi: the program %s (status %d)%s %s %s lost%s\n", status == 0 ? "succeeded" : "failed",
                status, status == 0 ? " although" : ";", names.c_str(), lost_.size() == 1 ? "was" : "were",
-               ends_as_usual ? "" : "; the launcher may report the status of the lost rank");
+               advice.c_str());
   std::fflush(stderr);
-  if (!ends_as_usual && world.owns_mpi()) world.abort(status);
+  if (!mpi_tells_of_dead_ranks() && world.owns_mpi()) {
+    // The line goes from node to node on another way than the end of the job, which overtakes it.
+    std::this_thread::sleep_for(time_for_last_line);
+    world.abort(status);
+  }
 }
 
 void RankParts::end_as_worker(int status, bool ranks_lost) {
   world.set_exit_status(status);
   (void)transport.take_lost_ranks();
-  if (ranks_lost || !transport.lost_ranks().empty()) world.leave_without_lost_ranks();
+  if (!ranks_lost && transport.lost_ranks().empty()) return;
+  world.leave_without_lost_ranks();
+  if (mpi_tells_of_dead_ranks() || !world.owns_mpi()) return;
+  // Rank 0 ends the job. Open MPI 5 without ULFM ends rank 0 if another one has closed its connection before.
+  std::this_thread::sleep_for(std::chrono::duration<double>(settings.shutdown_seconds) + MpiWorld::time_for_launcher);
 }
 
 void RankParts::watch_leader(Worker& worker) const {

@@ -46,7 +46,8 @@ TaskEnding ResultSpiller::spill(Payload& result, const ResultNotes& notes, doubl
     require_visible(*place.spill);
     const std::string folder = call_folder(place.spill->folder, place.call);
     std::error_code error;
-    fs::create_directory(folder, error);  // what keeps a file from being made in it says more
+    fs::create_directory(folder, error);
+    if (error) throw SpillError("the folder \"" + folder + "\" for results cannot be made: " + error.message());
     ResultContent content = content_of(result, notes);
     content.attributes = {notes.function, place.task, place.spill->rank, seconds};
     // The rank tells attempts apart: one that was given up may still be writing.

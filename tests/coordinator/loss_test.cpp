@@ -236,3 +236,9 @@ TEST_CASE("a worker that can run no more tasks gets none, stays connected and sa
   CHECK_FALSE(std::get<to_worker::Stop>(said_to_1[0]).ranks_lost);
   CHECK(office.coordinator.serving_workers().size() == 2);
 }
+TEST_CASE("a host is without ranks when all of its ranks are gone") {
+  const std::vector<std::string> hosts{"n1", "n1", "n2", "n2", "n3"};
+  CHECK(hosts_without_ranks({{WorkerId{1}, "", 0}, {WorkerId{2}, "", 0}}, hosts).empty());
+  CHECK(hosts_without_ranks({{WorkerId{3}, "", 0}, {WorkerId{2}, "", 0}}, hosts) == std::vector<std::string>{"n2"});
+  CHECK(hosts_without_ranks({{WorkerId{4}, "", 0, false}}, hosts).empty());
+}

@@ -1,5 +1,6 @@
-#include "support/catch.hpp"
 #include "support/loopback_cluster.hpp"
+
+#include "support/catch.hpp"
 #include <joblib_mpi/delayed.hpp>
 #include <joblib_mpi/parallel.hpp>
 #include <joblib_mpi/scatter.hpp>

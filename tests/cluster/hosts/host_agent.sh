@@ -4,5 +4,10 @@ set -euo pipefail
 host=$1
 shift
 pid=$(<"${JOBLIB_MPI_HOSTS:?the folder that was given to make_hosts.sh}/$host.pid")
-exec nsenter --target "$pid" --net --uts --mount --pid --ipc --root --wd -- \
-  env -i PATH="$PATH" HOME="$HOME" OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 sh -c "$*"
+status=0
+nsenter --target "$pid" --net --uts --mount --pid --ipc --root --wd -- \
+  env -i PATH="$PATH" HOME="$HOME" TMPDIR="${TMPDIR:-/tmp}" OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
+  sh -c "$*" || status=$?
+# Nobody tells ssh that a host has lost its power, with which all of its processes are killed at once.
+[[ $status -ne 137 ]] || exec sleep infinity
+exit "$status"

@@ -3,36 +3,47 @@
 #   launch   mpirun's options for ranks on them,
 #   folder   a folder that goes with the script.
 #
-# Where hosts cannot be made, the script ends with status 77, for skipped: they need root, or a kernel that lets users have
-# namespaces of their own.
+# The script runs in namespaces of its own, so that the networks of several runs on one machine never meet, and whatever
+# ends it ends everything on its hosts. Where they cannot be made, it ends with status 77, for skipped: they need root, or
+# a kernel that lets users have namespaces of their own.
 hosts_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
-if [[ $(id -u) -ne 0 ]]; then
-  unshare --user --map-root-user true 2>/dev/null || { echo "skipped: hosts need root or user namespaces"; exit 77; }
-  exec unshare --user --map-root-user --mount "$0" "$@"
+if [[ ${JOBLIB_MPI_OWN_NAMESPACES:-} != yes ]]; then
+  own_namespaces=(unshare --net --mount --pid --fork --kill-child --mount-proc)
+  mountpoint --quiet / || own_namespaces+=(--propagation unchanged) # in a chroot / is no mount
+  [[ $(id -u) -eq 0 ]] || own_namespaces+=(--user --map-root-user)
+  "${own_namespaces[@]}" true || { echo "skipped: hosts need root or user namespaces"; exit 77; }
+  JOBLIB_MPI_OWN_NAMESPACES=yes exec "${own_namespaces[@]}" "$0" "$@"
 fi
+unset JOBLIB_MPI_OWN_NAMESPACES
 
 remove_all() {
+  grep -av "is right, by" "$folder/output" 2>/dev/null || true
   "$hosts_here/remove_hosts.sh" "$JOBLIB_MPI_HOSTS"
   rm -rf --one-file-system "$folder"
 }
 
 start_hosts() {
   folder=$(mktemp -d)
-  export JOBLIB_MPI_HOSTS=$folder/hosts
   trap remove_all EXIT
+  # Open MPI's session folders are named by host and process number, which are those of other runs, too.
+  export JOBLIB_MPI_HOSTS=$folder/hosts TMPDIR=$folder/tmp
+  mkdir "$TMPDIR"
+  ip link set lo up
   "$hosts_here/make_hosts.sh" "$1" "$JOBLIB_MPI_HOSTS"
 
   local network=10.83.0.0/24
-  if [[ $(mpirun --version) == *"Open MPI) 4."* ]]; then
+  if is_open_mpi_4; then
     launch=(--mca plm rsh --mca plm_rsh_agent "$hosts_here/host_agent.sh" --mca oob_tcp_if_include "$network")
   else
     launch=(--prtemca plm ssh --prtemca plm_ssh_agent "$hosts_here/host_agent.sh" --prtemca oob_tcp_if_include "$network")
   fi
   # Each host believes that it has all cores of this machine: its ranks must not be bound to them, and must yield.
-  launch+=(--mca btl_tcp_if_include "$network" --bind-to none --oversubscribe -x OMPI_MCA_mpi_yield_when_idle)
+  launch+=(--mca btl_tcp_if_include "$network" --bind-to none --oversubscribe -x OMPI_MCA_mpi_yield_when_idle -x TMPDIR)
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1
 }
+
+is_open_mpi_4() { [[ $(mpirun --version) == *"Open MPI) 4."* ]]; }
 
 # hosts_with COUNT RANKS: the argument of mpirun's --host.
 hosts_with() {
@@ -46,6 +57,42 @@ link_bytes() {
   local number bridge
   bridge=$(<"$JOBLIB_MPI_HOSTS/bridge")
   for ((number = 1; number <= $1; ++number)); do
-    paste -d ' ' "/sys/class/net/$bridge.$number/statistics/"{tx,rx}_bytes # the bridge sends what the host receives
+    # The bridge sends what the host receives.
+    awk -v name="$bridge.$number:" '$1 == name { print $10, $2 }' /proc/net/dev
   done
+}
+
+# start_job HOSTS PROGRAM...: starts it with two ranks on each host, its output in $folder/output; sets `job`.
+start_job() {
+  local hosts=$1
+  shift
+  : >"$folder/output"
+  export JOBLIB_MPI_HEARTBEAT_SECONDS=${JOBLIB_MPI_HEARTBEAT_SECONDS:-10}
+  # In the background a shell leaves a command deaf to Ctrl-C, which mpirun must hear.
+  env --default-signal=INT timeout --foreground -k 5 100 mpirun "${launch[@]}" -x JOBLIB_MPI_HEARTBEAT_SECONDS \
+    --host "$(hosts_with "$hosts" 2)" -n $((2 * hosts)) "$@" >>"$folder/output" 2>&1 &
+  job=$!
+}
+
+# says TEXT: whether the job has printed that, a basic regular expression.
+says() { grep -qae "$1" "$folder/output"; }
+
+# wait_until SECONDS COMMAND...: polls until the command succeeds; fails when the time is over.
+wait_until() {
+  local deadline=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    ((SECONDS < deadline)) || { echo "waited in vain: $*"; return 1; }
+    sleep 0.1
+  done
+}
+
+job_has_ended() { ! kill -0 "$job" 2>/dev/null; }
+
+# Waits for the job to end by itself, and sets `status` to mpirun's.
+wait_for_end() {
+  wait_until "$1" job_has_ended
+  status=0
+  wait "$job" || status=$?
+  echo "mpirun ended with status $status"
 }
