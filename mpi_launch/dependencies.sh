@@ -14,7 +14,7 @@ dependencies_debian() {
       echo build-essential cmake ninja-build ccache libopenmpi-dev openmpi-bin libboost-mpi-dev \
         libboost-serialization-dev libhdf5-dev libspdlog-dev libxxhash-dev libcli11-dev python3 python3-venv python3-dev
       ;;
-    test) echo catch2 iproute2 procps ;;
+    test) echo catch2 iproute2 procps slurmctld slurmd slurm-client munge ;;
     ci) echo shellcheck git debootstrap "$(debian_clang)" ;;
     *) unknown_group "$1" ;;
   esac
@@ -35,7 +35,7 @@ dependencies_dnf() {
       echo gcc-c++ make cmake ninja-build ccache openmpi openmpi-devel boost-devel boost-openmpi-devel hdf5-devel \
         spdlog-devel xxhash-devel cli11-devel python3 python3-devel python3-pip
       ;;
-    test) echo catch-devel iproute procps-ng ;;
+    test) echo catch-devel iproute procps-ng slurm slurm-slurmctld slurm-slurmd munge ;;
     ci) echo ShellCheck git-core clang debootstrap ;;
     *) unknown_group "$1" ;;
   esac
@@ -46,7 +46,7 @@ dependencies_spack() {
     build)
       echo cmake@3.25: ninja ccache openmpi@4.1: boost@1.74:+mpi+serialization hdf5 spdlog xxhash cli11 python@3.9: py-pip
       ;;
-    test) echo catch2 ;;
+    test) echo catch2 slurm+pmix munge ;;
     ci) echo shellcheck git llvm ;;
     *) unknown_group "$1" ;;
   esac
@@ -91,9 +91,22 @@ install_debian_packages() {
   fi
   echo "installing ${missing[*]}"
   "${as_root[@]}" apt-get update -qq
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -qq --yes --no-install-recommends "${missing[@]}" >/dev/null
+  "${as_root[@]}" sh -c "$install_without_daemons" sh "${missing[@]}"
 }
+
+# Tests start Slurm and munge by themselves, with settings of their own: so packages are told to start nothing.
+# shellcheck disable=SC2016 # expanded by the shell that it is given to
+install_without_daemons='
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    trap "rm -f $policy" EXIT
+    trap "exit 1" HUP INT TERM
+    printf "#!/bin/sh\nexit 101\n" >"$policy"
+    chmod +x "$policy"
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get install -qq --yes --no-install-recommends "$@" >/dev/null
+'
 
 # On any system but Debian: succeeds if commands and headers are there, else names them and the packages to install.
 require_other_system() {

@@ -6,7 +6,8 @@
 namespace joblib_mpi {
 
 /// A process that removes a folder when this process ends, whatever ends it; unless the folder then has a file "keep".
-/// It outlives signals to this process's group and session, and holds none of its files.
+/// It outlives signals to this process's group and session, and holds none of its files. SIGTERM, unless the program
+/// has an action of its own for it, ends this process only after the folder is gone.
 class FolderReaper {
  public:
   /// Throws std::system_error.

@@ -37,6 +37,22 @@ void die_after(const std::function<void()>& work) {
   waitpid(child, nullptr, 0);
 }
 
+/// SIGTERM as it is in a program that does nothing about it: Catch2 does.
+class DefaultSigterm {
+ public:
+  DefaultSigterm() {
+    struct sigaction action {};
+    action.sa_handler = SIG_DFL;
+    sigaction(SIGTERM, &action, &previous_);
+  }
+  DefaultSigterm(const DefaultSigterm&) = delete;
+  DefaultSigterm& operator=(const DefaultSigterm&) = delete;
+  ~DefaultSigterm() { sigaction(SIGTERM, &previous_, nullptr); }
+
+ private:
+  struct sigaction previous_ {};
+};
+
 bool becomes_empty(const fs::path& folder) {
   for (int look = 0; look < 500; ++look) {
     if (fs::is_empty(folder)) return true;
@@ -111,6 +127,53 @@ TEST_CASE("the folder of a process that was killed is removed, with files that c
     make_file(folder->path() / "call-1" / "result.h5");
   });
   CHECK(becomes_empty(parent / ""));
+}
+
+TEST_CASE("a process that SIGTERM ends has removed its folders before") {
+  const DefaultSigterm as_in_programs;
+  const TemporaryFolder parent;
+  const TemporaryFolder kept;
+  int ready[2];
+  REQUIRE(pipe(ready) == 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    const SpillFolder one(parent / "");
+    const SpillFolder other(parent / "");
+    SpillFolder third(kept / "");
+    third.keep();
+    make_file(one.path() / "call-1" / "result.h5");
+    (void)!write(ready[1], "!", 1);
+    while (true) pause();
+  }
+  char sign = 0;
+  REQUIRE(read(ready[0], &sign, 1) == 1);
+  kill(child, SIGTERM);
+  int status = 0;
+  waitpid(child, &status, 0);
+  CHECK(fs::is_empty(parent / ""));  // at once
+  CHECK_FALSE(fs::is_empty(kept / ""));
+  CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM));
+  close(ready[0]);
+  close(ready[1]);
+}
+
+TEST_CASE("SIGTERM to a fork does not remove the folder of the process that made it") {
+  const DefaultSigterm as_in_programs;
+  const TemporaryFolder parent;
+  std::optional<SpillFolder> folder(std::in_place, parent / "");
+  const pid_t child = fork();
+  if (child == 0) {
+    raise(SIGTERM);
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM));
+  CHECK(fs::exists(folder->token()));
+  folder.reset();
+  struct sigaction now {};
+  sigaction(SIGTERM, nullptr, &now);
+  CHECK(now.sa_handler == SIG_DFL);
 }
 
 TEST_CASE("the folder of a process that was killed stays if it is to be kept") {

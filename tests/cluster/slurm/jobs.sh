@@ -1,0 +1,50 @@
+# shellcheck shell=bash
+# To be sourced: how jobs are submitted, waited for and looked at. A test fails at the first thing that is not so.
+
+fail() {
+  echo "FAILED: $*"
+  exit 1
+}
+
+# wait_for WHAT COMMAND...: looks every tenth of a second, for two minutes, whether COMMAND succeeds.
+wait_for() {
+  local what=$1 tenths
+  shift
+  for ((tenths = 0; tenths < 1200; ++tenths)); do
+    if "$@"; then return 0; fi
+    sleep 0.1
+  done
+  fail "no sign of $what within 120 s"
+}
+
+# wait_while_runs JOB WHAT COMMAND...: as wait_for, but the job must not end before.
+wait_while_runs() {
+  wait_for "$2" has_ended_or "$1" "${@:3}"
+  "${@:3}" || fail "job $1 has ended without a sign of $2"
+}
+has_ended_or() { "${@:2}" || has_ended "$1"; }
+
+# submit ARGUMENT...: sbatch, whose job is `job` from now on.
+# shellcheck disable=SC2034 # it is for the test
+submit() { job=$(sbatch --parsable "$@"); }
+# output_of JOB: what it has said so far.
+output_of() { find "${work:?}" -name "*-$1.out" -exec cat {} +; }
+
+# states JOB: one line "STATE EXIT_CODE:SIGNAL" for the job, or for each element of an array.
+states() { scontrol --oneliner show job "$1" | sed -E 's/.*JobState=([A-Z_]+) .*ExitCode=([0-9:]+).*/\1 \2/'; }
+has_state() { [[ $(states "$1") == "$2 "* ]]; }
+has_ended() { ! states "$1" | grep -qE 'PENDING|RUNNING|COMPLETING|CONFIGURING|REQUEUED|SIGNALING|SUSPENDED|STOPPED'; }
+said() { output_of "$1" | grep -F -- "$2" >/dev/null; }
+
+# must_end JOB STATE EXIT_CODE: waits for the end of the job, and of all elements of an array, and compares.
+must_end() {
+  local state
+  wait_for "the end of job $1" has_ended "$1"
+  while read -r state; do
+    [[ $state == "$2 $3" ]] || fail "job $1 ended as $state instead of $2 $3"
+  done < <(states "$1")
+}
+must_have_said() { said "$1" "$2" || fail "job $1 did not say \"$2\""; }
+
+# is_run JOB NUMBER: whether the job runs for that many times.
+is_run() { scontrol --oneliner show job "$1" | grep -q "JobState=RUNNING .*Restarts=$(($2 - 1)) "; }

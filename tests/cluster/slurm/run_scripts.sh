@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# run_scripts.sh: the Python scripts in slurm/ with the programs in examples/, and a session for each element of an array.
+set -euo pipefail
+# shellcheck source=tests/cluster/slurm/slurm.sh
+. "$(dirname "${BASH_SOURCE[0]}")/slurm.sh"
+
+needs_python
+start_slurm 2
+
+submit --ntasks-per-node=2 slurm/array.sbatch
+array=$job
+submit --nodes=2 --ntasks-per-node=2 slurm/python.sbatch examples/python/digits_search.py --n-iter 5
+python=$job
+submit --nodes=2 --ntasks-per-node=2 slurm/requeue.sbatch
+resumable=$job
+
+must_end "$array" COMPLETED 0:0
+for name in breast_cancer digits iris wine; do
+  grep -q '"score": 0.9' "$name.json" || fail "the element for $name found nothing"
+done
+must_end "$python" COMPLETED 0:0
+must_have_said "$python" "parameters and scores are the same"
+must_end "$resumable" COMPLETED 0:0
+must_have_said "$resumable" "best parameters"
+
+# Once more: all of it is in the checkpoint.
+submit --nodes=2 --ntasks-per-node=2 slurm/requeue.sbatch
+must_end "$job" COMPLETED 0:0
+[[ $(output_of "$job") == "$(output_of "$resumable")" ]] || fail "the second run found something else"

@@ -1,0 +1,15 @@
+// For LD_PRELOAD: lets Slurm's daemons believe that they have set their supplementary groups, which the kernel refuses
+// to the root user of a namespace that an ordinary user has made.
+
+#include <grp.h>
+
+#include <cstddef>
+#include <sys/types.h>
+
+extern "C" int setgroups(std::size_t, const gid_t*) noexcept {
+  return 0;
+}
+
+extern "C" int initgroups(const char*, gid_t) noexcept {
+  return 0;
+}
