@@ -27,8 +27,8 @@ has_ended_or() { "${@:2}" || has_ended "$1"; }
 # submit ARGUMENT...: sbatch, whose job is `job` from now on.
 # shellcheck disable=SC2034 # it is for the test
 submit() { job=$(sbatch --parsable "$@"); }
-# output_of JOB: what it has said so far.
-output_of() { find "${work:?}" -name "*-$1.out" -exec cat {} +; }
+# output_of JOB: what it has said so far; array-1-3.out is not job 3's.
+output_of() { find "${work:?}" -name "*[a-z]-$1.out" -exec cat {} +; }
 
 # states JOB: one line "STATE EXIT_CODE:SIGNAL" for the job, or for each element of an array.
 states() { scontrol --oneliner show job "$1" | sed -E 's/.*JobState=([A-Z_]+) .*ExitCode=([0-9:]+).*/\1 \2/'; }
