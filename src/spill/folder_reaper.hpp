@@ -6,8 +6,7 @@
 namespace joblib_mpi {
 
 /// A process that removes a folder when this process ends, whatever ends it; unless the folder then has a file "keep".
-/// It outlives signals to this process's group and session, and holds none of its files. SIGTERM, unless the program
-/// has an action of its own for it, ends this process only after the folder is gone.
+/// It outlives signals to this process's group and session, and holds none of its files.
 class FolderReaper {
  public:
   /// Throws std::system_error.

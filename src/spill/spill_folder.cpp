@@ -80,6 +80,7 @@ SpillFolder::SpillFolder(const fs::path& parent) : owner_(getpid()) {
     const std::string boot = locked ? boot_id() + "\n" : "";
     lock_->write_at(0, std::as_bytes(std::span(boot)));
     reaper_.emplace(path_);
+    sigterm_.emplace(path_.string());
   } catch (const std::exception& failure) {
     if (!path_.empty()) fs::remove_all(path_, error);
     throw SpillError(
@@ -99,6 +100,7 @@ SpillFolder::~SpillFolder() {
   if (getpid() != owner_) return;  // a fork of rank 0 ends
   std::error_code ignored;
   if (kept_) {
+    sigterm_.reset();
     fs::remove(token(), ignored);
     reaper_.reset();  // sees that it is to be kept
     fs::remove(path_ / "keep", ignored);

@@ -2,6 +2,7 @@
 
 #include "spill/durable_file.hpp"
 #include "spill/folder_reaper.hpp"
+#include "spill/removed_at_sigterm.hpp"
 
 #include <filesystem>
 #include <optional>
@@ -10,8 +11,8 @@
 
 namespace joblib_mpi {
 
-/// A job's own folder for results, made and removed by rank 0. If rank 0 dies, a process that it has started removes
-/// the folder; if that dies, too, the next job of the same machine does.
+/// A job's own folder for results, made and removed by rank 0, at SIGTERM, too. If rank 0 dies, a process that it has
+/// started removes the folder; if that dies, too, the next job of the same machine does.
 class SpillFolder {
  public:
   /// Makes `<parent>/joblib-mpi-<job>-<six letters>`, after it has removed those of dead jobs. Throws SpillError, which
@@ -34,6 +35,7 @@ class SpillFolder {
   bool kept_ = false;
   std::optional<DurableFile> lock_;  // locked as long as this process lives
   std::optional<FolderReaper> reaper_;
+  std::optional<RemovedAtSigterm> sigterm_;
 };
 
 /// Removes the folders in `parent` that processes of this machine have made and that no living one has.

@@ -2,20 +2,9 @@
 # To be sourced: `start_hosts COUNT` makes hosts n1, n2, ... until the script ends, and sets
 #   launch   mpirun's options for ranks on them,
 #   folder   a folder that goes with the script.
-#
-# The script runs in namespaces of its own, so that the networks of several runs on one machine never meet, and whatever
-# ends it ends everything on its hosts. Where they cannot be made, it ends with status 77, for skipped: they need root, or
-# a kernel that lets users have namespaces of their own.
 hosts_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-
-if [[ ${JOBLIB_MPI_OWN_NAMESPACES:-} != yes ]]; then
-  own_namespaces=(unshare --net --mount --pid --fork --kill-child --mount-proc)
-  mountpoint --quiet / || own_namespaces+=(--propagation unchanged) # in a chroot / is no mount
-  [[ $(id -u) -eq 0 ]] || own_namespaces+=(--user --map-root-user)
-  "${own_namespaces[@]}" true || { echo "skipped: hosts need root or user namespaces"; exit 77; }
-  JOBLIB_MPI_OWN_NAMESPACES=yes exec "${own_namespaces[@]}" "$0" "$@"
-fi
-unset JOBLIB_MPI_OWN_NAMESPACES
+# shellcheck source=tests/cluster/namespaces.sh
+. "$hosts_here/../namespaces.sh"
 
 remove_all() {
   grep -av "is right, by" "$folder/output" 2>/dev/null || true

@@ -27,13 +27,16 @@ has_ended_or() { "${@:2}" || has_ended "$1"; }
 # submit ARGUMENT...: sbatch, whose job is `job` from now on.
 # shellcheck disable=SC2034 # it is for the test
 submit() { job=$(sbatch --parsable "$@"); }
-# output_of JOB: what it has said so far.
-output_of() { find "${work:?}" -name "*-$1.out" -exec cat {} +; }
+# output_of JOB: what it has said so far; array-1-3.out is not job 3's.
+output_of() { find "${work:?}" -name "*[a-z]-$1.out" -exec cat {} +; }
 
 # states JOB: one line "STATE EXIT_CODE:SIGNAL" for the job, or for each element of an array.
 states() { scontrol --oneliner show job "$1" | sed -E 's/.*JobState=([A-Z_]+) .*ExitCode=([0-9:]+).*/\1 \2/'; }
 has_state() { [[ $(states "$1") == "$2 "* ]]; }
-has_ended() { ! states "$1" | grep -qE 'PENDING|RUNNING|COMPLETING|CONFIGURING|REQUEUED|SIGNALING|SUSPENDED|STOPPED'; }
+has_ended() {
+  local state
+  state=$(states "$1") && [[ -n $state && ! $state =~ PENDING|RUNNING|COMPLETING|CONFIGURING|REQUEUED|SIGNALING ]]
+}
 said() { output_of "$1" | grep -F -- "$2" >/dev/null; }
 
 # must_end JOB STATE EXIT_CODE: waits for the end of the job, and of all elements of an array, and compares.

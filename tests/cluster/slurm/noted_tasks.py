@@ -1,4 +1,4 @@
-"""400 tasks under a checkpoint, which note when they start and finish. In the job's first run they take a second each."""
+"""400 tasks under a checkpoint, which note when they start and finish. In a job's first run each takes a second."""
 
 import os
 import sys
