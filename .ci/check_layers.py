@@ -100,8 +100,9 @@ LAYERS = {
         "checkpoint",
         "parallel",
     ],
-    # The command starts programs and is none of them: it shares nothing with the library but its version.
-    "mpi_launch": ["core/version.hpp"],
+    # The command joblib-mpi, which has no part in a job. What its doctor starts on the ranks has, in files named mpi_.
+    "mpi_launch": ["core", "doctor/doctor.hpp"],
+    "doctor": ["mpi_launch", "core", "mpi", "segments/memory_room.hpp", "spill/spill_desk.hpp"],
 }
 
 # Outside libraries that only some files may include: (what, include pattern, word that the file's name must have).
@@ -123,7 +124,7 @@ def layer_of(path):
     if path.parts[0] == "include":
         return "include/joblib_mpi"
     if path.parts[0] == "mpi_launch":
-        return "mpi_launch"
+        return path.parts[1] if len(path.parts) > 2 else "mpi_launch"
     return None
 
 
@@ -143,16 +144,16 @@ def may_include(layer, target):
 
 def resolve(target, path, root):
     """Return `target` as ours, ``layer/header`` or ``joblib_mpi/header``, or None for an outside header."""
+    if (root / "mpi_launch" / target).is_file():
+        return target if "/" in target else f"mpi_launch/{target}"
     for base, prefix in ((root / "src", ""), (root / "include", ""), ((root / path).parent, None)):
         if not (base / target).is_file():
             continue
         if prefix is not None:
             return target
         found = (base / target).resolve().relative_to(root.resolve())
-        return Path(*found.parts[1:] if found.parts[0] in ("src", "include") else found.parts).as_posix()
+        return Path(*found.parts[1:]).as_posix()
     first = target.split("/")[0]
-    if path.parts[0] == "mpi_launch" and (root / "mpi_launch" / target).is_file():
-        return f"mpi_launch/{target}"
     return target if first == "joblib_mpi" or first in LAYERS else None
 
 
@@ -215,14 +216,12 @@ def self_test():
         "src/worker/worker.cpp": ["<nanobind/nanobind.h>", "only python/bindings may include"],
         "src/unlisted/thing.cpp": ["<string>", "layer unlisted is not in the table"],
         "src/session/mpi_session.cpp": ['"worker/worker.hpp"', "ok"],
-        "mpi_launch/options.hpp": ["<string>", "ok"],
-        "mpi_launch/options.cpp": ['"options.hpp"', "ok"],
-        "mpi_launch/main.cpp": ['"core/clock.hpp"', "layer mpi_launch may not include core/clock.hpp"],
-        "mpi_launch/run.cpp": ["<mpi.h>", "may include MPI"],
-        "mpi_launch/doctor/doctor.cpp": ['"options.hpp"', "ok"],
-        "mpi_launch/doctor/table.cpp": ["<joblib_mpi/parallel.hpp>", "layer mpi_launch may not include joblib_mpi/"],
-        "mpi_launch/mpi_built_with.cpp": ["<mpi.h>", "ok"],
-        "src/core/launch.cpp": ['"mpi_launch/options.hpp"', "layer core may not include mpi_launch/"],
+        "mpi_launch/run.hpp": ["<string>", "ok"],
+        "mpi_launch/run.cpp": ['"worker/worker.hpp"', "layer mpi_launch may not include worker/"],
+        "mpi_launch/doctor/doctor.cpp": ['"run.hpp"', "ok"],
+        "mpi_launch/doctor/diagnosis.cpp": ["<mpi.h>", "may include MPI"],
+        "mpi_launch/doctor/mpi_facts.cpp": ["<mpi.h>", "ok"],
+        "mpi_launch/doctor/table.cpp": ['"session/mpi_session.hpp"', "layer doctor may not include session/"],
         "python/bindings/module.cpp": ["<nanobind/nanobind.h>", "ok"],
     }
     wrong = []

@@ -67,7 +67,6 @@ void require_program(const std::string& name) {
 
 Command program_command(const std::vector<std::string>& program, const PythonOptions& options) {
   const std::string& first = program.front();
-  // A name without a slash is not looked for here by a shell, but it is by mpirun.
   require_program(first);
   if (!options.preload.empty() || !options.memory_limit.empty()) {
     throw LaunchError("--preload and --memory-limit are for Python scripts, and " + first + " is a program");
