@@ -7,6 +7,10 @@
 # Compiler cache entries are found again by other build folders and other clones.
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 
+# Compiler warnings are errors in CI, in whatever is built there: so that one build serves all.
+werror=OFF
+if [[ ${CI:-} == true ]]; then werror=ON; fi
+
 # Makes .venv from the system's Python unless a working one of the same version is there.
 make_virtual_environment() {
   local python=${PYTHON:-/usr/bin/python3} version='import sys, pip; print(sys.version)'
