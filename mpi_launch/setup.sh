@@ -9,6 +9,7 @@ export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 
 # Compiler warnings are errors in CI, in whatever is built there: so that one build serves all.
 werror=OFF
+# shellcheck disable=SC2034 # for those who source this
 if [[ ${CI:-} == true ]]; then werror=ON; fi
 
 # Makes .venv from the system's Python unless a working one of the same version is there.
