@@ -4,8 +4,8 @@
 # shellcheck source=mpi_launch/dependencies.sh
 . mpi_launch/dependencies.sh
 
-# Compiler cache entries are found again by other build folders and other clones.
-export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+# Compiler cache entries are found again by other build folders, other clones and in other locales.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=locale
 
 # Compiler warnings are errors in CI, in whatever is built there: so that one build serves all.
 werror=OFF
