@@ -28,6 +28,7 @@ make_system() {
     return 1
   }
   link_packages "$packages" "$system.partial/var/cache/apt/archives"
+  echo force-unsafe-io >"$system.partial/etc/dpkg/dpkg.cfg.d/quick" # a system that may be lost needs not be synced
   chroot "$system.partial" useradd --create-home --shell /bin/bash "$user"
   mv "$system.partial" "$system"
 }

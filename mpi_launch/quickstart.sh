@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 install_dependencies build
 make_virtual_environment
-build_cpp develop -DJOBLIB_MPI_TESTS=OFF
+build_cpp develop -DJOBLIB_MPI_TESTS=OFF -DJOBLIB_MPI_WERROR="$werror"
 install_python_package
 
 allow_mpi_as_root

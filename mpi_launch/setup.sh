@@ -4,8 +4,13 @@
 # shellcheck source=mpi_launch/dependencies.sh
 . mpi_launch/dependencies.sh
 
-# Compiler cache entries are found again by other build folders and other clones.
-export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+# Compiler cache entries are found again by other build folders, other clones and in other locales.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=locale
+
+# Compiler warnings are errors in CI, in whatever is built there: so that one build serves all.
+werror=OFF
+# shellcheck disable=SC2034 # for those who source this
+if [[ ${CI:-} == true ]]; then werror=ON; fi
 
 # Makes .venv from the system's Python unless a working one of the same version is there.
 make_virtual_environment() {

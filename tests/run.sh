@@ -8,8 +8,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . mpi_launch/setup.sh
 
 reports=build/reports
-werror=OFF
-[[ ${CI:-} == true ]] && werror=ON
 
 build_everything() {
   install_dependencies build test

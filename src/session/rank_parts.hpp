@@ -40,7 +40,8 @@ struct RankParts {
   /// same. Where MPI does not tell of dead ranks, finalising it would hang then: a job whose MPI is ours ends here,
   /// through MPI_Abort.
   void end_as_leader(int status);
-  /// The same on the other ranks, which have nothing to say. `ranks_lost` is what rank 0 knows.
+  /// The same on the other ranks, which have nothing to say, and stay for rank 0 to end the job. `ranks_lost` is what
+  /// rank 0 knows.
   void end_as_worker(int status, bool ranks_lost);
 
   /// Lets `worker` end the job if rank 0 dies: nobody else would, where ranks are to outlive each other.
