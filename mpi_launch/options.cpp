@@ -31,6 +31,17 @@ Scripts, modules, code, standard input (-) and a console (-i) run on rank 0, wit
 
 Exit status: the program's; 2 if the command cannot be carried out.)";
 
+constexpr const char* about_doctor = R"(Starts ranks as run does, and reports what they find and what is wrong.
+
+Hosts, cores, memory, MPI, Python and its packages, the spill folder, and the ways that messages take from rank 0.)";
+
+constexpr const char* more_about_doctor = R"(Examples:
+  joblib-mpi doctor                                     as many ranks as run would start
+  joblib-mpi doctor -n 8 --spill-dir /scratch/me        with a folder for large results
+  joblib-mpi doctor --python venv/bin/python --json -   for programs
+
+Exit status: 0 if a run would work, 1 if it would fail, 2 if the command cannot be carried out.)";
+
 /// A whole number from 1, so that the message says so.
 std::string positive(const std::string& text) {
   int value = 0;
@@ -85,6 +96,23 @@ void add_python_options(CLI::App& command, PythonOptions& python) {
       ->type_name("SIZE");
 }
 
+void add_doctor_options(CLI::App& command, DoctorOptions& doctor) {
+  command.add_option("--python", doctor.python.interpreter, "The Python, as for run; then it must be usable")
+      ->type_name("PATH");
+  command.add_option("--spill-dir", doctor.spill_folder, "A folder for large results, which all hosts must share")
+      ->type_name("FOLDER");
+  command
+      .add_option("--json", doctor.json, "Write all that was found to a file, or with - to stdout, without the table")
+      ->type_name("FILE|-");
+  // A message is one MPI call, which counts in an int.
+  command.add_option("--megabytes", doctor.megabytes, "Of a message that measures bandwidth (4)")
+      ->type_name("M")
+      ->check(CLI::Range(1, 1024));
+  command.add_option("--seconds", doctor.seconds, "After which the ranks are ended (180)")
+      ->type_name("S")
+      ->check(CLI::Range(1.0, 86400.0));
+}
+
 /// The program of `run`: what CLI11 did not take, which begins with an option only if that is one of Python's.
 std::vector<std::string> program_of(const CLI::App& command, const std::vector<std::string>& after_dashes) {
   std::vector<std::string> words = command.remaining();
@@ -115,9 +143,9 @@ Options options_from(std::vector<std::string> words) {
   run_command.add_flag("--dry-run", run.dry_run, "Print the command and do not run it");
 
   DoctorOptions doctor;
-  CLI::App& doctor_command = *command.add_subcommand("doctor", "Starts ranks and reports what may go wrong with them.");
+  CLI::App& doctor_command = *command.add_subcommand("doctor", about_doctor)->footer(more_about_doctor);
   add_launch_options(doctor_command, doctor.launch);
-  doctor_command.add_option("--python", doctor.python.interpreter, "The Python, as for run")->type_name("PATH");
+  add_doctor_options(doctor_command, doctor);
 
   std::reverse(words.begin(), words.end());
   try {

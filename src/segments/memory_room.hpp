@@ -10,6 +10,7 @@ namespace joblib_mpi {
 struct MemoryRoom {
   std::uint64_t bytes;
   std::string limit;  ///< what sets it, in words: "the machine's memory", "the memory cgroup /job_7"
+  std::uint64_t total_bytes = bytes;  ///< what there is, used or not
 };
 
 /// The least of what the machine and the memory cgroups (version 1 and 2) of this process and all above it have left.
