@@ -100,6 +100,9 @@ LAYERS = {
         "checkpoint",
         "parallel",
     ],
+    # The command joblib-mpi, which has no part in a job. What its doctor starts on the ranks has, in files named mpi_.
+    "mpi_launch": ["core", "doctor/doctor.hpp"],
+    "doctor": ["mpi_launch", "core", "mpi", "segments/memory_room.hpp", "spill/spill_desk.hpp"],
 }
 
 # Outside libraries that only some files may include: (what, include pattern, word that the file's name must have).
@@ -120,6 +123,8 @@ def layer_of(path):
         return path.parts[1]
     if path.parts[0] == "include":
         return "include/joblib_mpi"
+    if path.parts[0] == "mpi_launch":
+        return path.parts[1] if len(path.parts) > 2 else "mpi_launch"
     return None
 
 
@@ -139,6 +144,8 @@ def may_include(layer, target):
 
 def resolve(target, path, root):
     """Return `target` as ours, ``layer/header`` or ``joblib_mpi/header``, or None for an outside header."""
+    if (root / "mpi_launch" / target).is_file():
+        return target if "/" in target else f"mpi_launch/{target}"
     for base, prefix in ((root / "src", ""), (root / "include", ""), ((root / path).parent, None)):
         if not (base / target).is_file():
             continue
@@ -175,7 +182,7 @@ def check(root):
     """Return all violations below `root` as printable lines, and the number of files read."""
     files = sorted(
         file.relative_to(root)
-        for folder in ("include", "src", BINDING_FOLDER)
+        for folder in ("include", "src", "mpi_launch", BINDING_FOLDER)
         for file in (root / folder).rglob("*")
         if file.suffix in SUFFIXES
     )
@@ -209,6 +216,12 @@ def self_test():
         "src/worker/worker.cpp": ["<nanobind/nanobind.h>", "only python/bindings may include"],
         "src/unlisted/thing.cpp": ["<string>", "layer unlisted is not in the table"],
         "src/session/mpi_session.cpp": ['"worker/worker.hpp"', "ok"],
+        "mpi_launch/run.hpp": ["<string>", "ok"],
+        "mpi_launch/run.cpp": ['"worker/worker.hpp"', "layer mpi_launch may not include worker/"],
+        "mpi_launch/doctor/doctor.cpp": ['"run.hpp"', "ok"],
+        "mpi_launch/doctor/diagnosis.cpp": ["<mpi.h>", "may include MPI"],
+        "mpi_launch/doctor/mpi_facts.cpp": ["<mpi.h>", "ok"],
+        "mpi_launch/doctor/table.cpp": ['"session/mpi_session.hpp"', "layer doctor may not include session/"],
         "python/bindings/module.cpp": ["<nanobind/nanobind.h>", "ok"],
     }
     wrong = []
@@ -239,7 +252,7 @@ def main(arguments):
     for line in lines:
         print(line)
     if files == 0:
-        print(f"{root}: no source file found in include, src and {BINDING_FOLDER}")
+        print(f"{root}: no source file found in include, src, mpi_launch and {BINDING_FOLDER}")
         return 1
     print(f"{files} files, {len(lines)} includes that break the layers")
     return 1 if lines else 0

@@ -34,19 +34,19 @@ Allocation slurm_allocation(const VariableMap& variables) {
   allocation.scheduler = Scheduler::slurm;
   allocation.job = text_of(variables, "SLURM_JOB_ID");
   allocation.cores_per_task = positive(number_of(variables, "SLURM_CPUS_PER_TASK"));
+  allocation.says_tasks_per_node = variables.contains("SLURM_NTASKS_PER_NODE");
   const std::vector<int> cores = numbers_by_node(text_of(variables, "SLURM_JOB_CPUS_PER_NODE"));
   const std::vector<int> tasks = numbers_by_node(text_of(variables, "SLURM_TASKS_PER_NODE"));
-  for (std::size_t node = 0; node < std::max<std::size_t>(cores.size(), 1); ++node) {
-    const int node_cores = node < cores.size() ? cores[node] : 1;
-    // Inside a step that is one task the job's own number is not to be seen.
-    const int node_tasks =
-        cores.size() == tasks.size() ? tasks[node] : node_cores / allocation.cores_per_task.value_or(1);
-    allocation.nodes.push_back({std::max(node_tasks, 1), node_cores});
-  }
   // The shell that salloc gives on a node is a step, too, but one that stands in nobody's way.
   constexpr const char* interactive_step = "4294967290";
   const std::string step = text_of(variables, "SLURM_STEP_ID");
   allocation.inside_step = !step.empty() && step != interactive_step;
+  const bool tells_tasks = !allocation.inside_step && tasks.size() == cores.size();  // in a step it is the step's
+  for (std::size_t node = 0; node < cores.size(); ++node) {
+    const int of_cores = cores[node] / allocation.cores_per_task.value_or(1);
+    allocation.nodes.push_back({std::max(tells_tasks ? tasks[node] : of_cores, 1), cores[node]});
+  }
+  if (allocation.nodes.empty()) allocation.nodes.emplace_back();
   return allocation;
 }
 

@@ -21,6 +21,7 @@ struct Allocation {
   std::string job;                    ///< its id
   std::vector<Node> nodes;            ///< at least one
   std::optional<int> cores_per_task;  ///< if the user asked for some
+  bool says_tasks_per_node = false;   ///< Slurm: the user did, and srun will repeat it
   std::string host_file;              ///< path of a file with a line for each task; empty with Slurm
   bool inside_step = false;           ///< Slurm: this is a step of one task, such as `srun --pty bash`
 

@@ -2,6 +2,7 @@
 
 #include "launch_error.hpp"
 #include "rank_layout.hpp"
+#include "shell_words.hpp"
 
 #include <initializer_list>
 #include <string_view>
@@ -116,13 +117,18 @@ void add_srun(LaunchPlan& plan, const LaunchOptions& options, const Allocation& 
   if (allocation.inside_step) add(plan.words, {"--overlap"});
   plan.words.push_back("--nodes=" + std::to_string(layout.nodes));
   add(plan.words, {"-n", std::to_string(layout.ranks)});
-  if (layout.ranks_per_node) plan.words.push_back("--ntasks-per-node=" + std::to_string(*layout.ranks_per_node));
+  if (layout.ranks_per_node) {
+    plan.words.push_back("--ntasks-per-node=" + std::to_string(*layout.ranks_per_node));
+  } else if (allocation.says_tasks_per_node && layout.ranks != allocation.tasks()) {
+    // The allocation's own number would be a warning of srun's.
+    plan.words.push_back("--ntasks-per-node=" + std::to_string((layout.ranks + layout.nodes - 1) / layout.nodes));
+  }
   if (layout.cores_per_rank) plan.words.push_back("--cpus-per-task=" + std::to_string(*layout.cores_per_rank));
   if (layout.oversubscribed) {
     add(plan.words, {"--overcommit"});
     plan.variables.emplace_back("OMPI_MCA_mpi_yield_when_idle", "1");
   }
-  if (options.binds_none || layout.oversubscribed) add(plan.words, {"--cpu-bind=none"});
+  if (options.binds_none) add(plan.words, {"--cpu-bind=none"});
   if (options.survives) {
     add(plan.words, {"--no-kill", "--kill-on-bad-exit=0"});
   } else {
@@ -167,13 +173,18 @@ LaunchPlan plan_launch(const LaunchOptions& options, const LaunchEnvironment& en
   if (layout.ranks == 1)
     plan.notes.emplace_back("1 rank has no workers: it runs the tasks itself, one after the other");
   if (layout.oversubscribed) {
-    plan.notes.push_back(std::to_string(layout.ranks) + " ranks share " +
-                         std::to_string(environment.allocation ? environment.allocation->cores() : environment.cores) +
-                         " cores");
+    const int cores = environment.allocation ? environment.allocation->cores() : environment.cores;
+    plan.notes.push_back(to_string(layout) + " share " + std::to_string(cores) + (cores == 1 ? " core" : " cores"));
   }
   plan.words.insert(plan.words.end(), options.launcher_options.begin(), options.launcher_options.end());
   plan.words.insert(plan.words.end(), command.words.begin(), command.words.end());
   return plan;
+}
+
+std::string shell_line(const LaunchPlan& plan) {
+  std::string line;
+  for (const auto& [name, value] : plan.variables) line += name + "=" + shell_quoted(value) + " ";
+  return line + shell_quoted(plan.words);
 }
 
 }  // namespace joblib_mpi::launch

@@ -33,4 +33,7 @@ void require_no_outer_launch(const LaunchEnvironment& environment);
 [[nodiscard]] LaunchPlan plan_launch(const LaunchOptions& options, const LaunchEnvironment& environment,
                                      const Command& command);
 
+/// The plan as a line that can be pasted into a shell.
+[[nodiscard]] std::string shell_line(const LaunchPlan& plan);
+
 }  // namespace joblib_mpi::launch

@@ -60,7 +60,7 @@ void add_launch_options(CLI::App& command, LaunchOptions& launch) {
   add_number(command, "--per-node", launch.ranks_per_node, "K", "Ranks on each node");
   add_number(command, "--threads", launch.threads_per_rank, "T", "Cores of each rank, to which it is bound");
   command.add_flag("--no-bind", launch.binds_none, "Bind no rank to cores");
-  command.add_flag("--oversubscribe", launch.oversubscribes, "Allow more ranks than an allocation has cores");
+  command.add_flag("--oversubscribe", launch.oversubscribes, "Let ranks share cores in an allocation, too");
   command.add_flag("--survive", launch.survives, "Let the job go on when a rank dies");
   command
       .add_option_function<std::string>(

@@ -31,14 +31,9 @@ int default_ranks(const LaunchOptions& options, const LaunchEnvironment& environ
   return allocation->tasks();
 }
 
-std::string wanted(const RankLayout& layout) {
-  const int cores = layout.cores_per_rank.value_or(1);
-  return counted(layout.ranks, "rank") + (cores == 1 ? "" : " of " + counted(cores, "core"));
-}
-
 [[noreturn]] void refuse(const RankLayout& layout, const Allocation& allocation, int room) {
-  throw LaunchError(wanted(layout) + (layout.ranks == 1 ? " does" : " do") + " not fit into " + to_string(allocation) +
-                    ", which has " + counted(allocation.cores(), "core") + " on " +
+  throw LaunchError(to_string(layout) + (layout.ranks == 1 ? " does" : " do") + " not fit into " +
+                    to_string(allocation) + ", which has " + counted(allocation.cores(), "core") + " on " +
                     counted(static_cast<int>(allocation.nodes.size()), "node") + "; ask for " +
                     (room > 0 ? "at most -n " + std::to_string(room) : "fewer --threads") +
                     ", get a larger allocation, or let ranks share cores with --oversubscribe");
@@ -75,6 +70,11 @@ void check_node(const RankLayout& layout, const Allocation& allocation) {
 
 }  // namespace
 
+std::string to_string(const RankLayout& layout) {
+  const int cores = layout.cores_per_rank.value_or(1);
+  return counted(layout.ranks, "rank") + (cores == 1 ? "" : " of " + counted(cores, "core"));
+}
+
 RankLayout rank_layout(const LaunchOptions& options, const LaunchEnvironment& environment) {
   const auto& allocation = environment.allocation;
   RankLayout layout;
@@ -86,7 +86,7 @@ RankLayout rank_layout(const LaunchOptions& options, const LaunchEnvironment& en
 
   const int cores = layout.cores_per_rank.value_or(1);
   if (!allocation) {
-    layout.oversubscribed = options.oversubscribes || environment.cores / cores < layout.ranks;
+    layout.oversubscribed = environment.cores / cores < layout.ranks;
     return layout;
   }
   const int room = room_of(*allocation, cores);

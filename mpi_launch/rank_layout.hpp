@@ -4,6 +4,7 @@
 #include "options.hpp"
 
 #include <optional>
+#include <string>
 
 namespace joblib_mpi::launch {
 
@@ -16,6 +17,9 @@ struct RankLayout {
   bool oversubscribed = false;        ///< more ranks than cores for them
   bool over_slots = false;            ///< more ranks than tasks of the allocation, though it has cores for them
 };
+
+/// In words: "4 ranks of 2 cores".
+[[nodiscard]] std::string to_string(const RankLayout& layout);
 
 /// Decides what the options leave open. Throws LaunchError if the ranks do not fit into the allocation.
 [[nodiscard]] RankLayout rank_layout(const LaunchOptions& options, const LaunchEnvironment& environment);

@@ -4,7 +4,6 @@
 #include "launch_plan.hpp"
 #include "mpi_built_with.hpp"
 #include "program.hpp"
-#include "shell_words.hpp"
 
 #include <cerrno>
 #include <chrono>
@@ -19,12 +18,6 @@ namespace {
 
 /// Chosen, not measured.
 constexpr std::chrono::seconds speaker_first{3};
-
-std::string shell_line(const LaunchPlan& plan) {
-  std::string line;
-  for (const auto& [name, value] : plan.variables) line += name + "=" + shell_quoted(value) + " ";
-  return line + shell_quoted(plan.words);
-}
 
 [[noreturn]] void become(const LaunchPlan& plan) {
   for (const auto& [name, value] : plan.variables) setenv(name.c_str(), value.c_str(), 1);

@@ -44,7 +44,7 @@ install_python_package() {
 
 # A digest of all files that the installed Python package is made from.
 python_package_state() {
-  find pyproject.toml CMakeLists.txt README.md LICENSE cmake include src python \
+  find pyproject.toml CMakeLists.txt README.md LICENSE cmake include mpi_launch src python \
     -type f ! -path '*/__pycache__/*' -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -d ' ' -f 1
 }
 

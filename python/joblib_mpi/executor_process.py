@@ -17,7 +17,7 @@ from joblib_mpi.program import status_of
 from joblib_mpi.worker import Worker, flush_output, serve_tasks
 
 # A child that inherits these takes itself for the rank, and waits for ever in an MPI_Init of its own.
-_LAUNCHER_VARIABLES = ("OMPI_", "PMIX_", "PMI_")
+_LAUNCHER_VARIABLES = ("OMPI_", "PMIX_", "PMI_", "SLURM_STEP_NUM_TASKS", "MPI_LOCALNRANKS")
 _KEPT_VARIABLES = ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM")
 
 

@@ -43,7 +43,13 @@ def ranks_on_node(environment: Mapping[str, str] = os.environ) -> int:
 
 
 def threads_per_rank(environment: Mapping[str, str], cores: int) -> int:
-    """Return the share of ``cores`` that one rank may use for threads of its own, at least 1."""
+    """Return the share of ``cores`` that one rank may use for threads of its own, at least 1.
+
+    ``joblib-mpi run --threads`` says it in JOBLIB_MPI_THREADS: the ranks may be bound to ``cores`` of their own.
+    """
+    said = environment.get("JOBLIB_MPI_THREADS", "")
+    if said.isdigit() and int(said) > 0:
+        return int(said)
     return max(1, cores // ranks_on_node(environment))
 
 

@@ -6,6 +6,7 @@
 #include "mpi/mpi_check.hpp"
 #include "mpi/mpi_failures.hpp"
 #include "mpi/mpi_introductions.hpp"
+#include "mpi/mpi_lonely_start.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <boost/mpi/environment.hpp>
@@ -47,8 +48,10 @@ MpiWorld::MpiWorld(const Options& options) : limit_seconds_(options.start_second
                      "MPI_THREAD_MULTIPLE, or create the session first");
     }
   } else {
+    const auto last_words = explain_failing_start();
     lifetime_ = std::make_unique<MpiLifetime>(limit_seconds_);
   }
+  refuse_lonely_start();
   join(MPI_COMM_WORLD, options);
 }
 

@@ -30,7 +30,8 @@ class MpiWorld {
     double start_seconds = 120;
   };
 
-  /// Initialises MPI, or joins it if the program has; all ranks of MPI_COMM_WORLD take part.
+  /// Initialises MPI, or joins it if the program has; all ranks of MPI_COMM_WORLD take part. Refuses ranks that each
+  /// have an MPI_COMM_WORLD of their own though they were started together.
   explicit MpiWorld(const Options& options);
   /// Joins the MPI that the program has initialised; works on a duplicate of `communicator`.
   MpiWorld(MPI_Comm communicator, const Options& options);

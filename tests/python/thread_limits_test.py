@@ -13,6 +13,9 @@ from joblib_mpi.thread_limits import launched_rank, ranks_on_node, threads_per_r
         ({"OMPI_COMM_WORLD_LOCAL_SIZE": "16"}, 8, 1),
         ({"SLURM_STEP_TASKS_PER_NODE": "4(x2),3"}, 8, 2),
         ({"SLURM_STEP_TASKS_PER_NODE": "2"}, 8, 4),
+        # Bound to four cores of its own, which are all it sees.
+        ({"SLURM_STEP_TASKS_PER_NODE": "2", "JOBLIB_MPI_THREADS": "4"}, 4, 4),
+        ({"OMPI_COMM_WORLD_LOCAL_SIZE": "2", "JOBLIB_MPI_THREADS": "0"}, 8, 4),
     ],
 )
 def test_the_cores_of_a_node_are_shared_among_its_ranks(environment, cores, expected):

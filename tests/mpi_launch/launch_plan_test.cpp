@@ -1,0 +1,202 @@
+#include "launch_plan.hpp"
+
+#include "mpi_launch/places.hpp"
+#include "support/catch.hpp"
+
+using namespace joblib_mpi::launch;
+using namespace joblib_mpi::launch::test;
+using joblib_mpi::test::contains;
+using joblib_mpi::test::error_text;
+
+namespace {
+
+const MpiVersion built_with_5{"Open MPI", "5.0.7", 5};
+
+Facts pbs_job() {
+  Facts facts = machine(16);
+  facts.variables = {{"PBS_JOBID", "7.head"}, {"PBS_NODEFILE", "/var/spool/pbs/7"}, {"PYTHONPATH", "/home/me/lib"}};
+  facts.host_file = "n1\nn1\nn2\nn2\n";
+  return facts;
+}
+
+Facts lsf_job() {
+  Facts facts = machine(16);
+  facts.variables = {{"LSB_JOBID", "9"}, {"LSB_DJOB_HOSTFILE", "/home/me/.lsbatch/9.hosts"}};
+  facts.host_file = "n1\nn2\nn3\n";
+  return facts;
+}
+
+std::string refusal(const Facts& facts, const std::string& line,
+                    const MpiVersion& built_with = {"Open MPI", "4.1.4", 4}) {
+  return error_text<LaunchError>([&] { (void)plan_of(facts, line, built_with); });
+}
+
+}  // namespace
+
+TEST_CASE("each place has the command line that suits it") {
+  struct Row {
+    const char* place;
+    Facts facts;
+    const char* options;
+    const char* expected;
+  };
+  const Facts one_task_step = with(slurm_job(), {{"SLURM_STEP_ID", "3"},
+                                                 {"SLURM_STEP_NUM_TASKS", "1"},
+                                                 {"SLURM_TASKS_PER_NODE", "1"},
+                                                 {"SLURM_JOB_CPUS_PER_NODE", "4,2"}});
+  const Row table[] = {
+      {"a machine has a rank for each core", machine(8), "app", "mpirun -n 8 --bind-to none app"},
+      {"cores that a rank needs are counted", machine(8), "--threads 3 app",
+       "OMP_NUM_THREADS=3 mpirun -n 2 --map-by slot:PE=3 --bind-to core app"},
+      {"the user's own limit of threads stays", with(machine(8), {{"OMP_NUM_THREADS", "1"}}), "--threads 2 app",
+       "mpirun -n 4 --map-by slot:PE=2 --bind-to core app"},
+      {"ranks of a node", machine(8), "--per-node 4 app", "mpirun -n 4 --map-by ppr:4:node --bind-to none app"},
+      {"ranks of a node with cores", machine(8), "--per-node 4 --threads 2 app",
+       "OMP_NUM_THREADS=2 mpirun -n 4 --map-by ppr:4:node:PE=2 --bind-to core app"},
+      {"more ranks than cores yield and are not bound", machine(2), "-n 4 app",
+       "mpirun -n 4 --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 app"},
+      {"the same with cores for each", machine(2), "-n 2 --threads 2 --per-node 2 app",
+       "OMP_NUM_THREADS=2 mpirun -n 2 --map-by ppr:2:node:OVERSUBSCRIBE --bind-to none --mca mpi_yield_when_idle 1 "
+       "app"},
+      {"ranks that may die, Open MPI 4", machine(4), "--survive app",
+       "mpirun -n 4 --bind-to none --mca orte_abort_on_non_zero_status 0 --mca orte_allowed_exit_without_sync 1 app"},
+      {"words for the launcher, and variables for hosts that they may name",
+       with(machine(2), {{"JOBLIB_MPI_SPILL_DIR", "/s"}}), "-n 2 --launcher-option=--host --launcher-option h1,h2 app",
+       "mpirun -n 2 --bind-to none -x JOBLIB_MPI_SPILL_DIR --host h1,h2 app"},
+
+      {"Slurm", slurm_job(), "app", "srun --mpi=pmix --nodes=3 -n 6 --kill-on-bad-exit=1 app"},
+      {"fewer ranks than Slurm's tasks", slurm_job(), "-n 2 app",
+       "srun --mpi=pmix --nodes=2 -n 2 --ntasks-per-node=1 --kill-on-bad-exit=1 app"},
+      {"more ranks than Slurm's tasks, on its cores", slurm_job(), "-n 12 app",
+       "srun --mpi=pmix --nodes=3 -n 12 --ntasks-per-node=4 --kill-on-bad-exit=1 app"},
+      {"Slurm, ranks of a node", slurm_job(), "--per-node 1 app",
+       "srun --mpi=pmix --nodes=3 -n 3 --ntasks-per-node=1 --kill-on-bad-exit=1 app"},
+      {"Slurm, cores of a rank", slurm_job(), "--threads 4 app",
+       "OMP_NUM_THREADS=4 srun --mpi=pmix --nodes=3 -n 3 --ntasks-per-node=1 --cpus-per-task=4 --kill-on-bad-exit=1 "
+       "app"},
+      {"Slurm, cores of a task", with(slurm_job(), {{"SLURM_CPUS_PER_TASK", "2"}}), "app",
+       "OMP_NUM_THREADS=2 srun --mpi=pmix --nodes=3 -n 6 --cpus-per-task=2 --kill-on-bad-exit=1 app"},
+      {"Slurm, too many ranks on purpose", slurm_job(), "-n 13 --oversubscribe --no-bind app",
+       "OMPI_MCA_mpi_yield_when_idle=1 srun --mpi=pmix --nodes=3 -n 13 --ntasks-per-node=5 --overcommit "
+       "--cpu-bind=none "
+       "--kill-on-bad-exit=1 app"},
+      {"Slurm, ranks that may die", slurm_job(), "--survive app",
+       "srun --mpi=pmix --nodes=3 -n 6 --no-kill --kill-on-bad-exit=0 app"},
+      {"a shell that is a step itself", one_task_step, "app",
+       "srun --mpi=pmix --overlap --nodes=2 -n 6 --kill-on-bad-exit=1 app"},
+      {"Slurm without PMIx", slurm_job(srun_without_pmix), "app", "mpirun -n 6 app"},
+      {"mpirun in Slurm", with(slurm_job(), {{"VIRTUAL_ENV", "/v"}, {"TMPDIR", "/t"}}), "--launcher mpirun app",
+       "mpirun -n 6 -x VIRTUAL_ENV app"},
+      {"mpirun in Slurm, more ranks than tasks", slurm_job(), "--launcher mpirun -n 7 app",
+       "mpirun -n 7 --oversubscribe app"},
+      {"mpirun in Slurm, cores of a task", with(slurm_job(), {{"SLURM_CPUS_PER_TASK", "2"}}), "--launcher mpirun app",
+       "OMP_NUM_THREADS=2 mpirun -n 6 --map-by slot:PE=2 --bind-to core -x OMP_NUM_THREADS app"},
+
+      {"PBS", pbs_job(), "app", "mpirun -n 4 --hostfile /var/spool/pbs/7 -x PYTHONPATH app"},
+      {"LSF", lsf_job(), "-n 2 app", "mpirun -n 2 --hostfile /home/me/.lsbatch/9.hosts app"},
+  };
+  for (const Row& row : table) {
+    INFO(row.place);
+    CHECK(line_of(row.facts, row.options) == row.expected);
+  }
+}
+
+TEST_CASE("Open MPI 5 has an option of its own for ranks that may die") {
+  CHECK(line_of(machine(4, open_mpi_5), "--survive app", built_with_5) ==
+        "mpirun -n 4 --bind-to none --with-ft ulfm app");
+}
+
+TEST_CASE("an MPI that is not Open MPI gets the number of ranks and nothing else, and is named") {
+  const MpiVersion built_with_mpich{"MPICH", "4.0.2", 4};
+  const LaunchPlan plan = plan_of(machine(4, mpich), "--survive --per-node 2 -n 2 app", built_with_mpich);
+  CHECK(shell_line(plan) == "mpirun -n 2 app");
+  REQUIRE(plan.notes.size() == 3);
+  CHECK_THAT(plan.notes[0], contains("MPICH 4.0.2 is not Open MPI"));
+  CHECK_THAT(plan.notes[1], contains("--survive"));
+  CHECK_THAT(plan.notes[2], contains("--per-node"));
+}
+
+TEST_CASE("Python learns its threads in a variable of its own") {
+  LaunchOptions options;
+  options.threads_per_rank = 2;
+  const LaunchPlan plan = plan_launch(options, environment_from(machine(4), {"Open MPI", "4.1.4", 4}),
+                                      {{"python3", "-m", "joblib_mpi", "a script.py"}, true, {{"A", "it's"}}});
+  CHECK(shell_line(plan) ==
+        "A='it'\\''s' JOBLIB_MPI_THREADS=2 mpirun -n 2 --map-by slot:PE=2 --bind-to core python3 -m joblib_mpi 'a "
+        "script.py'");
+}
+
+TEST_CASE("one rank and shared cores are noted") {
+  CHECK_THAT(plan_of(machine(4), "-n 1 app").notes.at(0), contains("1 rank has no workers"));
+  CHECK(plan_of(machine(2), "-n 4 app").notes.at(0) == "4 ranks share 2 cores");
+  CHECK(plan_of(machine(4), "app").notes.empty());
+}
+
+TEST_CASE("root needs to have allowed itself") {
+  Facts facts = machine(4);
+  facts.is_root = true;
+  CHECK_THAT(refusal(facts, "app"), contains("refuses to run as root") && contains("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"));
+  facts.variables["OMPI_ALLOW_RUN_AS_ROOT"] = "1";
+  CHECK_THAT(refusal(facts, "app"), contains("refuses to run as root"));
+  facts.variables["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1";
+  CHECK(line_of(facts, "app") == "mpirun -n 4 --bind-to none app");
+
+  Facts in_slurm = slurm_job();
+  in_slurm.is_root = true;
+  CHECK_THAT(line_of(in_slurm, "app"), contains("srun"));
+}
+
+TEST_CASE("a missing mpirun and one of another MPI are refused by name") {
+  Facts without = machine(4);
+  without.mpirun_version.reset();
+  CHECK_THAT(refusal(without, "app"),
+             contains("no mpirun on PATH") && contains("Open MPI 4.1.4") && contains("module load"));
+  CHECK_THAT(refusal(machine(4, mpich), "app"), contains("MPICH 4.0.2") && contains("built with Open MPI 4.1.4"));
+  CHECK_THAT(refusal(machine(4, open_mpi_4), "app", built_with_5),
+             contains("Open MPI 4.1.4") && contains("Open MPI 5.0.7"));
+  CHECK_THAT(refusal(machine(4, "what?\nno\n"), "app"), contains("is of what?, but"));
+  CHECK_THAT(refusal(machine(4, ""), "app"), contains("an unknown MPI"));
+  CHECK(line_of(machine(4, "mpirun (Open MPI) 4.1.6\n"), "app") == "mpirun -n 4 --bind-to none app");
+}
+
+TEST_CASE("ranks that do not fit are refused with what does") {
+  CHECK_THAT(
+      refusal(slurm_job(), "-n 13 app"),
+      contains("13 ranks do not fit into Slurm job 12, which has 12 cores on 3 nodes") && contains("at most -n 12"));
+  CHECK_THAT(refusal(slurm_job(), "-n 7 --threads 2 app"),
+             contains("7 ranks of 2 cores do not fit") && contains("at most -n 6"));
+  CHECK_THAT(refusal(slurm_job(), "-n 1 --threads 5 app"),
+             contains("1 rank of 5 cores does not fit") && contains("fewer --threads"));
+  CHECK_THAT(refusal(slurm_job(), "-n 7 --per-node 2 app"), contains("need 4 nodes") && contains("has 3 nodes"));
+  CHECK_THAT(refusal(slurm_job(), "--per-node 5 -n 5 app"), contains("--per-node 5 needs 5 cores of a node"));
+  CHECK_THAT(refusal(machine(8), "-n 8 --per-node 4 app"), contains("need 2 nodes, but there is only this one"));
+  CHECK_THAT(refusal(pbs_job(), "-n 5 app"), contains("PBS job 7.head, which has 4 cores on 2 nodes"));
+  CHECK_THAT(refusal(lsf_job(), "-n 4 app"), contains("LSF job 9"));
+}
+
+TEST_CASE("srun is refused where it cannot be") {
+  CHECK_THAT(refusal(machine(4), "--launcher srun app"), contains("for inside a Slurm allocation"));
+  CHECK_THAT(refusal(slurm_job(srun_without_pmix), "--launcher srun app"), contains("does not name pmix"));
+  Facts without = slurm_job();
+  without.srun_mpi_list.reset();
+  CHECK_THAT(refusal(without, "--launcher srun app"), contains("no srun on PATH"));
+}
+
+TEST_CASE("a launcher around the command is recognised") {
+  const auto outer = [](const VariableMap& variables) {
+    return environment_from(with(machine(4), variables), {}).outer;
+  };
+  CHECK_FALSE(outer({}).has_value());
+  CHECK(outer({{"OMPI_COMM_WORLD_SIZE", "4"}, {"OMPI_COMM_WORLD_RANK", "3"}})->rank == 3);
+  CHECK(outer({{"PMI_SIZE", "4"}, {"PMI_RANK", "2"}})->launcher == "mpirun");
+  CHECK(outer({{"SLURM_STEP_NUM_TASKS", "4"}, {"SLURM_STEP_ID", "0"}, {"SLURM_PROCID", "1"}})->launcher == "srun");
+  // A batch script, and a shell that srun has started alone.
+  CHECK_FALSE(outer({{"SLURM_JOB_ID", "1"}, {"SLURM_NTASKS", "4"}, {"SLURM_PROCID", "0"}}).has_value());
+  CHECK_FALSE(outer({{"SLURM_STEP_ID", "0"}, {"SLURM_STEP_NUM_TASKS", "1"}, {"PMIX_RANK", "0"}}).has_value());
+  // mpirun's daemon on a node of Slurm is a task of a step, and its rank says who it is.
+  CHECK(
+      outer({{"OMPI_COMM_WORLD_SIZE", "8"}, {"OMPI_COMM_WORLD_RANK", "5"}, {"SLURM_STEP_NUM_TASKS", "2"}})->launcher ==
+      "mpirun");
+  CHECK_THAT(refusal(with(machine(4), {{"OMPI_COMM_WORLD_SIZE", "4"}}), "app"),
+             contains("one of 4 processes that mpirun has started") && contains("-n"));
+}

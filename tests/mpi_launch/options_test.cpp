@@ -1,0 +1,97 @@
+#include "options.hpp"
+
+#include "launch_error.hpp"
+#include "support/catch.hpp"
+
+using namespace joblib_mpi::launch;
+using joblib_mpi::test::contains;
+using joblib_mpi::test::error_text;
+using Words = std::vector<std::string>;
+
+namespace {
+
+RunOptions run_options(const Words& words) {
+  return std::get<RunOptions>(options_from(words));
+}
+
+std::string refusal(const Words& words) {
+  return error_text<LaunchError>([&] { (void)options_from(words); });
+}
+
+}  // namespace
+
+TEST_CASE("what follows the program's name is the program's") {
+  CHECK(run_options({"run", "-n", "2", "search.py", "-n", "3"}).program == Words{"search.py", "-n", "3"});
+  CHECK(run_options({"run", "-n", "2", "search.py", "-n", "3"}).launch.ranks == 2);
+  CHECK(run_options({"run", "--", "./app", "--help"}).program == Words{"./app", "--help"});
+  CHECK(run_options({"run", "./app", "--", "x"}).program == Words{"./app", "--", "x"});
+  CHECK(run_options({"run", "-n4", "-m", "package", "-n", "3"}).program == Words{"-m", "package", "-n", "3"});
+  CHECK(run_options({"run", "-c", "print()", "run"}).program == Words{"-c", "print()", "run"});
+  CHECK(run_options({"run", "-"}).program == Words{"-"});
+  CHECK(run_options({"run", "-i"}).program == Words{"-i"});
+}
+
+TEST_CASE("every option of run arrives where it belongs") {
+  const RunOptions options = run_options({"run",
+                                          "-n",
+                                          "8",
+                                          "--per-node",
+                                          "4",
+                                          "--threads",
+                                          "2",
+                                          "--launcher",
+                                          "srun",
+                                          "--no-bind",
+                                          "--oversubscribe",
+                                          "--survive",
+                                          "--launcher-option=--quiet",
+                                          "--launcher-option",
+                                          "-v",
+                                          "--python",
+                                          "py",
+                                          "--isolation",
+                                          "none",
+                                          "--preload",
+                                          "a,b",
+                                          "--memory-limit",
+                                          "1GB",
+                                          "--dry-run",
+                                          "x.py"});
+  CHECK(options.launch.ranks == 8);
+  CHECK(options.launch.ranks_per_node == 4);
+  CHECK(options.launch.threads_per_rank == 2);
+  CHECK(options.launch.launcher == Launcher::srun);
+  CHECK(options.launch.binds_none);
+  CHECK(options.launch.oversubscribes);
+  CHECK(options.launch.survives);
+  CHECK(options.launch.launcher_options == Words{"--quiet", "-v"});
+  CHECK(options.python.interpreter == "py");
+  CHECK(options.python.isolation == "none");
+  CHECK(options.python.preload == "a,b");
+  CHECK(options.python.memory_limit == "1GB");
+  CHECK(options.dry_run);
+  CHECK(options.program == Words{"x.py"});
+}
+
+TEST_CASE("a wrong command line is refused with the word that is wrong") {
+  CHECK_THAT(refusal({}), contains("no command") && contains("--help"));
+  CHECK_THAT(refusal({"start"}), contains("start") && contains("--help"));
+  CHECK_THAT(refusal({"run"}), contains("run what?"));
+  CHECK_THAT(refusal({"run", "-n", "2"}), contains("run what?"));
+  CHECK_THAT(refusal({"run", "--rank", "2", "x.py"}), contains("unknown option --rank"));
+  CHECK_THAT(refusal({"run", "-n", "0", "x.py"}), contains("\"0\" is not a whole number from 1"));
+  CHECK_THAT(refusal({"run", "-n", "-1", "x.py"}), contains("\"-1\" is not a whole number from 1"));
+  CHECK_THAT(refusal({"run", "-n", "many", "x.py"}), contains("\"many\" is not a whole number from 1"));
+  CHECK_THAT(refusal({"run", "-n", "9999999999", "x.py"}), contains("is not a whole number from 1"));
+  CHECK_THAT(refusal({"run", "-n"}), contains("--ranks"));
+  CHECK_THAT(refusal({"run", "--per-node", "0", "x.py"}), contains("--per-node"));
+  CHECK_THAT(refusal({"run", "--threads", "x", "x.py"}), contains("--threads"));
+  CHECK_THAT(refusal({"run", "--launcher", "ssh", "x.py"}), contains("\"ssh\" is none of auto, mpirun, srun"));
+  CHECK_THAT(refusal({"run", "--isolation", "some", "x.py"}), contains("\"some\" is neither process nor none"));
+}
+
+TEST_CASE("help and the version are answers") {
+  CHECK_THAT(std::get<Answer>(options_from({"--help"})).text, contains("run") && contains("Usage"));
+  CHECK_THAT(std::get<Answer>(options_from({"run", "--help"})).text, contains("--per-node") && contains("search.py"));
+  CHECK_THAT(std::get<Answer>(options_from({"--version"})).text, contains("joblib-mpi 0."));
+}
