@@ -65,6 +65,11 @@ Examination examine(const CapturedRun& run, const Expectations& expected) {
   examination.words = attendance.other_lines + without_report_lines(run.output);
   if (reports.empty()) {
     examination.problems = launch_problems(run, attendance, expected);
+    if (examination.problems.empty()) {
+      examination.problems.push_back(
+          {Severity::fails, "the launcher ended with status " + std::to_string(run.status) + " and no report of rank 0",
+           "look at its messages below"});
+    }
     return examination;
   }
   JobReport& report = reports.front();

@@ -43,6 +43,10 @@ constexpr std::array known_failures{
         "look for its own message below; the same Open MPI must be on all hosts, and they must reach each other by "
         "TCP"},
     KnownFailure{
+        R"(unable to reach each other for\s+MPI)", "MPI knows no way between some of the ranks",
+        "look below for which; do not exclude tcp, self or shared memory with OMPI_MCA_btl, and name the network that "
+        "joins the hosts with OMPI_MCA_btl_tcp_if_include"},
+    KnownFailure{
         R"(exited on signal (\d+[^\n.]*))", "a rank was ended by signal $1",
         "look below for which, and on its host for why: signal 9 is often the memory limit, 7 a full /dev/shm"},
     KnownFailure{R"(measuring the way to (rank \d+ on \S+) did not end)", "messages to $1 do not arrive",
@@ -94,11 +98,6 @@ Problems launch_problems(const CapturedRun& run, const Attendance& attendance, c
   if (run.timed_out) {
     problems.push_back({Severity::fails, "the ranks were not done within the time limit, and were ended",
                         "look at who came least far; a slow file system or many hosts may need more (--seconds)"});
-  }
-  if (problems.empty()) {
-    problems.push_back({Severity::fails,
-                        "the launcher ended with status " + std::to_string(run.status) + " and no report of rank 0",
-                        "look at its messages below"});
   }
   return problems;
 }

@@ -6,7 +6,7 @@
 
 namespace joblib_mpi::launch {
 
-/// Why a launcher did not get as far as a report, as far as its words and those of the ranks tell. Never empty.
+/// Why a launcher's ranks did not get as far as a whole report, as far as its words and theirs tell.
 [[nodiscard]] Problems launch_problems(const CapturedRun& run, const Attendance& attendance,
                                        const Expectations& expected);
 

@@ -14,8 +14,8 @@ constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;
 constexpr std::uint64_t least_memory_per_rank = 128 * mebibyte;
 /// With some data: joblib's own default of what is large is 1 MB, and tasks have a few copies of what they work on.
 constexpr std::uint64_t comfortable_memory_per_rank = 512 * mebibyte;
-/// Open MPI's shared memory for each rank: btl_vader_segment_size of 4.1. Its files are sparse: a rank that touches
-/// what does not fit is killed by SIGBUS.
+/// Open MPI's shared memory for each rank: btl_vader_segment_size of 4.1. With less than one it was seen to take TCP;
+/// its files are sparse, so that a rank which touches what does not fit is killed by SIGBUS.
 constexpr std::uint64_t shared_memory_per_rank = 4 * mebibyte;
 /// Every shared array is an open file of each process that uses it.
 constexpr std::uint64_t comfortable_open_files = 1024;
@@ -44,7 +44,7 @@ void look_at_shared_memory(Problems& problems, const std::string& host, const Ra
   problems.push_back(
       {Severity::warns,
        "/dev/shm on " + host + " has " + in_words(machine.shm_bytes) + ", and Open MPI wants " + in_words(needed) +
-           " there for " + std::to_string(ranks.size()) + " ranks: they may end by SIGBUS",
+           " there for " + std::to_string(ranks.size()) + " ranks: it takes TCP instead, or ranks end by SIGBUS",
        "make it larger (docker run --shm-size, mount -o remount,size=…), or set "
        "OMPI_MCA_btl_vader_backing_directory (Open MPI 5: OMPI_MCA_btl_sm_backing_directory) to a local folder"});
 }

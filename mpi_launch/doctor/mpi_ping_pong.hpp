@@ -8,7 +8,7 @@ namespace joblib_mpi::launch {
 
 struct LinkSpeed {
   double latency_microseconds = 0;  ///< one way: half of a round trip of 8 bytes, the median
-  double megabytes_per_second = 0;  ///< of messages of `bytes`, one way, the fastest
+  double megabytes_per_second = 0;  ///< of messages of `bytes` with a short answer, the fastest
 };
 
 /// Measures the way to `rank`, which calls answer_ping_pong meanwhile. Waits as MPI itself waits, so that it shows what

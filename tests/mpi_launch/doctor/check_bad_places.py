@@ -27,12 +27,29 @@ with tempfile.TemporaryDirectory() as name:
     assert run.status == 1
     assert run.problem("Python programs cannot run", "no answer within 5 s")["severity"] == "fails"
 
-    # A rank that is killed before it joins; the others wait for it in MPI_Init.
-    killer = write_program(folder / "killer_python", "kill -KILL $PPID\n")
-    run = DoctorRun(program, "-n", "2", "--python", killer, "--json", "-")
+    # A rank that is killed before it joins, and one that hangs; the other waits for it in MPI_Init.
+    for signal in ("KILL", "STOP"):
+        faulty = write_program(folder / "faulty_python", f"kill -{signal} $PPID\n")
+        run = DoctorRun(program, "-n", "2", "--python", faulty, "--seconds", "20", "--json", "-")
+        assert run.status == 1
+        run.problem("rank 0 on", "asks Python", "rank 1 on", "enters MPI_Init")
+        assert run.json["report"] is None
+
+    # A launcher whose ranks do not find each other: it starts the probe twice, and is no MPI.
+    (folder / "lonely").mkdir()
+    real = shutil.which("mpirun")
+    write_program(
+        folder / "lonely/mpirun",
+        f"""[ "$1" = --version ] && exec "{real}" --version
+while [ "${{1##*/}}" != joblib-mpi-probe ]; do shift; done
+"$@" & "$@"
+wait
+""",
+    )
+    path = f"{folder}/lonely:{os.environ['PATH']}"
+    run = DoctorRun(program, "-n", "2", "--json", "-", environment={**os.environ, "PATH": path})
     assert run.status == 1
-    run.problem("asks Python", "rank 0")
-    assert not run.json["works"]
+    assert run.problem("each is a job of 1 rank")["severity"] == "fails"
 
     # A spill folder that is not there.
     run = DoctorRun(program, "-n", "2", "--spill-dir", f"{folder}/nowhere", "--json", "-")

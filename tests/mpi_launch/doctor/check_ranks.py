@@ -42,3 +42,11 @@ with tempfile.TemporaryDirectory() as folder:
         assert link["measured"]
         assert link["latency_microseconds"] > 0
         assert link["megabytes_per_second"] > 0
+
+# With ULFM where there is one.
+if ranks == 2:
+    run = DoctorRun(program, "-n", "2", "--survive", "--json", "-")
+    assert run.status == 0
+    for rank in run.json["report"]["ranks"]:
+        assert rank["mpi"]["ulfm"] == rank["mpi"]["can_ulfm"] == rank["mpi"]["library"].startswith("Open MPI v5")
+    assert any("ULFM" in problem["what"] for problem in run.json["problems"]) != rank["mpi"]["ulfm"]

@@ -94,6 +94,8 @@ TEST_CASE("what a launcher says of its failure is recognised, with what to do") 
   CHECK(says(what("ORTE was unable to reliably start one or more daemons.\n"), "own process on another host"));
   CHECK(says(what("mpirun noticed that process rank 2 with PID 7 on node n1 exited on signal 9 (Killed).\n"),
              "signal 9 (Killed)"));
+  CHECK(says(what("At least one pair of MPI processes are unable to reach each other for\nMPI communications."),
+             "no way between some of the ranks"));
   CHECK(says(what("something that nobody has heard before"), "ended with status 1"));
 }
 
