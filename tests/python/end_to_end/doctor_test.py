@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import joblib
+
 import joblib_mpi
 
 
