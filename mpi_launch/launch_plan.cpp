@@ -129,11 +129,10 @@ void add_srun(LaunchPlan& plan, const LaunchOptions& options, const Allocation& 
     plan.variables.emplace_back("OMPI_MCA_mpi_yield_when_idle", "1");
   }
   if (options.binds_none) add(plan.words, {"--cpu-bind=none"});
-  if (options.survives) {
-    add(plan.words, {"--no-kill", "--kill-on-bad-exit=0"});
-  } else {
-    add(plan.words, {"--kill-on-bad-exit=1"});
-  }
+  if (options.survives) add(plan.words, {"--no-kill"});
+  // With 1 the first rank that leaves a failed program would have the others killed while they leave, and the job would
+  // end with their 143 in place of the program's status. A session ends a job whose ranks are lost by itself.
+  add(plan.words, {"--kill-on-bad-exit=0"});
 }
 
 /// By which a rank learns how many threads it may have: it cannot tell its own cores from those that ranks share.

@@ -2,6 +2,7 @@
 #include "launch_error.hpp"
 #include "options.hpp"
 #include "run.hpp"
+#include "submit.hpp"
 
 #include <cstdio>
 #include <exception>
@@ -20,6 +21,7 @@ struct Doer {
     return 0;
   }
   int operator()(const RunOptions& options) const { return run(options); }
+  int operator()(const SubmitOptions& options) const { return submit(options); }
   int operator()(const DoctorOptions& options) const { return doctor(options); }
 };
 

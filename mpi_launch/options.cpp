@@ -2,12 +2,12 @@
 
 #include "core/version.hpp"
 #include "launch_error.hpp"
+#include "option_groups.hpp"
 #include "program.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <sstream>
 #include <utility>
 
@@ -42,76 +42,21 @@ constexpr const char* more_about_doctor = R"(Examples:
 
 Exit status: 0 if a run would work, 1 if it would fail, 2 if the command cannot be carried out.)";
 
-/// A whole number from 1, so that the message says so.
-std::string positive(const std::string& text) {
-  int value = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error == std::errc{} && stop == end && value >= 1) return "";
-  return "\"" + text + "\" is not a whole number from 1";
-}
+constexpr const char* about_submit = "Writes a Slurm batch script for a script or a program, and submits it.";
 
-void add_number(CLI::App& command, const char* names, std::optional<int>& value, const char* letter, const char* text) {
-  command.add_option(names, value, text)->type_name(letter)->check(positive);
-}
+constexpr const char* more_about_submit =
+    R"(joblib-mpi submit [OPTIONS] SCRIPT.py [OPTIONS] [-- ARGUMENT...]
+joblib-mpi submit [OPTIONS] -- -m MODULE | -c CODE | PROGRAM [ARGUMENT...]
 
-void add_launch_options(CLI::App& command, LaunchOptions& launch) {
-  add_number(command, "-n,--ranks", launch.ranks, "N", "Ranks: one schedules, the others work");
-  add_number(command, "--per-node", launch.ranks_per_node, "K", "Ranks on each node");
-  add_number(command, "--threads", launch.threads_per_rank, "T", "Cores of each rank, to which it is bound");
-  command.add_flag("--no-bind", launch.binds_none, "Bind no rank to cores");
-  command.add_flag("--oversubscribe", launch.oversubscribes, "Let ranks share cores in an allocation, too");
-  command.add_flag("--survive", launch.survives, "Let the job go on when a rank dies");
-  command
-      .add_option_function<std::string>(
-          "--launcher",
-          [&launch](const std::string& name) {
-            launch.launcher = name == "mpirun" ? Launcher::mpirun
-                              : name == "srun" ? Launcher::srun
-                                               : Launcher::automatic;
-          },
-          "mpirun, srun, or auto, the default: srun inside Slurm if it can start this MPI")
-      ->type_name("NAME")
-      ->check([](const std::string& name) -> std::string {
-        if (name == "auto" || name == "mpirun" || name == "srun") return "";
-        return "\"" + name + "\" is none of auto, mpirun, srun";
-      });
-  command.add_option("--launcher-option", launch.launcher_options, "A word for mpirun or srun; may be repeated")
-      ->type_name("WORD")
-      ->allow_extra_args(false);
-}
+The batch script is kept beside as NAME.sbatch, to be read, changed and submitted again by sbatch. One that was changed
+is never overwritten.
 
-void add_python_options(CLI::App& command, PythonOptions& python) {
-  command
-      .add_option("--python", python.interpreter,
-                  "The Python; else $VIRTUAL_ENV's, the one beside this command, python3")
-      ->type_name("PATH");
-  command.add_option("--isolation", python.isolation, "Run tasks in processes beside the ranks, or in the ranks: none")
-      ->type_name("process|none")
-      ->check([](const std::string& name) -> std::string {
-        return name == "process" || name == "none" ? "" : "\"" + name + "\" is neither process nor none";
-      });
-  command.add_option("--preload", python.preload, "Modules that each worker imports once")->type_name("MODULE[,...]");
-  command.add_option("--memory-limit", python.memory_limit, "Memory of a process that runs tasks, such as 2GiB")
-      ->type_name("SIZE");
-}
+Before its time limit the job gets SIGUSR1. A program that runs with a checkpoint, parallel_config(checkpoint="run.h5"),
+then ends with status 75, the job is requeued, and the program goes on where it was.
 
-void add_doctor_options(CLI::App& command, DoctorOptions& doctor) {
-  command.add_option("--python", doctor.python.interpreter, "The Python, as for run; then it must be usable")
-      ->type_name("PATH");
-  command.add_option("--spill-dir", doctor.spill_folder, "A folder for large results, which all hosts must share")
-      ->type_name("FOLDER");
-  command
-      .add_option("--json", doctor.json, "Write all that was found to a file, or with - to stdout, without the table")
-      ->type_name("FILE|-");
-  // A message is one MPI call, which counts in an int.
-  command.add_option("--megabytes", doctor.megabytes, "Of a message that measures bandwidth (4)")
-      ->type_name("M")
-      ->check(CLI::Range(1, 1024));
-  command.add_option("--seconds", doctor.seconds, "After which the ranks are ended (180)")
-      ->type_name("S")
-      ->check(CLI::Range(1.0, 86400.0));
-}
+  joblib-mpi submit search.py --nodes 4 --ntasks-per-node 16 --time 2:00:00
+  joblib-mpi submit search.py --ntasks 64 --time 30 --wait -- --folds 5
+  joblib-mpi submit search.py --nodes 2 --ntasks-per-node 8 --sbatch-option=--mem=0 --dry-run)";
 
 /// The program of `run`: what CLI11 did not take, which begins with an option only if that is one of Python's.
 std::vector<std::string> program_of(const CLI::App& command, const std::vector<std::string>& after_dashes) {
@@ -142,6 +87,10 @@ Options options_from(std::vector<std::string> words) {
   add_python_options(run_command, run.python);
   run_command.add_flag("--dry-run", run.dry_run, "Print the command and do not run it");
 
+  SubmitOptions submit;
+  CLI::App& submit_command = *command.add_subcommand("submit", about_submit)->footer(more_about_submit);
+  add_submit_options(submit_command, submit);
+
   DoctorOptions doctor;
   CLI::App& doctor_command = *command.add_subcommand("doctor", about_doctor)->footer(more_about_doctor);
   add_launch_options(doctor_command, doctor.launch);
@@ -160,6 +109,11 @@ Options options_from(std::vector<std::string> words) {
   if (run_command.parsed()) {
     run.program = program_of(run_command, after_dashes);
     return run;
+  }
+  if (submit_command.parsed()) {
+    submit.program.insert(submit.program.end(), after_dashes.begin(), after_dashes.end());
+    if (submit.program.empty()) throw LaunchError("submit what? Give a script: joblib-mpi submit [options] script.py");
+    return submit;
   }
   if (doctor_command.parsed()) return doctor;
   throw LaunchError("no command given; joblib-mpi --help lists them");

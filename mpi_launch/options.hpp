@@ -36,6 +36,29 @@ struct RunOptions {
   std::vector<std::string> program;  ///< never empty
 };
 
+/// A batch job of Slurm. Empty and unset options are Slurm's to decide.
+struct SubmitOptions {
+  std::optional<int> nodes;
+  std::optional<int> ntasks;
+  std::optional<int> ntasks_per_node;
+  std::optional<int> cpus_per_task;
+  std::string time;
+  std::string partition;
+  std::string account;
+  std::string job_name;
+  std::string output;
+  int signal_seconds = 120;  ///< before the time limit; 0: no signal
+  bool requeues = true;
+  int max_requeues = 10;
+  std::vector<std::string> sbatch_options;
+  Launcher launcher = Launcher::automatic;
+  bool survives = false;
+  PythonOptions python;
+  bool dry_run = false;
+  bool waits = false;
+  std::vector<std::string> program;  ///< never empty
+};
+
 struct DoctorOptions {
   LaunchOptions launch;
   PythonOptions python;      ///< the interpreter alone
@@ -50,7 +73,7 @@ struct Answer {
   std::string text;
 };
 
-using Options = std::variant<Answer, RunOptions, DoctorOptions>;
+using Options = std::variant<Answer, RunOptions, SubmitOptions, DoctorOptions>;
 
 /// Reads the command line without its first word. Throws LaunchError.
 [[nodiscard]] Options options_from(std::vector<std::string> words);

@@ -12,7 +12,6 @@ build_cpp develop -DJOBLIB_MPI_TESTS=OFF
 install_python_package
 
 allow_mpi_as_root
-mapfile -t options < <(mpirun_options "${RANKS:-4}")
-command=(mpirun "${options[@]}" .venv/bin/python -m joblib_mpi examples/python/digits_search.py "$@")
+command=(.venv/bin/joblib-mpi run --python .venv/bin/python -n "${RANKS:-4}" examples/python/digits_search.py "$@")
 echo "${command[*]}"
 exec timeout -k 5 "${TIMEOUT_SECONDS:-1800}" "${command[@]}"

@@ -54,11 +54,3 @@ allow_mpi_as_root() {
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   fi
 }
-
-# mpirun_options RANKS: prints the options for that many ranks on this machine, one per line.
-mpirun_options() {
-  printf '%s\n' -n "$1"
-  if (($(nproc) < $1)); then
-    echo --oversubscribe
-  fi
-}

@@ -1,4 +1,5 @@
-# Installs the library into an empty prefix, and there configures, builds and runs somebody else's project with it.
+# Installs the library and the command into an empty prefix, and there configures, builds and runs somebody else's
+# project with them.
 # cmake -D… -P install_and_use.cmake; the variables are those that CMakeLists.txt beside this gives.
 
 set(prefix "${WORK_DIR}/prefix")
@@ -21,6 +22,14 @@ execute_process(COMMAND ${launch} "${consumer}/consumer" OUTPUT_VARIABLE output 
 message(STATUS "${output}")
 if(NOT output MATCHES "consumer: 100 results, sum 2475")
   message(FATAL_ERROR "the consumer printed something else")
+endif()
+
+if(LAUNCHER)
+  execute_process(COMMAND timeout -k 5 60 "${prefix}/bin/joblib-mpi" run -n 3 --no-bind "${consumer}/consumer"
+                  OUTPUT_VARIABLE output COMMAND_ECHO STDOUT COMMAND_ERROR_IS_FATAL ANY)
+  if(NOT output MATCHES "consumer: 100 results, sum 2475")
+    message(FATAL_ERROR "under joblib-mpi run the consumer printed something else: ${output}")
+  endif()
 endif()
 
 # Public headers are all there is: nothing of src/, no generated header.

@@ -117,16 +117,19 @@ class Mpirun:
         path.write_text(textwrap.dedent(text))
         return path
 
-    def start(self, ranks, *arguments, environment=None, survives=False):
-        """Start the program and return without waiting; `finish` must follow."""
-        variables = {
-            **os.environ,
+    @property
+    def environment(self):
+        """What mpirun needs in its environment, and by which a job's processes and files are known."""
+        return {
             "OMPI_ALLOW_RUN_AS_ROOT": "1",
             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
             "TMPDIR": str(self._temporary_folder),
             self._mark: "1",
-            **(environment or {}),
         }
+
+    def start(self, ranks, *arguments, environment=None, survives=False):
+        """Start the program and return without waiting; `finish` must follow."""
+        variables = {**os.environ, **self.environment, **(environment or {})}
         options = surviving_options() if survives else []
         command = ["mpirun", "--oversubscribe", *options, "-n", str(ranks), sys.executable, *arguments]
         return subprocess.Popen(
