@@ -11,7 +11,8 @@ options=()
 for word in "${launch[@]}" --host "$(hosts_with 2 2)"; do options+=(--launcher-option "$word"); done
 
 mkdir "$folder/shared" "$folder/private"
-nsenter --target "$(<"$JOBLIB_MPI_HOSTS/n2.pid")" --mount mount -t tmpfs tmpfs "$folder/private"
+nsenter --target "$(<"$JOBLIB_MPI_HOSTS/n2.pid")" --mount --root \
+  mount -t tmpfs tmpfs "$folder/private"
 
 # Packages that say their version and are nothing else, by host.
 for package in joblib_mpi joblib cloudpickle numpy sklearn; do
