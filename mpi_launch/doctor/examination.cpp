@@ -20,6 +20,8 @@ void add_transports(JobReport& report, const Transports& transports) {
     } else if (layer != "ob1") {
       link.transport = layer;  // UCX and libfabric choose below Open MPI, and do not say what
     }
+    // Connections to an own address are those to the launcher.
+    if (!link.transport.empty() && link.transport.find("tcp") == std::string::npos) link.through.clear();
   }
 }
 

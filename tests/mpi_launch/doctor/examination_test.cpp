@@ -36,7 +36,10 @@ TEST_CASE("of a job in which all is well there is nothing to say") {
 
 TEST_CASE("transports are taken from Open MPI's words, which then are not shown") {
   JobReport job = healthy_job();
-  for (LinkReport& link : job.links) link.transport.clear();
+  for (LinkReport& link : job.links) {
+    link.transport.clear();
+    link.through = {"eth0"};
+  }
   const std::string errors =
       "[n1:100] mca: bml: Using vader btl for send to [[8213,1],1] on node n1\n"
       "[n1:100] mca: bml: Not using tcp btl for send to [[8213,1],1] on node n1 because vader btl has higher "
@@ -46,7 +49,9 @@ TEST_CASE("transports are taken from Open MPI's words, which then are not shown"
   const Examination examination = examine(ended(0, errors, to_lines(job, "n1:100")), four_ranks());
   REQUIRE(examination.report.has_value());
   CHECK(examination.report->links[0].transport == "vader");
+  CHECK(examination.report->links[0].through.empty());
   CHECK(examination.report->links[1].transport == "tcp");
+  CHECK(examination.report->links[1].through == std::vector<std::string>{"eth0"});
   CHECK(examination.words == "a warning\n");
 }
 
