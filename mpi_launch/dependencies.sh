@@ -12,7 +12,8 @@ dependencies_debian() {
   case $1 in
     build)
       echo build-essential cmake ninja-build ccache libopenmpi-dev openmpi-bin libboost-mpi-dev \
-        libboost-serialization-dev libhdf5-dev libspdlog-dev libxxhash-dev libcli11-dev python3 python3-venv python3-dev
+        libboost-serialization-dev libhdf5-dev libspdlog-dev libxxhash-dev libcli11-dev nlohmann-json3-dev \
+        python3 python3-venv python3-dev
       ;;
     test) echo catch2 iproute2 procps slurmctld slurmd slurm-client munge ;;
     ci) echo shellcheck git debootstrap "$(debian_clang)" ;;
@@ -33,7 +34,7 @@ dependencies_dnf() {
   case $1 in
     build)
       echo gcc-c++ make cmake ninja-build ccache openmpi openmpi-devel boost-devel boost-openmpi-devel hdf5-devel \
-        spdlog-devel xxhash-devel cli11-devel python3 python3-devel python3-pip
+        spdlog-devel xxhash-devel cli11-devel json-devel python3 python3-devel python3-pip
       ;;
     test) echo catch-devel iproute procps-ng slurm slurm-slurmctld slurm-slurmd munge ;;
     ci) echo ShellCheck git-core clang debootstrap ;;
@@ -44,7 +45,8 @@ dependencies_dnf() {
 dependencies_spack() {
   case $1 in
     build)
-      echo cmake@3.25: ninja ccache openmpi@4.1: boost@1.74:+mpi+serialization hdf5 spdlog xxhash cli11 python@3.9: py-pip
+      echo cmake@3.25: ninja ccache openmpi@4.1: boost@1.74:+mpi+serialization hdf5 spdlog xxhash cli11 nlohmann-json \
+        python@3.9: py-pip
       ;;
     test) echo catch2 slurm+pmix munge ;;
     ci) echo shellcheck git llvm ;;
@@ -115,7 +117,8 @@ require_other_system() {
     command -v "$command" >/dev/null || missing+=("$command")
   done
   if command -v mpicxx >/dev/null; then
-    for header in boost/mpi.hpp boost/archive/binary_oarchive.hpp hdf5.h spdlog/spdlog.h xxhash.h CLI/CLI.hpp; do
+    for header in boost/mpi.hpp boost/archive/binary_oarchive.hpp hdf5.h spdlog/spdlog.h xxhash.h CLI/CLI.hpp \
+      nlohmann/json.hpp; do
       mpicxx -std=c++20 -E -x c++ -o /dev/null - <<<"#include <$header>" 2>/dev/null || missing+=("<$header>")
     done
   fi

@@ -99,4 +99,21 @@ void add_submit_options(CLI::App& command, SubmitOptions& submit) {
   command.add_flag("--wait", submit.waits, "Follow the output until the job has ended, and end with its status");
 }
 
+void add_doctor_options(CLI::App& command, DoctorOptions& doctor) {
+  command.add_option("--python", doctor.python.interpreter, "The Python, as for run; then it must be usable")
+      ->type_name("PATH");
+  command.add_option("--spill-dir", doctor.spill_folder, "A folder for large results, which all hosts must share")
+      ->type_name("FOLDER");
+  command
+      .add_option("--json", doctor.json, "Write all that was found to a file, or with - to stdout, without the table")
+      ->type_name("FILE|-");
+  // A message is one MPI call, which counts in an int.
+  command.add_option("--megabytes", doctor.megabytes, "Of a message that measures bandwidth (4)")
+      ->type_name("M")
+      ->check(CLI::Range(1, 1024));
+  command.add_option("--seconds", doctor.seconds, "After which the ranks are ended (180)")
+      ->type_name("S")
+      ->check(CLI::Range(1.0, 86400.0));
+}
+
 }  // namespace joblib_mpi::launch

@@ -11,4 +11,7 @@ void add_launch_options(CLI::App& command, LaunchOptions& launch);
 void add_python_options(CLI::App& command, PythonOptions& python);
 void add_submit_options(CLI::App& command, SubmitOptions& submit);
 
+/// What `doctor` has beside add_launch_options.
+void add_doctor_options(CLI::App& command, DoctorOptions& doctor);
+
 }  // namespace joblib_mpi::launch

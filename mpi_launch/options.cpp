@@ -31,6 +31,17 @@ Scripts, modules, code, standard input (-) and a console (-i) run on rank 0, wit
 
 Exit status: the program's; 2 if the command cannot be carried out.)";
 
+constexpr const char* about_doctor = R"(Starts ranks as run does, and reports what they find and what is wrong.
+
+Hosts, cores, memory, MPI, Python and its packages, the spill folder, and the ways that messages take from rank 0.)";
+
+constexpr const char* more_about_doctor = R"(Examples:
+  joblib-mpi doctor                                     as many ranks as run would start
+  joblib-mpi doctor -n 8 --spill-dir /scratch/me        with a folder for large results
+  joblib-mpi doctor --python venv/bin/python --json -   for programs
+
+Exit status: 0 if a run would work, 1 if it would fail, 2 if the command cannot be carried out.)";
+
 constexpr const char* about_submit = "Writes a Slurm batch script for a script or a program, and submits it.";
 
 constexpr const char* more_about_submit =
@@ -81,9 +92,9 @@ Options options_from(std::vector<std::string> words) {
   add_submit_options(submit_command, submit);
 
   DoctorOptions doctor;
-  CLI::App& doctor_command = *command.add_subcommand("doctor", "Starts ranks and reports what may go wrong with them.");
+  CLI::App& doctor_command = *command.add_subcommand("doctor", about_doctor)->footer(more_about_doctor);
   add_launch_options(doctor_command, doctor.launch);
-  doctor_command.add_option("--python", doctor.python.interpreter, "The Python, as for run")->type_name("PATH");
+  add_doctor_options(doctor_command, doctor);
 
   std::reverse(words.begin(), words.end());
   try {

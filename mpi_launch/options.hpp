@@ -61,7 +61,11 @@ struct SubmitOptions {
 
 struct DoctorOptions {
   LaunchOptions launch;
-  PythonOptions python;
+  PythonOptions python;      ///< the interpreter alone
+  std::string spill_folder;  ///< empty: where a run that does not say puts large results
+  std::string json;          ///< a file, or "-" for standard output; empty: none
+  int megabytes = 4;         ///< of the messages that measure bandwidth
+  double seconds = 180;      ///< for all of it
 };
 
 /// A text to print instead of doing anything: help, version.

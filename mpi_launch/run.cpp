@@ -19,16 +19,6 @@ namespace {
 /// Chosen, not measured.
 constexpr std::chrono::seconds speaker_first{3};
 
-/// Where a launcher has started many of this command, the first one says so and the others keep quiet: they end after
-/// it, because the launcher may end all with the first that does.
-void leave_if_launched(const LaunchEnvironment& environment) {
-  if (environment.outer && environment.outer->rank != 0) {
-    std::this_thread::sleep_for(speaker_first);
-    std::exit(2);
-  }
-  require_no_outer_launch(environment);
-}
-
 [[noreturn]] void become(const LaunchPlan& plan) {
   for (const auto& [name, value] : plan.variables) setenv(name.c_str(), value.c_str(), 1);
   std::vector<char*> argv;
@@ -40,6 +30,14 @@ void leave_if_launched(const LaunchEnvironment& environment) {
 }
 
 }  // namespace
+
+void leave_if_launched(const LaunchEnvironment& environment) {
+  if (environment.outer && environment.outer->rank != 0) {
+    std::this_thread::sleep_for(speaker_first);
+    std::exit(2);
+  }
+  require_no_outer_launch(environment);
+}
 
 int run(const RunOptions& options) {
   const LaunchEnvironment environment = environment_from(collect_facts(), mpi_built_with());

@@ -1,11 +1,129 @@
 #include "doctor/doctor.hpp"
 
+#include "doctor/captured_run.hpp"
+#include "doctor/examination.hpp"
+#include "doctor/probe_options.hpp"
+#include "doctor/report_json.hpp"
+#include "doctor/report_table.hpp"
 #include "launch_error.hpp"
+#include "launch_plan.hpp"
+#include "mpi_built_with.hpp"
+#include "program.hpp"
+#include "run.hpp"
+#include "shell_words.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <utility>
 
 namespace joblib_mpi::launch {
+namespace {
 
-int doctor(const DoctorOptions&) {
-  throw LaunchError("doctor is not part of this build");
+/// Ranks wait for each other a few times: for Python, in MPI_Init, for reports.
+constexpr double waits_per_run = 4;
+
+/// The program that each rank runs. It is installed, and built, beside this command.
+std::string probe_program() {
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  const auto probe = self.parent_path() / "joblib-mpi-probe";
+  if (error || !std::filesystem::exists(probe, error)) {
+    throw LaunchError("there is no " + probe.string() + "; install joblib-mpi again, as a whole");
+  }
+  return probe.string();
+}
+
+/// Without one, none is asked: programs in C++ need none.
+std::string python_to_ask(const PythonOptions& options) {
+  try {
+    return find_python(options);
+  } catch (const LaunchError&) {
+    if (!options.interpreter.empty()) throw;
+    return {};
+  }
+}
+
+std::string spill_folder(const DoctorOptions& options) {
+  const char* const configured = std::getenv("JOBLIB_MPI_SPILL_DIR");
+  return options.spill_folder.empty() && configured != nullptr ? configured : options.spill_folder;
+}
+
+/// The environment of this process with more variables.
+std::vector<std::string> environment_with(const Variables& variables) {
+  auto environment = environment_without([&](std::string_view name) {
+    for (const auto& [own, value] : variables) {
+      if (own == name) return true;
+    }
+    return false;
+  });
+  for (const auto& [name, value] : variables) environment.push_back(name + "=" + value);
+  return environment;
+}
+
+struct Diagnosed {
+  std::string started_by;  ///< the launcher's part of the command line
+  Examination examination;
+};
+
+Diagnosed start_and_examine(const DoctorOptions& options, const LaunchEnvironment& environment) {
+  Diagnosed diagnosed;
+  try {
+    const ProbeOptions probe{.python = python_to_ask(options.python),
+                             .spill_folder = spill_folder(options),
+                             .megabytes = static_cast<std::size_t>(options.megabytes),
+                             .wait_seconds = options.seconds / waits_per_run};
+    Command command{{probe_program()}, false, {}};
+    for (const std::string& argument : to_arguments(probe)) command.words.push_back(argument);
+    const LaunchPlan plan = plan_launch(options.launch, environment, command);
+    const auto own_words = static_cast<std::ptrdiff_t>(plan.words.size() - command.words.size());
+    diagnosed.started_by = shell_quoted({plan.words.begin(), plan.words.begin() + own_words});
+
+    Expectations expected{.ranks = plan.ranks,
+                          .threads_per_rank = options.launch.threads_per_rank.value_or(1),
+                          .launcher = {},
+                          .needs_python = !options.python.interpreter.empty(),
+                          .chosen_spill_folder = !probe.spill_folder.empty()};
+    if (plan.words.front() == "mpirun" && environment.mpirun) expected.launcher = *environment.mpirun;
+    diagnosed.examination =
+        examine(run_captured(plan.words, environment_with(plan.variables), {.seconds = options.seconds}), expected);
+  } catch (const LaunchError& error) {  // it says what to do, too
+    diagnosed.examination.problems = {{Severity::fails, error.what(), ""}};
+  }
+  return diagnosed;
+}
+
+nlohmann::json to_json(const Diagnosed& diagnosed) {
+  const Examination& found = diagnosed.examination;
+  return {{"works", !found.run_would_fail()},
+          {"started_by", diagnosed.started_by},
+          {"problems", found.problems},
+          {"report", found.report ? nlohmann::json(*found.report) : nlohmann::json()},
+          {"messages", found.words}};
+}
+
+}  // namespace
+
+int doctor(const DoctorOptions& options) {
+  std::ofstream file;
+  if (!options.json.empty() && options.json != "-") {
+    file.open(options.json);
+    if (!file) throw LaunchError("--json " + options.json + ": cannot be written");
+  }
+  const LaunchEnvironment environment = environment_from(collect_facts(), mpi_built_with());
+  leave_if_launched(environment);
+  const Diagnosed diagnosed = start_and_examine(options, environment);
+  const std::string json = to_json(diagnosed).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
+  if (options.json == "-") {
+    std::fputs(json.c_str(), stdout);
+  } else {
+    std::fputs(to_table(diagnosed.examination, diagnosed.started_by).c_str(), stdout);
+    if (file.is_open() && !(file << json << std::flush)) {
+      throw LaunchError("--json " + options.json + ": writing failed; is the disk full?");
+    }
+  }
+  return diagnosed.examination.run_would_fail() ? 1 : 0;
 }
 
 }  // namespace joblib_mpi::launch

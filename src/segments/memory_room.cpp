@@ -47,7 +47,7 @@ void narrow(MemoryRoom& room, const fs::path& mount, fs::path group, const Cgrou
       const std::uint64_t used =
           *usage - std::min(*usage, number_after(folder / "memory.stat", files.droppable).value_or(0));
       const std::uint64_t left = *limit - std::min(*limit, used);
-      if (left < room.bytes) room = {left, "the memory cgroup " + group.string()};
+      if (left < room.bytes) room = {left, "the memory cgroup " + group.string(), *limit};
     }
     if (!group.has_relative_path()) return;
   }
@@ -58,6 +58,7 @@ void narrow(MemoryRoom& room, const fs::path& mount, fs::path group, const Cgrou
 MemoryRoom memory_room(const fs::path& proc, const fs::path& cgroups) {
   MemoryRoom room{std::numeric_limits<std::uint64_t>::max(), "the machine's memory"};
   if (const auto kilobytes = number_after(proc / "meminfo", "MemAvailable:")) room.bytes = *kilobytes * 1024;
+  room.total_bytes = number_after(proc / "meminfo", "MemTotal:").value_or(room.bytes / 1024) * 1024;
   std::ifstream groups(proc / "self/cgroup");
   for (std::string line; std::getline(groups, line);) {  // number:controllers:path
     const auto first = line.find(':');

@@ -34,13 +34,13 @@ bool is_memory(const char* folder) {
 
 }  // namespace
 
-SpillDesk::SpillDesk(Options options) : options_(std::move(options)) {}
-
-std::string SpillDesk::default_folder() const {
+std::string default_spill_folder(bool one_node) {
   const char* const temporary = std::getenv("TMPDIR");
-  const bool is_usable = options_.one_node && temporary != nullptr && *temporary != '\0' && !is_memory(temporary);
+  const bool is_usable = one_node && temporary != nullptr && *temporary != '\0' && !is_memory(temporary);
   return is_usable ? temporary : ".";
 }
+
+SpillDesk::SpillDesk(Options options) : options_(std::move(options)) {}
 
 void SpillDesk::start_call(CallId id, const SpillOptions& asked) {
   const SpillOptions& defaults = options_.defaults;
@@ -58,7 +58,7 @@ void SpillDesk::start_call(CallId id, const SpillOptions& asked) {
     return;
   }
   try {
-    SpillFolder& folder = folder_in(parent.empty() ? default_folder() : parent);
+    SpillFolder& folder = folder_in(parent.empty() ? default_spill_folder(options_.one_node) : parent);
     if (call.keep) folder.keep();
     call.place = place_in(folder, compression);
   } catch (const std::exception& error) {

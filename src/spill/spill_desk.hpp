@@ -20,6 +20,9 @@
 
 namespace joblib_mpi {
 
+/// Where results go if nobody has said: TMPDIR if all ranks are on one node and it is on disk, else the current folder.
+[[nodiscard]] std::string default_spill_folder(bool one_node);
+
 /// Rank 0's side of spilling: says what may spill and where, and takes what did. Used by the coordinator alone.
 ///
 /// A result's file loses its name when rank 0 has it: its pages stay as long as somebody has a part of the result, and
@@ -76,7 +79,6 @@ class SpillDesk {
     bool has_spilled = false;
     std::vector<IndexEntry> kept;
   };
-  [[nodiscard]] std::string default_folder() const;
   [[nodiscard]] SpillFolder& folder_in(const std::string& parent);
   [[nodiscard]] std::shared_ptr<const SpillPlace> place_in(const SpillFolder& folder, const std::string& compression);
   void write_index(const Call& call, const std::string& folder) const noexcept;
