@@ -1,6 +1,6 @@
 #include "doctor/doctor.hpp"
 
-#include "doctor/captured_run.hpp"
+#include "captured_run.hpp"
 #include "doctor/examination.hpp"
 #include "doctor/probe_options.hpp"
 #include "doctor/report_json.hpp"

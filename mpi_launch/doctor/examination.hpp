@@ -1,6 +1,6 @@
 #pragma once
 
-#include "doctor/captured_run.hpp"
+#include "captured_run.hpp"
 #include "doctor/diagnosis.hpp"
 
 #include <optional>

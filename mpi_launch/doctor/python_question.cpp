@@ -1,6 +1,6 @@
 #include "doctor/python_question.hpp"
 
-#include "doctor/captured_run.hpp"
+#include "captured_run.hpp"
 #include "doctor/report_json.hpp"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-#include "doctor/captured_run.hpp"
+#include "captured_run.hpp"
 
 #include <spawn.h>
 
