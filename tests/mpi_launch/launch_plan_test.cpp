@@ -38,8 +38,10 @@ TEST_CASE("each place has the command line that suits it") {
     const char* place;
     Facts facts;
     const char* options;
-    const char* expected;
+    std::string expected;
   };
+  const std::string watched =
+      " --mca oob_tcp_keepalive_time 20 --mca oob_tcp_keepalive_intvl 2 --mca oob_tcp_keepalive_probes 5";
   const Facts one_task_step = with(slurm_job(), {{"SLURM_STEP_ID", "3"},
                                                  {"SLURM_STEP_NUM_TASKS", "1"},
                                                  {"SLURM_TASKS_PER_NODE", "1"},
@@ -84,16 +86,19 @@ TEST_CASE("each place has the command line that suits it") {
        "srun --mpi=pmix --nodes=3 -n 6 --no-kill --kill-on-bad-exit=0 app"},
       {"a shell that is a step itself", one_task_step, "app",
        "srun --mpi=pmix --overlap --nodes=2 -n 6 --kill-on-bad-exit=0 app"},
-      {"Slurm without PMIx", slurm_job(srun_without_pmix), "app", "mpirun -n 6 app"},
+      {"Slurm without PMIx", slurm_job(srun_without_pmix), "app", "mpirun -n 6" + watched + " app"},
       {"mpirun in Slurm", with(slurm_job(), {{"VIRTUAL_ENV", "/v"}, {"TMPDIR", "/t"}}), "--launcher mpirun app",
-       "mpirun -n 6 -x VIRTUAL_ENV app"},
+       "mpirun -n 6" + watched + " -x VIRTUAL_ENV app"},
       {"mpirun in Slurm, more ranks than tasks", slurm_job(), "--launcher mpirun -n 7 app",
-       "mpirun -n 7 --oversubscribe app"},
+       "mpirun -n 7 --oversubscribe" + watched + " app"},
       {"mpirun in Slurm, cores of a task", with(slurm_job(), {{"SLURM_CPUS_PER_TASK", "2"}}), "--launcher mpirun app",
-       "OMP_NUM_THREADS=2 mpirun -n 6 --map-by slot:PE=2 --bind-to core -x OMP_NUM_THREADS app"},
+       "OMP_NUM_THREADS=2 mpirun -n 6 --map-by slot:PE=2 --bind-to core" + watched + " -x OMP_NUM_THREADS app"},
+      {"a job that may outlive its hosts is not ended when one falls silent", pbs_job(), "--survive app",
+       "mpirun -n 4 --hostfile /var/spool/pbs/7 --mca orte_abort_on_non_zero_status 0 --mca "
+       "orte_allowed_exit_without_sync 1 -x PYTHONPATH app"},
 
-      {"PBS", pbs_job(), "app", "mpirun -n 4 --hostfile /var/spool/pbs/7 -x PYTHONPATH app"},
-      {"LSF", lsf_job(), "-n 2 app", "mpirun -n 2 --hostfile /home/me/.lsbatch/9.hosts app"},
+      {"PBS", pbs_job(), "app", "mpirun -n 4 --hostfile /var/spool/pbs/7" + watched + " -x PYTHONPATH app"},
+      {"LSF", lsf_job(), "-n 2 app", "mpirun -n 2 --hostfile /home/me/.lsbatch/9.hosts" + watched + " app"},
   };
   for (const Row& row : table) {
     INFO(row.place);
@@ -101,7 +106,13 @@ TEST_CASE("each place has the command line that suits it") {
   }
 }
 
-TEST_CASE("Open MPI 5 has an option of its own for ranks that may die") {
+TEST_CASE("Open MPI 5 has options of its own for ranks that may die and hosts that fall silent") {
+  Facts job = pbs_job();
+  job.mpirun_version = open_mpi_5;
+  CHECK(
+      line_of(job, "-n 2 app", built_with_5) ==
+      "mpirun -n 2 --hostfile /var/spool/pbs/7 --prtemca oob_tcp_keepalive_time 20 --prtemca oob_tcp_keepalive_intvl 2 "
+      "--prtemca oob_tcp_keepalive_probes 5 -x PYTHONPATH app");
   CHECK(line_of(machine(4, open_mpi_5), "--survive app", built_with_5) ==
         "mpirun -n 4 --bind-to none --with-ft ulfm app");
 }
