@@ -18,12 +18,13 @@ function(add_unit_test name)
 endfunction()
 
 # add_mpi_test(NAME SOURCES file... RANKS n... [LIBRARIES target...] [ARGUMENTS word...] [TIMEOUT seconds]
-#              [LABELS label...])
+#              [LABELS label...] [ALONE name])
 #
 # One program that runs once per number of ranks: CTest entries `NAME.ranks_1`, `NAME.ranks_2`, ..., labelled `mpi`.
-# A run that takes longer than TIMEOUT (60) is ended with all its ranks.
+# A run that takes longer than TIMEOUT (60) is ended with all its ranks. With ALONE no two of that name run at a time on
+# this machine, whoever runs them; each may wait for ten minutes.
 function(add_mpi_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 test "" "TIMEOUT" "SOURCES;RANKS;LIBRARIES;ARGUMENTS;LABELS")
+  cmake_parse_arguments(PARSE_ARGV 1 test "" "TIMEOUT;ALONE" "SOURCES;RANKS;LIBRARIES;ARGUMENTS;LABELS")
   if(NOT test_RANKS)
     message(FATAL_ERROR "add_mpi_test(${name}): say RANKS, for example RANKS 1 2 4")
   endif()
@@ -37,15 +38,16 @@ function(add_mpi_test name)
       RANKS ${ranks}
       COMMAND $<TARGET_FILE:${name}> ${test_ARGUMENTS}
       TIMEOUT ${test_TIMEOUT}
-      LABELS ${test_LABELS})
+      LABELS ${test_LABELS}
+      ALONE ${test_ALONE})
   endforeach()
 endfunction()
 
-# add_mpi_run(NAME RANKS n COMMAND word... [TIMEOUT seconds] [LABELS label...])
+# add_mpi_run(NAME RANKS n COMMAND word... [TIMEOUT seconds] [LABELS label...] [ALONE [name]])
 #
 # One CTest entry for any program on n ranks: an example, a benchmark's short run.
 function(add_mpi_run name)
-  cmake_parse_arguments(PARSE_ARGV 1 run "" "RANKS;TIMEOUT" "COMMAND;LABELS")
+  cmake_parse_arguments(PARSE_ARGV 1 run "" "RANKS;TIMEOUT" "COMMAND;LABELS;ALONE")
   if(run_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "add_mpi_run(${name}): unknown arguments ${run_UNPARSED_ARGUMENTS}")
   endif()
@@ -54,7 +56,12 @@ function(add_mpi_run name)
   endif()
   # mpiexec ends its ranks on SIGTERM, and leaves them alone when ctest kills it: so timeout comes first.
   math(EXPR last_resort_seconds "${run_TIMEOUT} + 15")
-  add_test(NAME ${name} COMMAND timeout -k 5 ${run_TIMEOUT} ${MPIEXEC_EXECUTABLE} ${JOBLIB_MPI_MPIEXEC_OPTIONS}
+  set(alone)
+  if(run_ALONE)
+    set(alone "${PROJECT_SOURCE_DIR}/tests/one_at_a_time.py" ${run_ALONE})
+    math(EXPR last_resort_seconds "${last_resort_seconds} + 600")
+  endif()
+  add_test(NAME ${name} COMMAND ${alone} timeout -k 5 ${run_TIMEOUT} ${MPIEXEC_EXECUTABLE} ${JOBLIB_MPI_MPIEXEC_OPTIONS}
                                 ${MPIEXEC_NUMPROC_FLAG} ${run_RANKS} ${run_COMMAND})
   set_tests_properties(
     ${name}

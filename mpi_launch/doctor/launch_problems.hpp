@@ -1,7 +1,7 @@
 #pragma once
 
-#include "doctor/attendance.hpp"
 #include "captured_run.hpp"
+#include "doctor/attendance.hpp"
 #include "doctor/diagnosis.hpp"
 
 namespace joblib_mpi::launch {
