@@ -5,11 +5,28 @@
 #include <mpi.h>
 
 #include <array>
+#include <chrono>
 #include <cstdlib>
 #include <string_view>
+#include <thread>
 #include <unistd.h>
 
 namespace joblib_mpi {
+namespace {
+
+/// How far apart ranks may come out of MPI_Init under srun. Chosen, not measured.
+constexpr std::chrono::milliseconds apart_under_srun{250};
+
+/// Slurm's PMIx lets some ranks of Open MPI 5 out of MPI_Init while others are still in it, and these crash if a
+/// message reaches them there (Open MPI's issue 12495). Three ranks on three nodes did in 3 of 80 starts.
+void let_others_out_of_init() {
+#if defined(OMPI_MAJOR_VERSION) && OMPI_MAJOR_VERSION >= 5
+  const bool by_mpirun = std::getenv("PRTE_LAUNCHED") != nullptr;
+  if (std::getenv("SLURM_STEP_ID") != nullptr && !by_mpirun) std::this_thread::sleep_for(apart_under_srun);
+#endif
+}
+
+}  // namespace
 
 std::string this_process() {
   std::array<char, 256> host{};
@@ -27,6 +44,7 @@ MpiLifetime::MpiLifetime(double limit_seconds) : limit_seconds_(limit_seconds) {
                                        "message (JOBLIB_MPI_START_SECONDS changes the wait)"});
   constexpr bool abort_on_exception = false;  // an exception must reach the caller
   environment_ = std::make_unique<boost::mpi::environment>(boost::mpi::threading::serialized, abort_on_exception);
+  let_others_out_of_init();
   // Errors that belong to no communicator, such as that a rank is dead, go to this one.
   MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
 }

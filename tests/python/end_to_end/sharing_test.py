@@ -1,6 +1,7 @@
 """Arrays that tasks share, under mpirun: one copy per node, sent once, whatever the number of tasks."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -202,8 +203,15 @@ def memory_cgroup():
     own.rmdir()
 
 
+@pytest.fixture
+def on_disk():
+    """Return a folder that is not in memory, as /tmp may be."""
+    with tempfile.TemporaryDirectory(prefix="jm", dir="/var/tmp") as folder:
+        yield folder
+
+
 @pytest.mark.parametrize("fallback", ["file", "error"])
-def test_a_full_memory_cgroup_leads_to_a_file_or_an_error_and_never_to_a_kill(mpirun, memory_cgroup, fallback):
+def test_a_full_memory_cgroup_leads_to_a_file_or_an_error_and_never_to_a_kill(mpirun, memory_cgroup, fallback, on_disk):
     memory_cgroup(600_000_000)
     done = mpirun.script(
         3,
@@ -222,7 +230,7 @@ def test_a_full_memory_cgroup_leads_to_a_file_or_an_error_and_never_to_a_kill(mp
     except joblib_mpi.WorkerLostError as error:
         print([text in str(error) for text in ("no room for 2", "memory cgroup", "JOBLIB_MPI_SHARED_FALLBACK")])
     """,
-        environment={"JOBLIB_MPI_SHARED_FALLBACK": fallback},
+        environment={"JOBLIB_MPI_SHARED_FALLBACK": fallback, "TMPDIR": on_disk},
     )
     expected = "[62500.0, 62500.0, 62500.0]\n" if fallback == "file" else "[True, True, True]\n"
     assert (done.status, done.stdout) == (0, expected), done
