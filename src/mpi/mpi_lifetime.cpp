@@ -15,7 +15,7 @@ namespace joblib_mpi {
 namespace {
 
 /// Slurm's PMIx lets some ranks of Open MPI 5 out of MPI_Init while others are still in it, and these crash if a
-/// message reaches them there (Open MPI's issue 12495). Three ranks on three nodes did in 3 of 80 starts.
+/// message reaches them there (Open MPI's issue 12495). On three nodes 2 of 40 starts did.
 void let_others_out_of_init() {
 #if defined(OMPI_MAJOR_VERSION) && OMPI_MAJOR_VERSION >= 5
   constexpr std::chrono::milliseconds apart_under_srun{250};  // chosen; with it none did in 110 starts
