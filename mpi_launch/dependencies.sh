@@ -33,7 +33,7 @@ debian_clang() {
 dependencies_dnf() {
   case $1 in
     build)
-      echo gcc-c++ make cmake ninja-build ccache openmpi openmpi-devel boost-devel boost-openmpi-devel hdf5-devel \
+      echo gcc-c++ make cmake ninja-build ccache openmpi openmpi-devel pmix-devel boost-devel boost-openmpi-devel hdf5-devel \
         spdlog-devel xxhash-devel cli11-devel json-devel python3 python3-devel python3-pip
       ;;
     test) echo catch-devel iproute procps-ng slurm slurm-slurmctld slurm-slurmd munge ;;

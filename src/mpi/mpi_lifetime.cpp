@@ -1,30 +1,16 @@
 #include "mpi/mpi_lifetime.hpp"
 
 #include "core/deadline_guard.hpp"
+#include "mpi/start_fence.hpp"
 
 #include <mpi.h>
 
 #include <array>
-#include <chrono>
 #include <cstdlib>
 #include <string_view>
-#include <thread>
 #include <unistd.h>
 
 namespace joblib_mpi {
-namespace {
-
-/// Slurm's PMIx lets some ranks of Open MPI 5 out of MPI_Init while others are still in it, and these crash if a
-/// message reaches them there (Open MPI's issue 12495). On three nodes 2 of 40 starts did.
-void let_others_out_of_init() {
-#if defined(OMPI_MAJOR_VERSION) && OMPI_MAJOR_VERSION >= 5
-  constexpr std::chrono::milliseconds apart_under_srun{250};  // chosen; with it none did in 110 starts
-  const bool by_mpirun = std::getenv("PRTE_LAUNCHED") != nullptr;
-  if (std::getenv("SLURM_STEP_ID") != nullptr && !by_mpirun) std::this_thread::sleep_for(apart_under_srun);
-#endif
-}
-
-}  // namespace
 
 std::string this_process() {
   std::array<char, 256> host{};
@@ -42,7 +28,7 @@ MpiLifetime::MpiLifetime(double limit_seconds) : limit_seconds_(limit_seconds) {
                                        "message (JOBLIB_MPI_START_SECONDS changes the wait)"});
   constexpr bool abort_on_exception = false;  // an exception must reach the caller
   environment_ = std::make_unique<boost::mpi::environment>(boost::mpi::threading::serialized, abort_on_exception);
-  let_others_out_of_init();
+  wait_for_ranks_in_init();
   // Errors that belong to no communicator, such as that a rank is dead, go to this one.
   MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
 }
