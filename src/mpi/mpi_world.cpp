@@ -11,6 +11,7 @@
 
 #include <boost/mpi/environment.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -109,6 +110,12 @@ bool MpiWorld::rank_0_has_ended() const {
   return !rank_0_here_.empty() && !is_running(rank_0_here_);
 }
 
+void MpiWorld::wait_for_turn_to_abort() const {
+  constexpr int most_turns = 5;
+  constexpr std::chrono::seconds turn{2};  // chosen
+  std::this_thread::sleep_for(time_for_launcher + turn * std::clamp(rank_ - 1, 0, most_turns));
+}
+
 void MpiWorld::abort(int status) const {
   MPI_Abort(MPI_COMM_WORLD, status);
   std::abort();  // MPI_Abort does not come back
@@ -129,7 +136,7 @@ void MpiWorld::wait_for_all() noexcept {
                  " s after the session (JOBLIB_MPI_START_SECONDS)");
     }
     if (look % 1024 == 0 && rank_0_has_ended()) {
-      std::this_thread::sleep_for(time_for_launcher);
+      wait_for_turn_to_abort();
       abort_with("rank 0 has ended before");
     }
     std::this_thread::sleep_for(std::chrono::microseconds(100));

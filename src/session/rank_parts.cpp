@@ -79,7 +79,7 @@ void RankParts::end_as_worker(int status, bool ranks_lost) {
 void RankParts::watch_leader(Worker& worker) const {
   worker.on_leader_loss({[this] { return world.rank_0_has_ended(); },
                          [this](const std::string& reason) {
-                           std::this_thread::sleep_for(MpiWorld::time_for_launcher);
+                           world.wait_for_turn_to_abort();
                            std::fprintf(stderr, "joblib_mpi: rank 0 on %s was lost (%s); rank %d ends the job\n",
                                         world.hosts().front().c_str(), reason.c_str(), world.rank());
                            std::fflush(nullptr);

@@ -9,14 +9,15 @@ cpp=("$1")
 python=("$sources/.venv/bin/python" -m joblib_mpi "$slurm_here/held_tasks.py")
 export JOBLIB_MPI_HEARTBEAT_SECONDS=3
 
-# start NAME COMMAND...: a job on three nodes, whose two workers are in the middle of a task, in a folder of its own.
+# start NAME NODES COMMAND...: a job on three nodes, whose two workers are in the middle of a task, in a folder of its own.
 is_held() { [[ $(wc -l 2>/dev/null <"$1/started") -eq 32 && $(wc -l <"$1/finished") -eq 30 ]]; }
 start() {
+  local nodes=$2
   folder=$work/$1
-  shift
+  shift 2
   mkdir "$folder"
   cd "$folder"
-  submit --nodes=3 --ntasks-per-node=1 --no-kill --wrap "srun --mpi=pmix --no-kill $*"
+  submit --nodelist="$nodes" --ntasks-per-node=1 --no-kill --wrap "srun --mpi=pmix --no-kill $*"
   wait_while_runs "$job" "half of the tasks" is_held "$folder"
 }
 
@@ -24,7 +25,7 @@ needs_python
 start_slurm 4
 
 # A killed slurmd leaves alone what runs on its node, and takes it over when it is back.
-start killed "${python[@]}"
+start killed n[1-3] "${python[@]}"
 kill_slurmd n2
 touch "$folder/go"
 wait_while_runs "$job" "results" said "$job" "all results are right"
@@ -43,7 +44,8 @@ lose() {
   must_have_said "$job" "all results are right"
   echo "job $job ended as $(states "$job")"
 }
-start lost_cpp "${cpp[@]}"
+start lost_cpp n[1-3] "${cpp[@]}"
 lose n3
-start lost_python "${python[@]}"
+# Slurm may believe that n3 is back.
+start lost_python n[1,2,4] "${python[@]}"
 lose n4
