@@ -59,9 +59,9 @@ class MpiWorld {
   /// A rank is dead: nothing that this object still does may wait for all ranks.
   void leave_without_lost_ranks() noexcept { incomplete_ = true; }
 
-  /// To be called when rank 0 has ended, before `abort`. A launcher that ends the job by itself does so with rank 0's own
-  /// status (mpirun 4.1 takes a second). If it does not, one rank after the other tries: when three did at a time, mpirun
-  /// of Open MPI 5.0.7 hung in 4 of 120 jobs on a busy machine; one by one in none of 240.
+  /// To be called when rank 0 has ended, before `abort`. A launcher that ends the job by itself does so with rank 0's
+  /// own status (mpirun 4.1 takes a second). If it does not, one rank after the other tries: when three did at a time,
+  /// mpirun of Open MPI 5.0.7 hung in 4 of 120 jobs on a busy machine; one by one in none of 240.
   void wait_for_turn_to_abort() const;
   /// Chosen, not measured.
   static constexpr std::chrono::seconds time_for_launcher{3};
