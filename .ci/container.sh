@@ -12,13 +12,13 @@ section() { awk -v "name=%$1" '/^%/ { inside = $1 == name; next } inside' "$defi
 
 read -r source folder <<<"$(section files)"
 [[ $source == . && -n $folder ]] || { echo "not what %files is known to say: $source $folder" >&2; exit 1; }
-[[ -e $folder ]] && { echo "$folder is there already" >&2; exit 1; }
+rm -rf "$folder"
 cp --recursive . "$folder"
 section post | sh -e
 
-script=$PWD/examples/python/digits_search.py
-cd /
+script=$PWD/examples/python/one_dataset.py
+cd /tmp
 eval "$(section environment)"
 sh -e <(section test)
-section runscript >/tmp/runscript
-mpirun --allow-run-as-root --oversubscribe -n 3 sh -e /tmp/runscript "$script"
+section runscript >runscript
+mpirun --allow-run-as-root --oversubscribe -n 3 sh -e runscript "$script" 2

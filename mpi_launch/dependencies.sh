@@ -33,8 +33,8 @@ debian_clang() {
 dependencies_dnf() {
   case $1 in
     build)
-      echo gcc-c++ make cmake ninja-build ccache openmpi openmpi-devel pmix-devel boost-devel boost-openmpi-devel hdf5-devel \
-        spdlog-devel xxhash-devel cli11-devel json-devel python3 python3-devel python3-pip
+      echo gcc-c++ make cmake ninja-build ccache openmpi openmpi-devel pmix-devel boost-devel boost-openmpi-devel \
+        hdf5-devel spdlog-devel xxhash-devel cli11-devel json-devel python3 python3-devel python3-pip
       ;;
     test) echo catch-devel iproute procps-ng slurm slurm-slurmctld slurm-slurmd munge ;;
     ci) echo ShellCheck git-core clang debootstrap ;;
@@ -45,7 +45,7 @@ dependencies_dnf() {
 dependencies_spack() {
   case $1 in
     build)
-      echo cmake@3.25: ninja ccache openmpi@4.1: boost@1.74:+mpi+serialization hdf5 spdlog xxhash cli11 nlohmann-json \
+      echo cmake@3.25: ninja ccache openmpi@4.1: pmix boost@1.74:+mpi+serialization hdf5 spdlog xxhash cli11 nlohmann-json \
         python@3.9: py-pip
       ;;
     test) echo catch2 slurm+pmix munge ;;

@@ -15,7 +15,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 fault=$1
 hosts=$2
 shift 2
-seconds=40 # within which whatever is waited for has to happen
+seconds=60 # within which whatever is waited for has to happen
 rounds=0
 has_more_rounds() { (($(grep -ca "is right, by" "$folder/output") >= rounds + $1)); }
 link() { "$here/host_link.sh" "$JOBLIB_MPI_HOSTS" n2 "$@"; }
@@ -46,7 +46,7 @@ watch_connections() {
 start_hosts "$hosts"
 export JOBLIB_MPI_HEARTBEAT_SECONDS=4
 case $fault in
-  cut_for_2_s) JOBLIB_MPI_HEARTBEAT_SECONDS=10 ;;
+  cut_for_2_s) JOBLIB_MPI_HEARTBEAT_SECONDS=20 ;;
   watched_cut | off) watch_connections ;;
 esac
 touch "$folder/go_on"

@@ -36,7 +36,7 @@ wait_for "idle nodes" nodes_are_idle 4
 # lose NODE: the last one of the running job.
 lose() {
   "$slurm_here/../hosts/power_off.sh" "$JOBLIB_MPI_HOSTS" "$1"
-  # Slurm would find out by itself, half a minute later.
+  # Slurm would find out by itself, a minute later.
   scontrol update NodeName="$1" State=DOWN Reason="switched off"
   wait_while_runs "$job" "the loss" said "$job" "joblib_mpi: warning: rank 2 on $1 was lost"
   touch "$folder/go"

@@ -34,9 +34,9 @@ SlurmdParameters=config_overrides
 PropagateResourceLimits=NONE
 ReturnToService=2
 SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0,sched_min_interval=0
-SlurmdTimeout=10
-MessageTimeout=10
-TCPTimeout=2
+SlurmdTimeout=60
+MessageTimeout=20
+TCPTimeout=5
 KillWait=3
 CompleteWait=0
 NodeName=n[1-$nodes] NodeAddr=10.83.0.[1-$nodes] CPUs=$cpus RealMemory=2000 State=UNKNOWN
