@@ -20,5 +20,5 @@ script=$PWD/examples/python/one_dataset.py
 cd /tmp
 eval "$(section environment)"
 sh -e <(section test)
-section runscript >runscript
-mpirun --allow-run-as-root --oversubscribe -n 3 sh -e runscript "$script" 2
+section runscript >run.sh
+mpirun --allow-run-as-root --oversubscribe -n 3 sh -e run.sh "$script" 2

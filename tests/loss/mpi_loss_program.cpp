@@ -89,6 +89,19 @@ class Rank {
     expect(transport_->take_lost_ranks().empty(), "sends to the dead go nowhere");
   }
 
+  /// Those that are left wait for each other: whoever leaves is dead to the others.
+  void meet() const {
+    const int size = world_.size();
+    int nothing = 0;
+    for (int other = 0; other < size; ++other) {
+      if (other != rank() && other != victim_) MPI_Send(&nothing, 1, MPI_INT, other, 0, MPI_COMM_WORLD);
+    }
+    for (int other = 0; other < size; ++other) {
+      if (other == rank() || other == victim_) continue;
+      MPI_Recv(&nothing, 1, MPI_INT, other, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    }
+  }
+
   /// Large and small frames to all survivors and back.
   void talk(int rounds) {
     for (int round = 0; round < rounds; ++round) {
@@ -226,6 +239,7 @@ void rank_0_dies(Rank& self) {
   self.send(0, 5'000, large);
   self.lose(0);
   expect(self.transport().quiet(), "nothing is under way to the dead");
+  self.meet();
 }
 
 const std::map<std::string, std::function<void(Rank&)>> scenarios{

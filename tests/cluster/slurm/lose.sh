@@ -25,7 +25,7 @@ needs_python
 start_slurm 4
 
 # A killed slurmd leaves alone what runs on its node, and takes it over when it is back.
-start killed n[1-3] "${python[@]}"
+start killed n1,n2,n3 "${python[@]}"
 kill_slurmd n2
 touch "$folder/go"
 wait_while_runs "$job" "results" said "$job" "all results are right"
@@ -44,8 +44,8 @@ lose() {
   must_have_said "$job" "all results are right"
   echo "job $job ended as $(states "$job")"
 }
-start lost_cpp n[1-3] "${cpp[@]}"
+start lost_cpp n1,n2,n3 "${cpp[@]}"
 lose n3
 # Slurm may believe that n3 is back.
-start lost_python n[1,2,4] "${python[@]}"
+start lost_python n1,n2,n4 "${python[@]}"
 lose n4
