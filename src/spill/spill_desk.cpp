@@ -88,6 +88,7 @@ Payload SpillDesk::open(CallId id, std::uint64_t task, ByteView encoded) {
   Call& call = calls_.at(id);
   call.has_spilled = true;
   Payload result = open_result(handle, *options_.format);
+  if (result.size_bytes() <= call.limits.threshold_bytes) policy_.spilled_for_memory();
   if (call.keep) {
     call.kept.push_back({task, fs::path(handle.path).filename().string(), main_dataset(result.parts.size())});
   } else {

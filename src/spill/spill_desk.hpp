@@ -68,7 +68,7 @@ class SpillDesk {
   /// Whether the results that are held use up the call's budget.
   [[nodiscard]] bool memory_is_full(CallId call) const {
     const auto found = calls_.find(call);
-    return found != calls_.end() && held_bytes() >= found->second.limits.memory_budget_bytes;
+    return found != calls_.end() && policy_.is_full(found->second.limits.memory_budget_bytes);
   }
 
  private:

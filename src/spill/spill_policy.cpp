@@ -7,18 +7,27 @@ namespace joblib_mpi {
 
 /// Keeps a part's memory and counts it.
 struct SpillPolicy::Held {
-  Held(std::shared_ptr<const void> kept_memory, std::shared_ptr<Counter> counter, std::uint64_t size)
-      : memory(std::move(kept_memory)), held(std::move(counter)), bytes(size) {
-    held->fetch_add(bytes, std::memory_order_relaxed);
+  Held(std::shared_ptr<const void> kept_memory, std::shared_ptr<Books> kept_books, std::uint64_t size)
+      : memory(std::move(kept_memory)), books(std::move(kept_books)), bytes(size) {
+    books->held.fetch_add(bytes, std::memory_order_relaxed);
   }
   Held(const Held&) = delete;
   Held& operator=(const Held&) = delete;
-  ~Held() { held->fetch_sub(bytes, std::memory_order_relaxed); }
+  ~Held() {
+    books->held.fetch_sub(bytes, std::memory_order_relaxed);
+    books->released.fetch_add(1, std::memory_order_relaxed);
+  }
 
   std::shared_ptr<const void> memory;
-  std::shared_ptr<Counter> held;
+  std::shared_ptr<Books> books;
   std::uint64_t bytes;
 };
+
+bool SpillPolicy::is_full(std::uint64_t memory_budget_bytes) const noexcept {
+  const std::uint64_t held = held_bytes();
+  if (held >= memory_budget_bytes) return true;
+  return held > 0 && released_at_spill_ == books_->released.load(std::memory_order_relaxed);
+}
 
 void SpillPolicy::limit(TaskLimits& task, const Limits& limits, std::size_t tasks_under_way) const {
   const std::uint64_t budget = limits.memory_budget_bytes;
@@ -39,7 +48,7 @@ Payload SpillPolicy::hold(Payload result) {
   for (SharedBytes& part : result.parts) {
     bytes += part.size();
     if (part.size() < min_part_bytes) continue;
-    part = {std::make_shared<const Held>(part.owner(), held_, part.size()), part.view()};
+    part = {std::make_shared<const Held>(part.owner(), books_, part.size()), part.view()};
   }
   if (bytes == 0 && expected_bytes_ == 0) return result;
   expected_bytes_ += weight * (static_cast<double>(bytes) - expected_bytes_);

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 namespace joblib_mpi {
 
@@ -28,13 +29,22 @@ class SpillPolicy {
   /// A result has come through memory: counts its parts until the last of them is let go, wherever that is.
   [[nodiscard]] Payload hold(Payload result);
   /// Of results that are held.
-  [[nodiscard]] std::uint64_t held_bytes() const noexcept { return held_->load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t held_bytes() const noexcept { return books_->held.load(std::memory_order_relaxed); }
+
+  /// A result under the threshold has spilled, because of what is held and of what tasks under way may bring.
+  void spilled_for_memory() noexcept { released_at_spill_ = books_->released.load(std::memory_order_relaxed); }
+  /// Whether what is held uses up the budget: it does, or results have spilled for it and nothing was let go since.
+  [[nodiscard]] bool is_full(std::uint64_t memory_budget_bytes) const noexcept;
 
  private:
-  using Counter = std::atomic<std::uint64_t>;
+  struct Books {
+    std::atomic<std::uint64_t> held{0};
+    std::atomic<std::uint64_t> released{0};  // parts
+  };
   struct Held;
 
-  std::shared_ptr<Counter> held_ = std::make_shared<Counter>(0);
+  std::shared_ptr<Books> books_ = std::make_shared<Books>();
+  std::optional<std::uint64_t> released_at_spill_;
   double expected_bytes_ = 0;  // of one result's parts: a mean in which the last few count most
 };
 

@@ -3,6 +3,8 @@
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
 
+#include <vector>
+
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
 
@@ -71,4 +73,28 @@ TEST_CASE("tasks under way are expected to bring what the last ones did") {
   CHECK(left > 19 * mega);
   CHECK(left < 22 * mega);
   CHECK(limits(policy, {64 * mega, 100 * mega}, 60).spill_over_bytes == SpillPolicy::smallest_spilled_for_memory);
+}
+
+TEST_CASE("memory is full when results spill under the threshold, until something is let go") {
+  SpillPolicy policy;
+  const SpillPolicy::Limits call{64 * mega, 64 * mega};
+  for (int result = 0; result < 50; ++result) (void)policy.hold(result_of(8 * mega));
+  std::vector<Payload> held;
+  while (held.size() < 5) held.push_back(policy.hold(result_of(8 * mega)));
+  CHECK_FALSE(policy.is_full(call.memory_budget_bytes));
+
+  // Three tasks are always under way: the next result never fits, and what is held never gets to the budget.
+  CHECK(limits(policy, call, 3).spill_over_bytes < 8 * mega);
+  policy.spilled_for_memory();
+  CHECK(policy.is_full(call.memory_budget_bytes));
+  held.pop_back();
+  CHECK_FALSE(policy.is_full(call.memory_budget_bytes));
+
+  policy.spilled_for_memory();
+  CHECK(policy.is_full(call.memory_budget_bytes));
+  while (held.size() < 8) held.push_back(policy.hold(result_of(8 * mega)));
+  CHECK(policy.is_full(call.memory_budget_bytes));
+  held.clear();
+  policy.spilled_for_memory();
+  CHECK_FALSE(policy.is_full(call.memory_budget_bytes));  // there is nothing to wait for
 }

@@ -161,6 +161,38 @@ def test_a_consumer_that_stalls_makes_the_tasks_of_its_generator_wait(mpirun, re
     assert (done.status, done.stdout) == (0, "waited\n"), done
 
 
+@pytest.mark.parametrize("return_as", ["generator", "generator_unordered"])
+def test_its_tasks_wait_also_if_results_spill_before_the_budget_is_used_up(mpirun, return_as):
+    # With three others under way, what is left of the budget is never enough for one more.
+    done = mpirun.script(
+        5,
+        PRELUDE
+        + f"""
+    folder = Path("started")
+    folder.mkdir()
+
+    def block(i):
+        (folder / str(i)).touch()
+        time.sleep(0.1 + 0.02 * (i % 4))
+        return np.full(1_000_000, float(i))
+
+    with parallel_config(backend="mpi", memory_budget="64MB"):
+        for _ in range(20):
+            Parallel(batch_size=1)(delayed(np.full)(1_000_000, 1.0) for _ in range(4))
+        results = Parallel(batch_size=1, pre_dispatch=4, return_as={return_as!r})(delayed(block)(i) for i in range(100))
+        found = [next(results)[0]]
+        stalled = -1
+        while stalled != len(list(folder.iterdir())):
+            stalled = len(list(folder.iterdir()))
+            time.sleep(2)
+        found += [result[0] for result in results]
+    assert sorted(found) == list(range(100))
+    print("waited" if stalled < 50 else stalled)
+    """,
+    )
+    assert (done.status, done.stdout) == (0, "waited\n"), done
+
+
 def test_a_folder_that_cannot_be_used_is_an_error_of_the_call(mpirun):
     done = mpirun.script(
         2,
