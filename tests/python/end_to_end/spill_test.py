@@ -133,10 +133,9 @@ def test_memory_of_rank_0_stays_within_its_budget(mpirun):
     assert (done.status, done.stdout) == (0, "within\n"), done
 
 
-@pytest.mark.parametrize("return_as", ["generator", "generator_unordered"])
-def test_a_consumer_that_stalls_makes_the_tasks_of_its_generator_wait(mpirun, return_as):
-    done = mpirun.script(
-        3,
+def stalled_generator(return_as, pre_dispatch, pause, before):
+    """Return a script that does `before`, takes one of 100 results of 8 MB, and prints how many tasks then start."""
+    return (
         PRELUDE
         + f"""
     folder = Path("started")
@@ -144,52 +143,37 @@ def test_a_consumer_that_stalls_makes_the_tasks_of_its_generator_wait(mpirun, re
 
     def block(i):
         (folder / str(i)).touch()
+        time.sleep({pause})
         return np.full(1_000_000, float(i))
 
     with parallel_config(backend="mpi", memory_budget="64MB"):
-        results = Parallel(batch_size=1, return_as={return_as!r})(delayed(block)(i) for i in range(100))
+        {before}
+        results = Parallel(batch_size=1, pre_dispatch={pre_dispatch!r}, return_as={return_as!r})(
+            delayed(block)(i) for i in range(100)
+        )
         found = [next(results)[0]]
-        while len(list(folder.iterdir())) < 8:
-            time.sleep(0.01)
-        time.sleep(1)
-        stalled = len(list(folder.iterdir()))
+        started = 0
+        while started < 8 or started != len(list(folder.iterdir())):
+            started = len(list(folder.iterdir()))
+            time.sleep(1)
         found += [result[0] for result in results]
     assert sorted(found) == list(range(100))
-    print("waited" if stalled < 30 else stalled)
-    """,
+    print("waited" if started < 30 else started)
+    """
     )
+
+
+@pytest.mark.parametrize("return_as", ["generator", "generator_unordered"])
+def test_a_consumer_that_stalls_makes_the_tasks_of_its_generator_wait(mpirun, return_as):
+    done = mpirun.script(3, stalled_generator(return_as, "2 * n_jobs", pause="0", before="pass"))
     assert (done.status, done.stdout) == (0, "waited\n"), done
 
 
 @pytest.mark.parametrize("return_as", ["generator", "generator_unordered"])
 def test_its_tasks_wait_also_if_results_spill_before_the_budget_is_used_up(mpirun, return_as):
-    # With three others under way, what is left of the budget is never enough for one more.
-    done = mpirun.script(
-        5,
-        PRELUDE
-        + f"""
-    folder = Path("started")
-    folder.mkdir()
-
-    def block(i):
-        (folder / str(i)).touch()
-        time.sleep(0.1 + 0.02 * (i % 4))
-        return np.full(1_000_000, float(i))
-
-    with parallel_config(backend="mpi", memory_budget="64MB"):
-        for _ in range(20):
-            Parallel(batch_size=1)(delayed(np.full)(1_000_000, 1.0) for _ in range(4))
-        results = Parallel(batch_size=1, pre_dispatch=4, return_as={return_as!r})(delayed(block)(i) for i in range(100))
-        found = [next(results)[0]]
-        stalled = -1
-        while stalled != len(list(folder.iterdir())):
-            stalled = len(list(folder.iterdir()))
-            time.sleep(2)
-        found += [result[0] for result in results]
-    assert sorted(found) == list(range(100))
-    print("waited" if stalled < 50 else stalled)
-    """,
-    )
+    # The backend knows what to expect, and with three others under way the budget never has room for one more.
+    before = "for _ in range(20): Parallel(batch_size=1)(delayed(np.full)(1_000_000, 1.0) for _ in range(4))"
+    done = mpirun.script(5, stalled_generator(return_as, 4, pause="0.1 + 0.02 * (i % 4)", before=before))
     assert (done.status, done.stdout) == (0, "waited\n"), done
 
 
