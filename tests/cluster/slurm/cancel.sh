@@ -40,8 +40,9 @@ python=$job
 for language in cpp python; do
   wait_while_runs "${!language}" "the folder of spilled results" spills_in "$work/$language"
   # Rank 0 takes a file's name away as soon as it can: this one's rank did not get any further.
-  mkdir -p "$work/$language"/joblib-mpi-*/call-1
-  echo half >"$(echo "$work/$language"/joblib-mpi-*/call-1)/result-1-rank-1.h5.part"
+  folder=$(compgen -G "$work/$language/joblib-mpi-*")
+  mkdir -p "$folder/call-1"
+  echo half >"$folder/call-1/result-1-rank-1.h5.part"
 done
 wait_while_runs "$python" "data that the Python job shares" share_data "$python"
 
