@@ -1,7 +1,7 @@
 #include "mpi/mpi_lifetime.hpp"
 
 #include "core/deadline_guard.hpp"
-#include "mpi/start_fence.hpp"
+#include "mpi/mpi_start_fence.hpp"
 
 #include <mpi.h>
 

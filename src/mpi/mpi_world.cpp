@@ -7,6 +7,7 @@
 #include "mpi/mpi_failures.hpp"
 #include "mpi/mpi_introductions.hpp"
 #include "mpi/mpi_lonely_start.hpp"
+#include "mpi/mpi_start_fence.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <boost/mpi/environment.hpp>
@@ -79,6 +80,10 @@ void MpiWorld::keep_communicator() const {
 
 void MpiWorld::join(MPI_Comm communicator, const Options& options) {
   try {
+    if (!lifetime_ && communicator == MPI_COMM_WORLD) {
+      const DeadlineGuard guard({.seconds = limit_seconds_, .operation = this_process() + ": PMIx_Fence"});
+      wait_for_ranks_in_program_init();
+    }
     {
       const DeadlineGuard guard({.seconds = limit_seconds_, .operation = this_process() + ": MPI_Comm_dup"});
       duplicate(communicator);

@@ -1,9 +1,17 @@
-// A world that begins and ends.
+// A world that begins and ends. With the argument "program" it is the program that initialises MPI.
 #include "mpi/mpi_world.hpp"
 
-#include <cstdio>
+#include <mpi.h>
 
-int main() {
-  const joblib_mpi::MpiWorld world({.identity = "same"});
-  if (world.rank() == 0) std::puts("all ranks have met");
+#include <cstdio>
+#include <string_view>
+
+int main(int argc, char** argv) {
+  const bool by_program = argc > 1 && std::string_view(argv[1]) == "program";
+  if (by_program) MPI_Init(&argc, &argv);
+  {
+    const joblib_mpi::MpiWorld world({.identity = "same"});
+    if (world.rank() == 0) std::puts("all ranks have met");
+  }
+  if (by_program) MPI_Finalize();
 }

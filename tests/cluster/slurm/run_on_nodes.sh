@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# run_on_nodes.sh ONE_COPY_PROGRAM: C++ and Python on four nodes, through srun by the scripts in slurm/ and through mpirun.
+# run_on_nodes.sh ONE_COPY_PROGRAM STARTED_WORLD: C++ and Python on four nodes, through srun by the scripts in slurm/ and
+# through mpirun.
 set -euo pipefail
 # shellcheck source=tests/cluster/slurm/slurm.sh
 . "$(dirname "${BASH_SOURCE[0]}")/slurm.sh"
@@ -16,6 +17,10 @@ must_have_said "$job" "4 hosts, 7 workers: one copy per host"
 submit "${nodes[@]}" --wrap "mpirun $1 8"
 must_end "$job" COMPLETED 0:0
 must_have_said "$job" "4 hosts, 7 workers: one copy per host"
+
+submit "${nodes[@]}" slurm/cpp.sbatch "$2" program
+must_end "$job" COMPLETED 0:0
+must_have_said "$job" "all ranks have met"
 
 submit "${nodes[@]}" slurm/python.sbatch "$search"
 must_end "$job" COMPLETED 0:0

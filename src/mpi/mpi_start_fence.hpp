@@ -9,4 +9,9 @@ namespace joblib_mpi {
 /// seen in 22.05 and 24.11). A message from such a rank crashes one that is still in MPI_Init (Open MPI's issue 12495).
 void wait_for_ranks_in_init();
 
+/// The same if the program has called MPI_Init, before the first session on MPI_COMM_WORLD. (The ranks of any other
+/// communicator have met when they made it.) Returns at once except under srun: nothing is known against other
+/// launchers.
+void wait_for_ranks_in_program_init();
+
 }  // namespace joblib_mpi
