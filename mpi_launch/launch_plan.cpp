@@ -97,9 +97,9 @@ void add_watch_over_hosts(std::vector<std::string>& words, const MpiVersion& mpi
 void add_open_mpi(LaunchPlan& plan, const LaunchOptions& options, const LaunchEnvironment& environment,
                   const RankLayout& layout, const MpiVersion& mpi) {
   if (environment.mpirun_refuses_root) {
-    throw LaunchError(
-        "Open MPI's mpirun refuses to run as root; run this as an ordinary user, or, where root is meant as in a "
-        "container, export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1");
+    plan.obstacle = {"Open MPI's mpirun refuses to run as root",
+                     "run this as an ordinary user, or, where root is meant as in a container, export "
+                     "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"};
   }
   const auto& allocation = environment.allocation;
   if (allocation && !allocation->host_file.empty()) add(plan.words, {"--hostfile", allocation->host_file});

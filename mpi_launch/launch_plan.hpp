@@ -3,6 +3,7 @@
 #include "environment.hpp"
 #include "options.hpp"
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,11 +19,18 @@ struct Command {
   Variables variables;  ///< of its environment, beside what is there
 };
 
+/// Why a command line would fail as things are.
+struct Obstacle {
+  std::string what;
+  std::string remedy;
+};
+
 /// A command line that starts the ranks, as a person could type it.
 struct LaunchPlan {
   std::vector<std::string> words;  ///< `words[0]` is looked up on PATH
   Variables variables;             ///< to be added to the environment
   std::vector<std::string> notes;  ///< what the user should know, a line each
+  std::optional<Obstacle> obstacle;
   int ranks = 1;
 };
 

@@ -19,6 +19,10 @@ namespace {
 /// Chosen, not measured.
 constexpr std::chrono::seconds speaker_first{3};
 
+void say_note(const std::string& note) {
+  std::fprintf(stderr, "joblib-mpi: note: %s\n", note.c_str());
+}
+
 [[noreturn]] void become(const LaunchPlan& plan) {
   for (const auto& [name, value] : plan.variables) setenv(name.c_str(), value.c_str(), 1);
   std::vector<char*> argv;
@@ -43,7 +47,12 @@ int run(const RunOptions& options) {
   const LaunchEnvironment environment = environment_from(collect_facts(), mpi_built_with());
   leave_if_launched(environment);
   const LaunchPlan plan = plan_launch(options.launch, environment, command_for(options.program, options.python));
-  for (const std::string& note : plan.notes) std::fprintf(stderr, "joblib-mpi: note: %s\n", note.c_str());
+  if (plan.obstacle) {
+    const std::string text = plan.obstacle->what + "; " + plan.obstacle->remedy;
+    if (!options.dry_run) throw LaunchError(text);
+    say_note(text);
+  }
+  for (const std::string& note : plan.notes) say_note(note);
   if (!options.dry_run) become(plan);
   std::printf("%s\n", shell_line(plan).c_str());
   return 0;

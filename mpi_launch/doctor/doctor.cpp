@@ -79,6 +79,10 @@ Diagnosed start_and_examine(const DoctorOptions& options, const LaunchEnvironmen
     const LaunchPlan plan = plan_launch(options.launch, environment, command);
     const auto own_words = static_cast<std::ptrdiff_t>(plan.words.size() - command.words.size());
     diagnosed.started_by = shell_quoted({plan.words.begin(), plan.words.begin() + own_words});
+    if (plan.obstacle) {
+      diagnosed.examination.problems = {{Severity::fails, plan.obstacle->what, plan.obstacle->remedy}};
+      return diagnosed;
+    }
 
     Expectations expected{.ranks = plan.ranks,
                           .threads_per_rank = options.launch.threads_per_rank.value_or(1),

@@ -146,15 +146,21 @@ TEST_CASE("one rank and shared cores are noted") {
 TEST_CASE("root needs to have allowed itself") {
   Facts facts = machine(4);
   facts.is_root = true;
-  CHECK_THAT(refusal(facts, "app"), contains("refuses to run as root") && contains("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"));
+  const LaunchPlan refused = plan_of(facts, "app");
+  REQUIRE(refused.obstacle.has_value());
+  CHECK_THAT(refused.obstacle->what, contains("refuses to run as root"));
+  CHECK_THAT(refused.obstacle->remedy, contains("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"));
   facts.variables["OMPI_ALLOW_RUN_AS_ROOT"] = "1";
-  CHECK_THAT(refusal(facts, "app"), contains("refuses to run as root"));
+  CHECK(plan_of(facts, "app").obstacle.has_value());
   facts.variables["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1";
-  CHECK(line_of(facts, "app") == "mpirun -n 4 --bind-to none app");
+  CHECK_FALSE(plan_of(facts, "app").obstacle.has_value());
+  CHECK(shell_line(refused) == "mpirun -n 4 --bind-to none app");
+  CHECK(line_of(facts, "app") == shell_line(refused));
 
   Facts in_slurm = slurm_job();
   in_slurm.is_root = true;
   CHECK_THAT(line_of(in_slurm, "app"), contains("srun"));
+  CHECK_FALSE(plan_of(in_slurm, "app").obstacle.has_value());
 }
 
 TEST_CASE("a missing mpirun and one of another MPI are refused by name") {

@@ -155,6 +155,9 @@ def test_root_without_leave_and_a_missing_mpirun_are_said(place):
     if os.geteuid() == 0:
         refused = place("run", "echo", environment={"OMPI_ALLOW_RUN_AS_ROOT": "0"})
         assert (refused.returncode, "refuses to run as root" in refused.stderr) == (2, True), refused
+        shown = place("run", "-n", "2", "--dry-run", "echo", environment={"OMPI_ALLOW_RUN_AS_ROOT": "0"})
+        assert (shown.returncode, "refuses to run as root" in shown.stderr) == (0, True), shown
+        assert shown.stdout.startswith("mpirun -n 2 "), shown
     (place.folder / "bin").mkdir()
     (place.folder / "bin" / "echo").symlink_to("/bin/echo")
     missing = place("run", "echo", environment={"PATH": str(place.folder / "bin")})
