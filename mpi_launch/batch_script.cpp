@@ -109,7 +109,7 @@ std::string job_name(const SubmitOptions& options) {
   if (name.empty()) name = std::filesystem::path(first).stem().string();
   const bool plain = std::all_of(name.begin(), name.end(), [](unsigned char letter) { return std::isgraph(letter); });
   if (name.empty() || !plain || name.find('/') != std::string::npos || name.front() == '-') {
-    throw LaunchError("\"" + name + "\" cannot be a job's name and its script's; give another by --job-name");
+    throw LaunchError("\"" + name + "\" cannot be a job's name and its script's", "give another by --job-name");
   }
   return name;
 }
@@ -126,18 +126,17 @@ void check_submission(const SubmitOptions& options) {
   }
   const std::optional<long> limit = options.time.empty() ? std::nullopt : seconds_of_time_limit(options.time);
   if (!options.time.empty() && !limit) {
-    throw LaunchError(
-        "--time " + options.time +
-        " is no time limit; Slurm knows minutes, hours:minutes:seconds, days-hours, as in 30, 2:00:00, 1-12");
+    throw LaunchError("--time " + options.time + " is no time limit",
+                      "Slurm knows minutes, hours:minutes:seconds, days-hours, as in 30, 2:00:00, 1-12");
   }
   if (limit && *limit > 0 && options.signal_seconds >= *limit) {
     throw LaunchError("--signal-seconds " + std::to_string(options.signal_seconds) +
-                      " is not before the end of --time " + options.time + ", " + std::to_string(*limit) +
-                      " s; lower it, or 0 for no signal");
+                          " is not before the end of --time " + options.time + ", " + std::to_string(*limit) + " s",
+                      "lower it, or 0 for no signal");
   }
   for (const std::string& option : options.sbatch_options) {
     if (!option.starts_with('-')) {
-      throw LaunchError("--sbatch-option=" + option + " is no option of sbatch; write --sbatch-option=--name=value");
+      throw LaunchError("--sbatch-option=" + option + " is no option of sbatch", "write --sbatch-option=--name=value");
     }
   }
   (void)job_name(options);

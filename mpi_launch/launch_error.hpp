@@ -1,14 +1,26 @@
 #pragma once
 
 #include <stdexcept>
+#include <string>
+#include <utility>
 
 namespace joblib_mpi::launch {
 
-/// The command cannot do what it was asked for. The text says why and what to do; the command prints it and ends with
-/// status 2.
+/// The command cannot do what it was asked for. The text is the problem and, if there is one, the remedy; the command
+/// prints it and ends with status 2.
 class LaunchError : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  explicit LaunchError(std::string problem, std::string remedy = "")
+      : std::runtime_error(remedy.empty() ? problem : problem + "; " + remedy),
+        problem_(std::move(problem)),
+        remedy_(std::move(remedy)) {}
+
+  [[nodiscard]] const std::string& problem() const { return problem_; }
+  [[nodiscard]] const std::string& remedy() const { return remedy_; }
+
+ private:
+  std::string problem_;
+  std::string remedy_;
 };
 
 }  // namespace joblib_mpi::launch

@@ -1,6 +1,5 @@
 #include "launch_plan.hpp"
 
-#include "launch_error.hpp"
 #include "rank_layout.hpp"
 #include "shell_words.hpp"
 
@@ -22,17 +21,16 @@ Launcher launcher_for(const LaunchOptions& options, const LaunchEnvironment& env
                                                                                          : Launcher::mpirun;
   }
   if (!in_slurm) {
-    throw LaunchError(
-        "--launcher srun is for inside a Slurm allocation, and here is none; get one with salloc, submit a batch job "
-        "with \"joblib-mpi submit\", or leave --launcher out");
+    throw LaunchError("--launcher srun is for inside a Slurm allocation, and here is none",
+                      "get one with salloc, submit a batch job with \"joblib-mpi submit\", or leave --launcher out");
   }
   if (!environment.has_srun) {
-    throw LaunchError("there is no srun on PATH; load the module that has Slurm's commands, or say --launcher mpirun");
+    throw LaunchError("there is no srun on PATH",
+                      "load the module that has Slurm's commands, or say --launcher mpirun");
   }
   if (!environment.srun_has_pmix) {
-    throw LaunchError(
-        "this srun cannot start Open MPI: \"srun --mpi=list\" does not name pmix; say --launcher mpirun, or ask for "
-        "Slurm's PMIx plugin to be installed");
+    throw LaunchError("this srun cannot start Open MPI: \"srun --mpi=list\" does not name pmix",
+                      "say --launcher mpirun, or ask for Slurm's PMIx plugin to be installed");
   }
   return Launcher::srun;
 }
@@ -41,16 +39,17 @@ Launcher launcher_for(const LaunchOptions& options, const LaunchEnvironment& env
 MpiVersion usable_mpirun(const LaunchEnvironment& environment) {
   const std::string library = to_string(environment.built_with);
   if (!environment.mpirun) {
-    throw LaunchError("there is no mpirun on PATH; put that of " + library +
-                      ", which joblib-mpi was built with, there: \"module load …\" on a cluster, \"apt-get install "
-                      "openmpi-bin\" on Debian");
+    throw LaunchError("there is no mpirun on PATH",
+                      "put that of " + library +
+                          ", which joblib-mpi was built with, there: \"module load …\" on a cluster, \"apt-get install "
+                          "openmpi-bin\" on Debian");
   }
   if (!can_start(*environment.mpirun, environment.built_with)) {
     const std::string found = to_string(*environment.mpirun);
     throw LaunchError("the mpirun on PATH is of " + (found.empty() ? "an unknown MPI" : found) +
-                      ", but joblib-mpi was built with " + library +
-                      ": its ranks would not find each other. Put the mpirun of " + library +
-                      " first on PATH (\"module load …\"), or build joblib-mpi again with the other one");
+                          ", but joblib-mpi was built with " + library + ": its ranks would not find each other",
+                      "put the mpirun of " + library +
+                          " first on PATH (\"module load …\"), or build joblib-mpi again with the other one");
   }
   return *environment.mpirun;
 }
@@ -97,9 +96,9 @@ void add_watch_over_hosts(std::vector<std::string>& words, const MpiVersion& mpi
 void add_open_mpi(LaunchPlan& plan, const LaunchOptions& options, const LaunchEnvironment& environment,
                   const RankLayout& layout, const MpiVersion& mpi) {
   if (environment.mpirun_refuses_root) {
-    plan.obstacle = {"Open MPI's mpirun refuses to run as root",
-                     "run this as an ordinary user, or, where root is meant as in a container, export "
-                     "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"};
+    plan.obstacle.emplace("Open MPI's mpirun refuses to run as root",
+                          "run this as an ordinary user, or, where root is meant as in a container, export "
+                          "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1");
   }
   const auto& allocation = environment.allocation;
   if (allocation && !allocation->host_file.empty()) add(plan.words, {"--hostfile", allocation->host_file});
@@ -163,8 +162,8 @@ void require_no_outer_launch(const LaunchEnvironment& environment) {
   if (!environment.outer) return;
   const OuterLaunch& outer = *environment.outer;
   throw LaunchError("this is one of " + std::to_string(outer.ranks) + " processes that " + outer.launcher +
-                    " has started, but joblib-mpi starts the ranks itself; leave out the " + outer.launcher +
-                    " around it, and say the number of ranks by -n");
+                        " has started, but joblib-mpi starts the ranks itself",
+                    "leave out the " + outer.launcher + " around it, and say the number of ranks by -n");
 }
 
 LaunchPlan plan_launch(const LaunchOptions& options, const LaunchEnvironment& environment, const Command& command) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "environment.hpp"
+#include "launch_error.hpp"
 #include "options.hpp"
 
 #include <optional>
@@ -19,18 +20,12 @@ struct Command {
   Variables variables;  ///< of its environment, beside what is there
 };
 
-/// Why a command line would fail as things are.
-struct Obstacle {
-  std::string what;
-  std::string remedy;
-};
-
 /// A command line that starts the ranks, as a person could type it.
 struct LaunchPlan {
-  std::vector<std::string> words;  ///< `words[0]` is looked up on PATH
-  Variables variables;             ///< to be added to the environment
-  std::vector<std::string> notes;  ///< what the user should know, a line each
-  std::optional<Obstacle> obstacle;
+  std::vector<std::string> words;       ///< `words[0]` is looked up on PATH
+  Variables variables;                  ///< to be added to the environment
+  std::vector<std::string> notes;       ///< what the user should know, a line each
+  std::optional<LaunchError> obstacle;  ///< why it would fail as things are
   int ranks = 1;
 };
 

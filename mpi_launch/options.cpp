@@ -62,7 +62,7 @@ then ends with status 75, the job is requeued, and the program goes on where it 
 std::vector<std::string> program_of(const CLI::App& command, const std::vector<std::string>& after_dashes) {
   std::vector<std::string> words = command.remaining();
   if (!words.empty() && words.front().starts_with('-') && !is_python(words)) {
-    throw LaunchError("unknown option " + words.front() + "; \"joblib-mpi run --help\" lists those that there are");
+    throw LaunchError("unknown option " + words.front(), "\"joblib-mpi run --help\" lists those that there are");
   }
   if (!words.empty() && !after_dashes.empty()) words.emplace_back("--");
   words.insert(words.end(), after_dashes.begin(), after_dashes.end());
@@ -104,7 +104,7 @@ Options options_from(std::vector<std::string> words) {
     command.exit(request, text, text);
     return Answer{text.str()};
   } catch (const CLI::ParseError& error) {
-    throw LaunchError(std::string(error.what()) + "; see joblib-mpi --help");
+    throw LaunchError(error.what(), "see joblib-mpi --help");
   }
   if (run_command.parsed()) {
     run.program = program_of(run_command, after_dashes);
@@ -116,7 +116,7 @@ Options options_from(std::vector<std::string> words) {
     return submit;
   }
   if (doctor_command.parsed()) return doctor;
-  throw LaunchError("no command given; joblib-mpi --help lists them");
+  throw LaunchError("no command given", "joblib-mpi --help lists them");
 }
 
 }  // namespace joblib_mpi::launch

@@ -30,12 +30,12 @@ void require_joblib_mpi(const std::string& python) {
   const auto looked =
       output_of({python, "-c", "import importlib.util, sys; sys.exit(importlib.util.find_spec('joblib_mpi') is None)"},
                 longest_look_seconds);
-  if (!looked) throw LaunchError("cannot start " + python + "; say which Python to use by --python");
+  if (!looked) throw LaunchError("cannot start " + python, "say which Python to use by --python");
   if (looked->status == 0) return;
-  throw LaunchError(python + " has no module joblib_mpi" + (looked->text.empty() ? "" : " (" + looked->text + ")") +
-                    "; install it there: " + python +
-                    " -m pip install joblib-mpi, activate its environment, or name "
-                    "another Python by --python");
+  throw LaunchError(python + " has no module joblib_mpi" + (looked->text.empty() ? "" : " (" + looked->text + ")"),
+                    "install it there: " + python +
+                        " -m pip install joblib-mpi, activate its environment, or name "
+                        "another Python by --python");
 }
 
 Command python_command(const std::vector<std::string>& program, const PythonOptions& options) {
@@ -58,11 +58,11 @@ Command python_command(const std::vector<std::string>& program, const PythonOpti
 void require_program(const std::string& name) {
   if (found_on_path(name)) return;
   if (is_file(name)) {
-    throw LaunchError(name + " is not executable; chmod +x " + name +
-                      " if it is a program; a Python script's name must end in .py");
+    throw LaunchError(name + " is not executable",
+                      "chmod +x " + name + " if it is a program; a Python script's name must end in .py");
   }
   if (name.find('/') != std::string::npos) throw LaunchError("there is no program " + name + " in " + here());
-  throw LaunchError("there is no program " + name + " on PATH; give its path, such as ./" + name);
+  throw LaunchError("there is no program " + name + " on PATH", "give its path, such as ./" + name);
 }
 
 Command program_command(const std::vector<std::string>& program, const PythonOptions& options) {
@@ -105,7 +105,7 @@ std::string find_python(const PythonOptions& options) {
   for (const std::string& candidate : candidates) {
     if (const auto found = found_on_path(candidate)) return *found;
   }
-  throw LaunchError("there is no python3 on PATH; say which Python to use by --python");
+  throw LaunchError("there is no python3 on PATH", "say which Python to use by --python");
 }
 
 }  // namespace joblib_mpi::launch

@@ -33,10 +33,10 @@ int default_ranks(const LaunchOptions& options, const LaunchEnvironment& environ
 
 [[noreturn]] void refuse(const RankLayout& layout, const Allocation& allocation, int room) {
   throw LaunchError(to_string(layout) + (layout.ranks == 1 ? " does" : " do") + " not fit into " +
-                    to_string(allocation) + ", which has " + counted(allocation.cores(), "core") + " on " +
-                    counted(static_cast<int>(allocation.nodes.size()), "node") + "; ask for " +
-                    (room > 0 ? "at most -n " + std::to_string(room) : "fewer --threads") +
-                    ", get a larger allocation, or let ranks share cores with --oversubscribe");
+                        to_string(allocation) + ", which has " + counted(allocation.cores(), "core") + " on " +
+                        counted(static_cast<int>(allocation.nodes.size()), "node"),
+                    "ask for " + (room > 0 ? "at most -n " + std::to_string(room) : "fewer --threads") +
+                        ", get a larger allocation, or let ranks share cores with --oversubscribe");
 }
 
 /// How many nodes are needed; throws if there are fewer.
@@ -47,9 +47,9 @@ int nodes_for(const RankLayout& layout, const std::optional<Allocation>& allocat
   if (needed <= nodes) return needed;
   throw LaunchError(
       counted(layout.ranks, "rank") + " with --per-node " + std::to_string(*layout.ranks_per_node) + " need " +
-      counted(needed, "node") + ", but " +
-      (allocation ? to_string(*allocation) + " has " + counted(nodes, "node") : "there is only this one") +
-      "; ask for at most -n " + std::to_string(nodes * *layout.ranks_per_node) + ", or raise --per-node");
+          counted(needed, "node") + ", but " +
+          (allocation ? to_string(*allocation) + " has " + counted(nodes, "node") : "there is only this one"),
+      "ask for at most -n " + std::to_string(nodes * *layout.ranks_per_node) + ", or raise --per-node");
 }
 
 void check_node(const RankLayout& layout, const Allocation& allocation) {
@@ -63,8 +63,9 @@ void check_node(const RankLayout& layout, const Allocation& allocation) {
   }
   if (fitting >= layout.nodes) return;
   throw LaunchError("--per-node " + std::to_string(*layout.ranks_per_node) + " needs " + counted(needed, "core") +
-                    " of a node, but " + to_string(allocation) + " has " + counted(largest, "core") +
-                    " on its largest; lower --per-node or --threads, get a larger allocation, or let ranks share cores "
+                        " of a node, but " + to_string(allocation) + " has " + counted(largest, "core") +
+                        " on its largest",
+                    "lower --per-node or --threads, get a larger allocation, or let ranks share cores "
                     "with --oversubscribe");
 }
 

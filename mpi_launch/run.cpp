@@ -47,11 +47,8 @@ int run(const RunOptions& options) {
   const LaunchEnvironment environment = environment_from(collect_facts(), mpi_built_with());
   leave_if_launched(environment);
   const LaunchPlan plan = plan_launch(options.launch, environment, command_for(options.program, options.python));
-  if (plan.obstacle) {
-    const std::string text = plan.obstacle->what + "; " + plan.obstacle->remedy;
-    if (!options.dry_run) throw LaunchError(text);
-    say_note(text);
-  }
+  if (plan.obstacle && !options.dry_run) throw *plan.obstacle;
+  if (plan.obstacle) say_note(plan.obstacle->what());
   for (const std::string& note : plan.notes) say_note(note);
   if (!options.dry_run) become(plan);
   std::printf("%s\n", shell_line(plan).c_str());

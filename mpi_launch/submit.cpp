@@ -49,23 +49,22 @@ std::optional<std::string> content_of(const std::string& path) {
 void write_script(const std::string& path, const std::string& script) {
   const auto present = content_of(path);
   if (present && !has_intact_seal(*present)) {
-    throw LaunchError(
-        path + " is not as \"joblib-mpi submit\" has written it, and is left alone; submit it as it is, \"sbatch " +
-        path + "\", or remove it, or give another --job-name");
+    throw LaunchError(path + " is not as \"joblib-mpi submit\" has written it, and is left alone",
+                      "submit it as it is, \"sbatch " + path + "\", or remove it, or give another --job-name");
   }
   std::ofstream file(path, std::ios::trunc);
   file << sealed(script);
   file.close();
   if (!file)
-    throw LaunchError("cannot write " + path + " in " + fs::current_path().string() +
-                      "; submit from a folder that you may write to");
+    throw LaunchError("cannot write " + path + " in " + fs::current_path().string(),
+                      "submit from a folder that you may write to");
 }
 
 /// Slurm itself would let the job fail at its start, without a word.
 void require_folder_of(const std::string& output) {
   const fs::path folder = fs::path(output).parent_path();
   if (folder.empty() || folder.string().find('%') != std::string::npos || fs::is_directory(folder)) return;
-  throw LaunchError("the folder of --output " + output + " is not there; mkdir -p " + folder.string());
+  throw LaunchError("the folder of --output " + output + " is not there", "mkdir -p " + folder.string());
 }
 
 /// The job's id, of what `sbatch --parsable` prints beside warnings: "12" or "12;cluster", in a line of its own.
@@ -90,7 +89,7 @@ int submit(const SubmitOptions& options) {
     return 0;
   }
   if (!found_on_path("sbatch")) {
-    throw LaunchError("there is no sbatch on PATH; log in where Slurm's commands are, or load their module");
+    throw LaunchError("there is no sbatch on PATH", "log in where Slurm's commands are, or load their module");
   }
   const std::string path = job_name(options) + ".sbatch";
   write_script(path, script);

@@ -30,7 +30,7 @@ std::string probe_program() {
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
   const auto probe = self.parent_path() / "joblib-mpi-probe";
   if (error || !std::filesystem::exists(probe, error)) {
-    throw LaunchError("there is no " + probe.string() + "; install joblib-mpi again, as a whole");
+    throw LaunchError("there is no " + probe.string(), "install joblib-mpi again, as a whole");
   }
   return probe.string();
 }
@@ -79,10 +79,7 @@ Diagnosed start_and_examine(const DoctorOptions& options, const LaunchEnvironmen
     const LaunchPlan plan = plan_launch(options.launch, environment, command);
     const auto own_words = static_cast<std::ptrdiff_t>(plan.words.size() - command.words.size());
     diagnosed.started_by = shell_quoted({plan.words.begin(), plan.words.begin() + own_words});
-    if (plan.obstacle) {
-      diagnosed.examination.problems = {{Severity::fails, plan.obstacle->what, plan.obstacle->remedy}};
-      return diagnosed;
-    }
+    if (plan.obstacle) throw *plan.obstacle;
 
     Expectations expected{.ranks = plan.ranks,
                           .threads_per_rank = options.launch.threads_per_rank.value_or(1),
@@ -92,8 +89,8 @@ Diagnosed start_and_examine(const DoctorOptions& options, const LaunchEnvironmen
     if (plan.words.front() == "mpirun" && environment.mpirun) expected.launcher = *environment.mpirun;
     diagnosed.examination =
         examine(run_captured(plan.words, environment_with(plan.variables), {.seconds = options.seconds}), expected);
-  } catch (const LaunchError& error) {  // it says what to do, too
-    diagnosed.examination.problems = {{Severity::fails, error.what(), ""}};
+  } catch (const LaunchError& error) {
+    diagnosed.examination.problems = {{Severity::fails, error.problem(), error.remedy()}};
   }
   return diagnosed;
 }

@@ -148,8 +148,8 @@ TEST_CASE("root needs to have allowed itself") {
   facts.is_root = true;
   const LaunchPlan refused = plan_of(facts, "app");
   REQUIRE(refused.obstacle.has_value());
-  CHECK_THAT(refused.obstacle->what, contains("refuses to run as root"));
-  CHECK_THAT(refused.obstacle->remedy, contains("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"));
+  CHECK_THAT(refused.obstacle->problem(), contains("refuses to run as root"));
+  CHECK_THAT(refused.obstacle->remedy(), contains("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"));
   facts.variables["OMPI_ALLOW_RUN_AS_ROOT"] = "1";
   CHECK(plan_of(facts, "app").obstacle.has_value());
   facts.variables["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1";
