@@ -11,16 +11,19 @@ import joblib
 import joblib_mpi
 
 
-def test_the_installed_doctor_finds_nothing_wrong_with_this_python():
+def doctor(**environment):
     command = Path(sys.executable).parent / "joblib-mpi"
-    environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    ended = subprocess.run(
+    return subprocess.run(
         [command, "doctor", "-n", "2", "--python", sys.executable, "--json", "-"],
-        env=environment,
+        env={**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", **environment},
         capture_output=True,
         text=True,
         timeout=200,
     )
+
+
+def test_the_installed_doctor_finds_nothing_wrong_with_this_python():
+    ended = doctor()
     assert ended.returncode == 0, ended.stdout + ended.stderr
     report = json.loads(ended.stdout)["report"]
     first, second = report["ranks"]
@@ -31,3 +34,13 @@ def test_the_installed_doctor_finds_nothing_wrong_with_this_python():
     # The module and the command are of one build, so they load one MPI.
     assert first["python"]["mpi_file"] == first["mpi"]["file"] != ""
     assert second["python"]["executable"] == ""  # one rank of each host is enough
+
+
+def test_what_keeps_ranks_from_being_started_is_a_problem_with_its_remedy(tmp_path):
+    ended = doctor(PATH=str(tmp_path))
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    found = json.loads(ended.stdout)
+    assert (found["works"], found["report"]) == (False, None)
+    (problem,) = found["problems"]
+    assert (problem["severity"], problem["what"]) == ("fails", "there is no mpirun on PATH")
+    assert problem["remedy"].startswith("put that of Open MPI")
