@@ -39,8 +39,14 @@ class Terminal:
         self._unread = self._unread.split(text, 1)[1]
 
     def ends_with_status(self):
-        """Return the command's exit status."""
-        return os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
+        """Return the command's exit status; it must come to its end."""
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
+            process, status = os.waitpid(self.process, os.WNOHANG)
+            if process == self.process:
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(0.1)
+        sys.exit("FAILED: the command has not ended")
 
 
 terminal = Terminal(sys.argv[1:])
@@ -59,6 +65,8 @@ terminal.read_until("KeyboardInterrupt")
 terminal.read_until(">>> ")
 terminal.type("sum(Parallel()(delayed(abs)(-i) for i in range(100)))\n")
 terminal.read_until("\n4950\r\n")
+# Typed before the prompt is there, the end of the input would be lost when readline takes the terminal over.
+terminal.read_until(">>> ")
 terminal.type("\x04")
 status = terminal.ends_with_status()
 sys.exit(f"FAILED: ended with status {status}" if status else 0)
