@@ -12,7 +12,7 @@ PRELUDE = """
     from sklearn.model_selection import GridSearchCV, cross_validate
     from sklearn.svm import SVC
     X, y = load_digits(return_X_y=True)
-    X, y = X[:600], y[:600]
+    X, y = X[:300], y[:300]
 """
 
 
