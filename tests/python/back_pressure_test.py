@@ -20,18 +20,22 @@ def wait_until_still(job):
 
 
 @pytest.fixture(params=["generator", "generator_unordered"])
-def results(request, job):
-    return Parallel(backend="mpi", batch_size=1, return_as=request.param)(delayed(abs)(i) for i in range(N_TASKS))
+def start(request):
+    """Start the tasks, which run from then on, and return the generator of their results."""
+    parallel = Parallel(backend="mpi", batch_size=1, return_as=request.param)
+    return lambda: parallel(delayed(abs)(i) for i in range(N_TASKS))
 
 
-def test_with_memory_left_the_tasks_run_ahead_of_the_consumer(job, results):
+def test_with_memory_left_the_tasks_run_ahead_of_the_consumer(job, start):
+    results = start()
     next(results)
     assert wait_until_still(job) == N_TASKS
     assert len(list(results)) == N_TASKS - 1
 
 
-def test_in_full_memory_tasks_wait_for_a_consumer_that_stalls(job, results):
+def test_in_full_memory_tasks_wait_for_a_consumer_that_stalls(job, start):
     job.memory_is_full = True
+    results = start()
     found = [next(results)]
     assert wait_until_still(job) < N_TASKS / 2
     found.append(next(results))
@@ -40,13 +44,15 @@ def test_in_full_memory_tasks_wait_for_a_consumer_that_stalls(job, results):
     assert sorted([*found, *results]) == list(range(N_TASKS))
 
 
-def test_in_full_memory_a_consumer_that_waits_gets_all_results(job, results):
+def test_in_full_memory_a_consumer_that_waits_gets_all_results(job, start):
     job.memory_is_full = True
+    results = start()
     assert sorted(results) == list(range(N_TASKS))
 
 
-def test_a_generator_that_is_dropped_leaves_nothing_held_back(job, results):
+def test_a_generator_that_is_dropped_leaves_nothing_held_back(job, start):
     job.memory_is_full = True
+    results = start()
     next(results)
     results.close()
     assert Parallel(backend="mpi")(delayed(abs)(i) for i in range(20)) == list(range(20))
