@@ -2,6 +2,7 @@
 
 import operator
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from joblib import Parallel, delayed, parallel_config
 
@@ -10,6 +11,11 @@ from joblib_mpi.backend import MpiBackend
 
 def square(x):
     return x * x
+
+
+def results_of_two_threads(work):
+    with ThreadPoolExecutor(2) as threads:
+        return [future.result() for future in [threads.submit(work), threads.submit(work)]]
 
 
 def test_two_generators_in_one_context_do_not_disturb_each_other(job):
@@ -21,33 +27,20 @@ def test_two_generators_in_one_context_do_not_disturb_each_other(job):
 
 
 def test_two_threads_can_call_parallel_at_once(job):
-    results = {}
-
-    def work(name):
+    def work():
         with parallel_config(backend="mpi"):
-            results[name] = [Parallel()(delayed(square)(i) for i in range(200)) for _ in range(3)]
+            return [Parallel()(delayed(square)(i) for i in range(200)) for _ in range(3)]
 
-    threads = [threading.Thread(target=work, args=(name,)) for name in "ab"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert results == {name: [[i * i for i in range(200)]] * 3 for name in "ab"}
+    assert results_of_two_threads(work) == [[[i * i for i in range(200)]] * 3] * 2
 
 
 def test_two_threads_can_share_one_backend_object(job):
     backend = MpiBackend(nesting_level=0)
-    results = {}
 
-    def work(name):
-        results[name] = [Parallel(backend=backend)(delayed(square)(i) for i in range(200)) for _ in range(3)]
+    def work():
+        return [Parallel(backend=backend)(delayed(square)(i) for i in range(200)) for _ in range(3)]
 
-    threads = [threading.Thread(target=work, args=(name,)) for name in "ab"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert results == {name: [[i * i for i in range(200)]] * 3 for name in "ab"}
+    assert results_of_two_threads(work) == [[[i * i for i in range(200)]] * 3] * 2
     assert job.calls == {}
 
 
