@@ -3,12 +3,12 @@
 #
 #   check_ending.sh [--status N | --fails] [--seconds N] [--says TEXT]... -- command...
 #
-# The command must end by itself within the seconds (20), with status N (0) or any other than 0, must have printed every
+# The command must end by itself within the seconds (120), with status N (0) or any other than 0, must have printed every
 # TEXT, and must leave no process behind.
 set -euo pipefail
 
 status=0
-seconds=20
+seconds=120
 texts=()
 while [[ $1 != -- ]]; do
   case $1 in
@@ -58,7 +58,7 @@ for text in "${texts[@]}"; do
   grep -qF -- "$text" "$output" || problems+=("it did not print \"$text\"")
 done
 left=
-for _ in $(seq 50); do
+for _ in $(seq 300); do
   left=$(processes_left | grep -v "grep -qaF" || true)
   [[ -n $left ]] || break
   sleep 0.1

@@ -40,7 +40,7 @@ int exit_at_3(int value) {
 /// One task fails, another would run for longer than anybody waits.
 int fail_or_sleep(int value) {
   if (value == 0) throw std::runtime_error("task 0 failed");
-  sleep(60);
+  sleep(600);
   return value;
 }
 

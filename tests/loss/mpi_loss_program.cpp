@@ -48,7 +48,7 @@ bool has_ended(pid_t pid) {
 
 class Rank {
  public:
-  Rank() : world_({.identity = "loss", .start_seconds = 20}), victim_(world_.size() - 1) {
+  Rank() : world_({.identity = "loss", .start_seconds = 120}), victim_(world_.size() - 1) {
     transport_.emplace(world_.communicator(), std::size_t{1} << 20);
     learn_pids();
   }

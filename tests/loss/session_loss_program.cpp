@@ -34,8 +34,8 @@ int square_slowly(int value) {
   return value * value;
 }
 
-int sleep_a_minute(int value) {
-  std::this_thread::sleep_for(60s);
+int sleep_ten_minutes(int value) {
+  std::this_thread::sleep_for(600s);
   return value;
 }
 
@@ -103,11 +103,11 @@ int lead(const std::string& scenario) {
   call<square>(100);
   if (scenario == "rank_0_dies_idle") die();
   die_soon();
-  if (scenario == "rank_0_dies_while_it_computes") std::this_thread::sleep_for(60s);
+  if (scenario == "rank_0_dies_while_it_computes") std::this_thread::sleep_for(600s);
   if (scenario == "rank_0_dies_in_a_call") {
     while (true) call<square>(100);
   }
-  if (scenario == "rank_0_dies_during_long_tasks") call<sleep_a_minute>(10);
+  if (scenario == "rank_0_dies_during_long_tasks") call<sleep_ten_minutes>(10);
   throw std::invalid_argument("unknown scenario " + scenario);
 }
 

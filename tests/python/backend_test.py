@@ -13,6 +13,7 @@ import joblib_mpi
 from joblib_mpi import backend as backend_module
 from joblib_mpi import session as sessions
 from joblib_mpi.backend import MpiBackend
+from support.time_limits import TIMEOUT_SECONDS
 
 JOBLIB = tuple(int(part) for part in joblib.__version__.split(".")[:2])
 
@@ -215,7 +216,7 @@ def test_a_dropped_generator_ends_its_call(job, event, elsewhere):
         thread.join()
     else:
         drop()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while job.calls and time.monotonic() < deadline:
         time.sleep(0.01)
     assert job.calls == {}
@@ -242,7 +243,7 @@ def test_the_callback_comes_once_with_one_argument(job):
     outcomes = []
     for value in (3, threading.Lock()):
         backend.submit(Batch(square, value), callback=Callback(parallel, outcomes))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while len(outcomes) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
     good = next(outcome for outcome in outcomes if isinstance(outcome, tuple))
@@ -302,7 +303,7 @@ def test_a_callback_that_raises_does_not_stop_the_other_calls(job, capfd):
     assert Parallel(backend="mpi")(delayed(square)(i) for i in range(20)) == [i * i for i in range(20)]
     # Shown by the thread that ran the callback, in its own time.
     shown = ""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while "this callback is broken" not in shown and time.monotonic() < deadline:
         shown += capfd.readouterr().err
         time.sleep(0.01)

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from joblib import Parallel, delayed, parallel_config
 
 from joblib_mpi.backend import MpiBackend
+from support.time_limits import TIMEOUT_SECONDS
 
 
 def square(x):
@@ -68,11 +69,11 @@ def test_a_task_iterator_may_wait_for_a_call_that_starts_later(job):
         for i in range(20):
             if i == 10:
                 started.set()
-                assert finished.wait(20)
+                assert finished.wait(TIMEOUT_SECONDS)
             yield delayed(square)(i)
 
     def other():
-        assert started.wait(20)
+        assert started.wait(TIMEOUT_SECONDS)
         results.append(Parallel(backend="mpi")(delayed(square)(i) for i in range(50)))
         finished.set()
 

@@ -18,6 +18,7 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(HERE))
 
 from support import core_double  # noqa: E402
+from support.time_limits import END_SECONDS, TIMEOUT_SECONDS  # noqa: E402
 
 try:
     import joblib_mpi
@@ -28,12 +29,6 @@ except ImportError:
 
 from joblib_mpi import session as sessions  # noqa: E402
 from joblib_mpi.worker import Worker  # noqa: E402
-
-#: Ends a test that hangs; far more than any of them takes.
-TIMEOUT_SECONDS = 120
-
-#: How long processes of a job may take to notice that it is over.
-END_SECONDS = 10
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import textwrap
 import pytest
 
 from joblib_mpi import program
+from support.time_limits import TIMEOUT_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,12 @@ def compare(tmp_path, arguments, stdin=None):
     # As after "-m joblib_mpi", sys.path[0] belongs to the launcher; unlike there, its folder differs from the current.
     ours, pythons = (
         subprocess.run(
-            [sys.executable, *prefix, *arguments], cwd=tmp_path, input=stdin, capture_output=True, text=True, timeout=60
+            [sys.executable, *prefix, *arguments],
+            cwd=tmp_path,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
         )
         for prefix in ([str(launcher)], [])
     )

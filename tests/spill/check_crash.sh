@@ -9,7 +9,7 @@ trap 'rm -rf "$folder"' EXIT
 
 "$@" "$folder" sleep &
 launcher=$!
-for _ in $(seq 100); do
+for _ in $(seq 600); do
   [[ -z $(find "$folder" -name 'joblib-mpi-*') ]] || break
   sleep 0.1
 done
@@ -30,7 +30,7 @@ for environment in /proc/[0-9]*/environ; do
 done
 wait "$launcher" 2>/dev/null || true
 
-for _ in $(seq 100); do
+for _ in $(seq 600); do
   [[ -n $(ls -A "$folder") ]] || { echo "nothing is left" && exit 0; }
   sleep 0.1
 done

@@ -14,7 +14,7 @@
 namespace {
 
 std::vector<double> row(int task, bool sleeps) {
-  if (sleeps && task >= 8) std::this_thread::sleep_for(std::chrono::minutes(1));
+  if (sleeps && task >= 8) std::this_thread::sleep_for(std::chrono::minutes(10));
   std::vector<double> values(100'000);
   for (std::size_t index = 0; index < values.size(); ++index) {
     values[index] = task * 1000.0 + static_cast<double>(index);

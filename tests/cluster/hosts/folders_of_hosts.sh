@@ -17,7 +17,7 @@ on n2 mount -t tmpfs tmpfs "$folder/not_shared"
 lock n2 "$folder/locked_there"
 lock n1 "$folder/locked_here"
 start_job 2 "$1" -m joblib_mpi "$here/folders_of_hosts.py" "$folder"
-wait_for_end 60
+wait_for_end 150
 [[ $status -eq 0 ]]
 
 expect() {

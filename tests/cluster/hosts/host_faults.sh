@@ -15,7 +15,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 fault=$1
 hosts=$2
 shift 2
-seconds=60 # within which whatever is waited for has to happen
+seconds=150 # within which whatever is waited for has to happen
 rounds=0
 has_more_rounds() { (($(grep -ca "is right, by" "$folder/output") >= rounds + $1)); }
 link() { "$here/host_link.sh" "$JOBLIB_MPI_HOSTS" n2 "$@"; }
@@ -72,7 +72,7 @@ case $fault in
     tail -n 1 "$folder/output" | grep "is right, by n1$others\$"
     end_program
     wait_until "$seconds" says "the program succeeded (status 0) although .*; if mpirun now waits for n2,"
-    wait_until 20 interrupted_job_has_ended
+    wait_until "$seconds" interrupted_job_has_ended
     ;;
   watched_cut | off)
     if [[ $fault == off ]]; then "$here/power_off.sh" "$JOBLIB_MPI_HOSTS" n2; else link down; fi

@@ -58,7 +58,7 @@ start_job() {
   : >"$folder/output"
   export JOBLIB_MPI_HEARTBEAT_SECONDS=${JOBLIB_MPI_HEARTBEAT_SECONDS:-10}
   # In the background a shell leaves a command deaf to Ctrl-C, which mpirun must hear.
-  env --default-signal=INT timeout --foreground -k 5 200 mpirun "${launch[@]}" -x JOBLIB_MPI_HEARTBEAT_SECONDS \
+  env --default-signal=INT timeout --foreground -k 5 500 mpirun "${launch[@]}" -x JOBLIB_MPI_HEARTBEAT_SECONDS \
     --host "$(hosts_with "$hosts" 2)" -n $((2 * hosts)) "$@" >>"$folder/output" 2>&1 &
   job=$!
 }

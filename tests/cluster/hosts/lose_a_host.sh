@@ -10,12 +10,12 @@ program=$1
 shift
 start_hosts 3
 export JOBLIB_MPI_HEARTBEAT_SECONDS=2
-timeout -k 5 60 mpirun "${launch[@]}" "$@" -x JOBLIB_MPI_HEARTBEAT_SECONDS --host "$(hosts_with 3 2)" -n 6 \
+timeout -k 5 150 mpirun "${launch[@]}" "$@" -x JOBLIB_MPI_HEARTBEAT_SECONDS --host "$(hosts_with 3 2)" -n 6 \
   "$program" 1 0 >"$folder/output" 2>&1 &
 job=$!
 status=0
 # Until its first tasks have run.
-for ((tenths = 0; tenths < 300; ++tenths)); do
+for ((tenths = 0; tenths < 1200; ++tenths)); do
   grep -q "round 1 of 3 is right" "$folder/output" && break
   kill -0 "$job" 2>/dev/null || break
   sleep 0.1

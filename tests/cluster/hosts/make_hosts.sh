@@ -35,7 +35,7 @@ for ((number = 1; number <= count; ++number)); do
   setsid unshare --net --uts --mount --pid --ipc --fork --kill-child --mount-proc \
     --propagation "$propagation" "$here/host_init.sh" "$name" "$folder" </dev/null >"$folder/$name.log" 2>&1 &
   outside=$!
-  read -r -t 10 _ <"$folder/$name.ready" || { cat "$folder/$name.log" >&2; false; }
+  read -r -t 60 _ <"$folder/$name.ready" || { cat "$folder/$name.log" >&2; false; }
   rm "$folder/$name.ready"
   pgrep --parent "$outside" >"$folder/$name.pid"
   pid=$(<"$folder/$name.pid")

@@ -18,9 +18,9 @@ start_hosts "$hosts"
 mapfile -t before < <(link_bytes "$hosts")
 started=$(date +%s%3N)
 start_job "$hosts" "$program" "$2"
-wait_until 60 says "$hosts hosts have run tasks that do not need it"
+wait_until 150 says "$hosts hosts have run tasks that do not need it"
 mapfile -t midway < <(link_bytes "$hosts")
-wait_for_end 90
+wait_for_end 150
 [[ $status -eq 0 ]]
 milliseconds=$(($(date +%s%3N) - started))
 mapfile -t after < <(link_bytes "$hosts")

@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from support.time_limits import TIMEOUT_SECONDS
+
 N_TASKS = 60
 RANKS = 3
 
@@ -39,9 +41,6 @@ SCRIPT = f"""
     print("right" if results == [[i] * i for i in range({N_TASKS})] else results)
 """
 
-#: Far more than a running job takes to say something.
-SAY_SECONDS = 60
-
 QUICK = {"JOBLIB_MPI_CHECKPOINT_SECONDS": "0.02"}
 
 
@@ -51,13 +50,15 @@ def lines(mpirun, name):
 
 
 def wait_for(found):
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not found():
+        assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
 def wait_until_says(mpirun, process, text):
     """Wait for a line on stderr with ``text``; others, such as Open MPI's warnings, may come before."""
-    last_resort = threading.Timer(SAY_SECONDS, mpirun.kill_all)
+    last_resort = threading.Timer(TIMEOUT_SECONDS, mpirun.kill_all)
     last_resort.start()
     said = []
     for line in process.stderr:
@@ -118,14 +119,14 @@ def test_told_to_end_the_run_lets_its_tasks_finish_and_is_to_be_started_again(mp
     wait_for(lambda: len(lines(mpirun, "started")) == N_TASKS // 2 + RANKS - 1)
     (rank_0,) = lines(mpirun, "pid")
     os.kill(int(rank_0), number)
-    # Only after the signal has been heard may the tasks go on.
+    # Only after the signal has been heard may the tasks go on, and what workers hold ahead has been taken back.
     said = f"joblib_mpi: {number.name}: no task starts any more, those that run have 60 s"
     wait_until_says(mpirun, process, said)
-    time.sleep(0.5)  # what workers hold ahead is taken back by a message, which takes less
+    time.sleep(2)
     told = finish_at_once(mpirun, process)
     assert told.status == 75, told
     assert lines(mpirun, "cleaned")
-    assert n_written(mpirun) == N_TASKS // 2 + RANKS - 1
+    assert N_TASKS // 2 + RANKS - 1 <= n_written(mpirun) <= len(lines(mpirun, "finished")) < N_TASKS
     again = run_at_once(mpirun)
     assert (again.status, again.stdout) == (0, "right\n"), again
     assert n_repeated(mpirun) <= RANKS - 1  # those that started in the moment in which the last ones had finished

@@ -90,11 +90,11 @@ def test_a_task_that_calls_sys_exit_in_the_rank_itself_raises(first_line):
 
 
 def test_a_timeout_stops_the_tasks(first_line):
-    assert "Timeout" in first_line("    show(*[delayed(time.sleep)(60)] * 4, timeout=0.5)\n", timeout=40)
+    assert "Timeout" in first_line("    show(*[delayed(time.sleep)(600)] * 4, timeout=0.5)\n")
 
 
 def test_an_error_stops_tasks_that_still_run(first_line):
-    line = first_line("    show(delayed(time.sleep)(60), delayed(divmod)(1, 0), batch_size=1)\n", timeout=40)
+    line = first_line("    show(delayed(time.sleep)(600), delayed(divmod)(1, 0), batch_size=1)\n")
     assert line.startswith("ZeroDivisionError")
 
 
@@ -108,8 +108,7 @@ def test_an_endless_loop_is_stopped(first_line):
             except Exception:
                 pass
     show(delayed(endless)(), delayed(divmod)(1, 0), batch_size=1)
-    """,
-        timeout=40,
+    """
     )
     assert line.startswith("ZeroDivisionError")
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from support.time_limits import TIMEOUT_SECONDS
+
 COMMAND = Path(sys.executable).parent / "joblib-mpi"
 
 WHERE = """
@@ -36,7 +38,7 @@ class Place:
             env={**self.environment, **(environment or {})},
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=TIMEOUT_SECONDS,
             stdin=subprocess.DEVNULL,
         )
 
@@ -196,7 +198,7 @@ def test_ranks_that_are_each_alone_say_so_once_and_run_nothing(place, launcher):
         )
         for rank in range(2)
     ]
-    (out, said), (other_out, other_said) = [process.communicate(timeout=60) for process in processes]
+    (out, said), (other_out, other_said) = [process.communicate(timeout=TIMEOUT_SECONDS) for process in processes]
     assert [process.returncode for process in processes] == [1, 1], (said, other_said)
     assert (out, other_out, other_said) == ("", "", "")
     assert "has started 2 processes" in said
@@ -286,12 +288,12 @@ def test_ctrl_c_ends_the_following_and_not_the_job(slurm):
     while "begun" not in following.stdout.readline():
         assert following.poll() is None
     following.send_signal(signal.SIGINT)
-    _, said = following.communicate(timeout=30)
+    _, said = following.communicate(timeout=TIMEOUT_SECONDS)
     assert (following.returncode, "job 17 goes on" in said) == (130, True), said
     state = slurm.folder / "job.state"
     assert "RUNNING" in state.read_text()
     slurm.write("end", "")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while "COMPLETED" not in state.read_text() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert "COMPLETED" in state.read_text()

@@ -1,14 +1,15 @@
-"""A thousand tasks while executors, and ranks where the others may live on, are killed at random."""
+"""A thousand tasks and more while executors, and ranks where the others may live on, are killed at random."""
 
 import pytest
 
 SCRIPT = """
     import os, random, signal, sys, threading, time
     from collections import Counter
+    from itertools import count
     from joblib import Parallel, delayed, parallel_config
 
     seed, most_ranks = int(sys.argv[1]), int(sys.argv[2])
-    n_tasks = 1000
+    least_executors = 5
 
     def work(i):
         with open("/proc/self/comm", "w") as name:
@@ -31,8 +32,15 @@ SCRIPT = """
         except OSError:
             return False
 
+    def runs(pid):
+        try:
+            with open(f"/proc/{pid}/stat") as file:
+                return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+        except OSError:
+            return False
+
     def worker_ranks():
-        return [pid for pid in children(os.getppid()) if pid != os.getpid()]
+        return [pid for pid in children(os.getppid()) if pid != os.getpid() and runs(pid)]
 
     def kill_until(done, killed):
         chance = random.Random(seed)
@@ -41,7 +49,7 @@ SCRIPT = """
             if done.wait(chance.uniform(0.02, 0.06)):
                 return
             ranks = worker_ranks()
-            if turn in rank_kills:
+            if killed["ranks"] < most_ranks and turn >= rank_kills[killed["ranks"]]:
                 kind, victims = "ranks", ranks
             else:
                 zygotes = [pid for rank in ranks for pid in children(rank)]
@@ -53,16 +61,23 @@ SCRIPT = """
                 except ProcessLookupError:
                     pass
 
+    def numbers():
+        for i in count():
+            if i >= 1000 and killed["executors"] >= least_executors and killed["ranks"] >= most_ranks:
+                break
+            yield i
+
     done, killed = threading.Event(), Counter()
     killer = threading.Thread(target=kill_until, args=(done, killed))
     killer.start()
     with parallel_config(backend="mpi", retries=30):
-        results = Parallel(return_as="generator_unordered", batch_size=1)(delayed(work)(i) for i in range(n_tasks))
+        results = Parallel(return_as="generator_unordered", batch_size=1)(delayed(work)(i) for i in numbers())
         results = list(results)
     done.set()
     killer.join()
+    n_tasks = len(results)
     expected = {i: bytes(200_000) if i % 100 == 0 else i * i for i in range(n_tasks)}
-    print(len(results), dict(results) == expected, killed["executors"] >= 5, killed["ranks"], flush=True)
+    print(n_tasks >= 1000, dict(results) == expected, killed["ranks"], flush=True)
 """
 
 
@@ -70,12 +85,13 @@ SCRIPT = """
 def test_all_results_are_right_and_none_comes_twice_while_executors_are_killed(mpirun, seed):
     ended = mpirun.script(4, SCRIPT, str(seed), "0")
     assert ended.status == 0, ended
-    assert ended.stdout.split() == ["1000", "True", "True", "0"], ended
+    assert ended.stdout.split() == ["True", "True", "0"], ended
 
 
 def test_all_results_are_right_and_none_comes_twice_while_ranks_are_killed_too(mpirun):
-    ended = mpirun.script(6, SCRIPT, "3", "2", survives=True, environment={"JOBLIB_MPI_HEARTBEAT_SECONDS": "2"})
-    assert ended.stdout.split() == ["1000", "True", "True", "2"], ended
+    # Without ULFM, silence tells of a dead rank; on a busy machine others are silent for seconds, too.
+    ended = mpirun.script(6, SCRIPT, "3", "2", survives=True, environment={"JOBLIB_MPI_HEARTBEAT_SECONDS": "6"})
+    assert ended.stdout.split() == ["True", "True", "2"], ended
     assert ended.stderr.count("joblib_mpi: warning: rank ") == 2, ended
     assert "joblib_mpi: the program succeeded (status 0) although rank " in ended.stderr, ended
     if mpirun.tells_of_dead_ranks:

@@ -1,10 +1,14 @@
 """Arrays that tasks share, under mpirun: one copy per node, sent once, whatever the number of tasks."""
 
+import errno
 import os
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
+
+from support.time_limits import END_SECONDS
 
 RANKS = 4
 
@@ -200,7 +204,19 @@ def memory_cgroup():
 
     yield enter
     (before / "cgroup.procs").write_text(str(os.getpid()))
-    own.rmdir()
+    remove_when_empty(own)
+
+
+def remove_when_empty(cgroup):
+    """Remove it once the last process of a job has left it, a moment after mpirun."""
+    deadline = time.monotonic() + END_SECONDS
+    while True:
+        try:
+            return cgroup.rmdir()
+        except OSError as error:
+            if error.errno != errno.EBUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
 
 
 @pytest.fixture
