@@ -15,18 +15,25 @@ import time
 _PAUSE_SECONDS = 0.2
 
 
-def main() -> None:
-    """Wait for the name, and become the command, which inherits it."""
-    name, *command = sys.argv[1:]
+def wait_for_turn(name: str) -> socket.socket:
+    """Wait until nobody else has the name, and return what has it until it is closed."""
     holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     while True:
         try:
             holder.bind(f"\0joblib-mpi test {name}")
-            break
         except OSError:  # somebody else has it
             time.sleep(_PAUSE_SECONDS)
-    holder.set_inheritable(True)
+        else:
+            return holder
+
+
+def main() -> None:
+    """Wait for the name, and become the command, which inherits it."""
+    name, *command = sys.argv[1:]
+    turn = wait_for_turn(name)
+    turn.set_inheritable(True)
     os.execvp(command[0], command)
 
 
-main()
+if __name__ == "__main__":
+    main()

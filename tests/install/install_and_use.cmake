@@ -25,7 +25,7 @@ if(NOT output MATCHES "consumer: 100 results, sum 2475")
 endif()
 
 if(LAUNCHER)
-  execute_process(COMMAND timeout -k 5 60 "${prefix}/bin/joblib-mpi" run -n 3 --no-bind "${consumer}/consumer"
+  execute_process(COMMAND timeout -k 5 150 "${prefix}/bin/joblib-mpi" run -n 3 --no-bind "${consumer}/consumer"
                   OUTPUT_VARIABLE output COMMAND_ECHO STDOUT COMMAND_ERROR_IS_FATAL ANY)
   if(NOT output MATCHES "consumer: 100 results, sum 2475")
     message(FATAL_ERROR "under joblib-mpi run the consumer printed something else: ${output}")

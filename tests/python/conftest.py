@@ -15,7 +15,9 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+from one_at_a_time import wait_for_turn  # noqa: E402
 
 from support import core_double  # noqa: E402
 from support.time_limits import END_SECONDS, TIMEOUT_SECONDS  # noqa: E402
@@ -221,3 +223,10 @@ def mpirun(tmp_path):
         launcher = Mpirun(tmp_path, temporary_folder)
         yield launcher
         launcher.check_nothing_is_left()
+
+
+@pytest.fixture
+def most_of_the_memory():
+    """Let no other test of this machine that needs so much run meanwhile, whoever runs it."""
+    with wait_for_turn("memory"):
+        yield

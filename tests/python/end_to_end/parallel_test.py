@@ -122,7 +122,7 @@ def test_scattered_objects_are_pickled_once_and_read_only(run):
     ) == ["1 True", "True"]
 
 
-def test_an_array_over_2_gib_is_scattered(run):
+def test_an_array_over_2_gib_is_scattered(run, most_of_the_memory):
     assert run(
         3,
         """
