@@ -9,6 +9,7 @@ from pathlib import Path
 import joblib
 
 import joblib_mpi
+from support.time_limits import TIMEOUT_SECONDS
 
 
 def doctor(**environment):
@@ -18,7 +19,7 @@ def doctor(**environment):
         env={**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", **environment},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=TIMEOUT_SECONDS,
     )
 
 

@@ -208,7 +208,10 @@ def test_ranks_that_are_each_alone_say_so_once_and_run_nothing(place, launcher):
 # Slurm's commands in a few lines: the job is the script itself, which runs at once, and anew when it is requeued.
 SBATCH = """\
 #!/bin/bash
-say() { echo "JobId=17 JobState=$1 Reason=$2 Restarts=$start ExitCode=${status:-0}:0 StdOut=$PWD/job.out" >job.state; }
+say() {
+  echo "JobId=17 JobState=$1 Reason=$2 Restarts=$start ExitCode=${status:-0}:0 StdOut=$PWD/job.out" >job.state.new
+  mv job.state.new job.state
+}
 echo "$@" >sbatch.arguments
 if [[ -e full ]]; then echo "sbatch: error: invalid partition specified" >&2; exit 1; fi
 start=0

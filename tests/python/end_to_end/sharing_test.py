@@ -37,7 +37,9 @@ MEMORY = """
                 text = Path(f"/proc/{pid}/smaps_rollup").read_text()
             except OSError:
                 continue
-            total += sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
+            # Not that of libraries: it depends on who else on this machine has loaded them.
+            parts = ("Pss_Anon:", "Pss_Shmem:")
+            total += sum(int(line.split()[1]) for line in text.splitlines() if line.startswith(parts))
         return total * 1024
 """
 
@@ -66,7 +68,7 @@ def test_a_node_holds_one_copy_beside_rank_0s_own(mpirun, isolation):
     assert {value for value, _, _ in found} == {8e6}
     assert len({pid for _, pid, _ in found}) == 3
     assert {writeable for _, _, writeable in found} == {False}
-    print("one copy" if 0.9 < copies < 1.3 else copies)
+    print("one copy" if 0.95 < copies < 1.1 else copies)
     """,
         environment={"JOBLIB_MPI_ISOLATION": isolation},
     )
