@@ -6,6 +6,7 @@
 //
 // Prints medians over the rounds in µs per task, and each as a ratio to the first and of the last to the second.
 
+#include "core/idle_waiter.hpp"
 #include "executor/handoff_executor.hpp"
 #include "executor/in_process_executor.hpp"
 #include "executor/isolated_executor.hpp"
@@ -67,7 +68,7 @@ int main(int argc, char** argv) {
 
   NoRunner runner;
   jm::InProcessExecutor in_process(runner);
-  jm::HandoffExecutor handoff(waiter, [] {});
+  jm::HandoffExecutor handoff(zygote->agent_wake_flag(), [] {});
   std::jthread other([&] { work_off(handoff); });
   jm::SegmentPool pool;
   jm::IsolatedExecutor isolated(*zygote, pool, {});

@@ -4,6 +4,7 @@
 #include "content_hash.hpp"
 #include "core/version.hpp"
 #include "mpi_state.hpp"
+#include "python_finished_task.hpp"
 #include "python_journal.hpp"
 #include "python_session.hpp"
 #include "python_zygote.hpp"
@@ -23,6 +24,7 @@ NB_MODULE(_core, module) {
   nb::exception<joblib_mpi::SpillError>(module, "SpillError", session_error.ptr());
   joblib_mpi::bind_buffer(module);
   joblib_mpi::bind_content_hash(module);
+  joblib_mpi::bind_finished_task(module);
   joblib_mpi::bind_journal(module);
   joblib_mpi::bind_zygote(module);
   joblib_mpi::bind_session(module);

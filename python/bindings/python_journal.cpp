@@ -2,7 +2,7 @@
 
 #include "core/settings.hpp"
 #include "python_payload.hpp"
-#include "spill/hdf5_journal_layout.hpp"
+#include "session/file_formats.hpp"
 #include "spill/journal.hpp"
 
 #include <nanobind/stl/string.h>
@@ -26,7 +26,7 @@ class PythonJournal {
         journal_((nb::gil_scoped_release{},
                   Journal::Options{.path = path,
                                    .identity = std::move(identity),
-                                   .layout = lay_out_hdf5_journal,
+                                   .layout = session_journal_layout(),
                                    .flush_after = std::chrono::duration<double>(settings_.checkpoint_seconds)})) {}
 
   [[nodiscard]] const Settings& settings() const noexcept { return settings_; }

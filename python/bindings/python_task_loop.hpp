@@ -4,14 +4,15 @@
 
 #include <nanobind/nanobind.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
 namespace joblib_mpi {
 
-/// The side of _core.Session and _core.ExecutorPort that runs Python tasks, in whichever process: one loop, and what
-/// the running task may ask. Every function is called with the GIL.
+/// The loop of _core.WorkerSession and of _core.ExecutorPort that runs Python tasks, and what the running task may ask.
+/// Every function is called with the GIL.
 class PythonTaskLoop {
  public:
   explicit PythonTaskLoop(TaskPort& port) : port_(&port) {}
@@ -33,5 +34,21 @@ class PythonTaskLoop {
   TaskPort* port_;
   std::optional<ExecutorTask> running_;
 };
+
+/// Adds to a Python type what a running task may ask: `object`, `copy_on_write` and `interrupt_requested`.
+/// `Type::loop()` returns its PythonTaskLoop.
+template <class Type>
+void bind_running_task(nanobind::class_<Type>& type) {
+  type.def(
+          "object", [](Type& self, std::uint64_t object) { return self.loop().object(object); },
+          nanobind::arg("object_id"))
+      .def(
+          "copy_on_write",
+          [](Type& self, std::uint64_t object, std::size_t part, std::size_t offset, std::size_t bytes) {
+            return self.loop().copy_on_write(object, part, offset, bytes);
+          },
+          nanobind::arg("object_id"), nanobind::arg("part"), nanobind::arg("offset"), nanobind::arg("nbytes"))
+      .def("interrupt_requested", [](Type& self) { return self.loop().interrupt_requested(); });
+}
 
 }  // namespace joblib_mpi

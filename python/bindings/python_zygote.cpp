@@ -1,6 +1,6 @@
 #include "python_zygote.hpp"
 
-#include "spill/hdf5_result_format.hpp"
+#include "session/file_formats.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <nanobind/stl/string.h>
@@ -49,7 +49,7 @@ void prepare_with(const nb::callable& prepare) {
 nb::object fork_zygote(const nb::callable& prepare) {
   auto forked = Zygote::fork({fork_hooks(), [&prepare] { prepare_with(prepare); }});
   if (auto* port = std::get_if<std::unique_ptr<ExecutorPort>>(&forked)) {
-    (*port)->spill_with(result_format());
+    (*port)->spill_with(session_result_format());
     return nb::cast(PythonExecutorPort(std::move(*port)));
   }
   auto& zygote = std::get<std::unique_ptr<Zygote>>(forked);
@@ -64,23 +64,14 @@ nb::object fork_zygote(const nb::callable& prepare) {
 
 void bind_zygote(nb::module_& module) {
   nb::class_<PythonZygote>(module, "Zygote", nb::is_final());
-  nb::class_<PythonExecutorPort>(module, "ExecutorPort", nb::is_final())
-      .def(
-          "serve",
-          [](PythonExecutorPort& port, const nb::callable& run, const nb::callable& forget) {
-            port.loop().serve(run, forget);
-          },
-          nb::arg("run"), nb::arg("forget"))
-      .def(
-          "object", [](PythonExecutorPort& port, std::uint64_t object) { return port.loop().object(object); },
-          nb::arg("object_id"))
-      .def(
-          "copy_on_write",
-          [](PythonExecutorPort& port, std::uint64_t object, std::size_t part, std::size_t offset, std::size_t bytes) {
-            return port.loop().copy_on_write(object, part, offset, bytes);
-          },
-          nb::arg("object_id"), nb::arg("part"), nb::arg("offset"), nb::arg("nbytes"))
-      .def("interrupt_requested", [](PythonExecutorPort& port) { return port.loop().interrupt_requested(); });
+  auto port = nb::class_<PythonExecutorPort>(module, "ExecutorPort", nb::is_final());
+  bind_running_task(port);
+  port.def(
+      "serve",
+      [](PythonExecutorPort& self, const nb::callable& run, const nb::callable& forget) {
+        self.loop().serve(run, forget);
+      },
+      nb::arg("run"), nb::arg("forget"));
   module.def("fork_zygote", &fork_zygote, nb::arg("prepare"));
 }
 

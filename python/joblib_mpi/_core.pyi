@@ -4,7 +4,7 @@ Everything here is in terms of bytes; `pickling` alone knows what they mean.
 """
 
 from collections.abc import Callable, Sequence
-from typing import final
+from typing import Any, final
 
 from typing_extensions import Buffer as SupportsBuffer
 
@@ -89,8 +89,8 @@ class Zygote:
     """A process that forks this rank's executor processes, and ends them with the rank, whatever ends it."""
 
 @final
-class ExecutorPort:
-    """An executor process's end of what connects it with its rank. Functions are those of `Session` for workers."""
+class ExecutorPort(_RunningTask):
+    """An executor process's end of the connection with its rank."""
 
     def serve(
         self,
@@ -101,9 +101,6 @@ class ExecutorPort:
 
         What `run` raises comes out of here; its task then has no answer, and is lost when this process ends.
         """
-    def object(self, object_id: int) -> tuple[bytes, list[Buffer]]: ...
-    def copy_on_write(self, object_id: int, part: int, offset: int, nbytes: int) -> Buffer | None: ...
-    def interrupt_requested(self) -> bool: ...
 
 def fork_zygote(prepare: Callable[[], None]) -> Zygote | ExecutorPort:
     """Forks the zygote, where `prepare` runs, and waits for that; raises `SessionError` with the text of its error.
@@ -113,15 +110,47 @@ def fork_zygote(prepare: Callable[[], None]) -> Zygote | ExecutorPort:
     """
 
 @final
-class Session:
-    """This process's part in the MPI job: one per process. Creating it is collective over all ranks.
+class FinishedTask(tuple[int, int, int, str, int, str | None, bytes, list[Buffer]]):
+    """A task that has ended, as `CoordinatorSession.next_results` gives it: a tuple whose fields have names."""
+
+    def __new__(cls, fields: Sequence[Any]) -> FinishedTask: ...
+    @property
+    def call(self) -> int:
+        """The id of its call."""
+    @property
+    def ticket(self) -> int:
+        """The number under which it was submitted."""
+    @property
+    def rank(self) -> int:
+        """The rank of the last attempt; 0 if there was none."""
+    @property
+    def ending(self) -> str:
+        """One of "returned", "raised", "lost", "timed out", "cancelled" and "spill failed"; always the same objects."""
+    @property
+    def attempts(self) -> int:
+        """The number of times that it was started."""
+    @property
+    def name(self) -> str | None:
+        """The name that it was submitted with; None if it has returned or raised."""
+    @property
+    def head(self) -> bytes:
+        """What `run` returned if it has returned or raised, otherwise the reason why it has not, as UTF-8 text."""
+    @property
+    def buffers(self) -> list[Buffer]:
+        """The buffers that `run` returned; those that are read-only lie in a file."""
+
+def start_session(identity: str, zygote: Zygote | None = None) -> CoordinatorSession | WorkerSession:
+    """Starts this process's part in the MPI job, once per process. Collective over all ranks.
 
     Starts the native thread, which initialises MPI (or joins an MPI that the program has initialised with
-    MPI_THREAD_MULTIPLE) and compares `identity` on all ranks. A `zygote` can be given to one session only; then the
-    worker's tasks run in its executor processes, and on rank 0 it ends.
+    MPI_THREAD_MULTIPLE) and compares `identity` on all ranks. A `zygote` can be given to one session only; then a
+    worker's tasks run in its executor processes, and on rank 0 it ends. Rank 0 gets a CoordinatorSession, every other
+    rank a WorkerSession. Raises SessionError and VersionMismatchError.
     """
 
-    def __init__(self, identity: str, zygote: Zygote | None = None) -> None: ...
+class _Job:
+    """The job, as every rank knows it."""
+
     @property
     def rank(self) -> int: ...
     @property
@@ -130,87 +159,11 @@ class Session:
     def n_workers(self) -> int:
         """`size - 1`: rank 0 schedules, the others work."""
     def host(self, rank: int) -> str:
-        """The processor name of `rank`."""
+        """The processor name of `rank`. Raises IndexError."""
 
-    # Rank 0. All of these may be called from any Python thread; none of them waits for MPI, except where said.
-    def start_call(
-        self,
-        max_running: int,
-        retries: int,
-        retry_exceptions: bool,
-        task_seconds: float,
-        memory_bytes: int,
-        spill_threshold: int | None = None,
-        memory_budget: int | None = None,
-        spill_dir: str | None = None,
-        keep_spill: bool | None = None,
-        spill_compression: str | None = None,
-    ) -> int:
-        """A new call, of which at most `max_running` tasks run at a time; returns its id.
+class _RunningTask:
+    """What the `run` of a `serve` may ask while it runs a task."""
 
-        A task whose executor or rank was lost, or that took longer than `task_seconds`, is run again up to `retries`
-        times; one that raised as well with `retry_exceptions`. `memory_bytes` limits the process that runs a task,
-        where that is not the rank. 0 is no limit. The rest is about large results, see
-        include/joblib_mpi/spill.hpp; raises SpillError if the folder cannot be used.
-        """
-    def submit(
-        self,
-        call: int,
-        ticket: int,
-        name: str,
-        head: bytes,
-        buffers: Sequence[SupportsBuffer],
-        objects: Sequence[int],
-    ) -> None:
-        """Queues a task. Comes back once from `next_results` as `(call, ticket, …)`.
-
-        `name` is for messages ("fit_fold"). `buffers` (C-contiguous, any number) are not copied: they are kept alive
-        and sent from where they are. The task starts on its worker after all `objects` have arrived there.
-        Does nothing if the call has ended: another thread may end it meanwhile.
-        """
-    def stop_starting(self, call: int) -> None:
-        """Lets no task of the call start any more: those that have not come back as "cancelled". What runs goes on."""
-    def end_call(self, call: int) -> None:
-        """Forgets the call: queued tasks are dropped, running ones interrupted, nothing of it is delivered any more."""
-    def scatter(self, head: bytes, buffers: Sequence[SupportsBuffer]) -> int:
-        """Starts the broadcast of one object to every rank and returns its id at once; `buffers` as in `submit`."""
-    def drop(self, object_id: int) -> None:
-        """Frees the object on every rank. Does nothing after `close`."""
-    def object_stats(self) -> dict[str, int]:
-        """What rank 0's node holds of shared objects; the keys are those of include/joblib_mpi/object_stats.hpp."""
-    def results_fill_memory(self, call: int) -> bool:
-        """Whether results that the program still has use up the call's memory budget."""
-    def next_results(self, timeout: float) -> list[tuple[int, int, int, str, int, str | None, bytes, list[Buffer]]]:
-        """Waits without the GIL until there are results, `wake` was called, or `timeout` seconds have passed.
-
-        Each result is `(call, ticket, rank, ending, attempts, name, head, buffers)`. `rank` is that of the last
-        attempt. If `ending` is "returned" or "raised", `head` and `buffers` are what the worker's `run` returned, and
-        `name` is None; buffers that are read-only lie in a file. If it is "lost", "timed out" or "spill failed", `head`
-        says how, as UTF-8 text, and `name` is the task's.
-        Only one thread may wait at a time.
-        """
-    def wake(self) -> None:
-        """Makes `next_results` return; remembered if nobody waits yet."""
-    def close(self, status: int) -> None:
-        """Stops the workers, which then leave `serve` with `status`, and finalises MPI. Idempotent.
-
-        Workers that do not stop within the grace period (5 s) end with the job through MPI_Abort.
-        """
-
-    # Worker ranks.
-    def serve(
-        self,
-        run: Callable[[bytes, list[Buffer]], tuple[bool, bytes, Sequence[SupportsBuffer], Notes | None]],
-        forget: Callable[[list[int]], None],
-    ) -> int:
-        """Runs tasks on the calling thread until rank 0 closes the session; finalises MPI and returns its status.
-
-        `run(head, buffers)` gets what `submit` was given and returns `(ok, head, buffers, notes)`;
-        `forget(object_ids)` hears of objects that no task will name again, as soon as no task runs. Neither may raise.
-        Only without a zygote; the functions below are for `run`.
-        """
-    def wait_until_closed(self) -> int:
-        """Waits without the GIL until rank 0 closes the session; returns its status. Only with a zygote."""
     def object(self, object_id: int) -> tuple[bytes, list[Buffer]]:
         """The parts of a shared object that the running task names."""
     def copy_on_write(self, object_id: int, part: int, offset: int, nbytes: int) -> Buffer | None:
@@ -223,3 +176,89 @@ class Session:
 
         On cancellation the core sends SIGINT to the thread in `serve`; the handler asks this before it raises.
         """
+
+@final
+class CoordinatorSession(_Job):
+    """Rank 0's part in the job. Any Python thread may call any function; all release the GIL while they wait.
+
+    After `close`, functions that ask for something raise SessionError, and those that end something do nothing.
+    """
+
+    def start_call(
+        self,
+        *,
+        max_running: int,
+        retries: int,
+        retry_exceptions: bool,
+        task_timeout: float,
+        memory_limit: int,
+        spill_threshold: int | None = None,
+        memory_budget: int | None = None,
+        spill_dir: str | None = None,
+        keep_spill: bool | None = None,
+        spill_compression: str | None = None,
+    ) -> int:
+        """A new call, of which at most `max_running` tasks run at a time; returns its id.
+
+        A task whose executor or rank was lost, or that took longer than `task_timeout` seconds, is run again up to
+        `retries` times; one that raised as well with `retry_exceptions`. `memory_limit` bytes limit the process that
+        runs a task, where that is not the rank. 0 is no limit. The other arguments are about large results; None
+        leaves them to the environment. Raises SpillError if the folder cannot be used.
+        """
+    def submit(
+        self,
+        call: int,
+        ticket: int,
+        name: str,
+        head: bytes,
+        buffers: Sequence[SupportsBuffer],
+        objects: Sequence[int],
+    ) -> None:
+        """Queues a task, which comes back once from `next_results`, with `call` and `ticket`.
+
+        `name` is for messages ("fit_fold"). `buffers` (C-contiguous, any number) are not copied: they are kept alive
+        and sent from where they are. The task starts on its worker after all `objects` have arrived there. Does
+        nothing if another thread has ended the call.
+        """
+    def stop_starting(self, call: int) -> None:
+        """Lets no task of the call start any more: those that have not come back as "cancelled". What runs goes on."""
+    def end_call(self, call: int) -> None:
+        """Forgets the call: queued tasks are dropped, running ones interrupted, and nothing of it is delivered."""
+    def scatter(self, head: bytes, buffers: Sequence[SupportsBuffer]) -> int:
+        """Starts the broadcast of one object to every rank and returns its id at once; `buffers` as in `submit`."""
+    def drop(self, object_id: int) -> None:
+        """Frees the object on every rank."""
+    def object_stats(self) -> dict[str, int]:
+        """The shared objects that rank 0's node holds; the keys are the members of the C++ struct ObjectStats."""
+    def results_fill_memory(self, call: int) -> bool:
+        """Whether results that the program still has use up the call's memory budget."""
+    def next_results(self, timeout: float) -> list[FinishedTask]:
+        """Waits until there are results, `wake` was called, or `timeout` seconds have passed.
+
+        Only one thread may wait at a time.
+        """
+    def wake(self) -> None:
+        """Makes `next_results` return; remembered if no thread waits yet."""
+    def close(self, status: int) -> None:
+        """Stops the workers, which then leave `serve` with `status`, and finalises MPI. Idempotent.
+
+        Workers that do not stop within the grace period (5 s) end with the job through MPI_Abort.
+        """
+
+@final
+class WorkerSession(_Job, _RunningTask):
+    """A worker's part in the job."""
+
+    def serve(
+        self,
+        run: Callable[[bytes, list[Buffer]], tuple[bool, bytes, Sequence[SupportsBuffer], Notes | None]],
+        forget: Callable[[list[int]], None],
+    ) -> int:
+        """Runs tasks on the calling thread until rank 0 closes the session; finalises MPI and returns its status.
+
+        `run(head, buffers)` gets what `submit` was given and returns `(ok, head, buffers, notes)`;
+        `forget(object_ids)` hears of objects that no task will name again, as soon as no task runs. Neither may raise.
+        Only without a zygote.
+        """
+    def wait_until_closed(self) -> int:
+        """Waits until rank 0 closes the session; returns its status. Only with a zygote."""

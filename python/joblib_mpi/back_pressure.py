@@ -12,7 +12,7 @@ class BackPressure:
 
     Parameters
     ----------
-    core : _core.Session
+    core : _core.CoordinatorSession
         Rank 0's session.
     call_id : int
         The call.
@@ -22,7 +22,7 @@ class BackPressure:
         How many tasks may run at a time.
     """
 
-    def __init__(self, core: _core.Session, call_id: int, parallel: Any, max_running: int) -> None:
+    def __init__(self, core: _core.CoordinatorSession, call_id: int, parallel: Any, max_running: int) -> None:
         self._core = core
         self._call_id = call_id
         self._parallel = parallel

@@ -20,7 +20,7 @@ class Call:
 
     Parameters
     ----------
-    core : _core.Session
+    core : _core.CoordinatorSession
         Rank 0's session.
     max_running : int
         How many of its tasks may run at a time.
@@ -49,7 +49,7 @@ class Call:
 
     def __init__(
         self,
-        core: _core.Session,
+        core: _core.CoordinatorSession,
         max_running: int,
         options: CallOptions,
         buffers: CallBuffers,
@@ -61,16 +61,16 @@ class Call:
         self.options = options
         self.needs_single_tasks = options.need_single_tasks
         self.id = core.start_call(
-            max_running,
-            options.retries,
-            options.retry_exceptions,
-            options.task_timeout or 0.0,
-            options.memory_limit or 0,
-            options.spill_threshold,
-            options.memory_budget,
-            options.spill_dir,
-            options.keep_spill,
-            options.spill_compression,
+            max_running=max_running,
+            retries=options.retries,
+            retry_exceptions=options.retry_exceptions,
+            task_timeout=options.task_timeout or 0.0,
+            memory_limit=options.memory_limit or 0,
+            spill_threshold=options.spill_threshold,
+            memory_budget=options.memory_budget,
+            spill_dir=options.spill_dir,
+            keep_spill=options.keep_spill,
+            spill_compression=options.spill_compression,
         )
         self.pressure: BackPressure | None = None
         self.held: deque[tuple[Any, ...]] = deque()

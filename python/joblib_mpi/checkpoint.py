@@ -240,7 +240,7 @@ class CheckpointedCall:
 
 def found_task(call: int, ticket: int, result: tuple[bytes, list[Any]]) -> FinishedTask:
     """Return what `find` has found as if a worker had just returned it."""
-    return call, ticket, 0, RETURNED, 0, None, *result
+    return FinishedTask((call, ticket, 0, RETURNED, 0, None, *result))
 
 
 def _identity() -> str:

@@ -40,11 +40,11 @@ class Dispatcher:
 
     Parameters
     ----------
-    core : _core.Session
+    core : _core.CoordinatorSession
         Rank 0's session.
     """
 
-    def __init__(self, core: _core.Session) -> None:
+    def __init__(self, core: _core.CoordinatorSession) -> None:
         self.core = core
         self.calls: dict[int, Call] = {}
         self.queued: deque[tuple[Call, int, Encode, Any]] = deque()
@@ -120,11 +120,11 @@ class _ServiceThread(threading.Thread):
                     self._send(*queued.popleft())
                 else:
                     result = received.popleft()
-                    call = calls.get(result[0])
+                    call = calls.get(result.call)
                     if call is None:
                         pass  # it has ended
-                    elif result[3] == RETURNED:
-                        self._deliver(call, result[1], result, True)
+                    elif result.ending == RETURNED:
+                        self._deliver(call, result.ticket, result, True)
                     else:
                         self._fail(call, result)
                 if self.retired:
@@ -166,13 +166,13 @@ class _ServiceThread(threading.Thread):
             self._deliver(call, ticket, error, False)
 
     def _fail(self, call: Call, result: FinishedTask) -> None:
-        ticket = result[1]
-        if result[3] == RAISED:
+        ticket = result.ticket
+        if result.ending == RAISED:
             self._deliver(call, ticket, result, False)
-        elif result[3] == CANCELLED:
+        elif result.ending == CANCELLED:
             call.withdraw(ticket)
         else:
-            host = self._dispatcher.core.host(result[2])
+            host = self._dispatcher.core.host(result.rank)
             self._deliver(call, ticket, lost_task_error(result, host, call.tasks_under(ticket)), False)
 
     def _deliver(self, call: Call, ticket: int, outcome: Outcome, ok: bool) -> None:

@@ -5,11 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 from joblib_mpi import _core
+from joblib_mpi._core import FinishedTask
 from joblib_mpi.errors import unpack_error
 from joblib_mpi.lost_tasks import TaskTimeoutError, WorkerLostError
-
-#: What `_core.Session.next_results` gives: call, ticket, rank, ending, attempts, name, head, buffers.
-FinishedTask = tuple[int, int, int, str, int, str | None, bytes, list[Any]]
 
 #: A task that ran to its end, or the exception of one that could not be sent or was lost.
 Outcome = FinishedTask | BaseException
@@ -23,24 +21,25 @@ SPILL_FAILED = "spill failed"
 
 def failed(outcome: Outcome) -> bool:
     """Return whether the caller gets an exception."""
-    return isinstance(outcome, BaseException) or outcome[3] != RETURNED
+    return isinstance(outcome, BaseException) or outcome.ending != RETURNED
 
 
 def lost_task_error(finished: FinishedTask, host: str, n_tasks: int) -> WorkerLostError | _core.SpillError:
     """Return the error of a task that ended without an answer."""
-    _, ticket, rank, ending, attempts, name, head, _ = finished
-    if ending == SPILL_FAILED:
-        return _core.SpillError(f'task {ticket} ("{name}") on rank {rank} ({host}): {head.decode(errors="replace")}')
-    kind = TaskTimeoutError if ending == TIMED_OUT else WorkerLostError
-    return kind(ticket, name or "?", rank, host, head.decode(errors="replace"), attempts, n_tasks)
+    ticket, rank, name, reason = finished.ticket, finished.rank, finished.name, finished.head.decode(errors="replace")
+    if finished.ending == SPILL_FAILED:
+        return _core.SpillError(f'task {ticket} ("{name}") on rank {rank} ({host}): {reason}')
+    kind = TaskTimeoutError if finished.ending == TIMED_OUT else WorkerLostError
+    return kind(ticket, name or "?", rank, host, reason, finished.attempts, n_tasks)
 
 
 def error_of(outcome: Outcome, host: Callable[[int], str]) -> BaseException | None:
     """Return the exception that the caller gets, if any; ``host`` gives the name of a rank's node."""
     if isinstance(outcome, BaseException):
         return outcome
-    _, _, rank, ending, _, _, head, _ = outcome
-    return None if ending == RETURNED else unpack_error(head, f"rank {rank} on {host(rank)}")
+    if outcome.ending == RETURNED:
+        return None
+    return unpack_error(outcome.head, f"rank {outcome.rank} on {host(outcome.rank)}")
 
 
 def results_of(outcome: Outcome, host: Callable[[int], str]) -> list[Any]:
@@ -48,4 +47,4 @@ def results_of(outcome: Outcome, host: Callable[[int], str]) -> list[Any]:
     error = error_of(outcome, host)
     if error is not None:
         raise error
-    return pickle.loads(outcome[6], buffers=outcome[7])
+    return pickle.loads(outcome.head, buffers=outcome.buffers)

@@ -45,7 +45,7 @@ class Session:
 
     Parameters
     ----------
-    core : _core.Session or _core.ExecutorPort
+    core : _core.CoordinatorSession, _core.WorkerSession or _core.ExecutorPort
         The compiled part, already started.
     isolation : {"process", "none"}
         Where tasks run: in executor processes beside the worker ranks, or in the ranks themselves.
@@ -161,7 +161,7 @@ def start(options: StartOptions) -> Session:
             run_executor(zygote)
     elif is_worker:
         import_modules(options.preload)
-    _session = Session(_core.Session(identity(), zygote), isolation)
+    _session = Session(_core.start_session(identity(), zygote), isolation)
     _session.memory_limit = options.memory_limit
     if is_worker and not _session.is_worker:
         checkpoint_signals.heed_in_rank_0()

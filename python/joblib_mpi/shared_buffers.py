@@ -66,7 +66,7 @@ class SharedBuffers:
 
     Parameters
     ----------
-    core : _core.Session
+    core : _core.CoordinatorSession
         Rank 0's session.
     limit : int
         Bytes on each node.
@@ -74,7 +74,7 @@ class SharedBuffers:
         Whether what the program itself scatters must not exceed the limit either.
     """
 
-    def __init__(self, core: _core.Session, limit: int, limits_scattered: bool = True) -> None:
+    def __init__(self, core: _core.CoordinatorSession, limit: int, limits_scattered: bool = True) -> None:
         self._core = core
         self.limit = limit
         self._limits_scattered = limits_scattered

@@ -22,7 +22,7 @@ class SharedObjects:
 
     Parameters
     ----------
-    core : _core.Session or _core.ExecutorPort
+    core : _core.WorkerSession or _core.ExecutorPort
         Holds their parts.
 
     Attributes
@@ -31,7 +31,7 @@ class SharedObjects:
         Whether any task has got one.
     """
 
-    def __init__(self, core: _core.Session | _core.ExecutorPort) -> None:
+    def __init__(self, core: _core.WorkerSession | _core.ExecutorPort) -> None:
         self._core = core
         self._objects: OrderedDict[int, Any] = OrderedDict()
         self.in_use = False

@@ -52,7 +52,7 @@ class _Wrapped(NamedTuple):
     state: Any
 
 
-#: The arguments of `_core.Session.submit` after the ticket: name, head, buffers, objects.
+#: The arguments of `_core.CoordinatorSession.submit` after the ticket: name, head, buffers, objects.
 EncodedTask = tuple[str, bytes, Sequence[memoryview], Sequence[int]]
 
 

@@ -23,13 +23,13 @@ class Worker:
 
     Parameters
     ----------
-    core : _core.Session or _core.ExecutorPort
+    core : _core.WorkerSession or _core.ExecutorPort
         Where the tasks come from, for scattered objects and cancellation.
     exits_with_task : bool
         Whether ``SystemExit`` ends the process, as it would without joblib, or is an error of the task.
     """
 
-    def __init__(self, core: _core.Session | _core.ExecutorPort, exits_with_task: bool = False) -> None:
+    def __init__(self, core: _core.WorkerSession | _core.ExecutorPort, exits_with_task: bool = False) -> None:
         self._core = core
         self._exits_with_task = exits_with_task
         self._objects = SharedObjects(core)
@@ -89,7 +89,7 @@ class Worker:
             ) from error
 
 
-def serve_tasks(core: _core.Session | _core.ExecutorPort, worker: Worker) -> int | None:
+def serve_tasks(core: _core.WorkerSession | _core.ExecutorPort, worker: Worker) -> int | None:
     """Run the tasks that ``core`` has until there are no more; returns what its ``serve`` does. Main thread only."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

@@ -1,47 +1,79 @@
 #include "coordinator/coordinator_driver.hpp"
 
+#include <joblib_mpi/error.hpp>
+
 #include <utility>
 
 namespace joblib_mpi {
 
+Coordinator& CoordinatorDriver::coordinator(const char* function) const {
+  if (coordinator_ == nullptr) throw UsageError(std::string(function) + " was called after the session had ended");
+  return *coordinator_;
+}
+
 CallId CoordinatorDriver::start_call(const CallOptions& options, CompletionSink& sink) {
   const std::lock_guard lock(mutex_);
-  return coordinator_->start_call(options, sink);
+  return coordinator("start_call").start_call(options, sink);
 }
 
 void CoordinatorDriver::submit(CallId call, TaskRequest request) {
-  const std::lock_guard lock(mutex_);
-  coordinator_->submit(call, std::move(request));
+  {
+    const std::lock_guard lock(mutex_);
+    coordinator("submit").submit(call, std::move(request));
+  }
+  if (wake_for_ == WakeFor::every_task) notify();
 }
 
 void CoordinatorDriver::stop_starting(CallId call) {
-  const std::lock_guard lock(mutex_);
-  coordinator_->stop_starting(call);
+  {
+    const std::lock_guard lock(mutex_);
+    if (coordinator_ == nullptr) return;
+    coordinator_->stop_starting(call);
+  }
+  notify();
 }
 
 void CoordinatorDriver::end_call(CallId call) {
-  const std::lock_guard lock(mutex_);
-  coordinator_->end_call(call);
+  {
+    const std::lock_guard lock(mutex_);
+    if (coordinator_ == nullptr) return;
+    coordinator_->end_call(call);
+  }
+  notify();
 }
 
 ObjectId CoordinatorDriver::share(Payload value) {
-  const std::lock_guard lock(mutex_);
-  return coordinator_->share(std::move(value));
+  ObjectId object;
+  {
+    const std::lock_guard lock(mutex_);
+    object = coordinator("scatter").share(std::move(value));
+  }
+  notify();
+  return object;
 }
 
 void CoordinatorDriver::drop(ObjectId object) {
-  const std::lock_guard lock(mutex_);
-  coordinator_->drop(object);
+  {
+    const std::lock_guard lock(mutex_);
+    if (coordinator_ == nullptr) return;
+    coordinator_->drop(object);
+  }
+  notify();
 }
 
 ObjectStats CoordinatorDriver::object_stats() {
   const std::lock_guard lock(mutex_);
-  return coordinator_->object_stats();
+  return coordinator("object_stats").object_stats();
 }
 
 bool CoordinatorDriver::results_fill_memory(CallId call) {
   const std::lock_guard lock(mutex_);
-  return coordinator_->results_fill_memory(call);
+  return coordinator_ != nullptr && coordinator_->results_fill_memory(call);
+}
+
+void CoordinatorDriver::close() noexcept {
+  const std::lock_guard lock(mutex_);
+  coordinator_ = nullptr;
 }
 
 bool CoordinatorDriver::take_turn(Coordinator::Outlook outlook) {
@@ -51,19 +83,19 @@ bool CoordinatorDriver::take_turn(Coordinator::Outlook outlook) {
 
 void CoordinatorDriver::lose(WorkerId worker, std::string reason) {
   const std::lock_guard lock(mutex_);
-  coordinator_->lose(worker, std::move(reason));
+  if (coordinator_ != nullptr) coordinator_->lose(worker, std::move(reason));
 }
 
 bool CoordinatorDriver::drive() {
   const std::lock_guard lock(mutex_);
-  return take_turn();
+  return coordinator_ != nullptr && take_turn();
 }
 
 void CoordinatorDriver::submit_and_drive(CallId call, TaskRequest request) {
   // A look for results is a large share of what is done for a tiny task here, so not each task pays for one.
   constexpr unsigned tasks_between_turns = 8;
   const std::lock_guard lock(mutex_);
-  coordinator_->submit(call, std::move(request));
+  coordinator("submit").submit(call, std::move(request));
   if (coordinator_->is_urgent() || ++submitted_ % tasks_between_turns == 0) {
     take_turn(Coordinator::Outlook::more_tasks_soon);
   }
@@ -76,6 +108,7 @@ bool CoordinatorDriver::wait(ResultInbox& inbox, std::vector<FinishedTask>& resu
     bool active = false;
     {
       const std::lock_guard lock(mutex_);
+      (void)coordinator("wait");
       active = take_turn();
       if (!inbox.tasks_.empty()) {
         std::swap(inbox.tasks_, results);
@@ -93,6 +126,7 @@ std::vector<ServingWorker> CoordinatorDriver::stop_workers(const to_worker::Stop
   IdleWaiter waiter(settings_, has_own_core_);
   {
     const std::lock_guard lock(mutex_);
+    if (coordinator_ == nullptr) return {};
     coordinator_->stop_workers(stop);
   }
   while (true) {
@@ -100,6 +134,7 @@ std::vector<ServingWorker> CoordinatorDriver::stop_workers(const to_worker::Stop
     std::vector<ServingWorker> serving;
     {
       const std::lock_guard lock(mutex_);
+      if (coordinator_ == nullptr) return {};
       active = take_turn();
       serving = coordinator_->serving_workers();
       if (serving.empty() && coordinator_->quiet()) return {};

@@ -3,6 +3,7 @@
 #include "coordinator/coordinator.hpp"
 #include "core/idle_waiter.hpp"
 #include "core/settings.hpp"
+#include "core/wake_flag.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -34,7 +35,18 @@ class CoordinatorDriver {
         has_own_core_(has_own_core),
         turns_between_checks_(turns_between_checks(settings)) {}
 
-  // From any thread. None of these waits or makes an MPI call: `drive` does what they ask for.
+  /// The tasks that a thread which drives in a loop should be woken for.
+  enum class WakeFor { every_task, everything_else };
+  /// Notifies `flag` whenever there is something to do that was asked for from outside `drive` and `wait`: the flag of
+  /// a thread that drives in a loop. With `everything_else`, a new task does not wake it: then its submitter soon
+  /// drives. `flag` must outlive the driver's use. To be called before any other thread uses the driver.
+  void wake(WakeFlag& flag, WakeFor wake_for) noexcept {
+    wake_flag_ = &flag;
+    wake_for_ = wake_for;
+  }
+
+  // For any thread. These wait for a turn that another thread takes, and make no MPI call: `drive` does what they ask
+  // for. `start_call` may make a folder for large results, `end_call` may write their index file.
   [[nodiscard]] CallId start_call(const CallOptions& options, CompletionSink& sink);
   void submit(CallId call, TaskRequest request);
   void stop_starting(CallId call);
@@ -43,6 +55,10 @@ class CoordinatorDriver {
   void drop(ObjectId object);
   [[nodiscard]] ObjectStats object_stats();
   [[nodiscard]] bool results_fill_memory(CallId call);
+
+  /// Ends the use of the coordinator, which is about to go: from now on `start_call`, `submit`, `share`, `object_stats`
+  /// and `wait` throw UsageError, the others do nothing.
+  void close() noexcept;
 
   // The calling thread makes MPI calls.
 
@@ -65,11 +81,18 @@ class CoordinatorDriver {
   [[nodiscard]] static unsigned turns_between_checks(const Settings& settings) {
     return static_cast<unsigned>(std::clamp(settings.heartbeat_seconds / 16 / settings.max_sleep_seconds, 1.0, 64.0));
   }
+  /// The coordinator, for a function that needs one. Throws UsageError after `close`. The lock must be held.
+  [[nodiscard]] Coordinator& coordinator(const char* function) const;
+  void notify() noexcept {
+    if (wake_flag_ != nullptr) wake_flag_->notify();
+  }
   /// One turn. The lock must be held.
   bool take_turn(Coordinator::Outlook outlook = Coordinator::Outlook::nothing_known);
 
   std::mutex mutex_;
-  Coordinator* coordinator_;
+  Coordinator* coordinator_;  // null once it is closed
+  WakeFlag* wake_flag_ = nullptr;
+  WakeFor wake_for_ = WakeFor::every_task;
   const Settings settings_;
   const bool has_own_core_;
   const unsigned turns_between_checks_;

@@ -18,8 +18,8 @@ constexpr int looks_before_sleep = 64;
 
 using Clock = std::chrono::steady_clock;
 
-HandoffExecutor::HandoffExecutor(IdleWaiter& agent, std::function<void()> interrupt_thread)
-    : agent_(&agent), interrupt_thread_(std::move(interrupt_thread)) {}
+HandoffExecutor::HandoffExecutor(WakeFlag& worker, std::function<void()> interrupt_thread)
+    : worker_(&worker), interrupt_thread_(std::move(interrupt_thread)) {}
 
 void HandoffExecutor::start(ExecutorTask task) {
   assert(state_.load() == State::empty);
@@ -98,7 +98,7 @@ void HandoffExecutor::finish(ExecutedTask task) {
   result_ = std::move(task);
   State running = State::running;
   state_.compare_exchange_strong(running, State::finished);  // it may have been closed meanwhile
-  agent_->notify();
+  worker_->notify();
 }
 
 }  // namespace joblib_mpi

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/idle_waiter.hpp"
+#include "core/wake_flag.hpp"
 #include "executor/executor.hpp"
 #include "executor/task_port.hpp"
 #include "spill/result_spiller.hpp"
@@ -18,9 +18,9 @@ namespace joblib_mpi {
 /// goes on to its end.
 class HandoffExecutor final : public Executor, public TaskPort {
  public:
-  /// `agent` is notified when a task is done. `interrupt_thread` makes the other thread look at
-  /// `interrupt_requested`; the agent calls it.
-  HandoffExecutor(IdleWaiter& agent, std::function<void()> interrupt_thread);
+  /// `worker` is notified when a task is done. `interrupt_thread` makes the other thread look at
+  /// `interrupt_requested`; the worker's thread calls it.
+  HandoffExecutor(WakeFlag& worker, std::function<void()> interrupt_thread);
 
   /// Large results go to files, as their tasks' limits say. Before the first task.
   void spill_with(const ResultFormat& format) { spiller_.emplace(format); }
@@ -41,7 +41,7 @@ class HandoffExecutor final : public Executor, public TaskPort {
  private:
   enum class State : int { empty, ready, running, finished, closed };
 
-  IdleWaiter* agent_;
+  WakeFlag* worker_;
   std::function<void()> interrupt_thread_;
 
   // `state_` says whose the task and the result are: the agent's in empty and finished, otherwise the other thread's.

@@ -3,7 +3,7 @@
 #include "backends/sequential_backend.hpp"
 #include "executor/executor_port.hpp"
 #include "executor/registered_function_runner.hpp"
-#include "spill/hdf5_result_format.hpp"
+#include "session/file_formats.hpp"
 #include <joblib_mpi/backend_registry.hpp>
 #include <joblib_mpi/error.hpp>
 
@@ -54,7 +54,7 @@ void work_off(ExecutorPort& port) {
 
 [[noreturn]] void live_as_executor(ExecutorPort& port) {
   interrupted_port = &port;
-  port.spill_with(result_format());
+  port.spill_with(session_result_format());
   std::signal(SIGINT, leave_if_interrupted);
   register_backend("mpi", std::make_shared<SequentialBackend>());  // a task's calls of its own
   try {

@@ -1,17 +1,19 @@
 #include "session/threaded_session.hpp"
 
-#include "coordinator/coordinator_driver.hpp"
+#include "core/idle_waiter.hpp"
+#include "core/wake_flag.hpp"
 #include "executor/handoff_executor.hpp"
-#include "executor/isolated_executor.hpp"
-#include "segments/segment_pool.hpp"
-#include "session/rank_parts.hpp"
-#include "spill/hdf5_result_format.hpp"
-#include "store/node_store.hpp"
-#include "worker/worker.hpp"
+#include "session/coordinating_rank.hpp"
+#include "session/mpi_rank.hpp"
+#include "session/serving_rank.hpp"
+#include <joblib_mpi/error.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <exception>
 #include <future>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <sched.h>
@@ -21,7 +23,7 @@
 namespace joblib_mpi {
 namespace {
 
-/// Python runs a task on one thread while the agent answers rank 0 on another.
+/// Python runs a task on one thread while the session's answers rank 0 on another.
 constexpr int busy_threads = 2;
 
 /// How long a thread that wants results makes the MPI calls itself before it leaves them to the session's thread and
@@ -85,30 +87,24 @@ struct ThreadedSession::State {
   State(std::string session_identity, std::function<void()> interrupt, std::unique_ptr<Zygote> with_zygote)
       : identity(std::move(session_identity)), interrupt_task(std::move(interrupt)), zygote(std::move(with_zygote)) {}
 
-  /// The life of the session's thread. Everything that uses MPI is made and destroyed here.
+  /// Lives on the session's thread: everything that uses MPI is made and destroyed here.
   void live(std::promise<void>& started);
-  void lead(RankParts& parts, std::promise<void>& started);
-  void drive_until_closing();
+  void coordinate(MpiRank& mpi, std::promise<void>& started);
+  void drive_until_closing(IdleWaiter& waiter);
   /// The calling thread makes the MPI calls that are due, if it may, for a moment or until there are results.
   void help();
-  void serve(RankParts& parts, std::promise<void>& started);
-  void serve_with(Executor& executor, RankParts& parts);
-  /// Where large arrays arrive: with executors, where they see them, too.
-  [[nodiscard]] ReceiveMemory& memory() { return zygote ? static_cast<ReceiveMemory&>(segments) : heap; }
+  void serve(MpiRank& mpi, std::promise<void>& started);
 
   std::string identity;
   std::function<void()> interrupt_task;
   std::unique_ptr<Zygote> zygote;
-  const Settings settings = settings_from_environment();
-  SegmentPool segments{settings.spare_bytes, {.uses_files = settings.shared_fallback_to_file}};
-  HeapMemory heap;
   int rank = 0;
   std::vector<std::string> hosts;
+  WakeFlag wake_flag;  // of the session's thread, unless a zygote has one
 
-  // Set while the thread runs its loop, before `started`.
-  std::optional<IdleWaiter> waiter;
-  std::optional<CoordinatorDriver> driver;  // rank 0
-  std::optional<HandoffExecutor> handoff;   // the others, without a zygote
+  // Set by the thread before `started`.
+  std::shared_ptr<CoordinatorDriver> driver;  // rank 0
+  std::optional<HandoffExecutor> handoff;     // workers without a zygote
 
   bool may_help = false;            // any thread may make MPI calls
   std::atomic<unsigned> helped{0};  // times
@@ -142,55 +138,52 @@ ThreadedSession::~ThreadedSession() {
 }
 
 void ThreadedSession::State::live(std::promise<void>& started) {
-  std::optional<RankParts> parts;
+  std::optional<MpiRank> mpi;
   try {
-    parts.emplace(settings, MpiWorld::Options{identity, busy_threads, true}, segments, memory());
-    rank = parts->world.rank();
-    hosts = parts->world.hosts();
+    mpi.emplace(MpiWorld::Options{identity, busy_threads, true}, zygote != nullptr);
+    rank = mpi->world().rank();
+    hosts = mpi->world().hosts();
     if (rank == 0) zygote.reset();
-    if (zygote) {
-      waiter.emplace(parts->settings, parts->world.has_own_core(), zygote->agent_wake_flag());
-    } else {
-      waiter.emplace(parts->settings, parts->world.has_own_core());
-    }
   } catch (...) {
-    parts.reset();
+    mpi.reset();
     started.set_exception(std::current_exception());
     return;
   }
-  rank == 0 ? lead(*parts, started) : serve(*parts, started);
+  rank == 0 ? coordinate(*mpi, started) : serve(*mpi, started);
 }
 
-void ThreadedSession::State::lead(RankParts& parts, std::promise<void>& started) {
-  NodeStore store(parts.transport, segments, parts.links);
-  Coordinator coordinator(parts.transport, store, parts.settings);
-  const auto spill_desk = parts.make_spill_desk(coordinator);
-  parts.watch_losses(coordinator);
-  coordinator.always_asks();
-  driver.emplace(coordinator, parts.settings, parts.world.has_own_core());
-  may_help = parts.world.any_thread_may_call();
+void ThreadedSession::State::coordinate(MpiRank& mpi, std::promise<void>& started) {
+  CoordinatingRank coordinating(mpi.parts(), mpi.losses());
+  coordinating.coordinator().always_asks();
+  driver = coordinating.driver();
+  may_help = mpi.world().any_thread_may_call();
+  // A thread that submits soon asks for results and drives then; if not, the session's thread does within its longest
+  // pause.
+  driver->wake(wake_flag,
+               may_help ? CoordinatorDriver::WakeFor::everything_else : CoordinatorDriver::WakeFor::every_task);
+  IdleWaiter waiter(mpi.settings(), mpi.world().has_own_core(), wake_flag);
   started.set_value();
   try {
-    drive_until_closing();
+    drive_until_closing(waiter);
   } catch (...) {
     results.fail(std::current_exception());
-    while (!closing.load(std::memory_order_acquire)) waiter->wait();
+    while (!closing.load(std::memory_order_acquire)) waiter.wait();
   }
-  const auto stuck = driver->stop_workers({status, ""}, parts.settings.shutdown_seconds);
-  if (!stuck.empty()) parts.abort_with(stuck, status);
-  parts.end_as_leader(status);
+  const auto stuck = driver->stop_workers({status, ""}, mpi.settings().shutdown_seconds);
+  if (!stuck.empty()) mpi.abort_with(stuck, status);
+  mpi.end_as_coordinator(status);
 }
 
-void ThreadedSession::State::drive_until_closing() {
+void ThreadedSession::State::drive_until_closing(IdleWaiter& waiter) {
   unsigned seen = helped;
   while (!closing.load(std::memory_order_acquire)) {
     if (const unsigned now = helped; now != seen) {
       // Another thread does the work. If it stops without telling, as for a long computation, the next look finds out.
-      seen = waiter->sleep() ? helped.load() : now;
+      seen = waiter.sleep() ? helped.load() : now;
     } else if (driver->drive()) {
-      waiter->reset();
+      waiter.reset();
     } else {
-      waiter->wait();
+      waiter.wait();
     }
   }
 }
@@ -203,30 +196,19 @@ void ThreadedSession::State::help() {
   }
   // What else has arrived costs the caller less now than one by one.
   for (int turn = 0; may_help && turn < most_turns_with_results && driver->drive(); ++turn) ++helped;
-  if (!results.has_something()) waiter->notify();
+  if (!results.has_something()) wake_flag.notify();
 }
 
-void ThreadedSession::State::serve(RankParts& parts, std::promise<void>& started) {
-  if (zygote) {
-    IsolatedExecutor executor(*zygote, segments, {.grace_seconds = parts.settings.grace_seconds});
-    started.set_value();
-    serve_with(executor, parts);
-  } else {
-    handoff.emplace(*waiter, interrupt_task);
-    handoff->spill_with(result_format());
-    started.set_value();
-    serve_with(*handoff, parts);
-    handoff->close();
-  }
-}
-
-void ThreadedSession::State::serve_with(Executor& executor, RankParts& parts) {
-  NodeStore store(parts.transport, segments, parts.links);
-  Worker worker(parts.transport, store, executor, *waiter, parts.settings);
-  parts.watch_leader(worker);
-  const to_worker::Stop stop = worker.serve();
+void ThreadedSession::State::serve(MpiRank& mpi, std::promise<void>& started) {
+  if (!zygote) handoff.emplace(wake_flag, interrupt_task);
+  ServingRank serving(mpi.parts(), zygote ? ServingRank::TaskPlace(ServingRank::ExecutorProcesses{*zygote})
+                                          : ServingRank::TaskPlace(ServingRank::OtherThread{*handoff, wake_flag}));
+  serving.on_leader_loss(mpi.ending_without_coordinator());
+  started.set_value();
+  const to_worker::Stop stop = serving.serve();
   status = stop.status;
-  parts.end_as_worker(status, stop.ranks_lost);
+  mpi.end_as_worker(status, stop.ranks_lost);
+  if (handoff) handoff->close();
 }
 
 int ThreadedSession::rank() const noexcept {
@@ -237,47 +219,18 @@ const std::vector<std::string>& ThreadedSession::hosts() const noexcept {
   return state_->hosts;
 }
 
-CallId ThreadedSession::start_call(const CallOptions& options) {
-  return state_->driver->start_call(options, state_->results);
+CoordinatorDriver& ThreadedSession::driver() noexcept {
+  return *state_->driver;
 }
 
-void ThreadedSession::submit(CallId call, TaskRequest request) {
-  state_->driver->submit(call, std::move(request));
-  // Whoever submits soon asks for results and sends it then; if not, the session's thread does within its longest
-  // pause.
-  if (!state_->may_help) state_->waiter->notify();
-}
-
-void ThreadedSession::stop_starting(CallId call) {
-  state_->driver->stop_starting(call);
-  state_->waiter->notify();
-}
-
-void ThreadedSession::end_call(CallId call) {
-  state_->driver->end_call(call);
-  state_->waiter->notify();
-}
-
-ObjectId ThreadedSession::share(Payload value) {
-  const ObjectId object = state_->driver->share(std::move(value));
-  state_->waiter->notify();
-  return object;
-}
-
-void ThreadedSession::drop(ObjectId object) {
-  state_->driver->drop(object);
-  state_->waiter->notify();
-}
-
-ObjectStats ThreadedSession::object_stats() {
-  return state_->driver->object_stats();
-}
-
-bool ThreadedSession::results_fill_memory(CallId call) {
-  return state_->driver->results_fill_memory(call);
+CompletionSink& ThreadedSession::results() noexcept {
+  return state_->results;
 }
 
 std::vector<FinishedTask> ThreadedSession::next_results(double seconds) {
+  if (state_->closing.load(std::memory_order_acquire)) {
+    throw UsageError("next_results was called after the session had ended");
+  }
   state_->help();
   return state_->results.take(seconds);
 }
@@ -291,7 +244,7 @@ void ThreadedSession::close(int status) {
   if (!state_->thread.joinable()) return;
   state_->status = status;
   state_->closing.store(true, std::memory_order_release);
-  state_->waiter->notify();
+  state_->wake_flag.notify();
   state_->thread.join();
 }
 

@@ -1,13 +1,9 @@
 #pragma once
 
-#include "coordinator/coordinator.hpp"
+#include "coordinator/coordinator_driver.hpp"
 #include "executor/task_port.hpp"
 #include "executor/zygote.hpp"
-#include <joblib_mpi/ids.hpp>
-#include <joblib_mpi/object_stats.hpp>
-#include <joblib_mpi/payload.hpp>
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -15,13 +11,13 @@
 
 namespace joblib_mpi {
 
-/// A session with a thread of its own for MPI calls, scheduling and data movement, so that they go on while the
-/// program's threads compute or wait: what Python uses.
+/// A session in which a separate thread makes MPI calls, schedules and moves data, so that these go on while the
+/// program's threads compute or wait: the session of Python.
 ///
 /// On rank 0 the program's threads submit and take results. Where MPI allows it, the one that asks for results makes
 /// the calls that are due itself, and the session's thread stands in while it is busy otherwise: a hand-over to a
 /// thread on the same core costs more than all else that is done for a small task (benchmarks/python/noop_tasks.py). On
-/// the other ranks tasks run in executor processes, or one thread of the program's works off `task_port()`.
+/// workers tasks run in executor processes, or one thread of the program works off `task_port()`.
 class ThreadedSession {
  public:
   /// Starts the thread, which initialises MPI or joins it. Collective over MPI_COMM_WORLD. Throws MpiError and
@@ -38,26 +34,22 @@ class ThreadedSession {
   /// Processor names, by rank.
   [[nodiscard]] const std::vector<std::string>& hosts() const noexcept;
 
-  // Rank 0, from any thread. Only `next_results` and `close` wait.
-  [[nodiscard]] CallId start_call(const CallOptions& options);
-  void submit(CallId call, TaskRequest request);
-  void stop_starting(CallId call);
-  void end_call(CallId call);
-  [[nodiscard]] ObjectId share(Payload value);
-  void drop(ObjectId object);
-  [[nodiscard]] ObjectStats object_stats();
-  /// See Coordinator.
-  [[nodiscard]] bool results_fill_memory(CallId call);
-  /// Waits until there are results, `wake` was called, or `seconds` have passed. Throws what ended the thread, if
-  /// anything has.
+  // Rank 0, from any thread.
+  /// The way to start calls, submit tasks and share objects. It is closed when the session is.
+  [[nodiscard]] CoordinatorDriver& driver() noexcept;
+  /// Where the tasks of all calls come back, for `CoordinatorDriver::start_call`.
+  [[nodiscard]] CompletionSink& results() noexcept;
+  /// Waits until there are results, `wake` was called, or `seconds` have passed. Throws the exception that ended the
+  /// session's thread, if one has.
   [[nodiscard]] std::vector<FinishedTask> next_results(double seconds);
-  /// Remembered if nobody waits.
+  /// Ends a wait of `next_results`, or the next one.
   void wake();
-  /// Makes the workers leave with `status` and finalises MPI. If a worker does not leave in time, the job ends.
+  /// Makes the workers leave with `status`, waits for them, and finalises MPI. If a worker does not leave in time, the
+  /// job ends.
   void close(int status);
 
-  // The others.
-  /// Where a thread of the program's takes its tasks; null if they run in executor processes.
+  // Workers.
+  /// Where a thread of the program takes its tasks; null if they run in executor processes.
   [[nodiscard]] TaskPort* task_port() noexcept;
   /// Waits until rank 0 has closed the session; returns the status that it gave.
   [[nodiscard]] int leave();

@@ -1,5 +1,6 @@
 #include "executor/handoff_executor.hpp"
 
+#include "core/idle_waiter.hpp"
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
 
@@ -31,8 +32,9 @@ ExecutedTask wait_for_result(HandoffExecutor& executor, IdleWaiter& waiter) {
 }  // namespace
 
 TEST_CASE("tasks and results change hands between two threads") {
-  IdleWaiter waiter(Settings{}, false);
-  HandoffExecutor executor(waiter, [] {});
+  WakeFlag wake_flag;
+  IdleWaiter waiter(Settings{}, false, wake_flag);
+  HandoffExecutor executor(wake_flag, [] {});
   std::thread other([&] {
     while (true) {
       auto work = executor.next_task();
@@ -54,9 +56,10 @@ TEST_CASE("tasks and results change hands between two threads") {
 }
 
 TEST_CASE("an interrupt reaches the running task and not the next one") {
-  IdleWaiter waiter(Settings{}, false);
+  WakeFlag wake_flag;
+  IdleWaiter waiter(Settings{}, false, wake_flag);
   int rung = 0;
-  HandoffExecutor executor(waiter, [&] { ++rung; });
+  HandoffExecutor executor(wake_flag, [&] { ++rung; });
   std::atomic<bool> second_was_interrupted{true};
   std::thread other([&] {
     auto first = executor.next_task();
@@ -77,8 +80,9 @@ TEST_CASE("an interrupt reaches the running task and not the next one") {
 }
 
 TEST_CASE("forgotten objects come with the next work once") {
-  IdleWaiter waiter(Settings{}, false);
-  HandoffExecutor executor(waiter, [] {});
+  WakeFlag wake_flag;
+  IdleWaiter waiter(Settings{}, false, wake_flag);
+  HandoffExecutor executor(wake_flag, [] {});
   executor.forget(ObjectId{4});
   executor.forget(ObjectId{5});
   executor.start(task(1));
@@ -92,8 +96,9 @@ TEST_CASE("forgotten objects come with the next work once") {
 }
 
 TEST_CASE("objects are forgotten without a task, too") {
-  IdleWaiter waiter(Settings{}, false);
-  HandoffExecutor executor(waiter, [] {});
+  WakeFlag wake_flag;
+  IdleWaiter waiter(Settings{}, false, wake_flag);
+  HandoffExecutor executor(wake_flag, [] {});
   std::vector<ObjectId> forgotten;
   std::thread other([&] { forgotten = executor.next_task().forgotten; });
   executor.forget(ObjectId{4});
@@ -102,8 +107,9 @@ TEST_CASE("objects are forgotten without a task, too") {
 }
 
 TEST_CASE("closing wakes a thread that waits for a task") {
-  IdleWaiter waiter(Settings{}, false);
-  HandoffExecutor executor(waiter, [] {});
+  WakeFlag wake_flag;
+  IdleWaiter waiter(Settings{}, false, wake_flag);
+  HandoffExecutor executor(wake_flag, [] {});
   std::thread other([&] {
     while (!executor.next_task().closed) {
     }
@@ -114,8 +120,9 @@ TEST_CASE("closing wakes a thread that waits for a task") {
 }
 
 TEST_CASE("a task that ends after the closing leaves the executor closed") {
-  IdleWaiter waiter(Settings{}, false);
-  HandoffExecutor executor(waiter, [] {});
+  WakeFlag wake_flag;
+  IdleWaiter waiter(Settings{}, false, wake_flag);
+  HandoffExecutor executor(wake_flag, [] {});
   executor.start(task(1));
   const auto work = executor.next_task();
   executor.close();
@@ -125,9 +132,10 @@ TEST_CASE("a task that ends after the closing leaves the executor closed") {
 }
 
 TEST_CASE("a task whose time is up is interrupted once and has timed out whatever it comes to") {
-  IdleWaiter waiter(Settings{}, false);
+  WakeFlag wake_flag;
+  IdleWaiter waiter(Settings{}, false, wake_flag);
   int rung = 0;
-  HandoffExecutor executor(waiter, [&] { ++rung; });
+  HandoffExecutor executor(wake_flag, [&] { ++rung; });
   std::thread other([&] {
     auto late = executor.next_task();
     while (!executor.interrupt_requested()) std::this_thread::yield();
@@ -150,8 +158,9 @@ TEST_CASE("a task whose time is up is interrupted once and has timed out whateve
 }
 
 TEST_CASE("a task that was interrupted before its time was up has not timed out") {
-  IdleWaiter waiter(Settings{}, false);
-  HandoffExecutor executor(waiter, [] {});
+  WakeFlag wake_flag;
+  IdleWaiter waiter(Settings{}, false, wake_flag);
+  HandoffExecutor executor(wake_flag, [] {});
   std::thread other([&] {
     auto work = executor.next_task();
     while (!executor.interrupt_requested()) std::this_thread::yield();

@@ -3,7 +3,7 @@
 
 #include "mpi/mpi_failures.hpp"
 #include "mpi/mpi_world.hpp"
-#include "session/rank_parts.hpp"
+#include "session/mpi_rank.hpp"
 #include "support/bytes.hpp"
 #include "transport/mpi_transport.hpp"
 
@@ -46,9 +46,9 @@ bool has_ended(pid_t pid) {
   return text[text.rfind(')') + 2] == 'Z';
 }
 
-class Rank {
+class TransportRank {
  public:
-  Rank() : world_({.identity = "loss", .start_seconds = 120}), victim_(world_.size() - 1) {
+  TransportRank() : world_({.identity = "loss", .start_seconds = 120}), victim_(world_.size() - 1) {
     transport_.emplace(world_.communicator(), std::size_t{1} << 20);
     learn_pids();
   }
@@ -190,14 +190,14 @@ class Rank {
   std::map<int, pid_t> pids_;
 };
 
-void die_idle(Rank& self) {
+void die_idle(TransportRank& self) {
   if (self.is_victim()) die();
   if (self.rank() == 0) self.lose(self.transport().size() - 1);
   self.talk(20);
   self.settle();
 }
 
-void die_before_receiving(Rank& self) {
+void die_before_receiving(TransportRank& self) {
   const int victim = self.transport().size() - 1;
   if (self.is_victim()) die();
   if (self.rank() == 0) {
@@ -210,7 +210,7 @@ void die_before_receiving(Rank& self) {
   self.settle();
 }
 
-void die_while_sending(Rank& self) {
+void die_while_sending(TransportRank& self) {
   if (self.is_victim()) {
     // The first message of the frame leaves now, its part only once rank 0 asks for it.
     self.send(0, 10, large);
@@ -223,7 +223,7 @@ void die_while_sending(Rank& self) {
   self.settle();
 }
 
-void die_in_a_broadcast(Rank& self) {
+void die_in_a_broadcast(TransportRank& self) {
   if (self.is_victim()) die();
   const auto memory = std::make_shared<Bytes>(large);
   for (int count = 0; count < 3; ++count) (void)self.transport().broadcast(*memory, memory);
@@ -234,7 +234,7 @@ void die_in_a_broadcast(Rank& self) {
   self.settle();
 }
 
-void rank_0_dies(Rank& self) {
+void rank_0_dies(TransportRank& self) {
   if (self.rank() == 0) die();
   self.send(0, 5'000, large);
   self.lose(0);
@@ -242,7 +242,7 @@ void rank_0_dies(Rank& self) {
   self.meet();
 }
 
-const std::map<std::string, std::function<void(Rank&)>> scenarios{
+const std::map<std::string, std::function<void(TransportRank&)>> scenarios{
     {"die_before_receiving", die_before_receiving},
     {"die_idle", die_idle},
     {"die_in_a_broadcast", die_in_a_broadcast},
@@ -251,10 +251,8 @@ const std::map<std::string, std::function<void(Rank&)>> scenarios{
 };
 
 void start_and_end() {
-  HeapMemory memory;
-  SegmentPool segments;
-  RankParts parts(settings_from_environment(), {.identity = "loss"}, segments, memory);
-  parts.world.rank() == 0 ? parts.end_as_leader(0) : parts.end_as_worker(0, false);
+  MpiRank rank({.identity = "loss"}, false);
+  rank.world().rank() == 0 ? rank.end_as_coordinator(0) : rank.end_as_worker(0, false);
 }
 
 /// Kills this process at a moment of its start or end, if it is the rank that the environment names.
@@ -282,7 +280,7 @@ int main(int, char** argv) {
     }
     return 0;
   }
-  Rank self;
+  TransportRank self;
   scenarios.at(argv[1])(self);
   self.leave();
   return 0;

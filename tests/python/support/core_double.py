@@ -1,15 +1,24 @@
-"""A `_core.Session` in one process, with threads for workers, that refuses what its contract does not allow."""
+"""The sessions of `_core` in one process, with threads for workers, that refuses what its contract does not allow."""
 
 import itertools
 import math
 import sys
 import threading
 import types
-from collections import defaultdict, deque
+from collections import defaultdict, deque, namedtuple
+
+SPILL_OPTIONS = {"spill_threshold", "memory_budget", "spill_dir", "keep_spill", "spill_compression"}
+
+
+class FinishedTask(namedtuple("_Fields", ["call", "ticket", "rank", "ending", "attempts", "name", "head", "buffers"])):
+    """Made of a sequence, as `_core.FinishedTask` is."""
+
+    def __new__(cls, fields):
+        return super().__new__(cls, *fields)
 
 
 class Refused(AssertionError):
-    """The code under test broke the contract of `_core.Session`."""
+    """The code under test broke the contract of `_core.CoordinatorSession` or `_core.WorkerSession`."""
 
 
 class Job:
@@ -41,7 +50,7 @@ class Job:
         self.spill_options = {}  # by call: what it was given after those
         self.options = {}  # by call: what start_call was given after max_running
         self.faults = {}  # by ticket: the (ending, reason, attempts) of tasks that are not run
-        self.rank0 = Rank0Session(self)
+        self.rank0 = CoordinatorSession(self)
         self._threads = []
         if make_worker is not None:
             for rank in range(1, n_workers + 1):
@@ -86,7 +95,7 @@ class Job:
             with self.changed:
                 self.running[call] -= 1
                 if call in self.calls:
-                    self.results.append((call, ticket, session.rank, *came_of_it))
+                    self.results.append(FinishedTask((call, ticket, session.rank, *came_of_it)))
                 self.changed.notify_all()
 
     def _run(self, worker, ticket, name, head, buffers):
@@ -97,7 +106,7 @@ class Job:
         return "returned" if ok else "raised", 1, None, bytes(head), [bytearray(buffer) for buffer in buffers]
 
 
-class Rank0Session:
+class CoordinatorSession:
     """Rank 0's view of a `Job`."""
 
     rank = 0
@@ -123,17 +132,19 @@ class Rank0Session:
             raise Refused(f"no rank {rank}")
         return f"host{rank}"
 
-    def start_call(self, max_running, retries, retry_exceptions, task_seconds, memory_bytes, *spill):
-        if retries < 0 or type(retry_exceptions) is not bool or not 0 <= task_seconds < math.inf or memory_bytes < 0:
-            raise Refused(f"start_call{(retries, retry_exceptions, task_seconds, memory_bytes)}")
+    def start_call(self, *, max_running, retries, retry_exceptions, task_timeout, memory_limit, **spill):
+        if retries < 0 or type(retry_exceptions) is not bool or not 0 <= task_timeout < math.inf or memory_limit < 0:
+            raise Refused(f"start_call{(retries, retry_exceptions, task_timeout, memory_limit)}")
+        if spill.keys() != SPILL_OPTIONS:
+            raise Refused(f"start_call with {sorted(spill)}")
         if not 1 <= max_running <= self._job.n_workers:
             raise Refused(f"max_running={max_running} with {self._job.n_workers} workers")
         self._open()
         call = next(self._ids)
         with self._job.changed:
             self._job.calls[call] = max_running
-            self._job.options[call] = retries, retry_exceptions, task_seconds, memory_bytes
-            self._job.spill_options[call] = spill
+            self._job.options[call] = retries, retry_exceptions, task_timeout, memory_limit
+            self._job.spill_options[call] = tuple(spill.values())
         return call
 
     def submit(self, call, ticket, name, head, buffers, objects):
@@ -163,7 +174,9 @@ class Rank0Session:
             raise Refused(f"stop_starting of unknown or ended call {call}")
         with self._job.changed:
             self._job.results += [
-                (call, task[1], 0, "cancelled", 0, None, b"", []) for task in self._job.tasks if task[0] == call
+                FinishedTask((call, task[1], 0, "cancelled", 0, None, b"", []))
+                for task in self._job.tasks
+                if task[0] == call
             ]
             self._job.tasks = deque(task for task in self._job.tasks if task[0] != call)
             self._job.changed.notify_all()
@@ -274,7 +287,8 @@ def install_if_not_built():
         core.VersionMismatchError = type("VersionMismatchError", (core.SessionError,), {})
         core.SpillError = type("SpillError", (core.SessionError,), {})
         core.CheckpointError = type("CheckpointError", (core.SessionError,), {})
-        for name in ("Session", "Zygote", "ExecutorPort"):
+        core.FinishedTask = FinishedTask
+        for name in ("CoordinatorSession", "WorkerSession", "Zygote", "ExecutorPort"):
             setattr(core, name, type(name, (), {}))
         core.is_double = True
         sys.modules["joblib_mpi._core"] = core

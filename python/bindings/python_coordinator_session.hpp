@@ -1,0 +1,41 @@
+#pragma once
+
+#include "session/threaded_session.hpp"
+
+#include <nanobind/nanobind.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace joblib_mpi {
+
+/// `_core.CoordinatorSession`, rank 0's part in the job, in terms of Python's objects: see _core.pyi. Every function is
+/// called with the GIL and releases it while it waits, for a lock, the disk or messages.
+class PythonCoordinatorSession {
+ public:
+  explicit PythonCoordinatorSession(std::unique_ptr<ThreadedSession> session) : session_(std::move(session)) {}
+
+  [[nodiscard]] const ThreadedSession& session() const noexcept { return *session_; }
+
+  [[nodiscard]] std::uint64_t start_call(const CallOptions& options);
+  void submit(std::uint64_t call, std::uint64_t ticket, std::string name, const nanobind::bytes& head,
+              nanobind::handle buffers, nanobind::handle objects);
+  void stop_starting(std::uint64_t call);
+  void end_call(std::uint64_t call);
+  [[nodiscard]] std::uint64_t scatter(const nanobind::bytes& head, nanobind::handle buffers);
+  void drop(std::uint64_t object);
+  [[nodiscard]] nanobind::dict object_stats();
+  [[nodiscard]] bool results_fill_memory(std::uint64_t call);
+  [[nodiscard]] nanobind::list next_results(double seconds);
+  void wake() { session_->wake(); }
+  void close(int status);
+
+ private:
+  std::unique_ptr<ThreadedSession> session_;
+};
+
+void bind_coordinator_session(nanobind::module_& module);
+
+}  // namespace joblib_mpi

@@ -1,0 +1,82 @@
+#include "python_finished_task.hpp"
+
+#include "python_payload.hpp"
+
+namespace nb = nanobind;
+
+namespace joblib_mpi {
+namespace {
+
+PyTypeObject* type = nullptr;
+
+/// The same string objects each time: the caller compares by identity, and none is made for each task.
+PyObject* ending_name(TaskEnding ending) {
+  static PyObject* const returned = PyUnicode_InternFromString("returned");
+  static PyObject* const raised = PyUnicode_InternFromString("raised");
+  static PyObject* const timed_out = PyUnicode_InternFromString("timed out");
+  static PyObject* const cancelled = PyUnicode_InternFromString("cancelled");
+  static PyObject* const spill_failed = PyUnicode_InternFromString("spill failed");
+  static PyObject* const lost = PyUnicode_InternFromString("lost");
+  switch (ending) {
+    case TaskEnding::returned:
+      return returned;
+    case TaskEnding::raised:
+      return raised;
+    case TaskEnding::timed_out:
+      return timed_out;
+    case TaskEnding::cancelled:
+      return cancelled;
+    case TaskEnding::spill_failed:
+      return spill_failed;
+    case TaskEnding::spilled:  // turned into the result before it gets here
+    case TaskEnding::lost:
+      break;
+  }
+  return lost;
+}
+
+/// The function's name, only where the error will contain it: a string for each result would cost more than the rest
+/// of the tuple.
+nb::object function_name(const FinishedTask& task) {
+  const bool has_answer = task.ending == TaskEnding::returned || task.ending == TaskEnding::raised;
+  return has_answer ? nb::none() : nb::cast(task.name.c_str());
+}
+
+}  // namespace
+
+nb::object finished_task(const FinishedTask& task) {
+  nb::object result = nb::steal(PyStructSequence_New(type));
+  if (!result.is_valid()) throw nb::python_error();
+  Py_ssize_t next = 0;
+  const auto set = [&](nb::object value) { PyStructSequence_SetItem(result.ptr(), next++, value.release().ptr()); };
+  set(nb::int_(task.call.value));
+  set(nb::int_(task.ticket));
+  set(nb::int_(task.worker.value));
+  set(nb::borrow(ending_name(task.ending)));
+  set(nb::int_(task.attempts));
+  set(function_name(task));
+  set(head_of(task.result));
+  set(buffers_of(task.result, !task.result.on_disk));
+  return result;
+}
+
+void bind_finished_task(nb::module_& module) {
+  static PyStructSequence_Field fields[] = {
+      {"call", "The id of its call."},
+      {"ticket", "The number under which it was submitted."},
+      {"rank", "The rank of the last attempt; 0 if there was none."},
+      {"ending", "\"returned\", \"raised\", \"lost\", \"timed out\", \"cancelled\" or \"spill failed\"."},
+      {"attempts", "How often it was started."},
+      {"name", "The name of its function if it has no answer, else None."},
+      {"head", "What `run` returned, or the reason why there is no answer as UTF-8 text."},
+      {"buffers", "The buffers that `run` returned; those that are read-only lie in a file."},
+      {nullptr, nullptr},
+  };
+  static PyStructSequence_Desc description{"joblib_mpi._core.FinishedTask", "A task that `next_results` has given.",
+                                           fields, 8};
+  type = PyStructSequence_NewType(&description);
+  if (type == nullptr) throw nb::python_error();
+  module.attr("FinishedTask") = nb::borrow(reinterpret_cast<PyObject*>(type));
+}
+
+}  // namespace joblib_mpi

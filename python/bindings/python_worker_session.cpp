@@ -1,0 +1,44 @@
+#include "python_worker_session.hpp"
+
+#include "python_job.hpp"
+#include <joblib_mpi/error.hpp>
+
+#include <csignal>
+
+namespace nb = nanobind;
+
+namespace joblib_mpi {
+
+void ServingThread::interrupt() const noexcept {
+  if (serving_) pthread_kill(thread_, SIGINT);
+}
+
+PythonTaskLoop& PythonWorkerSession::loop() {
+  if (!loop_) throw UsageError("only a running task may ask for this, and none has run on this rank");
+  return *loop_;
+}
+
+int PythonWorkerSession::serve(const nb::callable& run, const nb::callable& forget) {
+  TaskPort* const port = session_->task_port();
+  if (port == nullptr) throw UsageError("serve was called on a rank whose tasks run in executor processes");
+  loop_.emplace(*port);
+  thread_->begin();
+  loop_->serve(run, forget);
+  thread_->end();
+  return wait_until_closed();
+}
+
+int PythonWorkerSession::wait_until_closed() {
+  const nb::gil_scoped_release release;
+  return session_->leave();
+}
+
+void bind_worker_session(nb::module_& module) {
+  auto session = nb::class_<PythonWorkerSession>(module, "WorkerSession", nb::is_final());
+  bind_job(session);
+  bind_running_task(session);
+  session.def("serve", &PythonWorkerSession::serve, nb::arg("run"), nb::arg("forget"))
+      .def("wait_until_closed", &PythonWorkerSession::wait_until_closed);
+}
+
+}  // namespace joblib_mpi

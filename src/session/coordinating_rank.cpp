@@ -1,0 +1,32 @@
+#include "session/coordinating_rank.hpp"
+
+#include "segments/memory_room.hpp"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace joblib_mpi {
+namespace {
+
+/// Results may take half of rank 0's share of its node's memory, unless the settings or a call say otherwise.
+SpillDesk::Options spill_options(const Rank& rank) {
+  const auto ranks_here = static_cast<std::uint64_t>(std::ranges::count(rank.hosts, rank.hosts.front()));
+  return {.format = rank.result_format,
+          .defaults = rank.settings.spill,
+          .memory_budget_bytes = memory_room().bytes / ranks_here / 2,
+          .one_node = ranks_here == rank.hosts.size()};
+}
+
+}  // namespace
+
+CoordinatingRank::CoordinatingRank(const Rank& rank, LossLog& losses)
+    : store_(rank.transport, rank.segments, rank.node_links),
+      coordinator_(rank.transport, store_, rank.settings),
+      driver_(std::make_shared<CoordinatorDriver>(coordinator_, rank.settings, rank.has_own_core)) {
+  if (rank.result_format != nullptr && rank.hosts.size() > 1) {
+    coordinator_.spill_with(spill_desk_.emplace(spill_options(rank)));
+  }
+  losses.watch(coordinator_, rank.hosts);
+}
+
+}  // namespace joblib_mpi

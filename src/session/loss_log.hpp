@@ -1,0 +1,26 @@
+#pragma once
+
+#include "coordinator/coordinator.hpp"
+#include "coordinator/lost_worker.hpp"
+
+#include <string>
+#include <vector>
+
+namespace joblib_mpi {
+
+/// Rank 0's record of the workers that it has lost, over all runs of a session.
+class LossLog {
+ public:
+  /// Prints one line about each worker that `coordinator` loses, and remembers those that are gone. Tells `coordinator`
+  /// first of the losses of earlier runs. `hosts` are the processor names by rank; both must outlive `coordinator`.
+  void watch(Coordinator& coordinator, const std::vector<std::string>& hosts);
+  /// Adds a rank that the transport has found dead, unless it is known.
+  void add(WorkerId worker);
+
+  [[nodiscard]] const std::vector<LostWorker>& lost() const noexcept { return lost_; }
+
+ private:
+  std::vector<LostWorker> lost_;
+};
+
+}  // namespace joblib_mpi

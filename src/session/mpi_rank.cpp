@@ -1,0 +1,118 @@
+#include "session/mpi_rank.hpp"
+
+#include "core/deadline_guard.hpp"
+#include "mpi/mpi_failures.hpp"
+#include "mpi/mpi_node.hpp"
+#include "session/file_formats.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+namespace joblib_mpi {
+namespace {
+
+/// Chosen: without it, one job of three on four hosts that shared two cores ended before its last line was there.
+constexpr std::chrono::seconds time_for_last_line{1};
+
+}  // namespace
+
+MpiRank::MpiRank(const MpiWorld::Options& options, bool has_executor_processes)
+    : world_(timed(options)), transport_(start_transport(memory_.for_messages(has_executor_processes))) {}
+
+MpiRank::MpiRank(MPI_Comm communicator, const MpiWorld::Options& options, bool has_executor_processes)
+    : world_(communicator, timed(options)), transport_(start_transport(memory_.for_messages(has_executor_processes))) {}
+
+Rank MpiRank::parts() noexcept {
+  return {.settings = settings_,
+          .transport = transport_,
+          .segments = memory_.segments(),
+          .node_links = links_,
+          .hosts = world_.hosts(),
+          .has_own_core = world_.has_own_core(),
+          .result_format = &session_result_format()};
+}
+
+void MpiRank::abort_with(const std::vector<ServingWorker>& stuck, int status) const {
+  std::string names;
+  for (const auto& [worker, task] : stuck) {
+    names += (names.empty() ? "" : ", ") + std::to_string(worker.value) + " on " +
+             world_.hosts()[static_cast<std::size_t>(worker.value)] + (task.empty() ? "" : " (running " + task + ")");
+  }
+  std::fprintf(stderr,
+               "joblib_mpi: rank %s did not leave within %g s; the job ends through MPI_Abort with "
+               "status %d (JOBLIB_MPI_SHUTDOWN_SECONDS changes the wait)\n",
+               names.c_str(), settings_.shutdown_seconds, status);
+  std::fflush(nullptr);
+  world_.abort(status);
+}
+
+void MpiRank::end_as_coordinator(int status) {
+  world_.set_exit_status(status);
+  (void)transport_.take_lost_ranks();  // for the death of one that had left already
+  for (const int rank : transport_.lost_ranks()) losses_.add(WorkerId{rank});
+  const std::vector<LostWorker>& lost_workers = losses_.lost();
+  if (lost_workers.empty()) return;
+  world_.leave_without_lost_ranks();
+
+  std::string names;
+  for (const LostWorker& lost : lost_workers) {
+    names += (names.empty() ? "rank " : ", rank ") + std::to_string(lost.worker.value) + " on " +
+             world_.hosts()[static_cast<std::size_t>(lost.worker.value)] +
+             (lost.reason.empty() ? "" : " (" + lost.reason + ")");
+  }
+  std::string advice = mpi_tells_of_dead_ranks() ? "" : "; the launcher may report the status of the lost rank";
+  if (const auto hosts = hosts_without_ranks(lost_workers, world_.hosts()); !hosts.empty()) {
+    advice += "; if mpirun now waits for " + hosts.front() + ", which it cannot reach, two interrupts (Ctrl-C) end it";
+  }
+  std::fflush(nullptr);  // everything else is to stand before this line
+  std::fprintf(stderr, "joblib_mpi: the program %s (status %d)%s %s %s lost%s\n", status == 0 ? "succeeded" : "failed",
+               status, status == 0 ? " although" : ";", names.c_str(), lost_workers.size() == 1 ? "was" : "were",
+               advice.c_str());
+  std::fflush(stderr);
+  if (!mpi_tells_of_dead_ranks() && world_.owns_mpi()) {
+    // The line goes from node to node on another way than the end of the job, which overtakes it.
+    std::this_thread::sleep_for(time_for_last_line);
+    world_.abort(status);
+  }
+}
+
+void MpiRank::end_as_worker(int status, bool ranks_lost) {
+  world_.set_exit_status(status);
+  (void)transport_.take_lost_ranks();
+  if (!ranks_lost && transport_.lost_ranks().empty()) return;
+  world_.leave_without_lost_ranks();
+  if (mpi_tells_of_dead_ranks() || !world_.owns_mpi()) return;
+  // Rank 0 ends the job. Open MPI 5 without ULFM ends rank 0 if another one has closed its connection before.
+  std::this_thread::sleep_for(std::chrono::duration<double>(settings_.shutdown_seconds) + MpiWorld::time_for_launcher);
+}
+
+Worker::LeaderLoss MpiRank::ending_without_coordinator() const {
+  return {[this] { return world_.rank_0_has_ended(); },
+          [this](const std::string& reason) {
+            world_.wait_for_turn_to_abort();
+            std::fprintf(stderr, "joblib_mpi: rank 0 on %s was lost (%s); rank %d ends the job\n",
+                         world_.hosts().front().c_str(), reason.c_str(), world_.rank());
+            std::fflush(nullptr);
+            world_.abort(1);
+          }};
+}
+
+MpiWorld::Options MpiRank::timed(MpiWorld::Options options) const {
+  options.start_seconds = settings_.start_seconds;
+  return options;
+}
+
+MpiTransport MpiRank::start_transport(ReceiveMemory& memory) {
+  const DeadlineGuard guard(
+      {.seconds = settings_.start_seconds, .operation = this_process() + ": the ranks' meeting at the start"});
+  NodeMeeting meeting = meet_node(world_.communicator());
+  for (Descriptor& member : meeting.members) {
+    links_.members.push_back(std::make_unique<NodeLink>(std::move(member), memory_.segments()));
+  }
+  if (meeting.leader.open()) links_.leader = std::make_unique<NodeLink>(std::move(meeting.leader), memory_.segments());
+  return MpiTransport(world_.communicator(), meeting.leaders, settings_.broadcast_chunk_bytes, memory);
+}
+
+}  // namespace joblib_mpi

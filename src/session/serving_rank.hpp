@@ -1,0 +1,64 @@
+#pragma once
+
+#include "core/idle_waiter.hpp"
+#include "core/wake_flag.hpp"
+#include "executor/executor.hpp"
+#include "executor/handoff_executor.hpp"
+#include "executor/registered_function_runner.hpp"
+#include "executor/zygote.hpp"
+#include "protocol/messages.hpp"
+#include "session/rank.hpp"
+#include "store/node_store.hpp"
+#include "worker/worker.hpp"
+
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <variant>
+
+namespace joblib_mpi {
+
+/// A worker rank during one run of a session: its objects, its executor and its loop.
+class ServingRank {
+ public:
+  /// Tasks run in executor processes that `zygote` forks.
+  struct ExecutorProcesses {
+    Zygote& zygote;
+  };
+  /// Tasks are registered C++ functions and run on the thread that calls `serve`. With a stand-in another thread
+  /// answers rank 0 in that time, which MPI must allow.
+  struct ServingThread {
+    bool has_stand_in;
+  };
+  /// Tasks run on another thread of this process, which works off `executor`. That one must have been made with
+  /// `wake_flag`.
+  struct OtherThread {
+    HandoffExecutor& executor;
+    WakeFlag& wake_flag;
+  };
+  using TaskPlace = std::variant<ExecutorProcesses, ServingThread, OtherThread>;
+
+  ServingRank(const Rank& rank, const TaskPlace& place);
+  ServingRank(const ServingRank&) = delete;
+  ServingRank& operator=(const ServingRank&) = delete;
+
+  /// Sets what to do when rank 0 is lost, see Worker.
+  void on_leader_loss(Worker::LeaderLoss loss) { worker_.on_leader_loss(std::move(loss)); }
+  /// Works until rank 0 says Stop; returns what it said. The calling thread is the one that uses the transport.
+  to_worker::Stop serve();
+
+ private:
+  [[nodiscard]] Executor& make_executor(const Rank& rank, const TaskPlace& place);
+
+  const Settings& settings_;
+  NodeStore store_;
+  WakeFlag own_wake_flag_;
+  RegisteredFunctionRunner runner_;
+  const bool has_stand_in_;
+  std::mutex worker_mutex_;  // held by the serving thread except while a function runs on it
+  std::unique_ptr<Executor> own_executor_;
+  IdleWaiter waiter_;
+  Worker worker_;
+};
+
+}  // namespace joblib_mpi

@@ -1,0 +1,48 @@
+#include "session/loss_log.hpp"
+
+#include "support/captured_stderr.hpp"
+#include "support/catch.hpp"
+#include "support/office.hpp"
+
+using namespace joblib_mpi;
+using namespace joblib_mpi::test;
+
+namespace {
+
+const std::vector<std::string> hosts{"n0", "n1", "n2"};
+
+}  // namespace
+
+TEST_CASE("a worker that is lost in one run is lost in the next, and the loss is told once") {
+  LossLog log;
+  Office first(2);
+  log.watch(first.coordinator, hosts);
+  const std::string warning = captured_stderr([&] { first.coordinator.lose(WorkerId{2}, "did not answer for 10 s"); });
+  CHECK_THAT(warning, contains("rank 2 on n2 was lost (did not answer for 10 s)"));
+  REQUIRE(log.lost().size() == 1);
+
+  Office second(2);
+  CHECK(captured_stderr([&] { log.watch(second.coordinator, hosts); }).empty());
+  CHECK(second.coordinator.lost_workers().size() == 1);
+  CHECK(log.lost().size() == 1);
+}
+
+TEST_CASE("a worker that only runs no more tasks is not among the lost") {
+  LossLog log;
+  Office office(2);
+  log.watch(office.coordinator, hosts);
+  const std::string warning =
+      captured_stderr([&] { office.coordinator.retire(WorkerId{1}, "its executors do not start"); });
+  CHECK_THAT(warning, contains("rank 1 on n1 can run no more tasks"));
+  CHECK(log.lost().empty());
+}
+
+TEST_CASE("a rank that the transport has found dead is added once") {
+  LossLog log;
+  log.add(WorkerId{1});
+  log.add(WorkerId{2});
+  log.add(WorkerId{1});
+  REQUIRE(log.lost().size() == 2);
+  CHECK(log.lost()[0].worker == WorkerId{1});
+  CHECK(log.lost()[1].worker == WorkerId{2});
+}
