@@ -32,7 +32,9 @@ LAYERS = {
     "observe": ["core", "joblib_mpi/observer.hpp"],
     # Decides and does no I/O: testable without MPI only as long as it sees nothing that has any.
     "scheduler": ["core"],
-    "spill": ["core", "joblib_mpi/spill.hpp"],
+    # Files that outlast a crash, and HDF5: what checkpoints and large results both need.
+    "files": ["core"],
+    "spill": ["core", "files", "joblib_mpi/spill.hpp"],
     # The interface moves bytes; the implementation over MPI needs its error codes and communicators.
     "transport": ["core", "mpi"],
     "store": ["core", "segments", "transport/transport.hpp"],
@@ -76,8 +78,8 @@ LAYERS = {
         "joblib_mpi/backend_registry.hpp",
         "joblib_mpi/observer.hpp",
     ],
-    # Between any backend and a call's results: it knows no backend and, as the journal, no file format.
-    "checkpoint": ["core", "spill/journal.hpp", "joblib_mpi/backend.hpp"],
+    # Between any backend and a call's results: it knows no backend.
+    "checkpoint": ["core", "files", "joblib_mpi/backend.hpp"],
     # Works with every backend because it knows none.
     "parallel": [ANY_PUBLIC, "observe", "checkpoint"],
     # The one place that knows every concrete class.
@@ -89,6 +91,7 @@ LAYERS = {
         "mpi",
         "observe",
         "scheduler",
+        "files",
         "spill",
         "transport",
         "store",
@@ -212,7 +215,7 @@ def self_test():
         "src/parallel/window.cpp": ["<joblib_mpi/backend.hpp>", "ok"],
         "src/parallel/driver.cpp": ['  #  include "coordinator/coordinator.hpp"', "layer parallel may not include"],
         "src/spill/hdf5_result_file.cpp": ["<hdf5.h>", "ok"],
-        "src/spill/journal.cpp": ["<H5Cpp.h>", "may include HDF5"],
+        "src/checkpoint/journal.cpp": ["<H5Cpp.h>", "may include HDF5"],
         "src/worker/worker.cpp": ["<nanobind/nanobind.h>", "only python/bindings may include"],
         "src/unlisted/thing.cpp": ["<string>", "layer unlisted is not in the table"],
         "src/session/mpi_session.cpp": ['"worker/worker.hpp"', "ok"],

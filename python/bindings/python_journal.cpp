@@ -3,7 +3,7 @@
 #include "core/settings.hpp"
 #include "python_payload.hpp"
 #include "session/file_formats.hpp"
-#include "spill/journal.hpp"
+#include "checkpoint/journal.hpp"
 
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>

@@ -30,7 +30,7 @@ def content_hash(buffer: SupportsBuffer) -> bytes:
 
 @final
 class Journal:
-    """Finished results on disk; see src/spill/journal.hpp. Raises CheckpointError if `path` cannot be used.
+    """Finished results on disk; see src/checkpoint/journal.hpp. Raises CheckpointError if `path` cannot be used.
 
     A thread of its own writes, so `append` waits only when far more is appended than the disk takes. Places are a
     call's number and a task's number in it, keys two 64-bit numbers that stand for function and arguments.

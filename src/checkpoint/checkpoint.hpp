@@ -1,8 +1,8 @@
 #pragma once
 
 #include "checkpoint/interruption.hpp"
+#include "checkpoint/journal.hpp"
 #include "core/settings.hpp"
-#include "spill/journal.hpp"
 #include <joblib_mpi/backend.hpp>
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "spill/journal.hpp"
+#include "checkpoint/journal.hpp"
 
 #include <chrono>
 #include <optional>

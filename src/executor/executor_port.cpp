@@ -76,9 +76,7 @@ void ExecutorPort::wait_for_message() {
 }
 
 void ExecutorPort::finish(ExecutedTask task) {
-  if (spiller_ && task.ending == TaskEnding::returned && ResultSpiller::is_due(task.result, limits_)) {
-    task.ending = spiller_->spill(task.result, task.notes, task.seconds, place_, limits_);
-  }
+  large_results_.spill_if_due(task, limits_, place_, [&task]() -> const ResultNotes& { return task.notes; });
   running_ = 0;
   channel_.send_done(task);
 }

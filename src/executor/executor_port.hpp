@@ -1,12 +1,12 @@
 #pragma once
 
 #include "core/receive_memory.hpp"
+#include "executor/large_results.hpp"
 #include "executor/message_channel.hpp"
 #include "executor/shared_region.hpp"
 #include "executor/task_port.hpp"
 #include "segments/descriptor.hpp"
 #include "segments/segment_pool.hpp"
-#include "spill/result_spiller.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -35,7 +35,7 @@ class ExecutorPort final : public TaskPort {
   }
 
   /// Large results go to files from now on, as their tasks' limits say.
-  void spill_with(const ResultFormat& format) { spiller_.emplace(format); }
+  void spill_with(const ResultFormat& format) { large_results_.spill_with(format); }
 
   /// Large arrays of results that are made here reach the agent without a copy.
   [[nodiscard]] ReceiveMemory& result_memory() noexcept { return pool_; }
@@ -51,7 +51,7 @@ class ExecutorPort final : public TaskPort {
   MessageChannel channel_;
   std::unordered_map<ObjectId, std::shared_ptr<const Payload>> objects_;
   std::atomic<std::uint64_t> running_{0};  // its number; 0 is no task
-  std::optional<ResultSpiller> spiller_;
+  LargeResults large_results_;
   TaskLimits limits_;  // of the running task
   ResultPlace place_;  // of its result
   bool closed_ = false;

@@ -92,9 +92,7 @@ TaskPort::Work HandoffExecutor::next_task() {
 }
 
 void HandoffExecutor::finish(ExecutedTask task) {
-  if (spiller_ && task.ending == TaskEnding::returned && ResultSpiller::is_due(task.result, limits_)) {
-    task.ending = spiller_->spill(task.result, task.notes, task.seconds, place_, limits_);
-  }
+  large_results_.spill_if_due(task, limits_, place_, [&task]() -> const ResultNotes& { return task.notes; });
   result_ = std::move(task);
   State running = State::running;
   state_.compare_exchange_strong(running, State::finished);  // it may have been closed meanwhile

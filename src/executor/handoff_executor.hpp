@@ -2,8 +2,8 @@
 
 #include "core/wake_flag.hpp"
 #include "executor/executor.hpp"
+#include "executor/large_results.hpp"
 #include "executor/task_port.hpp"
-#include "spill/result_spiller.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -23,7 +23,7 @@ class HandoffExecutor final : public Executor, public TaskPort {
   HandoffExecutor(WakeFlag& worker, std::function<void()> interrupt_thread);
 
   /// Large results go to files, as their tasks' limits say. Before the first task.
-  void spill_with(const ResultFormat& format) { spiller_.emplace(format); }
+  void spill_with(const ResultFormat& format) { large_results_.spill_with(format); }
 
   // The agent's side.
   void start(ExecutorTask task) override;
@@ -56,7 +56,7 @@ class HandoffExecutor final : public Executor, public TaskPort {
   bool timed_out_ = false;
 
   // The other thread's alone.
-  std::optional<ResultSpiller> spiller_;
+  LargeResults large_results_;
   TaskLimits limits_;  // of the running task
   ResultPlace place_;  // of its result
 

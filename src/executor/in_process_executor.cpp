@@ -27,24 +27,21 @@ class Unlocked {
 
 void InProcessExecutor::start(ExecutorTask task) {
   assert(!finished_);
-  Payload result;
-  TaskEnding ending = TaskEnding::raised;
-  std::chrono::duration<double> duration{};
+  ExecutedTask done{.task = task.task, .ending = TaskEnding::raised, .seconds = 0, .result = {}};
   running_ = true;
   {
     const Unlocked unlocked(agent_);
     const auto begin = std::chrono::steady_clock::now();
     std::vector<ArrayLayout> layouts;
-    if (runner_->run(task, result, layouts)) ending = TaskEnding::returned;
-    duration = std::chrono::steady_clock::now() - begin;
-    if (spiller_ && ending == TaskEnding::returned && ResultSpiller::is_due(result, task.limits)) {
-      ending = spiller_->spill(result, {runner_->function_name(), std::move(layouts)}, duration.count(), task.place,
-                               task.limits);
-    }
+    if (runner_->run(task, done.result, layouts)) done.ending = TaskEnding::returned;
+    done.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    large_results_.spill_if_due(done, task.limits, task.place, [&] {
+      return ResultNotes{runner_->function_name(), std::move(layouts)};
+    });
   }
   running_ = false;
   for (const ObjectId object : std::exchange(forgotten_, {})) runner_->forget(object);
-  finished_ = ExecutedTask{task.task, ending, duration.count(), std::move(result)};
+  finished_ = std::move(done);
 }
 
 void InProcessExecutor::forget(ObjectId object) {

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "executor/executor.hpp"
-#include "spill/result_spiller.hpp"
+#include "executor/large_results.hpp"
 
 #include <mutex>
 #include <vector>
@@ -29,7 +29,7 @@ class InProcessExecutor final : public Executor {
   explicit InProcessExecutor(TaskRunner& runner, std::mutex* agent = nullptr) : runner_(&runner), agent_(agent) {}
 
   /// Large results go to files from now on, as their tasks' limits say.
-  void spill_with(const ResultFormat& format) { spiller_.emplace(format); }
+  void spill_with(const ResultFormat& format) { large_results_.spill_with(format); }
 
   void start(ExecutorTask task) override;
   [[nodiscard]] std::optional<ExecutedTask> take_finished() override;
@@ -39,7 +39,7 @@ class InProcessExecutor final : public Executor {
  private:
   TaskRunner* runner_;
   std::mutex* agent_;
-  std::optional<ResultSpiller> spiller_;
+  LargeResults large_results_;
   bool running_ = false;
   std::vector<ObjectId> forgotten_;  // while a task ran
   std::optional<ExecutedTask> finished_;

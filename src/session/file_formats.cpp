@@ -1,6 +1,6 @@
 #include "session/file_formats.hpp"
 
-#include "spill/hdf5_journal_layout.hpp"
+#include "checkpoint/hdf5_journal_layout.hpp"
 #include "spill/hdf5_result_format.hpp"
 
 namespace joblib_mpi {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "spill/journal.hpp"
+#include "checkpoint/journal.hpp"
 #include "spill/result_format.hpp"
 
 namespace joblib_mpi {

@@ -1,6 +1,6 @@
 #include "spill/hdf5_compression.hpp"
 
-#include "spill/hdf5_handle.hpp"
+#include "files/hdf5_handle.hpp"
 
 #include <algorithm>
 #include <charconv>

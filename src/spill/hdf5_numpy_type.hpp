@@ -1,6 +1,6 @@
 #pragma once
 
-#include "spill/hdf5_handle.hpp"
+#include "files/hdf5_handle.hpp"
 #include "spill/numpy_type.hpp"
 
 #include <optional>

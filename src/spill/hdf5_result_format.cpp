@@ -1,8 +1,8 @@
 #include "spill/hdf5_result_format.hpp"
 
+#include "files/hdf5_file_image.hpp"
+#include "files/hdf5_handle.hpp"
 #include "spill/hdf5_compression.hpp"
-#include "spill/hdf5_file_image.hpp"
-#include "spill/hdf5_handle.hpp"
 #include "spill/hdf5_numpy_type.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #include "spill/result_file.hpp"
 
-#include "spill/durable_file.hpp"
+#include "files/durable_file.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <cerrno>

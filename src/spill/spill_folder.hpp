@@ -1,6 +1,6 @@
 #pragma once
 
-#include "spill/durable_file.hpp"
+#include "files/durable_file.hpp"
 #include "spill/folder_reaper.hpp"
 #include "spill/removed_at_sigterm.hpp"
 

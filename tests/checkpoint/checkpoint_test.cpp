@@ -1,6 +1,6 @@
 #include "checkpoint/checkpoint.hpp"
 
-#include "spill/hdf5_journal_layout.hpp"
+#include "checkpoint/hdf5_journal_layout.hpp"
 #include "support/captured_stderr.hpp"
 #include "support/catch.hpp"
 #include "support/loopback_cluster.hpp"

@@ -2,7 +2,7 @@
 #include "store/node_store.hpp"
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
-#include "transport/loopback_transport.hpp"
+#include "support/loopback_transport.hpp"
 
 #include <array>
 #include <filesystem>

@@ -2,7 +2,7 @@
 
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
-#include "transport/loopback_transport.hpp"
+#include "support/loopback_transport.hpp"
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;

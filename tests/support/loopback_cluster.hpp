@@ -3,7 +3,7 @@
 #include "backends/mpi_backend.hpp"
 #include "session/coordinating_rank.hpp"
 #include "session/serving_rank.hpp"
-#include "transport/loopback_transport.hpp"
+#include "support/loopback_transport.hpp"
 #include <joblib_mpi/backend_registry.hpp>
 
 #include <cstdint>

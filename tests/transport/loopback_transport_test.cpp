@@ -1,4 +1,4 @@
-#include "transport/loopback_transport.hpp"
+#include "support/loopback_transport.hpp"
 
 #include "support/bytes.hpp"
 #include "support/catch.hpp"

@@ -1,4 +1,4 @@
-#include "spill/hdf5_handle.hpp"
+#include "files/hdf5_handle.hpp"
 
 namespace joblib_mpi {
 namespace {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <joblib_mpi/error.hpp>
 #include <joblib_mpi/payload.hpp>
 
 #include <cstdint>
@@ -8,8 +9,13 @@
 
 namespace joblib_mpi {
 
-/// A file by its descriptor, closed with the object. Every failure throws CheckpointError with the path and the
-/// system's reason.
+/// A file or folder that cannot be opened, read or written; the text has its path and the system's reason.
+class FileError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A file by its descriptor, closed with the object. Every failure throws FileError.
 class DurableFile {
  public:
   /// `flags` as for open(2); new files are readable by all that the umask allows.

@@ -1,6 +1,4 @@
-#include "spill/journal_file.hpp"
-
-#include <joblib_mpi/error.hpp>
+#include "checkpoint/journal_file.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -112,7 +110,7 @@ void NewJournalFile::commit(const std::filesystem::path& path) {
   file_.sync();
   std::error_code error;
   std::filesystem::rename(file_.path(), path, error);
-  if (error) throw CheckpointError("\"" + path.string() + "\" cannot be put in place: " + error.message());
+  if (error) throw FileError("\"" + path.string() + "\" cannot be put in place: " + error.message());
   committed_ = true;
   sync_folder(path.parent_path());
 }

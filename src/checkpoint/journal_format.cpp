@@ -1,4 +1,4 @@
-#include "spill/journal_format.hpp"
+#include "checkpoint/journal_format.hpp"
 
 #include <xxhash.h>
 

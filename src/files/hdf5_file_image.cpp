@@ -1,4 +1,4 @@
-#include "spill/hdf5_file_image.hpp"
+#include "files/hdf5_file_image.hpp"
 
 #include <algorithm>
 #include <cstring>

@@ -1,6 +1,6 @@
 // Files that were cut or changed: whatever is left of them is used or refused, and no result is ever a wrong one.
 
-#include "spill/journal_on_disk.hpp"
+#include "checkpoint/journal_on_disk.hpp"
 #include "support/catch.hpp"
 #include "support/temporary_folder.hpp"
 #include <joblib_mpi/error.hpp>

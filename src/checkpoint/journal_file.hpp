@@ -1,8 +1,8 @@
 #pragma once
 
-#include "spill/durable_file.hpp"
-#include "spill/journal_format.hpp"
-#include "spill/journal_layout.hpp"
+#include "checkpoint/journal_format.hpp"
+#include "checkpoint/journal_layout.hpp"
+#include "files/durable_file.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -17,7 +17,7 @@ class JournalFile {
  public:
   enum class Condition { usable, damaged, no_journal, other_version, other_identity };
 
-  /// Looks at the file's start; throws CheckpointError only if it cannot be read at all.
+  /// Looks at the file's start. Throws FileError if it cannot be read at all.
   JournalFile(const std::filesystem::path& path, const std::string& identity);
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return file_.path(); }
@@ -47,7 +47,7 @@ class JournalFile {
 /// A journal file that is being written, beside its later path; nothing is left of it without `commit`.
 class NewJournalFile {
  public:
-  /// Gives each record its offset, in their order. Throws CheckpointError.
+  /// Gives each record its offset, in their order. This and the other functions throw FileError.
   NewJournalFile(std::filesystem::path temporary, std::vector<JournalRecord> records, const std::string& identity,
                  const JournalLayout& layout);
   NewJournalFile(const NewJournalFile&) = delete;

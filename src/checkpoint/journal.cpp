@@ -1,4 +1,4 @@
-#include "spill/journal.hpp"
+#include "checkpoint/journal.hpp"
 
 #include <joblib_mpi/error.hpp>
 
@@ -38,12 +38,22 @@ std::string this_process() {
   return "process " + std::to_string(getpid()) + " on " + host.data();
 }
 
+/// Calls `use`, for which a file that cannot be used is a checkpoint that cannot be used.
+template <class Use>
+auto with_checkpoint_errors(Use&& use) {
+  try {
+    return use();
+  } catch (const FileError& error) {
+    throw CheckpointError(error.what());
+  }
+}
+
 }  // namespace
 
 Journal::Journal(Options options) : options_(std::move(options)), folder_(parts_folder(options_.path)) {
-  hold_folder();
+  with_checkpoint_errors([this] { hold_folder(); });
   try {
-    read_all();
+    with_checkpoint_errors([this] { read_all(); });
   } catch (...) {
     if (parts_.empty()) remove_folder();
     throw;
@@ -73,7 +83,7 @@ void Journal::hold_folder() {
   do {  // whoever finishes removes the file that others may have opened
     try {
       lock_.emplace(folder_ / lock_name, O_RDWR | O_CREAT);
-    } catch (const CheckpointError& problem) {
+    } catch (const FileError& problem) {
       throw CheckpointError(name() + "cannot be written: " + problem.what());
     }
     if (!lock_->lock()) {
@@ -136,7 +146,7 @@ Journal::Known Journal::find(const JournalPlace& place, const JournalKey& key) c
 std::optional<Payload> Journal::load(const JournalPlace& place) {
   const Stored& stored = known_.at(place);
   const JournalFile& file = files_[stored.file];
-  std::optional<Payload> result = file.read(stored.record);
+  std::optional<Payload> result = with_checkpoint_errors([&] { return file.read(stored.record); });
   if (!result) {
     warn("checkpoint \"" + file.path().string() + "\" is damaged: the result of task " + std::to_string(place.task) +
          " (\"" + text_in(stored.record.function) + "\") of call " + std::to_string(place.call) + " is computed again");

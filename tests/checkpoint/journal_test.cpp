@@ -1,4 +1,4 @@
-#include "spill/journal_on_disk.hpp"
+#include "checkpoint/journal_on_disk.hpp"
 #include "support/catch.hpp"
 #include "support/temporary_folder.hpp"
 #include <joblib_mpi/error.hpp>

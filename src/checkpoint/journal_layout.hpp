@@ -1,6 +1,6 @@
 #pragma once
 
-#include "spill/journal_format.hpp"
+#include "checkpoint/journal_format.hpp"
 #include <joblib_mpi/payload.hpp>
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "spill/hdf5_journal_layout.hpp"
-#include "spill/journal.hpp"
+#include "checkpoint/hdf5_journal_layout.hpp"
+#include "checkpoint/journal.hpp"
 #include "support/bytes.hpp"
 
 #include <chrono>

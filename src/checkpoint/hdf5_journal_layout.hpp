@@ -1,6 +1,6 @@
 #pragma once
 
-#include "spill/journal_layout.hpp"
+#include "checkpoint/journal_layout.hpp"
 
 namespace joblib_mpi {
 

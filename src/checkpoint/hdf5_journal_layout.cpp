@@ -1,8 +1,8 @@
-#include "spill/hdf5_journal_layout.hpp"
+#include "checkpoint/hdf5_journal_layout.hpp"
 
 #include "core/version.hpp"
-#include "spill/hdf5_file_image.hpp"
-#include "spill/hdf5_handle.hpp"
+#include "files/hdf5_file_image.hpp"
+#include "files/hdf5_handle.hpp"
 
 #include <algorithm>
 #include <cstddef>

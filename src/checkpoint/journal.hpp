@@ -1,9 +1,9 @@
 #pragma once
 
-#include "spill/durable_file.hpp"
-#include "spill/journal_file.hpp"
-#include "spill/journal_format.hpp"
-#include "spill/journal_layout.hpp"
+#include "checkpoint/journal_file.hpp"
+#include "checkpoint/journal_format.hpp"
+#include "checkpoint/journal_layout.hpp"
+#include "files/durable_file.hpp"
 
 #include <chrono>
 #include <condition_variable>

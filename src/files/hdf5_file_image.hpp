@@ -1,6 +1,6 @@
 #pragma once
 
-#include "spill/hdf5_handle.hpp"
+#include "files/hdf5_handle.hpp"
 #include <joblib_mpi/payload.hpp>
 
 #include <cstddef>

@@ -1,6 +1,4 @@
-#include "spill/durable_file.hpp"
-
-#include <joblib_mpi/error.hpp>
+#include "files/durable_file.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -106,7 +104,7 @@ void DurableFile::fail(const std::string& what) const {
     const auto space = std::filesystem::space(path_.parent_path(), ignored);
     if (!ignored) text += " (" + std::to_string(space.available) + " bytes are free)";
   }
-  throw CheckpointError(text);
+  throw FileError(text);
 }
 
 void sync_folder(const std::filesystem::path& folder) {
