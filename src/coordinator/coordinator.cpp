@@ -17,16 +17,15 @@ std::string in_words(double seconds) {
   return text;
 }
 
-constexpr std::size_t most_bytes_per_shared_frame = 3072;  // so that the frame stays one eager message
-
 }  // namespace
 
 Coordinator::Coordinator(Transport& transport, ObjectStore& store, const Settings& settings)
     : transport_(&transport),
       store_(&store),
-      tasks_per_message_(settings.tasks_per_message),
       scheduler_({settings.prefetch_seconds, settings.max_credits}),
-      lines_(static_cast<std::size_t>(transport.size())),
+      objects_(store),
+      outbox_(transport, settings.tasks_per_message),
+      workers_(static_cast<std::size_t>(transport.size())),
       heartbeat_(settings, transport.size() - 1) {
   for (int rank = 1; rank < transport.size(); ++rank) tell_scheduler(event::WorkerJoined{WorkerId{rank}});
 }
@@ -43,7 +42,7 @@ void Coordinator::submit(CallId call, TaskRequest request) {
   const auto found = calls_.find(call);
   if (found == calls_.end()) return;  // another thread has ended it meanwhile
   const auto& [sink, limits] = found->second;
-  for (const ObjectId object : request.objects) ++objects_.at(object).users;
+  for (const ObjectId object : request.objects) objects_.use(object);
   const TaskId task =
       tasks_.add({sink,
                   request.ticket,
@@ -63,42 +62,19 @@ void Coordinator::end_call(CallId call) {
 }
 
 ObjectId Coordinator::share(Payload value) {
-  const ObjectId object{++objects_shared_};
-  objects_.emplace(object, SharedObject{});
+  const auto& [object, added] = objects_.add(std::move(value));
   if (broadcasts_ended_) {
-    to_worker::ObjectContent content{object, std::move(value)};
-    tell_all(content);
-    unpublished_.push_back({object, std::move(content.value)});
+    outbox_.tell_all(to_worker::ObjectContent{object, added});
     return object;
   }
-  to_worker::ShareObject announcement{object, {value.head.size()}};
-  for (const SharedBytes& part : value.parts) announcement.part_bytes.push_back(part.size());
-  tell_all(announcement);
-  unpublished_.push_back({object, std::move(value)});
+  to_worker::ShareObject announcement{object, {added.head.size()}};
+  for (const SharedBytes& part : added.parts) announcement.part_bytes.push_back(part.size());
+  outbox_.tell_all(announcement);
   return object;
 }
 
-ObjectStats Coordinator::object_stats() const {
-  ObjectStats stats = store_->stats();
-  for (const Unpublished& object : unpublished_) {
-    ++stats.objects;
-    ++stats.transfers;
-    stats.object_bytes += object.value.size_bytes();
-  }
-  return stats;
-}
-
 void Coordinator::drop(ObjectId object) {
-  SharedObject& state = objects_.at(object);
-  state.dropped = true;
-  drop_unused(object, state);
-}
-
-void Coordinator::drop_unused(ObjectId object, const SharedObject& state) {
-  if (!state.dropped || state.users > 0) return;
-  tell_all(to_worker::DropObject{object});
-  unused_.push_back(object);
-  objects_.erase(object);
+  if (objects_.drop(object)) outbox_.tell_all(to_worker::DropObject{object});
 }
 
 bool Coordinator::progress(Outlook outlook) {
@@ -116,7 +92,7 @@ bool Coordinator::take_arrived() {
   const std::optional<ArrivedFrame> arrived = transport_->receive();
   if (!arrived) return false;
   const WorkerId worker{arrived->source};
-  if (line(worker).lost) return true;
+  if (state(worker).lost) return true;
   heartbeat_.heard_from(worker);
   for (FrameReader reader(arrived->frame); !reader.at_end();) {
     std::visit([&](auto&& message) { handle(worker, std::forward<decltype(message)>(message)); },
@@ -140,7 +116,7 @@ void Coordinator::check_workers(Heartbeat::TimePoint now) {
     }
   }
   const auto [to_ask, overdue] = heartbeat_.look(now);
-  for (const WorkerId worker : to_ask) tell(worker, to_worker::Ping{asks_always_});
+  for (const WorkerId worker : to_ask) outbox_.tell(worker, to_worker::Ping{asks_always_});
   for (const auto& [worker, silent_for, started] : overdue) {
     lose(worker, (started ? "did not answer for " : "did not begin to serve within ") + in_words(silent_for) + " s");
   }
@@ -148,12 +124,12 @@ void Coordinator::check_workers(Heartbeat::TimePoint now) {
 }
 
 void Coordinator::lose(WorkerId worker, std::string reason) {
-  WorkerLine& line = this->line(worker);
-  if (line.lost) return;
+  WorkerState& state = this->state(worker);
+  if (state.lost) return;
   heartbeat_.forget(worker);
   transport_->give_up(worker.value);
-  line = {.serving = false, .lost = true};
-  std::erase(unflushed_, worker);
+  outbox_.give_up(worker);
+  state = {.serving = false, .lost = true};
   end_broadcasts();
   lost_workers_.push_back({worker, std::move(reason), tasks_.count_of(worker)});
   tell_scheduler(event::WorkerLost{worker});
@@ -161,7 +137,7 @@ void Coordinator::lose(WorkerId worker, std::string reason) {
 }
 
 void Coordinator::retire(WorkerId worker, std::string reason) {
-  line(worker).tasks_sent = 0;
+  outbox_.forget_tasks(worker);
   heartbeat_.set_busy(worker, false);
   lost_workers_.push_back({worker, std::move(reason), tasks_.count_of(worker), false});
   tell_scheduler(event::WorkerLost{worker});
@@ -171,19 +147,19 @@ void Coordinator::retire(WorkerId worker, std::string reason) {
 void Coordinator::end_broadcasts() {
   if (std::exchange(broadcasts_ended_, true)) return;
   (void)store_->end_broadcasts();
-  tell_all(to_worker::BroadcastsEnded{});
+  outbox_.tell_all(to_worker::BroadcastsEnded{});
 }
 
 void Coordinator::stop_workers(to_worker::Stop stop) {
   stop.ranks_lost = std::ranges::any_of(lost_workers_, &LostWorker::is_gone);
-  tell_all(stop);
+  outbox_.tell_all(stop);
   flush(Outlook::nothing_known);
 }
 
 std::vector<ServingWorker> Coordinator::serving_workers() const {
   std::vector<ServingWorker> serving;
   for (int rank = 1; rank < transport_->size(); ++rank) {
-    if (!line(WorkerId{rank}).serving) continue;
+    if (!state(WorkerId{rank}).serving) continue;
     const TaskTable::Entry* task = tasks_.any_of(WorkerId{rank});
     serving.push_back({WorkerId{rank}, task == nullptr ? "" : task->name});
   }
@@ -204,23 +180,16 @@ void Coordinator::perform(const action::Assign& action) {
   entry.held = true;
   ++entry.attempts;
   if (spill_desk_ != nullptr) prepare_result(action.worker, entry.message);
-  append(frame_for_task(action.worker), entry.message);
-  if (!can_wait(line(action.worker))) urgent_ = true;
+  outbox_.add_task(action.worker, entry.message);
 }
 
 void Coordinator::prepare_result(WorkerId worker, to_worker::RunTask& task) {
-  auto place = spill_desk_->prepare(task.limits, task.call, [this] { return tasks_under_way(); });
+  auto place = spill_desk_->prepare(task.limits, task.call, [this] { return outbox_.tasks_under_way(); });
   if (!place) return;
-  WorkerLine& line = this->line(worker);
-  if (line.spill_place == place) return;
-  tell(worker, to_worker::SpillInto{*place});
-  line.spill_place = std::move(place);
-}
-
-std::size_t Coordinator::tasks_under_way() const {
-  std::size_t tasks = 0;
-  for (const WorkerLine& line : lines_) tasks += line.tasks_sent + line.tasks_in_frames;
-  return tasks;
+  WorkerState& state = this->state(worker);
+  if (state.spill_place == place) return;
+  outbox_.tell(worker, to_worker::SpillInto{*place});
+  state.spill_place = std::move(place);
 }
 
 void Coordinator::receive_result(to_coordinator::TaskFinished& message, const TaskTable::Entry& entry) {
@@ -277,21 +246,19 @@ void Coordinator::perform(const action::Discard& action) {
 }
 
 void Coordinator::perform(const action::CancelCall& action) {
-  tell(action.worker, to_worker::CancelCall{action.call, action.running});
+  outbox_.tell(action.worker, to_worker::CancelCall{action.call, action.running});
 }
 
 void Coordinator::remove(TaskId task) {
   for (const ObjectId object : tasks_.at(task).message.objects) {
-    SharedObject& state = objects_.at(object);
-    --state.users;
-    drop_unused(object, state);
+    if (objects_.release(object)) outbox_.tell_all(to_worker::DropObject{object});
   }
   tasks_.remove(task);
 }
 
 void Coordinator::handle(WorkerId worker, const to_coordinator::Hello& message) {
   heartbeat_.has_started(worker, message.answers_during_tasks);
-  if (asks_always_) tell(worker, to_worker::Ping{asks_always_});  // so that it begins to watch
+  if (asks_always_) outbox_.tell(worker, to_worker::Ping{asks_always_});  // so that it begins to watch
 }
 
 void Coordinator::handle(WorkerId worker, to_coordinator::TaskFinished&& message) {
@@ -303,7 +270,8 @@ void Coordinator::handle(WorkerId worker, to_coordinator::TaskFinished&& message
   entry->held = false;
   if (spill_desk_ != nullptr) receive_result(message, *entry);
   finishing_ = &message;
-  if (--line(worker).tasks_sent == 0) heartbeat_.set_busy(worker, false);
+  outbox_.task_came_back(worker);
+  if (outbox_.tasks_sent(worker) == 0) heartbeat_.set_busy(worker, false);
   tell_scheduler(event::TaskFinished{message.task, message.seconds, message.ending});
   finishing_ = nullptr;
 }
@@ -311,7 +279,7 @@ void Coordinator::handle(WorkerId worker, to_coordinator::TaskFinished&& message
 void Coordinator::handle(WorkerId worker, const to_coordinator::ObjectsMissing& message) {
   for (const ObjectId object : message.objects) {
     const auto value = store_->find(object);
-    if (value) tell(worker, to_worker::ObjectContent{object, *value});  // otherwise it is dropped already
+    if (value) outbox_.tell(worker, to_worker::ObjectContent{object, *value});  // otherwise it is dropped already
   }
 }
 
@@ -324,67 +292,15 @@ void Coordinator::handle(WorkerId worker, to_coordinator::Broken&& message) {
 }
 
 void Coordinator::handle(WorkerId worker, const to_coordinator::Goodbye&) {
-  line(worker).serving = false;
-}
-
-Frame& Coordinator::frame_for_task(WorkerId worker) {
-  WorkerLine& line = this->line(worker);
-  const bool full = line.frames.empty() || line.tasks_in_last >= tasks_per_message_ ||
-                    line.frames.back().body.size() > most_bytes_per_shared_frame || !line.frames.back().parts.empty();
-  if (full) {
-    line.frames.emplace_back();
-    line.tasks_in_last = 0;
-  }
-  ++line.tasks_in_last;
-  ++line.tasks_in_frames;
-  if (!std::exchange(line.unflushed, true)) unflushed_.push_back(worker);
-  return line.frames.back();
-}
-
-template <class Message>
-void Coordinator::tell(WorkerId worker, Message&& message) {
-  WorkerLine& line = this->line(worker);
-  if (line.frames.empty()) line.frames.emplace_back();
-  if (!std::exchange(line.unflushed, true)) unflushed_.push_back(worker);
-  append(line.frames.back(), std::forward<Message>(message));
-  urgent_ = true;
-}
-
-template <class Message>
-void Coordinator::tell_all(const Message& message) {
-  for (int rank = 1; rank < transport_->size(); ++rank) {
-    if (!line(WorkerId{rank}).lost) tell(WorkerId{rank}, message);
-  }
-}
-
-bool Coordinator::can_wait(const WorkerLine& line) const {
-  return line.frames.size() == 1 && line.tasks_in_last < tasks_per_message_ &&
-         line.tasks_sent >= (tasks_per_message_ + 1) / 2;
+  state(worker).serving = false;
 }
 
 bool Coordinator::flush(Outlook outlook) {
-  if (unflushed_.empty() && unpublished_.empty() && unused_.empty()) return false;
-  urgent_ = false;
-  const bool may_wait = outlook == Outlook::more_tasks_soon && unpublished_.empty();
-  std::erase_if(unflushed_, [&](WorkerId worker) {
-    WorkerLine& line = this->line(worker);
-    if (may_wait && can_wait(line)) return false;
-    for (Frame& frame : line.frames) transport_->send(worker.value, frame);
-    line.frames.resize(1);  // its memory is used again
-    line.tasks_sent += std::exchange(line.tasks_in_frames, 0);
-    if (line.tasks_sent > 0) heartbeat_.set_busy(worker, true);
-    line.tasks_in_last = 0;
-    line.unflushed = false;
-    return true;
-  });
-  // Workers take part in a broadcast once they have heard of it, so the announcements above go first.
-  for (Unpublished& object : unpublished_) {
-    broadcasts_ended_ ? store_->put(object.id, std::move(object.value))
-                      : store_->publish(object.id, std::move(object.value));
-  }
-  unpublished_.clear();
-  for (const ObjectId object : unused_) store_->drop(object);
-  unused_.clear();
+  if (outbox_.empty() && objects_.is_up_to_date()) return false;
+  outbox_.flush(outlook == Outlook::more_tasks_soon && !objects_.has_new(),
+                [this](WorkerId worker) { heartbeat_.set_busy(worker, true); });
+  // Workers take part in a broadcast once they have heard of it, so the announcements have gone first.
+  objects_.update_store(!broadcasts_ended_);
   return true;
 }
 

@@ -2,6 +2,8 @@
 
 #include "coordinator/heartbeat.hpp"
 #include "coordinator/lost_worker.hpp"
+#include "coordinator/object_table.hpp"
+#include "coordinator/outbox.hpp"
 #include "coordinator/task_table.hpp"
 #include "core/settings.hpp"
 #include "protocol/messages.hpp"
@@ -79,7 +81,7 @@ class Coordinator {
   [[nodiscard]] ObjectId share(Payload value);
   void drop(ObjectId object);
   /// Objects that are to be sent with the next `progress` count as under way.
-  [[nodiscard]] ObjectStats object_stats() const;
+  [[nodiscard]] ObjectStats object_stats() const { return objects_.stats(); }
   /// Whether results that somebody still has use up the call's memory budget, if results may spill at all.
   [[nodiscard]] bool results_fill_memory(CallId call) const {
     return spill_desk_ != nullptr && spill_desk_->memory_is_full(call);
@@ -94,7 +96,7 @@ class Coordinator {
   /// about to run out of work. They are tiny ones: others are never assigned ahead. Another `progress` must follow.
   bool progress(Outlook outlook = Outlook::nothing_known);
   /// Whether something is decided that should not wait, even with `more_tasks_soon`.
-  [[nodiscard]] bool is_urgent() const noexcept { return urgent_; }
+  [[nodiscard]] bool is_urgent() const noexcept { return outbox_.is_urgent(); }
 
   /// Asks workers for a sign of life where it is time, and gives up those that owe one for too long.
   void check_workers(Heartbeat::TimePoint now);
@@ -119,28 +121,14 @@ class Coordinator {
   [[nodiscard]] std::size_t unfinished_tasks() const noexcept { return tasks_.size(); }
 
  private:
-  /// Frames on their way to one worker with the next flush.
-  struct WorkerLine {
-    std::vector<Frame> frames = {};
-    std::size_t tasks_in_last = 0;
-    std::size_t tasks_in_frames = 0;
-    std::size_t tasks_sent = 0;                          // and not finished
+  struct WorkerState {
     std::shared_ptr<const SpillPlace> spill_place = {};  // that it has been told
-    bool unflushed = false;
     bool serving = true;
     bool lost = false;
   };
   struct Call {
     CompletionSink* sink;
     TaskLimits limits;
-  };
-  struct SharedObject {
-    std::size_t users = 0;  // unfinished tasks that name it
-    bool dropped = false;
-  };
-  struct Unpublished {
-    ObjectId id;
-    Payload value;
   };
 
   void tell_scheduler(const SchedulerEvent& event);
@@ -164,37 +152,26 @@ class Coordinator {
   void prepare_result(WorkerId worker, to_worker::RunTask& task);
   /// Turns a result of which only the handle came into the result itself, or into the reason why there is none.
   void receive_result(to_coordinator::TaskFinished& message, const TaskTable::Entry& entry);
-  [[nodiscard]] std::size_t tasks_under_way() const;
   void end_broadcasts();
   void remove(TaskId task);
-  void drop_unused(ObjectId object, const SharedObject& state);
-
-  template <class Message>
-  void tell(WorkerId worker, Message&& message);
-  template <class Message>
-  void tell_all(const Message& message);
-  [[nodiscard]] WorkerLine& line(WorkerId worker) { return lines_[static_cast<std::size_t>(worker.value)]; }
-  [[nodiscard]] const WorkerLine& line(WorkerId worker) const { return lines_[static_cast<std::size_t>(worker.value)]; }
-  [[nodiscard]] Frame& frame_for_task(WorkerId worker);
+  [[nodiscard]] WorkerState& state(WorkerId worker) { return workers_[static_cast<std::size_t>(worker.value)]; }
+  [[nodiscard]] const WorkerState& state(WorkerId worker) const {
+    return workers_[static_cast<std::size_t>(worker.value)];
+  }
   bool flush(Outlook outlook);
-  [[nodiscard]] bool can_wait(const WorkerLine& line) const;
 
   Transport* transport_;
   ObjectStore* store_;
   SpillDesk* spill_desk_ = nullptr;  // null: nothing spills
-  std::size_t tasks_per_message_;
   Scheduler scheduler_;
   SchedulerActions actions_;
 
   TaskTable tasks_;
   to_coordinator::TaskFinished* finishing_ = nullptr;  // the message that the scheduler hears of just now
   std::unordered_map<CallId, Call> calls_;
-  std::unordered_map<ObjectId, SharedObject> objects_;
-  std::vector<WorkerLine> lines_;  // by rank; rank 0's is unused
-  std::vector<WorkerId> unflushed_;
-  bool urgent_ = false;
-  std::vector<Unpublished> unpublished_;
-  std::vector<ObjectId> unused_;  // to be forgotten by the store
+  ObjectTable objects_;
+  Outbox outbox_;
+  std::vector<WorkerState> workers_;  // by rank; rank 0's is unused
   bool asks_always_ = false;
   bool broadcasts_ended_ = false;
 
@@ -213,7 +190,6 @@ class Coordinator {
   std::vector<LostWorker> lost_workers_;
   std::function<void(const LostWorker&)> tell_of_loss_;
   std::uint64_t calls_started_ = 0;
-  std::uint64_t objects_shared_ = 0;
 };
 
 }  // namespace joblib_mpi
