@@ -1,13 +1,15 @@
 #include "python_journal.hpp"
 
+#include "checkpoint/journal.hpp"
+#include "checkpoint/journaled_call.hpp"
 #include "core/settings.hpp"
 #include "python_payload.hpp"
 #include "session/file_formats.hpp"
-#include "checkpoint/journal.hpp"
 
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -32,41 +34,38 @@ class PythonJournal {
   [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
   [[nodiscard]] Journal& journal() noexcept { return journal_; }
 
-  [[nodiscard]] const char* find(std::uint64_t call, std::uint64_t task, std::uint64_t function,
-                                 std::uint64_t arguments) const {
-    switch (journal_.find({call, task}, {function, arguments})) {
-      case Journal::Known::result:
-        return "result";
-      case Journal::Known::other_function:
-        return "other function";
-      case Journal::Known::other_arguments:
-        return "other arguments";
-      case Journal::Known::nothing:
-        break;
-    }
-    return "nothing";
-  }
+ private:
+  Settings settings_;
+  Journal journal_;
+};
 
-  [[nodiscard]] nb::object load(std::uint64_t call, std::uint64_t task) {
+/// `_core.JournaledCall`.
+class PythonJournaledCall {
+ public:
+  /// `journal` must outlive this.
+  PythonJournaledCall(PythonJournal& journal, std::uint64_t number) : call_(journal.journal(), number) {}
+
+  [[nodiscard]] nb::object find(std::size_t index, std::uint64_t function, std::uint64_t arguments, std::string name) {
     std::optional<Payload> result;
     {
       const nb::gil_scoped_release release;
-      result = journal_.load({call, task});
+      result = call_.find(index, {function, arguments}, std::move(name));
     }
     if (!result) return nb::none();
     return nb::make_tuple(head_of(*result), buffers_of(*result, true));
   }
 
-  void append(std::uint64_t call, std::uint64_t task, std::uint64_t function, std::uint64_t arguments,
-              const std::string& name, const nb::bytes& head, nb::handle buffers) {
+  void keep(std::size_t index, const nb::bytes& head, nb::handle buffers) {
     Payload result = payload_from(head, buffers);
     const nb::gil_scoped_release release;
-    journal_.append({call, task}, {function, arguments}, name, std::move(result));
+    call_.keep(index, std::move(result));
   }
 
+  void forget(std::size_t index) { call_.forget(index); }
+  [[nodiscard]] bool has_tasks_under_way() const { return call_.has_tasks_under_way(); }
+
  private:
-  Settings settings_;
-  Journal journal_;
+  JournaledCall call_;
 };
 
 }  // namespace
@@ -75,16 +74,6 @@ void bind_journal(nb::module_& module) {
   using Release = nb::call_guard<nb::gil_scoped_release>;
   nb::class_<PythonJournal>(module, "Journal", nb::is_final())
       .def(nb::init<const std::string&, std::string>(), nb::arg("path"), nb::arg("identity"))
-      .def("find", &PythonJournal::find, nb::arg("call"), nb::arg("task"), nb::arg("function"), nb::arg("arguments"))
-      .def("load", &PythonJournal::load, nb::arg("call"), nb::arg("task"))
-      .def(
-          "function_at",
-          [](PythonJournal& self, std::uint64_t call, std::uint64_t task) {
-            return self.journal().function_at({call, task});
-          },
-          nb::arg("call"), nb::arg("task"))
-      .def("append", &PythonJournal::append, nb::arg("call"), nb::arg("task"), nb::arg("function"),
-           nb::arg("arguments"), nb::arg("name"), nb::arg("head"), nb::arg("buffers"))
       .def(
           "request_flush", [](PythonJournal& self) { self.journal().request_flush(); }, Release())
       .def(
@@ -94,6 +83,13 @@ void bind_journal(nb::module_& module) {
       .def("take_warnings", [](PythonJournal& self) { return self.journal().take_warnings(); })
       .def_prop_ro("grace_seconds", [](const PythonJournal& self) { return self.settings().checkpoint_grace_seconds; })
       .def_prop_ro("requeue_status", [](const PythonJournal& self) { return self.settings().requeue_status; });
+  nb::class_<PythonJournaledCall>(module, "JournaledCall", nb::is_final())
+      .def(nb::init<PythonJournal&, std::uint64_t>(), nb::arg("journal"), nb::arg("number"), nb::keep_alive<1, 2>())
+      .def("find", &PythonJournaledCall::find, nb::arg("index"), nb::arg("function"), nb::arg("arguments"),
+           nb::arg("name"))
+      .def("keep", &PythonJournaledCall::keep, nb::arg("index"), nb::arg("head"), nb::arg("buffers"))
+      .def("forget", &PythonJournaledCall::forget, nb::arg("index"))
+      .def_prop_ro("has_tasks_under_way", &PythonJournaledCall::has_tasks_under_way);
 }
 
 }  // namespace joblib_mpi

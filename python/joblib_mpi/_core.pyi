@@ -30,30 +30,12 @@ def content_hash(buffer: SupportsBuffer) -> bytes:
 
 @final
 class Journal:
-    """Finished results on disk; see src/checkpoint/journal.hpp. Raises CheckpointError if `path` cannot be used.
+    """The finished results of a program on disk, by call and task; see src/checkpoint/journal.hpp.
 
-    A thread of its own writes, so `append` waits only when far more is appended than the disk takes. Places are a
-    call's number and a task's number in it, keys two 64-bit numbers that stand for function and arguments.
+    A separate thread writes them. Raises CheckpointError if `path` cannot be used.
     """
 
     def __init__(self, path: str, identity: str) -> None: ...
-    def find(self, call: int, task: int, function: int, arguments: int) -> str:
-        """What earlier runs have left there: "nothing", "result", "other function" or "other arguments"."""
-    def load(self, call: int, task: int) -> tuple[bytes, list[Buffer]] | None:
-        """The result that `find` has found; None, and a warning, if it is damaged on disk."""
-    def function_at(self, call: int, task: int) -> str:
-        """The name of the function that was computed there."""
-    def append(
-        self,
-        call: int,
-        task: int,
-        function: int,
-        arguments: int,
-        name: str,
-        head: bytes,
-        buffers: Sequence[SupportsBuffer],
-    ) -> None:
-        """Keeps a result, to be written within JOBLIB_MPI_CHECKPOINT_SECONDS. `buffers` are not copied."""
     def request_flush(self) -> None:
         """Has everything written now, without waiting for it."""
     def flush(self) -> None:
@@ -68,6 +50,32 @@ class Journal:
     @property
     def requeue_status(self) -> int:
         """JOBLIB_MPI_REQUEUE_STATUS."""
+
+@final
+class JournaledCall:
+    """One call of the program: the results that a journal has of its tasks, and those that come.
+
+    `number` counts the program's calls with that journal. Any thread may call any function.
+    """
+
+    def __init__(self, journal: Journal, number: int) -> None: ...
+    def find(self, index: int, function: int, arguments: int, name: str) -> tuple[bytes, list[Buffer]] | None:
+        """The result that an earlier run has left of a task, as head and buffers, or None.
+
+        `function` and `arguments` are 64-bit hashes, `name` is the function's for messages. Without a result the task
+        is under way until `keep` or `forget`. Raises CheckpointError if the journal has another function's result
+        there, or one for other arguments.
+        """
+    def keep(self, index: int, head: bytes, buffers: Sequence[SupportsBuffer]) -> None:
+        """Keeps the result of a task that is under way, written within JOBLIB_MPI_CHECKPOINT_SECONDS.
+
+        `buffers` are not copied. Waits only when far more is kept than the disk takes. Does nothing for other tasks.
+        """
+    def forget(self, index: int) -> None:
+        """The task has failed or will not run."""
+    @property
+    def has_tasks_under_way(self) -> bool:
+        """Whether there are tasks that `find` has not found and that have neither been kept nor forgotten."""
 
 @final
 class Buffer:

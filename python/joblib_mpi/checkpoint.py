@@ -11,7 +11,7 @@ import threading
 import time
 import warnings
 import weakref
-from typing import Any, NamedTuple
+from typing import Any
 
 import cloudpickle
 
@@ -19,11 +19,6 @@ from joblib_mpi import _core, checkpoint_signals
 from joblib_mpi.outcome import RETURNED, FinishedTask, Outcome
 from joblib_mpi.pickling import Pickler
 from joblib_mpi.task_keys import TaskKeys
-
-_REFUSED = {
-    "other function": "the function has another code, or refers to something else",
-    "other arguments": "the arguments are others, or differ from run to run, as random numbers without a seed do",
-}
 
 #: A lost wake-up would cost so much of the grace period.
 _LOOK_AGAIN_SECONDS = 0.1
@@ -56,7 +51,7 @@ class Checkpoint:
         """
         checkpoint_signals.raise_if_interrupted()
         self.open()
-        call = CheckpointedCall(self._journal, self._path, self._n_calls)
+        call = CheckpointedCall(self._journal, self._n_calls)
         self._n_calls += 1
         self._calls.add(call)
         return call
@@ -134,22 +129,6 @@ class Checkpoints:
 _open: dict[str, Checkpoint] = {}
 
 
-class TaskIdentity(NamedTuple):
-    """What a task's result is kept under.
-
-    Parameters
-    ----------
-    function, arguments : int
-        As from `TaskKeys.key`.
-    name : str
-        The function's name, for people.
-    """
-
-    function: int
-    arguments: int
-    name: str
-
-
 class CheckpointedCall:
     """One call: which of its results are there already, and those that come, to be kept.
 
@@ -161,12 +140,10 @@ class CheckpointedCall:
         Nothing more will be found or kept.
     """
 
-    def __init__(self, journal: Any, path: str, number: int) -> None:
+    def __init__(self, journal: _core.Journal, number: int) -> None:
         self._journal = journal
-        self._path = path
-        self._number = number
+        self._results = _core.JournaledCall(journal, number)
         self._keys = TaskKeys()
-        self._under_way: dict[int, TaskIdentity] = {}
         self._one_less = threading.Event()
         self.is_over = False
 
@@ -181,61 +158,41 @@ class CheckpointedCall:
             The run has been told to end: no task starts any more.
         """
         checkpoint_signals.raise_if_interrupted()
-        identity = self._identity(batch)
-        known = self._journal.find(self._number, task, identity.function, identity.arguments)
-        if known == "result":
-            result = self._journal.load(self._number, task)
-            if result is not None:
-                return result
-            _warn_of(self._journal)
-        elif known != "nothing":
-            before = self._journal.function_at(self._number, task)
-            raise _core.CheckpointError(
-                f'checkpoint "{self._path}" is another call\'s: task {task} ("{identity.name}") of call {self._number} '
-                f'is not the one whose result it has there ("{before}"): {_REFUSED[known]}. Run the program as it was, '
-                "or move the file away, or give another name, to start anew"
-            )
-        self._under_way[task] = identity
-        return None
+        items = getattr(batch, "items", None)
+        function, args, kwargs = items[0] if items is not None else (batch, (), {})
+        name = str(getattr(function, "__name__", type(function).__name__))
+        result = self._results.find(task, *self._keys.key(function, args, kwargs), name)
+        if result is None:
+            _warn_of(self._journal)  # of damage that has lost it
+        return result
 
     def keep(self, task: int, outcome: Outcome) -> None:
         """Keep the result of a task that `find` has not found; what has failed is not kept."""
-        identity = self._under_way.pop(task, None)
-        if identity is None:
-            return
-        if not isinstance(outcome, BaseException) and outcome[3] == RETURNED:
-            self.keep_pickled(task, identity, outcome[6], outcome[7])
+        if not isinstance(outcome, BaseException) and outcome.ending == RETURNED:
+            self._results.keep(task, outcome.head, outcome.buffers)
+        else:
+            self._results.forget(task)
         self._one_less.set()
 
     def withdraw(self, task: int) -> None:
         """Forget a task that `find` has not found and that will not run."""
-        self._under_way.pop(task, None)
+        self._results.forget(task)
         self._one_less.set()
 
     def keep_value(self, task: int, results: list[Any]) -> None:
         """Keep what a task has returned in this process."""
-        self.keep_pickled(task, self._under_way.pop(task), *Pickler().dumps(results))
-
-    def keep_pickled(self, task: int, identity: TaskIdentity, head: bytes, buffers: Any) -> None:
-        """Keep a result in the form in which `find` returns it."""
-        self._journal.append(self._number, task, *identity, head, buffers)
+        self._results.keep(task, *Pickler().dumps(results))
 
     def end(self) -> None:
         """Let the tasks that run come to their end, for as long as is allowed, if the run was told to end."""
         deadline = checkpoint_signals.deadline()
         if deadline is not None:
-            while self._under_way and time.monotonic() < deadline:
+            while self._results.has_tasks_under_way and time.monotonic() < deadline:
                 self._one_less.wait(_LOOK_AGAIN_SECONDS)
                 self._one_less.clear()
             self._journal.flush()
         self.is_over = True
         _warn_of(self._journal)
-
-    def _identity(self, batch: Any) -> TaskIdentity:
-        items = getattr(batch, "items", None)
-        function, args, kwargs = items[0] if items is not None else (batch, (), {})
-        name = str(getattr(function, "__name__", type(function).__name__))
-        return TaskIdentity(*self._keys.key(function, args, kwargs), name)
 
 
 def found_task(call: int, ticket: int, result: tuple[bytes, list[Any]]) -> FinishedTask:

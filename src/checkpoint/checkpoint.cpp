@@ -95,36 +95,23 @@ void Checkpoint::report_warnings() {
 }
 
 bool CheckpointedCall::take(std::size_t index, const Task& task) {
-  TaskIdentity identity = identity_of(index, task);
-  switch (journal_->find(place(index), identity.key)) {
-    case Journal::Known::other_function:
-      refuse(index, identity, "the function is another one");
-    case Journal::Known::other_arguments:
-      refuse(index, identity,
-             "the arguments are others, or differ from run to run, as random numbers without a seed do");
-    case Journal::Known::result:
-      if (const std::optional<Payload> result = journal_->load(place(index))) {
-        PayloadReader reader(*result);
-        try {
-          sink_->load(index, reader);
-        } catch (...) {  // it would not have arrived in the first run either
-          sink_->fail(index, std::current_exception());
-        }
-        return true;
-      }
-      checkpoint_->report_warnings();
-      break;
-    case Journal::Known::nothing:
-      break;
+  const std::optional<Payload> result = results_.find(index, key_of(index, task), std::string(task.name()));
+  if (!result) {
+    checkpoint_->report_warnings();  // of damage that has lost it
+    return false;
   }
-  under_way_.emplace(index, std::move(identity));
-  return false;
+  PayloadReader reader(*result);
+  try {
+    sink_->load(index, reader);
+  } catch (...) {  // it would not have arrived in the first run either
+    sink_->fail(index, std::current_exception());
+  }
+  return true;
 }
 
-CheckpointedCall::TaskIdentity CheckpointedCall::identity_of(std::size_t index, const Task& task) const {
+JournalKey CheckpointedCall::key_of(std::size_t index, const Task& task) const {
   try {
-    return {{.function = hash_of(task.name()), .arguments = hash_of(task.view(checkpoint_->objects_))},
-            std::string(task.name())};
+    return {.function = hash_of(task.name()), .arguments = hash_of(task.view(checkpoint_->objects_))};
   } catch (const std::exception& error) {
     throw CheckpointError("checkpoint \"" + checkpoint_->path_.string() + "\" cannot keep task " +
                           std::to_string(index) + " (\"" + std::string(task.name()) + "\") of call " +
@@ -132,22 +119,9 @@ CheckpointedCall::TaskIdentity CheckpointedCall::identity_of(std::size_t index, 
   }
 }
 
-void CheckpointedCall::refuse(std::size_t index, const TaskIdentity& task, const char* reason) const {
-  throw CheckpointError("checkpoint \"" + checkpoint_->path_.string() + "\" is another call's: task " +
-                        std::to_string(index) + " (\"" + task.function + "\") of call " + std::to_string(number_) +
-                        " is not the one whose result it has there (\"" + journal_->function_at(place(index)) +
-                        "\"): " + reason +
-                        ". Run the program as it was, or move the file away, or give another name, to start anew");
-}
-
 void CheckpointedCall::flush() {
-  journal_->flush();
+  checkpoint_->journal_->flush();
   checkpoint_->report_warnings();
-}
-
-void CheckpointedCall::keep(std::size_t index, Payload result) {
-  const auto task = under_way_.extract(index);
-  journal_->append(place(index), task.mapped().key, task.mapped().function, std::move(result));
 }
 
 void CheckpointedCall::store(std::size_t index, std::shared_ptr<void> result) {
@@ -155,7 +129,7 @@ void CheckpointedCall::store(std::size_t index, std::shared_ptr<void> result) {
     Payload payload;
     PayloadWriter writer(payload);
     sink_->save(result, writer);
-    keep(index, std::move(payload));
+    results_.keep(index, std::move(payload));
   } catch (...) {  // it cannot be serialized
     return fail(index, std::current_exception());
   }
@@ -163,12 +137,12 @@ void CheckpointedCall::store(std::size_t index, std::shared_ptr<void> result) {
 }
 
 void CheckpointedCall::load(std::size_t index, PayloadReader& result) {
-  keep(index, result.rest());
+  results_.keep(index, result.rest());
   sink_->load(index, result);
 }
 
 void CheckpointedCall::fail(std::size_t index, std::exception_ptr error) {
-  under_way_.erase(index);
+  results_.forget(index);
   sink_->fail(index, std::move(error));
 }
 

@@ -2,6 +2,7 @@
 
 #include "checkpoint/interruption.hpp"
 #include "checkpoint/journal.hpp"
+#include "checkpoint/journaled_call.hpp"
 #include "core/settings.hpp"
 #include <joblib_mpi/backend.hpp>
 
@@ -10,8 +11,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <string>
-#include <unordered_map>
 
 namespace joblib_mpi {
 
@@ -65,38 +64,29 @@ class Checkpoint {
 class CheckpointedCall final : public ResultSink {
  public:
   CheckpointedCall(Checkpoint& checkpoint, std::uint64_t number, ResultSink& sink)
-      : checkpoint_(&checkpoint), journal_(&*checkpoint.journal_), number_(number), sink_(&sink) {}
+      : checkpoint_(&checkpoint), number_(number), results_(*checkpoint.journal_, number), sink_(&sink) {}
 
   /// True if the task's result is there: the sink has it now. Otherwise its result will be kept when it comes. Throws
-  /// CheckpointError if what is there is another task's.
+  /// CheckpointError if the result that is there is another task's.
   [[nodiscard]] bool take(std::size_t index, const Task& task);
-  /// Returns when all that has come is on the disk.
+  /// Returns when all results that have come are on the disk.
   void flush();
   /// Whether tasks that are not in the file have not come back yet.
-  [[nodiscard]] bool has_tasks_under_way() const noexcept { return !under_way_.empty(); }
+  [[nodiscard]] bool has_tasks_under_way() const { return results_.has_tasks_under_way(); }
 
   void store(std::size_t index, std::shared_ptr<void> result) override;
   void load(std::size_t index, PayloadReader& result) override;
   void fail(std::size_t index, std::exception_ptr error) override;
   void save(const std::shared_ptr<void>& result, PayloadWriter& writer) const override { sink_->save(result, writer); }
-  void withdraw(std::size_t index) override { under_way_.erase(index); }
+  void withdraw(std::size_t index) override { results_.forget(index); }
 
  private:
-  struct TaskIdentity {
-    JournalKey key;
-    std::string function;
-  };
-
-  [[nodiscard]] JournalPlace place(std::size_t index) const noexcept { return {number_, index}; }
-  [[nodiscard]] TaskIdentity identity_of(std::size_t index, const Task& task) const;
-  [[noreturn]] void refuse(std::size_t index, const TaskIdentity& task, const char* reason) const;
-  void keep(std::size_t index, Payload result);
+  [[nodiscard]] JournalKey key_of(std::size_t index, const Task& task) const;
 
   Checkpoint* checkpoint_;
-  Journal* journal_;
   const std::uint64_t number_;
+  JournaledCall results_;
   ResultSink* sink_;
-  std::unordered_map<std::size_t, TaskIdentity> under_way_;
 };
 
 }  // namespace joblib_mpi

@@ -50,7 +50,9 @@ class Journal {
   /// Writes what has been appended; what goes wrong with it is lost to the caller.
   ~Journal();
 
-  /// Of earlier runs; what this one appends does not count.
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return options_.path; }
+
+  /// Compares a task with the result of earlier runs at its place; results that this run appends do not count.
   [[nodiscard]] Known find(const JournalPlace& place, const JournalKey& key) const;
   /// The result that `find` has found. Nothing, and a warning, if it is damaged on disk.
   [[nodiscard]] std::optional<Payload> load(const JournalPlace& place);

@@ -141,7 +141,7 @@ def test_another_function_or_other_arguments_are_refused_and_nothing_is_mixed(an
     run(path)
     before = path.read_bytes()
     text = refusal(path, function=cube)
-    assert 'task 0 ("cube") of call 0 is not the one whose result it has there ("square"): the function has' in text
+    assert 'task 0 ("cube") of call 0 is not the one whose result it has there ("square"): the function is' in text
     assert "move the file away, or give another name" in text
     assert 'task 0 ("square")' in refusal(path, values=[5])
     assert "the arguments are others, or differ from run to run" in refusal(path, values=[5], n_jobs=1)
