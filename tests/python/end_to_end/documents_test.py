@@ -1,11 +1,41 @@
-"""The programs of the documents work as they stand."""
+"""The programs of the documents work as they stand, and what the documents refer to is there."""
 
 import re
+import subprocess
+import sys
+import types
 from pathlib import Path
 
 import pytest
 
+import joblib_mpi
+
 ROOT = Path(__file__).resolve().parents[3]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(f"docs/{page.name}" for page in ROOT.glob("docs/*.md"))]
+
+# What the Python programs of each document print, in their order.
+PRINTED = {
+    "README.md": [r"\{.*'gamma'.*\} 0\.9\d+\n"],
+    "docs/coming-from.md": [
+        r"1000 scores\n",
+        r"best alpha [0-9.]+\n",
+        "".join(rf"{seed * seed % 7}\n" for seed in range(20)),
+    ],
+    "docs/data-that-tasks-share.md": [r"100 means; 1 array was broadcast\n"],
+    "docs/failures.md": [r"\['int', 'int', 'WorkerLostError', 'int'\]\n"],
+    "docs/large-results.md": [r"8 tables; writable: False\n"],
+    "docs/python.md": [r"9900\n"],
+    "docs/runs-that-resume.md": [r"best alpha [0-9.]+\n"],
+}
+
+#: In the architecture, but not of this project.
+NAMES_OF_OTHERS = {"TreeWidth"}
+
+#: What `__init__` needs itself and does not offer.
+BOUND_BY_THE_IMPORT = {"register"}
+
+#: What the launcher decides, which the tests of lost ranks take as given.
+STATED_WITHOUT_A_TEST = {"L7"}
 
 
 def programs(document):
@@ -13,22 +43,82 @@ def programs(document):
     return re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(), flags=re.DOTALL)
 
 
-def test_the_python_program_of_the_readme_runs_and_finds_the_best_parameters(mpirun):
-    ended = mpirun.script(4, programs("README.md")[0], name="search.py")
-    assert ended.status == 0, ended
-    assert re.fullmatch(r"\{.*'gamma'.*\} 0\.9\d+\n", ended.stdout), ended
+def anchors(document):
+    """Return what links may name inside a document: its headings as GitHub and the site write them."""
+    text = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
 
 
 @pytest.mark.parametrize(
-    ("number", "printed"),
-    [
-        (0, r"1000 scores\n"),
-        (1, r"best alpha [0-9.]+\n"),
-        (2, "".join(rf"{seed * seed % 7}\n" for seed in range(20))),
-    ],
-    ids=["loky", "dask-mpi", "mpi4py.futures"],
+    ("document", "number"),
+    [(document, number) for document, printed in PRINTED.items() for number in range(len(printed))],
 )
-def test_a_program_that_came_from_elsewhere_runs(mpirun, number, printed):
-    ended = mpirun.script(4, programs("docs/coming-from.md")[number])
+def test_a_program_of_a_document_runs_and_prints_what_it_should(mpirun, document, number):
+    ended = mpirun.script(4, programs(document)[number], name="search.py")
     assert ended.status == 0, ended
-    assert re.fullmatch(printed, ended.stdout), ended
+    assert re.fullmatch(PRINTED[document][number], ended.stdout), ended
+
+
+def test_every_program_of_a_document_is_run():
+    shown = {document: len(programs(document)) for document in DOCUMENTS if programs(document)}
+    assert shown == {document: len(printed) for document, printed in PRINTED.items()}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_the_links_of_a_document_lead_to_files_and_headings(document):
+    path = ROOT / document
+    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+        if "://" in link:
+            continue
+        file, _, heading = link.partition("#")
+        target = (path.parent / file).resolve() if file else path
+        assert target.exists(), f"{document}: {link}"
+        assert not heading or heading in anchors(target), f"{document}: {link}"
+
+
+def test_the_tests_that_the_semantics_page_names_are_there():
+    text = (ROOT / "docs/semantics.md").read_text()
+    rows = re.findall(r"^\| ([A-Z]\d+(?:, [A-Z]\d+)*) \| (.*?) \| `(.*?)` \|$", text, flags=re.MULTILINE)
+    for _, name, file in rows:
+        assert (ROOT / file).is_file(), file
+        assert name in (ROOT / file).read_text(), f"{file}: {name}"
+    stated = set(re.findall(r"^- \*\*([A-Z]\d+)\.", text, flags=re.MULTILINE))
+    shown = {number for numbers, _, _ in rows for number in numbers.split(", ")}
+    assert shown <= stated
+    assert stated - shown == STATED_WITHOUT_A_TEST
+
+
+def test_the_names_in_the_architecture_are_those_of_the_code():
+    text = (ROOT / "docs/architecture.md").read_text()
+    shown = set(re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)))
+    folders = ["include", "src", "python", "mpi_launch", "tests/support"]
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*")]
+    code = set(
+        re.findall(r"\w+", " ".join(file.read_text() for file in files if file.suffix in (".hpp", ".cpp", ".py")))
+    )
+    words = {word for name in shown for word in re.findall(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", name)}
+    assert words - NAMES_OF_OTHERS <= code, words - NAMES_OF_OTHERS - code
+    paths = {
+        name for name in shown if re.fullmatch(r"(?:src|include|python|mpi_launch|tests|slurm|\.ci)/[\w./]+", name)
+    }
+    assert not [path for path in paths if not (ROOT / path).exists()]
+
+
+def test_the_table_of_settings_is_what_the_sources_say():
+    checked = subprocess.run(
+        [sys.executable, ROOT / "docs/settings_table.py", "--check"], capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_the_public_names_of_the_module_are_those_of_their_page():
+    page = (ROOT / "docs/public-names.md").read_text()
+    listed = re.search(r"<!-- python: begin -->\n(.*?)<!-- python: end -->", page, flags=re.DOTALL)[1]
+    assert set(re.findall(r"^- `(\w+)`$", listed, flags=re.MULTILINE)) == set(joblib_mpi.__all__)
+    bound = {
+        name
+        for name, value in vars(joblib_mpi).items()
+        if not name.startswith("_") and not isinstance(value, types.ModuleType)
+    }
+    assert bound - BOUND_BY_THE_IMPORT <= set(joblib_mpi.__all__) <= bound | {"__version__"}
