@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every package that building, testing and checking joblib-mpi needs, by package manager, and their installation.
 #
-# As a command:  mpi_launch/dependencies.sh [build] [test] [ci]     installs what is missing of these groups
+# As a command:  mpi_launch/dependencies.sh [build] [test] [ci] [docs]     installs what is missing of these groups
 # Sourced:       install_dependencies build test
 #
 # Debian 12 and 13 have the same names except for clang's version. Other systems are never changed: there the command
@@ -17,6 +17,7 @@ dependencies_debian() {
       ;;
     test) echo catch2 iproute2 procps slurmctld slurmd slurm-client munge ;;
     ci) echo shellcheck git debootstrap "$(debian_clang)" ;;
+    docs) echo doxygen python3 python3-venv ;;
     *) unknown_group "$1" ;;
   esac
 }
@@ -38,6 +39,7 @@ dependencies_dnf() {
       ;;
     test) echo catch-devel iproute procps-ng slurm slurm-slurmctld slurm-slurmd munge ;;
     ci) echo ShellCheck git-core clang debootstrap ;;
+    docs) echo doxygen python3 python3-pip ;;
     *) unknown_group "$1" ;;
   esac
 }
@@ -50,12 +52,13 @@ dependencies_spack() {
       ;;
     test) echo catch2 slurm+pmix munge ;;
     ci) echo shellcheck git llvm ;;
+    docs) echo doxygen python@3.9: py-pip ;;
     *) unknown_group "$1" ;;
   esac
 }
 
 unknown_group() {
-  echo "unknown dependency group \"$1\"; known: build, test, ci" >&2
+  echo "unknown dependency group \"$1\"; known: build, test, ci, docs" >&2
   return 2
 }
 
