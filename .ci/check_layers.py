@@ -103,9 +103,14 @@ LAYERS = {
         "checkpoint",
         "parallel",
     ],
-    # The command joblib-mpi, which has no part in a job. What its doctor starts on the ranks has, in files named mpi_.
-    "mpi_launch": ["core", "doctor/doctor.hpp"],
-    "doctor": ["mpi_launch", "core", "mpi", "segments/memory_room.hpp", "spill/spill_desk.hpp"],
+    # The command joblib-mpi, which has no part in a job: its words, and one folder for each thing that it does.
+    "mpi_launch": ["command", "run", "submit", "doctor"],
+    "command": ["core"],
+    "run": ["command"],
+    "submit": ["command", "run"],
+    "doctor": ["command", "run", "probe"],
+    # What the doctor starts on the ranks: the only part that has MPI, in files named mpi_.
+    "probe": ["command/captured_run.hpp", "core", "mpi", "segments/memory_room.hpp", "spill/spill_desk.hpp"],
 }
 
 # Outside libraries that only some files may include: (what, include pattern, word that the file's name must have).
@@ -219,11 +224,11 @@ def self_test():
         "src/worker/worker.cpp": ["<nanobind/nanobind.h>", "only python/bindings may include"],
         "src/unlisted/thing.cpp": ["<string>", "layer unlisted is not in the table"],
         "src/session/mpi_session.cpp": ['"worker/worker.hpp"', "ok"],
-        "mpi_launch/run.hpp": ["<string>", "ok"],
-        "mpi_launch/run.cpp": ['"worker/worker.hpp"', "layer mpi_launch may not include worker/"],
-        "mpi_launch/doctor/doctor.cpp": ['"run.hpp"', "ok"],
+        "mpi_launch/run/run.hpp": ["<string>", "ok"],
+        "mpi_launch/main.cpp": ['"worker/worker.hpp"', "layer mpi_launch may not include worker/"],
+        "mpi_launch/doctor/doctor.cpp": ['"run/run.hpp"', "ok"],
         "mpi_launch/doctor/diagnosis.cpp": ["<mpi.h>", "may include MPI"],
-        "mpi_launch/doctor/mpi_facts.cpp": ["<mpi.h>", "ok"],
+        "mpi_launch/probe/mpi_facts.cpp": ["<mpi.h>", "ok"],
         "mpi_launch/doctor/table.cpp": ['"session/mpi_session.hpp"', "layer doctor may not include session/"],
         "python/bindings/module.cpp": ["<nanobind/nanobind.h>", "ok"],
     }

@@ -1,8 +1,8 @@
+#include "command/launch_error.hpp"
+#include "command/options.hpp"
 #include "doctor/doctor.hpp"
-#include "launch_error.hpp"
-#include "options.hpp"
-#include "run.hpp"
-#include "submit.hpp"
+#include "run/run.hpp"
+#include "submit/submit.hpp"
 
 #include <cstdio>
 #include <exception>

@@ -1,11 +1,6 @@
 #include "doctor/diagnosis.hpp"
 
-#include "doctor/core_problems.hpp"
-#include "doctor/link_problems.hpp"
-#include "doctor/memory_problems.hpp"
-#include "doctor/mpi_problems.hpp"
-#include "doctor/python_problems.hpp"
-#include "doctor/spill_problems.hpp"
+#include "doctor/problems.hpp"
 
 #include <algorithm>
 

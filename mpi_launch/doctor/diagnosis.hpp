@@ -1,8 +1,8 @@
 #pragma once
 
 #include "doctor/problem.hpp"
-#include "doctor/report.hpp"
-#include "mpi_version.hpp"
+#include "probe/report.hpp"
+#include "run/mpi_version.hpp"
 
 #include <string>
 

@@ -1,16 +1,17 @@
 #include "doctor/doctor.hpp"
 
-#include "captured_run.hpp"
+#include "command/captured_run.hpp"
+#include "command/launch_error.hpp"
+#include "command/shell_words.hpp"
 #include "doctor/examination.hpp"
-#include "doctor/probe_options.hpp"
-#include "doctor/report_json.hpp"
+#include "doctor/problem_json.hpp"
 #include "doctor/report_table.hpp"
-#include "launch_error.hpp"
-#include "launch_plan.hpp"
-#include "mpi_built_with.hpp"
-#include "program.hpp"
-#include "run.hpp"
-#include "shell_words.hpp"
+#include "probe/probe_options.hpp"
+#include "probe/report_json.hpp"
+#include "run/launch_plan.hpp"
+#include "run/mpi_built_with.hpp"
+#include "run/program.hpp"
+#include "run/run.hpp"
 
 #include <cstdio>
 #include <cstdlib>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "options.hpp"
+#include "command/options.hpp"
 
 namespace joblib_mpi::launch {
 

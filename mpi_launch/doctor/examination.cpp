@@ -1,9 +1,9 @@
 #include "doctor/examination.hpp"
 
-#include "doctor/attendance.hpp"
 #include "doctor/launch_problems.hpp"
-#include "doctor/report_lines.hpp"
 #include "doctor/transports.hpp"
+#include "probe/attendance.hpp"
+#include "probe/report_lines.hpp"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "captured_run.hpp"
+#include "command/captured_run.hpp"
 #include "doctor/diagnosis.hpp"
 
 #include <optional>

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "captured_run.hpp"
-#include "doctor/attendance.hpp"
+#include "command/captured_run.hpp"
 #include "doctor/diagnosis.hpp"
+#include "probe/attendance.hpp"
 
 namespace joblib_mpi::launch {
 

@@ -1,5 +1,4 @@
-#include "doctor/link_problems.hpp"
-
+#include "doctor/problems.hpp"
 #include "doctor/rank_groups.hpp"
 
 #include <algorithm>

@@ -1,8 +1,7 @@
-#include "doctor/memory_problems.hpp"
-
 #include "doctor/byte_count.hpp"
-#include "doctor/number_list.hpp"
+#include "doctor/problems.hpp"
 #include "doctor/rank_groups.hpp"
+#include "probe/number_list.hpp"
 
 namespace joblib_mpi::launch {
 namespace {

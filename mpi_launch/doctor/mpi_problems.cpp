@@ -1,6 +1,5 @@
-#include "doctor/mpi_problems.hpp"
-
-#include "doctor/number_list.hpp"
+#include "doctor/problems.hpp"
+#include "probe/number_list.hpp"
 
 #include <map>
 #include <regex>

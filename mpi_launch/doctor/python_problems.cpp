@@ -1,7 +1,6 @@
-#include "doctor/python_problems.hpp"
-
-#include "doctor/number_list.hpp"
+#include "doctor/problems.hpp"
 #include "doctor/rank_groups.hpp"
+#include "probe/number_list.hpp"
 
 #include <map>
 #include <set>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "doctor/report.hpp"
+#include "probe/report.hpp"
 
 #include <map>
 #include <set>

@@ -1,9 +1,9 @@
 #include "doctor/report_table.hpp"
 
 #include "doctor/byte_count.hpp"
-#include "doctor/number_list.hpp"
 #include "doctor/rank_groups.hpp"
 #include "doctor/text_columns.hpp"
+#include "probe/number_list.hpp"
 
 #include <algorithm>
 #include <array>

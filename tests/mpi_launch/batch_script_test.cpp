@@ -1,11 +1,11 @@
-#include "batch_script.hpp"
+#include "submit/batch_script.hpp"
 
-#include "job_state.hpp"
-#include "launch_error.hpp"
-#include "options.hpp"
-#include "script_seal.hpp"
+#include "command/launch_error.hpp"
+#include "command/options.hpp"
+#include "submit/job_state.hpp"
+#include "submit/script_seal.hpp"
+#include "submit/time_limit.hpp"
 #include "support/catch.hpp"
-#include "time_limit.hpp"
 
 #include <variant>
 

@@ -1,4 +1,4 @@
-#include "launch_plan.hpp"
+#include "run/launch_plan.hpp"
 
 #include "mpi_launch/places.hpp"
 #include "support/catch.hpp"

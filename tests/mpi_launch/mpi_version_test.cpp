@@ -1,4 +1,4 @@
-#include "mpi_version.hpp"
+#include "run/mpi_version.hpp"
 
 #include "mpi_launch/places.hpp"
 #include "support/catch.hpp"

@@ -1,6 +1,6 @@
-#include "options.hpp"
+#include "command/options.hpp"
 
-#include "launch_error.hpp"
+#include "command/launch_error.hpp"
 #include "support/catch.hpp"
 
 using namespace joblib_mpi::launch;

@@ -1,9 +1,9 @@
 #pragma once
 
-#include "environment.hpp"
-#include "launch_error.hpp"
-#include "launch_plan.hpp"
-#include "options.hpp"
+#include "command/launch_error.hpp"
+#include "command/options.hpp"
+#include "run/environment.hpp"
+#include "run/launch_plan.hpp"
 
 #include <sstream>
 #include <string>

@@ -1,9 +1,9 @@
 #include "doctor/examination.hpp"
 
-#include "doctor/attendance.hpp"
-#include "doctor/report_lines.hpp"
 #include "doctor/transports.hpp"
 #include "healthy_job.hpp"
+#include "probe/attendance.hpp"
+#include "probe/report_lines.hpp"
 #include "support/catch.hpp"
 
 using namespace joblib_mpi::launch;

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "doctor/diagnosis.hpp"
-#include "doctor/report.hpp"
+#include "probe/report.hpp"
 
 #include <algorithm>
 #include <string>

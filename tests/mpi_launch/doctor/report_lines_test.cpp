@@ -1,4 +1,4 @@
-#include "doctor/report_lines.hpp"
+#include "probe/report_lines.hpp"
 
 #include "healthy_job.hpp"
 #include "support/catch.hpp"

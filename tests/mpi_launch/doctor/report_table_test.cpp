@@ -1,8 +1,8 @@
 #include "doctor/report_table.hpp"
 
-#include "doctor/number_list.hpp"
 #include "doctor/text_columns.hpp"
 #include "healthy_job.hpp"
+#include "probe/number_list.hpp"
 #include "support/catch.hpp"
 
 #include <sstream>

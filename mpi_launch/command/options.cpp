@@ -1,0 +1,127 @@
+#include "command/options.hpp"
+
+#include "command/launch_error.hpp"
+#include "command/option_groups.hpp"
+#include "core/version.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <sstream>
+#include <utility>
+
+namespace joblib_mpi::launch {
+bool is_python(const std::vector<std::string>& words) {
+  static const char* const options[] = {"-m", "-c", "-i", "-"};
+  return words.front().ends_with(".py") ||
+         std::find(std::begin(options), std::end(options), words.front()) != std::end(options);
+}
+
+namespace {
+
+constexpr const char* about = "Starts Python scripts and programs that use joblib-mpi on the ranks of an MPI job.";
+
+constexpr const char* about_run = "Starts a script or a program on ranks, by the mpirun or srun that is here.";
+
+constexpr const char* more_about_run =
+    R"(joblib-mpi run [OPTIONS] [--] SCRIPT.py | -m MODULE | -c CODE | - | -i | PROGRAM   [ARGUMENT...]
+
+Scripts, modules, code, standard input (-) and a console (-i) run on rank 0, with the other ranks as workers, as
+"python -m joblib_mpi" runs them. Anything else is a program, which every rank runs.
+
+  joblib-mpi run search.py                        as many ranks as there are cores here or tasks in the allocation
+  joblib-mpi run -n 8 --threads 2 search.py       8 ranks, each bound to 2 cores of its own
+  joblib-mpi run -n 4 -- ./simulate --steps 100   what follows the program's name or "--" is the program's
+  joblib-mpi run --dry-run search.py              only show the command
+
+Exit status: the program's; 2 if the command cannot be carried out.)";
+
+constexpr const char* about_doctor = R"(Starts ranks as run does, and reports what they find and what is wrong.
+
+Hosts, cores, memory, MPI, Python and its packages, the spill folder, and the ways that messages take from rank 0.)";
+
+constexpr const char* more_about_doctor = R"(Examples:
+  joblib-mpi doctor                                     as many ranks as run would start
+  joblib-mpi doctor -n 8 --spill-dir /scratch/me        with a folder for large results
+  joblib-mpi doctor --python venv/bin/python --json -   for programs
+
+Exit status: 0 if a run would work, 1 if it would fail, 2 if the command cannot be carried out.)";
+
+constexpr const char* about_submit = "Writes a Slurm batch script for a script or a program, and submits it.";
+
+constexpr const char* more_about_submit =
+    R"(joblib-mpi submit [OPTIONS] SCRIPT.py [OPTIONS] [-- ARGUMENT...]
+joblib-mpi submit [OPTIONS] -- -m MODULE | -c CODE | PROGRAM [ARGUMENT...]
+
+The batch script is kept beside as NAME.sbatch, to be read, changed and submitted again by sbatch. One that was changed
+is never overwritten.
+
+Before its time limit the job gets SIGUSR1. A program that runs with a checkpoint, parallel_config(checkpoint="run.h5"),
+then ends with status 75, the job is requeued, and the program goes on where it was.
+
+  joblib-mpi submit search.py --nodes 4 --ntasks-per-node 16 --time 2:00:00
+  joblib-mpi submit search.py --ntasks 64 --time 30 --wait -- --folds 5
+  joblib-mpi submit search.py --nodes 2 --ntasks-per-node 8 --sbatch-option=--mem=0 --dry-run)";
+
+/// The program of `run`: what CLI11 did not take, which begins with an option only if that is one of Python's.
+std::vector<std::string> program_of(const CLI::App& command, const std::vector<std::string>& after_dashes) {
+  std::vector<std::string> words = command.remaining();
+  if (!words.empty() && words.front().starts_with('-') && !is_python(words)) {
+    throw LaunchError("unknown option " + words.front(), "\"joblib-mpi run --help\" lists those that there are");
+  }
+  if (!words.empty() && !after_dashes.empty()) words.emplace_back("--");
+  words.insert(words.end(), after_dashes.begin(), after_dashes.end());
+  if (words.empty()) throw LaunchError("run what? Give a script or a program: joblib-mpi run [options] script.py");
+  return words;
+}
+
+}  // namespace
+
+Options options_from(std::vector<std::string> words) {
+  const auto dashes = std::find(words.begin(), words.end(), "--");
+  const std::vector<std::string> after_dashes(dashes == words.end() ? dashes : dashes + 1, words.end());
+  words.erase(dashes, words.end());
+
+  CLI::App command(about, "joblib-mpi");
+  command.set_version_flag("--version", std::string("joblib-mpi ") + version);
+  command.require_subcommand(0, 1);
+
+  RunOptions run;
+  CLI::App& run_command = *command.add_subcommand("run", about_run)->prefix_command()->footer(more_about_run);
+  add_launch_options(run_command, run.launch);
+  add_python_options(run_command, run.python);
+  run_command.add_flag("--dry-run", run.dry_run, "Print the command and do not run it");
+
+  SubmitOptions submit;
+  CLI::App& submit_command = *command.add_subcommand("submit", about_submit)->footer(more_about_submit);
+  add_submit_options(submit_command, submit);
+
+  DoctorOptions doctor;
+  CLI::App& doctor_command = *command.add_subcommand("doctor", about_doctor)->footer(more_about_doctor);
+  add_launch_options(doctor_command, doctor.launch);
+  add_doctor_options(doctor_command, doctor);
+
+  std::reverse(words.begin(), words.end());
+  try {
+    command.parse(std::move(words));
+  } catch (const CLI::Success& request) {  // for help or the version
+    std::ostringstream text;
+    command.exit(request, text, text);
+    return Answer{text.str()};
+  } catch (const CLI::ParseError& error) {
+    throw LaunchError(error.what(), "see joblib-mpi --help");
+  }
+  if (run_command.parsed()) {
+    run.program = program_of(run_command, after_dashes);
+    return run;
+  }
+  if (submit_command.parsed()) {
+    submit.program.insert(submit.program.end(), after_dashes.begin(), after_dashes.end());
+    if (submit.program.empty()) throw LaunchError("submit what? Give a script: joblib-mpi submit [options] script.py");
+    return submit;
+  }
+  if (doctor_command.parsed()) return doctor;
+  throw LaunchError("no command given", "joblib-mpi --help lists them");
+}
+
+}  // namespace joblib_mpi::launch

@@ -1,0 +1,39 @@
+#pragma once
+
+#include "run/variables.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace joblib_mpi::launch {
+
+enum class Scheduler { slurm, pbs, lsf };
+
+/// What a batch system has given this job.
+struct Allocation {
+  struct Node {
+    int tasks = 1;
+    int cores = 1;
+  };
+
+  Scheduler scheduler = Scheduler::slurm;
+  std::string job;                    ///< its id
+  std::vector<Node> nodes;            ///< at least one
+  std::optional<int> cores_per_task;  ///< if the user asked for some
+  bool says_tasks_per_node = false;   ///< Slurm: the user did, and srun will repeat it
+  std::string host_file;              ///< path of a file with a line for each task; empty with Slurm
+  bool inside_step = false;           ///< Slurm: this is a step of one task, such as `srun --pty bash`
+
+  [[nodiscard]] int tasks() const;
+  [[nodiscard]] int cores() const;
+};
+
+/// In words: "Slurm job 12".
+[[nodiscard]] std::string to_string(const Allocation& allocation);
+
+/// The allocation that the environment `variables` tell of; none outside of one. `host_file` is the content of the file
+/// that PBS_NODEFILE or LSB_DJOB_HOSTFILE names.
+[[nodiscard]] std::optional<Allocation> allocation_from(const VariableMap& variables, const std::string& host_file);
+
+}  // namespace joblib_mpi::launch

@@ -1,0 +1,66 @@
+#include "run/environment.hpp"
+
+#include <algorithm>
+
+namespace joblib_mpi::launch {
+namespace {
+
+std::optional<OuterLaunch> outer_launch(const VariableMap& variables) {
+  const auto rank = [&](const char* name) { return number_of(variables, name).value_or(0); };
+  // Inside Slurm Open MPI's own variables come first: there mpirun starts its daemons as a step.
+  if (const auto ranks = number_of(variables, "OMPI_COMM_WORLD_SIZE")) {
+    return OuterLaunch{"mpirun", rank("OMPI_COMM_WORLD_RANK"), *ranks};
+  }
+  if (const auto ranks = number_of(variables, "SLURM_STEP_NUM_TASKS"); ranks && *ranks > 1) {
+    return OuterLaunch{"srun", rank("SLURM_PROCID"), *ranks};
+  }
+  if (const auto ranks = number_of(variables, "PMI_SIZE"); ranks && !variables.contains("SLURM_STEP_ID")) {
+    return OuterLaunch{"mpirun", rank("PMI_RANK"), *ranks};
+  }
+  return std::nullopt;
+}
+
+bool says_yes(const VariableMap& variables, const char* name) {
+  return text_of(variables, name).starts_with('1');
+}
+
+bool root_is_allowed(const VariableMap& variables) {
+  return (says_yes(variables, "OMPI_ALLOW_RUN_AS_ROOT") && says_yes(variables, "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM")) ||
+         (says_yes(variables, "PRTE_ALLOW_RUN_AS_ROOT") && says_yes(variables, "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM"));
+}
+
+/// mpirun itself passes on OMPI_MCA_…; what belongs to one machine, such as TMPDIR, must not travel.
+bool travels(const std::string& name) {
+  static const char* const names[] = {"PATH",
+                                      "LD_LIBRARY_PATH",
+                                      "VIRTUAL_ENV",
+                                      "CONDA_PREFIX",
+                                      "VECLIB_MAXIMUM_THREADS",
+                                      "NUMBA_NUM_THREADS",
+                                      "NUMEXPR_NUM_THREADS"};
+  static const char* const beginnings[] = {"JOBLIB_MPI_", "PYTHON", "OMP_", "OPENBLAS_", "MKL_", "BLIS_", "UCX_"};
+  return std::find(std::begin(names), std::end(names), name) != std::end(names) ||
+         std::any_of(std::begin(beginnings), std::end(beginnings),
+                     [&](const char* beginning) { return name.starts_with(beginning); });
+}
+
+}  // namespace
+
+LaunchEnvironment environment_from(const Facts& facts, const MpiVersion& built_with) {
+  LaunchEnvironment environment;
+  environment.cores = std::max(facts.cores, 1);
+  environment.allocation = allocation_from(facts.variables, facts.host_file);
+  environment.outer = outer_launch(facts.variables);
+  if (facts.mpirun_version) environment.mpirun = mpi_version_from(*facts.mpirun_version);
+  environment.built_with = built_with;
+  environment.has_srun = facts.srun_mpi_list.has_value();
+  environment.srun_has_pmix = facts.srun_mpi_list.value_or("").find("pmix") != std::string::npos;
+  environment.mpirun_refuses_root = facts.is_root && !root_is_allowed(facts.variables);
+  environment.limits_threads = facts.variables.contains("OMP_NUM_THREADS");
+  for (const auto& [name, value] : facts.variables) {
+    if (travels(name)) environment.to_pass_on.push_back(name);
+  }
+  return environment;
+}
+
+}  // namespace joblib_mpi::launch

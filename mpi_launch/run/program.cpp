@@ -1,0 +1,105 @@
+#include "run/program.hpp"
+
+#include "command/command_output.hpp"
+#include "command/launch_error.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <iterator>
+
+namespace joblib_mpi::launch {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A Python on a cold shared file system takes its time. Chosen, not measured.
+constexpr double longest_look_seconds = 60;
+
+std::string here() {
+  std::error_code error;
+  return fs::current_path(error).string();
+}
+
+bool is_file(const std::string& path) {
+  std::error_code error;
+  return fs::exists(path, error) && !fs::is_directory(path, error);
+}
+
+void require_joblib_mpi(const std::string& python) {
+  const auto looked =
+      output_of({python, "-c", "import importlib.util, sys; sys.exit(importlib.util.find_spec('joblib_mpi') is None)"},
+                longest_look_seconds);
+  if (!looked) throw LaunchError("cannot start " + python, "say which Python to use by --python");
+  if (looked->status == 0) return;
+  throw LaunchError(python + " has no module joblib_mpi" + (looked->text.empty() ? "" : " (" + looked->text + ")"),
+                    "install it there: " + python +
+                        " -m pip install joblib-mpi, activate its environment, or name "
+                        "another Python by --python");
+}
+
+Command python_command(const std::vector<std::string>& program, const PythonOptions& options) {
+  const std::string& first = program.front();
+  if (first.ends_with(".py") && !is_file(first)) {
+    throw LaunchError("there is no script " + first + " in " + here());
+  }
+  const std::string python = find_python(options);
+  require_joblib_mpi(python);
+  Command command{{python, "-m", "joblib_mpi"}, true, {}};
+  const std::pair<const char*, const std::string&> settings[] = {
+      {"--isolation", options.isolation}, {"--preload", options.preload}, {"--memory-limit", options.memory_limit}};
+  for (const auto& [name, value] : settings) {
+    if (!value.empty()) command.words.insert(command.words.end(), {name, value});
+  }
+  command.words.insert(command.words.end(), program.begin(), program.end());
+  return command;
+}
+
+void require_program(const std::string& name) {
+  if (found_on_path(name)) return;
+  if (is_file(name)) {
+    throw LaunchError(name + " is not executable",
+                      "chmod +x " + name + " if it is a program; a Python script's name must end in .py");
+  }
+  if (name.find('/') != std::string::npos) throw LaunchError("there is no program " + name + " in " + here());
+  throw LaunchError("there is no program " + name + " on PATH", "give its path, such as ./" + name);
+}
+
+Command program_command(const std::vector<std::string>& program, const PythonOptions& options) {
+  const std::string& first = program.front();
+  require_program(first);
+  if (!options.preload.empty() || !options.memory_limit.empty()) {
+    throw LaunchError("--preload and --memory-limit are for Python scripts, and " + first + " is a program");
+  }
+  Command command{program, false, {}};
+  if (!options.isolation.empty()) command.variables.emplace_back("JOBLIB_MPI_ISOLATION", options.isolation);
+  return command;
+}
+
+}  // namespace
+
+Command command_for(const std::vector<std::string>& program, const PythonOptions& options) {
+  return is_python(program) ? python_command(program, options) : program_command(program, options);
+}
+
+std::string find_python(const PythonOptions& options) {
+  if (!options.interpreter.empty()) {
+    const auto found = found_on_path(options.interpreter);
+    if (!found) throw LaunchError("--python " + options.interpreter + ": there is no such program");
+    return *found;
+  }
+  std::vector<std::string> candidates;
+  if (const char* environment = std::getenv("VIRTUAL_ENV"); environment != nullptr && *environment != '\0') {
+    candidates.push_back(std::string(environment) + "/bin/python");
+  }
+  std::error_code error;
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  if (!error) candidates.push_back((self.parent_path() / "python").string());
+  candidates.emplace_back("python3");
+  for (const std::string& candidate : candidates) {
+    if (const auto found = found_on_path(candidate)) return *found;
+  }
+  throw LaunchError("there is no python3 on PATH", "say which Python to use by --python");
+}
+
+}  // namespace joblib_mpi::launch
