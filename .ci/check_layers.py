@@ -12,17 +12,23 @@ from pathlib import Path
 # What each folder under src/ may include: another folder, or a single header of one, or a public header
 # (a `joblib_mpi/` path). A layer always sees itself. `ANY_PUBLIC` is every header of include/joblib_mpi.
 ANY_PUBLIC = "joblib_mpi/"
-PUBLIC_BASICS = [f"joblib_mpi/{name}.hpp" for name in ("array_layout", "error", "ids", "object_stats", "payload")]
+# Public headers that every folder may include.
+PUBLIC_BASICS = [
+    "joblib_mpi/detail/array_layout.hpp",
+    "joblib_mpi/detail/object_id.hpp",
+    "joblib_mpi/detail/payload.hpp",
+    "joblib_mpi/error.hpp",
+    "joblib_mpi/object_stats.hpp",
+]
 
 LAYERS = {
     # The words that every layer shares; nothing of ours below it.
-    "core": ["joblib_mpi/spill.hpp"],
+    "core": ["joblib_mpi/detail/spill_options.hpp"],
     # Users bring their own archives and types, so the library's part of that face is public.
     "serialization": [
         "core",
         "joblib_mpi/serialization.hpp",
-        "joblib_mpi/exceptions.hpp",
-        "joblib_mpi/function_registry.hpp",
+        "joblib_mpi/detail/function_registry.hpp",
     ],
     # What processes of one machine hand to each other: open files and the memory behind them.
     "segments": ["core"],
@@ -34,7 +40,7 @@ LAYERS = {
     "scheduler": ["core"],
     # Files that outlast a crash, and HDF5: what checkpoints and large results both need.
     "files": ["core"],
-    "spill": ["core", "files", "joblib_mpi/spill.hpp"],
+    "spill": ["core", "files", "joblib_mpi/detail/spill_options.hpp"],
     # The interface moves bytes; the implementation over MPI needs its error codes and communicators.
     "transport": ["core", "mpi"],
     "store": ["core", "segments", "transport/transport.hpp"],
@@ -46,8 +52,8 @@ LAYERS = {
         "serialization",
         "spill/result_spiller.hpp",
         "store/object_store.hpp",
-        "joblib_mpi/function_registry.hpp",
-        "joblib_mpi/parallel_config.hpp",
+        "joblib_mpi/detail/function_registry.hpp",
+        "joblib_mpi/detail/task_scope.hpp",
     ],
     # Rank 0's loop joins decisions with interfaces, never with one implementation.
     "coordinator": [
@@ -59,7 +65,7 @@ LAYERS = {
         "store/object_store.hpp",
         "spill/spill_desk.hpp",
         "joblib_mpi/observer.hpp",
-        "joblib_mpi/spill.hpp",
+        "joblib_mpi/detail/call_options.hpp",
     ],
     "worker": [
         "core",
@@ -73,9 +79,8 @@ LAYERS = {
         "core",
         "coordinator",
         "serialization/exception_codec.hpp",
-        "joblib_mpi/parallel_config.hpp",
         "joblib_mpi/backend.hpp",
-        "joblib_mpi/backend_registry.hpp",
+        "joblib_mpi/detail/task_scope.hpp",
         "joblib_mpi/observer.hpp",
     ],
     # Between any backend and a call's results: it knows no backend.

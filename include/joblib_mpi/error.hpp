@@ -1,99 +1,105 @@
 #pragma once
 
+#include <concepts>
 #include <cstddef>
+#include <exception>
 #include <stdexcept>
 #include <string>
+#include <typeinfo>
+#include <utility>
 
 namespace joblib_mpi {
 
-/// What every error of this library is. The text says what happened, to what, where, and what to do next.
+/// The base of all errors of this library. The text says what happened, to what, where, and what to do next.
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// The caller asked for something that cannot be, such as `n_jobs == 0` or a backend that nobody registered.
+/// The caller asked for something impossible, such as `n_jobs == 0` or a backend that is not registered.
 class UsageError : public Error {
  public:
   using Error::Error;
 };
 
-/// An MPI call failed, or MPI was initialised in a way that a session cannot work with.
+/// An MPI call failed, or MPI was initialised in a way that does not suit a session.
 class MpiError : public Error {
  public:
   using Error::Error;
 };
 
-/// Two ranks run different programs or versions; the text names both.
+/// Two ranks run different programs or versions, both of which the text names.
 class VersionMismatch : public Error {
  public:
   using Error::Error;
 };
 
-/// Bytes that do not hold the value they should: cut short, or of another type.
+/// The bytes of a serialized value are cut short or hold another type.
 class SerializationError : public Error {
  public:
   using Error::Error;
 };
 
-/// On the ranks that serve: rank 0 left `MpiSession::run` with an exception, whose text this one repeats.
+/// Thrown on the workers when rank 0 has left `MpiSession::run` with an exception; repeats the text of that exception.
 class SessionAborted : public Error {
  public:
   using Error::Error;
 };
 
-/// A checkpoint file cannot be used: it cannot be written, is in use, or holds what another program, version or call
-/// has computed. What it holds is left as it is.
+/// A checkpoint file cannot be used: it cannot be written, is in use, or holds results of another program, version or
+/// call. Its content is left unchanged.
 class CheckpointError : public Error {
  public:
   using Error::Error;
 };
 
-/// The run was told to end (SIGUSR1 or SIGTERM) while it had a checkpoint: what is finished is on disk. No error, so
-/// not a std::exception. MpiSession::run makes of it the status on which a batch script requeues its job; whoever
-/// catches it gets it again from the next call with a checkpoint.
+/// A signal (SIGUSR1 or SIGTERM) has ended a run that has a checkpoint; all finished results are on disk. This is not
+/// an error, and therefore no std::exception. MpiSession::run turns it into the exit status on which a batch script
+/// requeues its job. A program that catches it gets it again from the next call with a checkpoint.
 class CheckpointInterrupt {
  public:
   explicit CheckpointInterrupt(int status) noexcept : status_(status) {}
-  /// JOBLIB_MPI_REQUEUE_STATUS, by default 75 (EX_TEMPFAIL).
+  /// Returns the exit status for the batch script: JOBLIB_MPI_REQUEUE_STATUS, by default 75 (EX_TEMPFAIL).
   [[nodiscard]] int status() const noexcept { return status_; }
 
  private:
   int status_;
 };
 
-/// A large result could not be written to a file of `spill_dir`, or not be read from there, and does not fit into rank
-/// 0's memory either.
+/// A large result could not be written to `spill_dir` or read from there, and does not fit into the memory of rank 0
+/// either.
 class SpillError : public Error {
  public:
   using Error::Error;
 };
 
-/// The next result did not come within `ParallelOptions::timeout_seconds`. As `TimeoutError` in joblib.
+/// The next result did not arrive within `ParallelOptions::timeout_seconds`. The counterpart of joblib's
+/// `TimeoutError`.
 class TimeoutError : public Error {
  public:
   using Error::Error;
 };
 
-/// Where a task failed. Every exception of a task that ran on another rank can be caught as this, too.
+/// The place and the cause of a task's failure. Every exception of a task that ran on another rank can be caught as
+/// this type, too.
 class TaskFailure {
  public:
   TaskFailure(std::string function, int rank, std::string host, std::string type_name, std::string remote_what);
   virtual ~TaskFailure() = default;
 
-  /// The function as it was named in `delayed<function>`.
+  /// Returns the name of the function in `delayed<function>`.
   [[nodiscard]] const std::string& function() const noexcept { return function_; }
   [[nodiscard]] int rank() const noexcept { return rank_; }
   [[nodiscard]] const std::string& host() const noexcept { return host_; }
-  /// The exception's type on its rank, for people.
+  /// Returns the readable name of the exception's type.
   [[nodiscard]] const std::string& type_name() const noexcept { return type_name_; }
-  /// `what()` as it was on its rank, without the place.
+  /// Returns the exception's `what()` on the task's rank.
   [[nodiscard]] const std::string& remote_what() const noexcept { return remote_what_; }
-  /// All of it in one line: what happened, in which function, on which rank and host.
+  /// Returns one line with the error, the function, the rank and its host.
   [[nodiscard]] const std::string& text() const noexcept { return text_; }
 
  protected:
-  /// With a text of its own.
+  /// Uses `text` as the line that `text()` returns.
   TaskFailure(std::string function, int rank, std::string host, std::string type_name, std::string remote_what,
               std::string text);
 
@@ -106,32 +112,32 @@ class TaskFailure {
   std::string text_;
 };
 
-/// A task failed with an exception whose type is not known here (see `register_exception`).
+/// A task failed with an exception whose type is not known on rank 0 (see `register_exception`).
 class TaskError : public Error, public TaskFailure {
  public:
   explicit TaskError(TaskFailure failure) : Error(failure.text()), TaskFailure(std::move(failure)) {}
 };
 
-/// A task that has no result because what ran it is gone.
+/// A task that has no result because its executor or rank is gone.
 struct LostTask {
   std::size_t number;    ///< its index in the call
-  std::string function;  ///< as it was named in `delayed<function>`
-  int rank;              ///< of the last attempt, with its host
-  std::string host;
-  unsigned attempts;  ///< that were made; 0 if no worker was left to try
-  std::string reason;
+  std::string function;  ///< its name in `delayed<function>`
+  int rank;              ///< the rank of the last attempt
+  std::string host;      ///< the host of that rank
+  unsigned attempts;     ///< the number of attempts; 0 if no worker was left for the first
+  std::string reason;    ///< how the last attempt ended
 };
 
-/// What ran a task was lost in each of its attempts: its executor process crashed or was killed, or its whole rank. As
-/// `TerminatedWorkerError` in joblib.
+/// A task lost its executor or its whole rank, by a crash or a kill, in each of its attempts. The counterpart of
+/// joblib's `TerminatedWorkerError`.
 class WorkerLostError : public Error, public TaskFailure {
  public:
   explicit WorkerLostError(LostTask task);
 
-  /// The task's index in its call.
+  /// Returns the task's index in its call.
   [[nodiscard]] std::size_t task_number() const noexcept { return task_number_; }
   [[nodiscard]] unsigned attempts() const noexcept { return attempts_; }
-  /// What happened in the last attempt: "signal 11 (SIGSEGV)".
+  /// Returns how the last attempt ended, such as "signal 11 (SIGSEGV)".
   [[nodiscard]] const std::string& reason() const noexcept { return remote_what(); }
 
  protected:
@@ -142,18 +148,37 @@ class WorkerLostError : public Error, public TaskFailure {
   unsigned attempts_;
 };
 
-/// A task took longer than `ParallelOptions::task_timeout_seconds` in its last attempt.
+/// The last attempt of a task exceeded `ParallelOptions::task_timeout_seconds`.
 class TaskTimeoutError : public WorkerLostError {
  public:
   explicit TaskTimeoutError(LostTask task);
 };
 
-/// A task failed with an `E`: catch it as `E`, as on one process, or as `TaskFailure`.
+/// An exception of type `E` that a task threw on another rank: catch it as `E`, as in one process, or as `TaskFailure`.
 template <class E>
 class RemoteException final : public E, public TaskFailure {
  public:
   explicit RemoteException(TaskFailure failure) : E(failure.remote_what()), TaskFailure(std::move(failure)) {}
   [[nodiscard]] const char* what() const noexcept override { return text().c_str(); }
 };
+
+namespace detail {
+using MakeException = std::exception_ptr (*)(TaskFailure failure);
+bool register_exception_type(const std::type_info& type, MakeException make);
+
+template <class E>
+std::exception_ptr make_remote_exception(TaskFailure failure) {
+  return std::make_exception_ptr(RemoteException<E>(std::move(failure)));
+}
+}  // namespace detail
+
+/// Lets exceptions of type `E` arrive from tasks as `E`, which must be constructible from a text. The types of
+/// <stdexcept> are known; all others arrive as TaskError. Call it on every rank before the session begins; at namespace
+/// scope, `const bool registered = joblib_mpi::register_exception<SingularMatrix>();` does so.
+template <class E>
+  requires std::derived_from<E, std::exception> && std::constructible_from<E, const std::string&>
+bool register_exception() {
+  return detail::register_exception_type(typeid(E), &detail::make_remote_exception<E>);
+}
 
 }  // namespace joblib_mpi

@@ -2,12 +2,12 @@
 
 namespace joblib_mpi {
 
-/// Where a worker rank runs tasks.
+/// The place where a worker rank runs tasks.
 enum class Isolation {
-  /// In the rank itself: fastest, and a task that crashes takes its rank along.
+  /// The rank itself: fastest, but a task that crashes takes its rank along.
   none,
-  /// In a process beside the rank that is replaced when a task ends it: by a crash, by abort or exit, by the memory or
-  /// time it takes. Tasks cannot call MPI there, and global objects are as they were when the session was made.
+  /// A process beside the rank, replaced whenever a task ends it: by a crash, by abort or exit, or by exceeding its
+  /// memory or time limit. Tasks cannot call MPI there, and see global objects as they were when the session began.
   process,
 };
 

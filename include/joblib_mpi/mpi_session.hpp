@@ -13,50 +13,49 @@
 
 namespace joblib_mpi {
 
-/// This process's part in a group of MPI ranks that work for each other: rank 0 leads, the others work.
+/// This process's part in a group of MPI ranks: rank 0 runs the program and schedules tasks, the other ranks run them.
 ///
-/// The others live on after SIGUSR1 meanwhile, unless the program has a handler for it: Slurm sends it to all some time
-/// before the limit, and rank 0 decides what becomes of it, see `ParallelOptions::checkpoint`.
+/// While a session lives, SIGUSR1 does not end the workers, unless the program handles it: Slurm sends it to all ranks
+/// some time before the time limit, and only rank 0 acts on it, see `ParallelOptions::checkpoint`.
 class MpiSession {
  public:
-  /// Starts MPI, or joins it if the program has called MPI_Init; all ranks of MPI_COMM_WORLD take part. The arguments
-  /// are those of `main`. Collective. Throws MpiError and VersionMismatch, then on every rank.
+  /// Initialises MPI, or joins it if the program has called MPI_Init; all ranks of MPI_COMM_WORLD take part. The
+  /// arguments are those of `main`. Collective. Throws MpiError or VersionMismatch, on every rank.
   MpiSession(int& argc, char**& argv);
 
   struct Options {
-    /// The same on every rank. If it is not set, the environment says: JOBLIB_MPI_ISOLATION=none, the default, or
-    /// =process.
+    /// The place where workers run tasks, equal on all ranks. If unset, it comes from the environment variable
+    /// JOBLIB_MPI_ISOLATION, "none" or "process", and is `none` by default.
     std::optional<Isolation> isolation;
   };
-  /// The same with options. With Isolation::process it has to come before MPI_Init and before there are threads, since
-  /// it forks: otherwise UsageError.
+  /// Does so with options. Isolation::process forks, so that the session must be made before MPI_Init and before the
+  /// program starts threads. Throws UsageError if MPI is initialised already.
   MpiSession(int& argc, char**& argv, Options options);
 
-  /// Joins the MPI that the program has started. Collective over `communicator`, which is duplicated and not used
-  /// otherwise; the program goes on owning it and MPI itself. Tasks run in the ranks: throws UsageError if the
-  /// environment asks for isolation.
+  /// Joins the MPI that the program has initialised. Collective over `communicator`, which the session only duplicates:
+  /// the program still owns it and finalises MPI. Tasks run in the ranks; throws UsageError if JOBLIB_MPI_ISOLATION
+  /// asks for a process.
   explicit MpiSession(MPI_Comm communicator);
 
   MpiSession(const MpiSession&) = delete;
   MpiSession& operator=(const MpiSession&) = delete;
-  /// Collective. Finalises MPI if the session started it.
+  /// Collective. Finalises MPI if the session has initialised it.
   ~MpiSession();
 
   [[nodiscard]] int rank() const;
   [[nodiscard]] int size() const;
-  /// What rank 0's node holds of shared objects. Throws UsageError except on rank 0 while `run` calls its function.
+  /// Returns the shared objects of rank 0 and its node's memory for them. Throws UsageError on other ranks, and outside
+  /// of the function that `run` calls.
   [[nodiscard]] ObjectStats object_stats() const;
 
-  /// Calls `function` on rank 0, where "mpi" is the default backend meanwhile. The other ranks work for it until it
-  /// returns. Collective; may be called again.
+  /// Calls `function` on rank 0, with "mpi" as the default backend. The other ranks run its tasks until it returns.
+  /// Collective; may be called again.
   ///
-  /// Returns what `function` returns (0 for void) on every rank: an exit status; send other values yourself.
+  /// Returns the function's result, an exit status (0 for void), on every rank. If the function ends with
+  /// CheckpointInterrupt, returns its exit status on every rank, for `main` to return.
   ///
-  /// If it ends with CheckpointInterrupt, `run` returns the status of that on every rank, to be passed on by `main`.
-  ///
-  /// If it throws something else, rank 0 throws that. The others return 1 where the session started MPI, so that only
-  /// rank 0 reports it; in a program that started MPI itself they throw SessionAborted with its text, and the program
-  /// decides.
+  /// Rethrows any other exception of the function on rank 0. If the session has initialised MPI, the other ranks then
+  /// return 1, so that only rank 0 reports the error; otherwise they throw SessionAborted with its text.
   template <class Function>
   int run(Function&& function) {
     using Result = std::invoke_result_t<Function>;

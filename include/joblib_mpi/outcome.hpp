@@ -6,7 +6,7 @@
 
 namespace joblib_mpi {
 
-/// What became of one task: its result, or the exception with which it failed. See `Parallel::outcomes`.
+/// The result of a task, or the exception with which it failed. See `Parallel::outcomes`.
 template <class R>
 class Outcome {
  public:
@@ -14,10 +14,11 @@ class Outcome {
   /// `error` must not be null.
   explicit Outcome(std::exception_ptr error) : content_(std::in_place_index<1>, std::move(error)) {}
 
+  /// Returns true if the task succeeded.
   [[nodiscard]] bool has_value() const noexcept { return content_.index() == 0; }
   [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
 
-  /// The result. Throws the task's exception if there is none.
+  /// Returns the result, or throws the task's exception.
   [[nodiscard]] const R& value() const& {
     rethrow_error();
     return **this;
@@ -26,10 +27,10 @@ class Outcome {
     rethrow_error();
     return std::get<0>(std::move(content_));
   }
-  /// The result, which must be there.
+  /// Returns the result, without a check: `has_value()` must be true.
   [[nodiscard]] const R& operator*() const noexcept { return *std::get_if<0>(&content_); }
   [[nodiscard]] const R* operator->() const noexcept { return std::get_if<0>(&content_); }
-  /// The exception; null if there is a result.
+  /// Returns the exception; null if the task succeeded.
   [[nodiscard]] std::exception_ptr error() const noexcept { return has_value() ? nullptr : *std::get_if<1>(&content_); }
 
  private:
@@ -40,20 +41,21 @@ class Outcome {
   std::variant<R, std::exception_ptr> content_;
 };
 
-/// Of a function that returns nothing.
+/// The outcome of a task whose function returns nothing.
 template <>
 class Outcome<void> {
  public:
   Outcome() = default;
   explicit Outcome(std::exception_ptr error) : error_(std::move(error)) {}
 
-  /// Whether the function returned.
+  /// Returns true if the task succeeded.
   [[nodiscard]] bool has_value() const noexcept { return error_ == nullptr; }
   [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
   /// Throws the task's exception if there is one.
   void value() const {
     if (error_) std::rethrow_exception(error_);
   }
+  /// Returns the exception; null if the task succeeded.
   [[nodiscard]] std::exception_ptr error() const noexcept { return error_; }
 
  private:

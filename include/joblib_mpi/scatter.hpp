@@ -1,7 +1,9 @@
 #pragma once
 
 #include <joblib_mpi/backend.hpp>
-#include <joblib_mpi/parallel_config.hpp>
+#include <joblib_mpi/detail/active_config.hpp>
+#include <joblib_mpi/detail/object_home.hpp>
+#include <joblib_mpi/detail/payload.hpp>
 #include <joblib_mpi/serialization.hpp>
 
 #include <cstdint>
@@ -13,14 +15,14 @@
 
 namespace joblib_mpi {
 
-/// A read-only value that every rank has. Where a task's function takes a `const T&`, give it this.
+/// A read-only value that every rank has. Pass it to `delayed` where the task's function takes a `const T&`.
 ///
-/// Of a vector or a string of trivially copyable elements it may also take a `std::span<const Element>` or a
-/// `std::string_view`: a large one is then read where it lies, in memory that all processes of the node share. For a
-/// `const T&` each process makes a `T` of its own, once.
+/// If `T` is a vector or a string of trivially copyable elements, the function may also take a `std::span<const
+/// Element>` or a `std::string_view`: a large array is then read in place, from memory that all processes of the node
+/// share. For a `const T&` each process makes one `T`.
 ///
-/// Copies share the value; it leaves the ranks when the last copy and the last task that names it are gone. May be used
-/// from several threads.
+/// Copies share the value, which leaves the ranks when the last copy and the last task that names it are gone. Several
+/// threads may use an object and its copies.
 template <class T>
 class Shared {
  public:
@@ -29,7 +31,7 @@ class Shared {
   [[nodiscard]] const T& operator*() const noexcept { return *state_->value; }
   [[nodiscard]] const T* operator->() const noexcept { return state_->value.get(); }
 
-  /// Brings the value to `home`, once, and returns its id there.
+  /// Brings the value to `home` unless it is there already, and returns its id there. Called by the library.
   [[nodiscard]] ObjectId publish(ObjectHome& home) const {
     const std::lock_guard lock(state_->mutex);
     for (const auto& [serial_number, object] : state_->published) {
@@ -61,9 +63,8 @@ class Shared {
 };
 
 /// Takes `value` and starts to broadcast it to every rank of the active backend. Returns at once. The value is
-/// serialized once, whatever the number of ranks and tasks; a large array is sent from where it is.
-///
-/// Throws what the serialization of `T` throws. In a backend of this process nothing is sent.
+/// serialized once for any number of ranks and tasks; a large array is sent from where it lies. If tasks run in this
+/// process, nothing is sent. Throws what the serialization of `T` throws.
 template <class U>
 [[nodiscard]] Shared<std::decay_t<U>> scatter(U&& value) {
   using T = std::decay_t<U>;
@@ -72,12 +73,5 @@ template <class U>
   if (!backend->in_process()) (void)shared.publish(*backend);
   return shared;
 }
-
-namespace detail {
-template <class T>
-inline constexpr bool is_shared = false;
-template <class T>
-inline constexpr bool is_shared<Shared<T>> = true;
-}  // namespace detail
 
 }  // namespace joblib_mpi

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <joblib_mpi/payload.hpp>
+#include <joblib_mpi/detail/payload.hpp>
 #include <joblib_mpi/serialization.hpp>
 
 #include <memory>
@@ -9,25 +9,25 @@
 
 namespace joblib_mpi {
 
-/// A result that is made only when it is asked for: until then a large one stays in its file. See `Parallel::spilled`.
-/// Copies share what there is. One thread at a time may use it and its copies.
+/// A result that is deserialized on request; a large one stays in its file until then. See `Parallel::spilled`.
+/// Copies share their content. Only one thread at a time may use an object and its copies.
 template <class R>
 class Spilled {
  public:
-  /// A result that is there already.
+  /// Holds a result that is in memory already.
   explicit Spilled(R value) : state_(std::make_shared<State>(State{{}, std::move(value)})) {}
-  /// A serialized result.
+  /// Holds a serialized result.
   explicit Spilled(Payload content) : state_(std::make_shared<State>(State{std::move(content), std::nullopt})) {}
 
-  /// Whether the result lies in a file, not in rank 0's memory.
+  /// Returns true if the result lies in a file rather than in the memory of rank 0.
   [[nodiscard]] bool is_on_disk() const noexcept { return state_->content.on_disk && !state_->value; }
-  /// The result, made anew; nothing of it is kept here. Throws SerializationError.
+  /// Deserializes the result and returns it without keeping it. Throws SerializationError.
   [[nodiscard]] R load() const {
     if (state_->value) return *state_->value;
     PayloadReader reader(state_->content);
     return joblib_mpi::load<R>(reader);
   }
-  /// The result, which is kept here from now on; its file is not. Throws SerializationError.
+  /// Returns the result, which stays in memory from then on in place of its file. Throws SerializationError.
   [[nodiscard]] const R& get() const {
     if (!state_->value) {
       state_->value.emplace(load());

@@ -92,14 +92,15 @@ void bind_coordinator_session(nb::module_& module) {
   session
       .def(
           "start_call",
-          [](PythonCoordinatorSession& self, std::size_t max_running, unsigned retries, bool retry_exceptions,
+          [](PythonCoordinatorSession& self, int max_running, unsigned retries, bool retry_exceptions,
              double task_timeout, std::uint64_t memory_limit, std::optional<std::uint64_t> spill_threshold,
              std::optional<std::uint64_t> memory_budget, std::optional<std::string> spill_dir,
              std::optional<bool> keep_spill, std::optional<std::string> spill_compression) {
-            return self.start_call({.max_running = max_running,
+            return self.start_call({.n_jobs = max_running,
                                     .retries = retries,
                                     .retry_exceptions = retry_exceptions,
-                                    .limits = {task_timeout, memory_limit},
+                                    .task_timeout_seconds = task_timeout,
+                                    .memory_limit_bytes = memory_limit,
                                     .spill = {spill_threshold, memory_budget, std::move(spill_dir), keep_spill,
                                               std::move(spill_compression)}});
           },

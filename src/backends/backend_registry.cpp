@@ -1,9 +1,8 @@
 #include "backends/sequential_backend.hpp"
 #include "backends/threading_backend.hpp"
-#include <joblib_mpi/backend_registry.hpp>
+#include <joblib_mpi/backend.hpp>
 #include <joblib_mpi/error.hpp>
 
-#include <algorithm>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -71,11 +70,6 @@ std::shared_ptr<Backend> find_backend(const std::string& name) {
 
 std::shared_ptr<Backend> default_backend() {
   return Registry::instance().default_backend();
-}
-
-int count_n_jobs(int n_jobs, int available) {
-  if (n_jobs == 0) throw UsageError("n_jobs == 0 in Parallel has no meaning: give at least 1, or -1 for all");
-  return n_jobs > 0 ? n_jobs : std::max(1, available + 1 + n_jobs);
 }
 
 }  // namespace joblib_mpi

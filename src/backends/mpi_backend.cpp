@@ -11,17 +11,12 @@ namespace joblib_mpi {
 
 class MpiBackend::Call final : public BackendCall {
  public:
-  Call(MpiBackend& backend, CoordinatorDriver& driver, const CallRequest& request, ResultSink& sink)
+  Call(MpiBackend& backend, CoordinatorDriver& driver, const CallOptions& options, ResultSink& sink)
       : backend_(&backend),
         driver_(&driver),
         sink_(&sink),
         connection_(backend.connection_),
-        id_(driver.start_call({.max_running = static_cast<std::size_t>(request.n_jobs),
-                               .retries = request.retries,
-                               .retry_exceptions = request.retry_exceptions,
-                               .limits = {request.task_timeout_seconds, request.memory_limit_bytes},
-                               .spill = request.spill},
-                              inbox_)) {
+        id_(driver.start_call(options, inbox_)) {
     ++connection_->calls;  // start_call holds the lock
   }
 
@@ -75,7 +70,7 @@ class MpiBackend::Call final : public BackendCall {
     try {
       task.ending == TaskEnding::returned ? sink_->load(task.ticket, reader)
                                           : sink_->fail(task.ticket, error_of(task, reader));
-    } catch (...) {  // whatever the bytes do to who reads them is this task's failure
+    } catch (...) {  // an error in reading the bytes is this task's failure
       sink_->fail(task.ticket, std::current_exception());
     }
   }
@@ -107,7 +102,7 @@ class MpiBackend::Call final : public BackendCall {
   ResultInbox inbox_;
   CallId id_;
   std::vector<FinishedTask> results_;
-  std::vector<Failed> failed_;  // could not be serialized
+  std::vector<Failed> failed_;  // tasks that could not be serialized
 };
 
 MpiBackend::MpiBackend(CoordinatorDriver& driver, Ranks ranks)
@@ -135,8 +130,8 @@ int MpiBackend::effective_n_jobs(int n_jobs) const {
   return std::min(count_n_jobs(n_jobs, workers()), std::max(workers(), 1));
 }
 
-std::unique_ptr<BackendCall> MpiBackend::start_call(const CallRequest& request, ResultSink& sink) {
-  if (workers() == 0) return SequentialBackend().start_call(request, sink);
+std::unique_ptr<BackendCall> MpiBackend::start_call(const CallOptions& options, ResultSink& sink) {
+  if (workers() == 0) return SequentialBackend().start_call(options, sink);
   if (!ranks_.any_thread_may_call_mpi && std::this_thread::get_id() != ranks_.session_thread) {
     throw UsageError(
         "Parallel on backend \"mpi\" was called from a second thread, but MPI was initialised for one thread only: "
@@ -146,7 +141,7 @@ std::unique_ptr<BackendCall> MpiBackend::start_call(const CallRequest& request, 
   if (connection_->driver == nullptr) {
     throw UsageError("backend \"mpi\" is used after its session has ended: make the call inside MpiSession::run");
   }
-  return std::make_unique<Call>(*this, *connection_->driver, request, sink);
+  return std::make_unique<Call>(*this, *connection_->driver, options, sink);
 }
 
 std::shared_ptr<const ObjectId> MpiBackend::share(Payload value) {

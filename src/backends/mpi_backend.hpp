@@ -12,33 +12,34 @@
 
 namespace joblib_mpi {
 
-/// Runs the tasks on the worker ranks. Whoever waits for results drives the coordinator: no other thread takes part.
+/// Runs the tasks on the worker ranks. The thread that waits for results drives the coordinator; there is no other.
 class MpiBackend final : public Backend {
  public:
   struct Ranks {
     std::vector<std::string> hosts;  ///< by rank
     bool any_thread_may_call_mpi = true;
-    std::thread::id session_thread;  ///< the only one otherwise
+    std::thread::id session_thread;  ///< the only thread that may otherwise
   };
 
   MpiBackend(CoordinatorDriver& driver, Ranks ranks);
-  /// Calls and objects that outlive the session do nothing any more.
+  /// Disconnects: calls and objects that outlive the session have no effect.
   ~MpiBackend() override;
 
   [[nodiscard]] std::string_view name() const noexcept override { return "mpi"; }
-  /// At most the number of worker ranks. Without any, tasks run on rank 0; a warning says so, once.
+  /// Returns at most the number of workers. Without workers, tasks run on rank 0, and one warning says so.
   [[nodiscard]] int effective_n_jobs(int n_jobs) const override;
   [[nodiscard]] int default_n_jobs() const noexcept override { return -1; }
-  [[nodiscard]] std::unique_ptr<BackendCall> start_call(const CallRequest& request, ResultSink& sink) override;
+  [[nodiscard]] std::unique_ptr<BackendCall> start_call(const CallOptions& options, ResultSink& sink) override;
   [[nodiscard]] std::shared_ptr<const ObjectId> share(Payload value) override;
   [[nodiscard]] bool in_process() const noexcept override { return workers() == 0; }
 
-  /// The session ends: waits for calls that other threads have under way; then nothing reaches the workers any more.
+  /// Waits for calls that other threads have under way; after that, nothing reaches the workers. Called at the end of
+  /// the session.
   void disconnect();
 
  private:
   class Call;
-  /// What calls and objects use, so that it can be taken away from them.
+  /// The way to the driver that calls and objects share, until `disconnect` cuts it.
   struct Connection {
     std::mutex mutex;
     std::condition_variable call_ended;

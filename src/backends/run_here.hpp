@@ -1,23 +1,23 @@
 #pragma once
 
 #include <joblib_mpi/backend.hpp>
-#include <joblib_mpi/parallel_config.hpp>
+#include <joblib_mpi/detail/task_scope.hpp>
 
 #include <exception>
 #include <memory>
 
 namespace joblib_mpi {
 
-/// What became of a task in this process: one of the two is set, or neither for a void function.
+/// The result or the error of a task in this process; both are null after a void function.
 struct HereOutcome {
   std::shared_ptr<void> result;
   std::exception_ptr error;
 };
 
-/// Runs the task, and again if it raises, as often as `request` allows and its arguments bear.
-inline HereOutcome run_here(Task& task, const CallRequest& request) {
+/// Runs the task, and runs it again if it throws, as often as `options` and `Task::can_run_again` allow.
+inline HereOutcome run_here(Task& task, const CallOptions& options) {
   const detail::TaskScope scope;
-  const unsigned attempts = request.retry_exceptions && task.can_run_again() ? 1 + request.retries : 1;
+  const unsigned attempts = options.retry_exceptions && task.can_run_again() ? 1 + options.retries : 1;
   HereOutcome outcome;
   for (unsigned attempt = 0; attempt < attempts; ++attempt) {
     try {

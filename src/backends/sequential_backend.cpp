@@ -11,7 +11,7 @@ namespace {
 
 class SequentialCall final : public BackendCall {
  public:
-  SequentialCall(const CallRequest& request, ResultSink& sink) : request_(request), sink_(&sink) {}
+  SequentialCall(const CallOptions& options, ResultSink& sink) : options_(options), sink_(&sink) {}
 
   void submit(std::size_t index, Task& task) override { tasks_.push_back({index, task.move_to_heap()}); }
 
@@ -19,7 +19,7 @@ class SequentialCall final : public BackendCall {
     assert(!tasks_.empty());
     const auto [index, task] = std::move(tasks_.front());
     tasks_.pop_front();
-    deliver(run_here(*task, request_), index, *sink_);
+    deliver(run_here(*task, options_), index, *sink_);
     return true;
   }
 
@@ -32,7 +32,7 @@ class SequentialCall final : public BackendCall {
     std::size_t index;
     std::unique_ptr<Task> task;
   };
-  CallRequest request_;
+  CallOptions options_;
   ResultSink* sink_;
   std::deque<Waiting> tasks_;
 };
@@ -44,8 +44,8 @@ int SequentialBackend::effective_n_jobs(int n_jobs) const {
   return 1;
 }
 
-std::unique_ptr<BackendCall> SequentialBackend::start_call(const CallRequest& request, ResultSink& sink) {
-  return std::make_unique<SequentialCall>(request, sink);
+std::unique_ptr<BackendCall> SequentialBackend::start_call(const CallOptions& options, ResultSink& sink) {
+  return std::make_unique<SequentialCall>(options, sink);
 }
 
 }  // namespace joblib_mpi

@@ -14,11 +14,11 @@ namespace {
 
 class ThreadingCall final : public BackendCall {
  public:
-  ThreadingCall(const CallRequest& request, ResultSink& sink) : request_(request), sink_(&sink) {
-    for (int thread = 0; thread < request.n_jobs; ++thread) threads_.emplace_back([this] { work(); });
+  ThreadingCall(const CallOptions& options, ResultSink& sink) : options_(options), sink_(&sink) {
+    for (int thread = 0; thread < options.n_jobs; ++thread) threads_.emplace_back([this] { work(); });
   }
 
-  /// Waits for the tasks that run; those that have not started are dropped.
+  /// Drops the tasks that have not started, and waits for those that run.
   ~ThreadingCall() override {
     {
       const std::lock_guard lock(mutex_);
@@ -80,14 +80,14 @@ class ThreadingCall final : public BackendCall {
       const Waiting next = std::move(waiting_.front());
       waiting_.pop_front();
       lock.unlock();
-      HereOutcome outcome = run_here(*next.task, request_);
+      HereOutcome outcome = run_here(*next.task, options_);
       lock.lock();
       done_.push_back({next.index, std::move(outcome)});
       task_done_.notify_one();
     }
   }
 
-  const CallRequest request_;
+  const CallOptions options_;
   ResultSink* sink_;
   std::mutex mutex_;
   std::condition_variable task_added_;
@@ -111,8 +111,8 @@ int ThreadingBackend::effective_n_jobs(int n_jobs) const {
   return count_n_jobs(n_jobs, usable_cores());
 }
 
-std::unique_ptr<BackendCall> ThreadingBackend::start_call(const CallRequest& request, ResultSink& sink) {
-  return std::make_unique<ThreadingCall>(request, sink);
+std::unique_ptr<BackendCall> ThreadingBackend::start_call(const CallOptions& options, ResultSink& sink) {
+  return std::make_unique<ThreadingCall>(options, sink);
 }
 
 }  // namespace joblib_mpi

@@ -5,15 +5,15 @@
 namespace joblib_mpi {
 
 /// Runs the tasks on threads of this process, which last as long as the call. Nothing is copied or serialized: tasks
-/// share what their arguments refer to. Time and memory limits are not enforced; a task that raised runs again, where
-/// that is asked for, if its arguments are still there (`Task::can_run_again`).
+/// share the objects that their arguments refer to. Time and memory limits are not enforced. A task that throws
+/// runs again if the call's options and `Task::can_run_again` allow it.
 class ThreadingBackend final : public Backend {
  public:
   [[nodiscard]] std::string_view name() const noexcept override { return "threading"; }
-  /// -1 is the number of cores that this process may use.
+  /// Returns `n_jobs` counted from the number of cores that this process may use.
   [[nodiscard]] int effective_n_jobs(int n_jobs) const override;
   [[nodiscard]] int default_n_jobs() const noexcept override { return -1; }
-  [[nodiscard]] std::unique_ptr<BackendCall> start_call(const CallRequest& request, ResultSink& sink) override;
+  [[nodiscard]] std::unique_ptr<BackendCall> start_call(const CallOptions& options, ResultSink& sink) override;
   [[nodiscard]] std::shared_ptr<const ObjectId> share(Payload) override { return nullptr; }
   [[nodiscard]] bool in_process() const noexcept override { return true; }
 };

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "checkpoint/journal_format.hpp"
-#include <joblib_mpi/payload.hpp>
+#include <joblib_mpi/detail/payload.hpp>
 
 #include <cstdint>
 #include <functional>

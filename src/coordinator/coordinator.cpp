@@ -33,8 +33,9 @@ Coordinator::Coordinator(Transport& transport, ObjectStore& store, const Setting
 CallId Coordinator::start_call(const CallOptions& options, CompletionSink& sink) {
   const CallId call{++calls_started_};
   if (spill_desk_ != nullptr) spill_desk_->start_call(call, options.spill);
-  calls_.emplace(call, Call{&sink, options.limits});
-  tell_scheduler(event::CallStarted{call, options.max_running, options.retries, options.retry_exceptions});
+  calls_.emplace(call, Call{&sink, {options.task_timeout_seconds, options.memory_limit_bytes}});
+  tell_scheduler(
+      event::CallStarted{call, static_cast<std::size_t>(options.n_jobs), {options.retries, options.retry_exceptions}});
   return call;
 }
 

@@ -11,6 +11,7 @@
 #include "spill/spill_desk.hpp"
 #include "store/object_store.hpp"
 #include "transport/transport.hpp"
+#include <joblib_mpi/detail/call_options.hpp>
 
 #include <cstddef>
 #include <functional>
@@ -21,15 +22,6 @@
 #include <vector>
 
 namespace joblib_mpi {
-
-/// How a call wants its tasks to be treated.
-struct CallOptions {
-  std::size_t max_running = 1;    ///< tasks at a time
-  unsigned retries = 2;           ///< more attempts after one whose executor or rank was lost, or that timed out
-  bool retry_exceptions = false;  ///< whether a task that raised gets them, too
-  TaskLimits limits = {};         ///< of each attempt
-  SpillOptions spill = {};        ///< of large results
-};
 
 struct FinishedTask {
   CallId call;

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "core/ids.hpp"
 #include "core/settings.hpp"
-#include <joblib_mpi/ids.hpp>
 
 #include <chrono>
 #include <vector>

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "core/ids.hpp"
 #include "store/object_store.hpp"
-#include <joblib_mpi/ids.hpp>
 
 #include <cstddef>
 #include <cstdint>

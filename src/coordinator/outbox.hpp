@@ -1,9 +1,9 @@
 #pragma once
 
 #include "core/frame.hpp"
+#include "core/ids.hpp"
 #include "protocol/wire_format.hpp"
 #include "transport/transport.hpp"
-#include <joblib_mpi/ids.hpp>
 
 #include <cstddef>
 #include <utility>

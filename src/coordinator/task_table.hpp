@@ -1,8 +1,8 @@
 #pragma once
 
+#include "core/ids.hpp"
 #include "protocol/messages.hpp"
-#include <joblib_mpi/ids.hpp>
-#include <joblib_mpi/payload.hpp>
+#include <joblib_mpi/detail/payload.hpp>
 
 #include <algorithm>
 #include <cassert>

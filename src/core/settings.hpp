@@ -1,6 +1,6 @@
 #pragma once
 
-#include <joblib_mpi/spill.hpp>
+#include <joblib_mpi/detail/spill_options.hpp>
 
 #include <cstddef>
 #include <functional>

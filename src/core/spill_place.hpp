@@ -1,8 +1,8 @@
 #pragma once
 
-#include <joblib_mpi/array_layout.hpp>
-#include <joblib_mpi/ids.hpp>
-#include <joblib_mpi/payload.hpp>
+#include "core/ids.hpp"
+#include <joblib_mpi/detail/array_layout.hpp>
+#include <joblib_mpi/detail/payload.hpp>
 
 #include <cstdint>
 #include <memory>

@@ -1,9 +1,9 @@
 #pragma once
 
+#include "core/ids.hpp"
 #include "core/spill_place.hpp"
 #include "core/task_ending.hpp"
-#include <joblib_mpi/ids.hpp>
-#include <joblib_mpi/payload.hpp>
+#include <joblib_mpi/detail/payload.hpp>
 
 #include <memory>
 #include <optional>

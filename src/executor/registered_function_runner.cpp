@@ -1,7 +1,7 @@
 #include "executor/registered_function_runner.hpp"
 
 #include "serialization/exception_codec.hpp"
-#include <joblib_mpi/parallel_config.hpp>
+#include <joblib_mpi/detail/task_scope.hpp>
 
 #include <algorithm>
 #include <string>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "executor/in_process_executor.hpp"
-#include <joblib_mpi/function_registry.hpp>
+#include <joblib_mpi/detail/function_registry.hpp>
 
 #include <memory>
 #include <string>

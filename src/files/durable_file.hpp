@@ -1,7 +1,7 @@
 #pragma once
 
+#include <joblib_mpi/detail/payload.hpp>
 #include <joblib_mpi/error.hpp>
-#include <joblib_mpi/payload.hpp>
 
 #include <cstdint>
 #include <filesystem>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "files/hdf5_handle.hpp"
-#include <joblib_mpi/payload.hpp>
+#include <joblib_mpi/detail/payload.hpp>
 
 #include <cstddef>
 #include <vector>

@@ -4,7 +4,7 @@
 
 namespace joblib_mpi {
 
-/// How far ahead of its results a call takes tasks from its range.
+/// The tasks of a call that are under way, and the number of them that may be.
 class DispatchWindow {
  public:
   explicit DispatchWindow(std::size_t size) : size_(size == 0 ? 1 : size) {}

@@ -1,78 +1,62 @@
 #include "checkpoint/checkpoint.hpp"
 #include "observe/progress.hpp"
 #include "parallel/dispatch_window.hpp"
-#include <joblib_mpi/backend_registry.hpp>
-#include <joblib_mpi/parallel.hpp>
-#include <joblib_mpi/parallel_config.hpp>
+#include "parallel/resolve_options.hpp"
+#include <joblib_mpi/backend.hpp>
+#include <joblib_mpi/detail/active_config.hpp>
+#include <joblib_mpi/detail/running_call.hpp>
+#include <joblib_mpi/error.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <exception>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace joblib_mpi::detail {
 namespace {
 
-/// Enough for a worker's credits of tiny tasks; joblib's own 2 would make every worker wait for the round trip.
+/// The default of `pre_dispatch` for each job. Enough for a worker's credits of tiny tasks; joblib's 2 would make every
+/// worker wait for the round trip.
 constexpr std::size_t tasks_ahead_per_job = 64;
 
-/// A call with a checkpoint looks so often whether the run has been told to end.
+/// The interval at which a call with a checkpoint looks for a signal that ends the run.
 constexpr std::chrono::milliseconds between_looks{20};
 
-struct Choice {
-  std::shared_ptr<Backend> backend;
-  CallRequest request;
-  int verbose;
-  std::shared_ptr<Checkpoint> checkpoint;
-};
-
-/// The call's own word, else the config's, else the default.
-template <class T>
-T first_of(const std::optional<T>& asked, const std::optional<T>& configured, T otherwise) {
-  return asked ? *asked : configured.value_or(otherwise);
-}
-
-Choice choose(const ParallelOptions& options, std::shared_ptr<Checkpoint> checkpoint) {
+/// Returns the options of a call merged with those of the surrounding configs. Throws UsageError.
+ActiveConfig config_of_call(const ParallelOptions& options, std::shared_ptr<Checkpoint> checkpoint) {
+  require_valid(options);
   ActiveConfig config = active_config();
-  if (checkpoint) config.checkpoint = std::move(checkpoint);
   if (options.backend) config.backend = find_backend(*options.backend);
-  require_time_limit(options.task_timeout_seconds);
-  const CallRequest defaults;
-  const CallRequest request{
-      .n_jobs =
-          config.backend->effective_n_jobs(first_of(options.n_jobs, config.n_jobs, config.backend->default_n_jobs())),
-      .retries = first_of(options.retries, config.retries, defaults.retries),
-      .retry_exceptions = first_of(options.retry_exceptions, config.retry_exceptions, defaults.retry_exceptions),
-      .task_timeout_seconds =
-          first_of(options.task_timeout_seconds, config.task_timeout_seconds, defaults.task_timeout_seconds),
-      .memory_limit_bytes =
-          first_of(options.memory_limit_bytes, config.memory_limit_bytes, defaults.memory_limit_bytes),
-      .spill = merged(spill_options(options), config.spill)};
-  return {std::move(config.backend), request, first_of(options.verbose, config.verbose, 0),
-          std::move(config.checkpoint)};
+  if (checkpoint) config.checkpoint = std::move(checkpoint);
+  config.options = merged(options, config.options);
+  return config;
 }
 
 }  // namespace
 
 struct RunningCall::State {
-  State(Choice choice, const ParallelOptions& options, std::optional<std::size_t> total)
-      : backend(std::move(choice.backend)),
-        request(choice.request),
-        timeout_seconds(options.timeout_seconds),
-        window(options.pre_dispatch.value_or(tasks_ahead_per_job * static_cast<std::size_t>(choice.request.n_jobs))),
-        progress(choice.verbose, choice.request.n_jobs, total),
-        checkpoint(std::move(choice.checkpoint)) {}
+  State(ActiveConfig config, std::optional<std::size_t> total, Collector& collector)
+      : results(&collector),
+        backend(std::move(config.backend)),
+        options(resolved(config.options, *backend)),
+        timeout_seconds(config.options.timeout_seconds),
+        window(config.options.pre_dispatch.value_or(tasks_ahead_per_job * static_cast<std::size_t>(options.n_jobs))),
+        progress(config.options.verbose.value_or(0), options.n_jobs, total),
+        checkpoint(std::move(config.checkpoint)) {}
 
+  Collector* results;
   std::shared_ptr<Backend> backend;
-  CallRequest request;
+  CallOptions options;
   std::optional<double> timeout_seconds;
   DispatchWindow window;
   Progress progress;
+  std::size_t submitted = 0;
   std::exception_ptr error;
   std::shared_ptr<Checkpoint> checkpoint;          // or null
   std::unique_ptr<CheckpointedCall> checkpointed;  // or null
-  std::unique_ptr<BackendCall> call;
+  std::unique_ptr<BackendCall> call;               // ends before all of the others
 };
 
 std::shared_ptr<Checkpoint> make_checkpoint(const std::optional<std::filesystem::path>& path) {
@@ -80,22 +64,18 @@ std::shared_ptr<Checkpoint> make_checkpoint(const std::optional<std::filesystem:
 }
 
 RunningCall::RunningCall(const ParallelOptions& options, std::shared_ptr<Checkpoint> checkpoint,
-                         std::optional<std::size_t> total)
-    : state_(std::make_unique<State>(choose(options, std::move(checkpoint)), options, total)) {}
+                         std::optional<std::size_t> total, Collector& results)
+    : state_(std::make_unique<State>(config_of_call(options, std::move(checkpoint)), total, results)) {
+  if (state_->checkpoint) state_->checkpointed = state_->checkpoint->start_call(*this);
+  ResultSink& first = state_->checkpointed ? *state_->checkpointed : static_cast<ResultSink&>(*this);
+  state_->call = state_->backend->start_call(state_->options, first);
+}
 
 RunningCall::~RunningCall() = default;
 
-void RunningCall::stop() {
-  state_->call.reset();
-}
-
-void RunningCall::start(ResultSink& sink) {
-  if (state_->checkpoint) state_->checkpointed = state_->checkpoint->start_call(sink);
-  ResultSink& first = state_->checkpointed ? *state_->checkpointed : sink;
-  state_->call = state_->backend->start_call(state_->request, first);
-}
-
-void RunningCall::submit(std::size_t index, Task& task) {
+void RunningCall::submit(Task& task) {
+  const std::size_t index = state_->submitted++;
+  state_->results->expect_one_more();
   while (!state_->window.has_room()) wait();
   if (state_->checkpointed && take_from_checkpoint(index, task)) return;
   state_->call->submit(index, task);
@@ -108,7 +88,7 @@ void RunningCall::finish() {
 }
 
 void RunningCall::wait() {
-  constexpr double longest_timeout_seconds = 1e9;  // beyond it, and beyond what the clock can count, there is none
+  constexpr double longest_timeout_seconds = 1e9;  // a longer one, which the clock cannot count, is no timeout
   BackendCall::Deadline deadline;
   if (state_->timeout_seconds && *state_->timeout_seconds < longest_timeout_seconds) {
     deadline = std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
@@ -150,14 +130,29 @@ void RunningCall::end_if_interrupted() {
   throw CheckpointInterrupt(told->exit_status);
 }
 
+void RunningCall::store(std::size_t index, std::shared_ptr<void> result) {
+  state_->results->store(index, std::move(result));
+  note_finished();
+}
+
+void RunningCall::load(std::size_t index, PayloadReader& result) {
+  state_->results->load(index, result);
+  note_finished();
+}
+
+void RunningCall::fail(std::size_t index, std::exception_ptr error) {
+  if (state_->results->keep_error(index, error)) return note_finished();
+  state_->window.finished();
+  if (!state_->error) state_->error = std::move(error);
+}
+
+void RunningCall::save(const std::shared_ptr<void>& result, PayloadWriter& writer) const {
+  state_->results->save(result, writer);
+}
+
 void RunningCall::note_finished() {
   state_->window.finished();
   state_->progress.task_finished();
-}
-
-void RunningCall::note_failed(std::exception_ptr error) {
-  state_->window.finished();
-  if (!state_->error) state_->error = std::move(error);
 }
 
 }  // namespace joblib_mpi::detail

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "core/ids.hpp"
 #include "core/task_ending.hpp"
-#include <joblib_mpi/ids.hpp>
 
 #include <variant>
 #include <vector>

@@ -1,7 +1,8 @@
 #pragma once
 
+#include "core/ids.hpp"
 #include "core/task_ending.hpp"
-#include <joblib_mpi/ids.hpp>
+#include "scheduler/retry_policy.hpp"
 
 #include <cstddef>
 #include <variant>
@@ -22,8 +23,7 @@ struct WorkerLost {
 struct CallStarted {
   CallId call;
   std::size_t max_running;
-  unsigned retries = 0;           ///< attempts after a first one that was lost or timed out
-  bool retry_exceptions = false;  ///< whether they are for one that raised, too
+  RetryPolicy retry = {};
 };
 struct TaskSubmitted {
   TaskId task;

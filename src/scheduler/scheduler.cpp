@@ -40,7 +40,7 @@ void Scheduler::on(const event::WorkerLost& event, SchedulerActions& actions) {
 void Scheduler::on(const event::CallStarted& event, SchedulerActions&) {
   calls_.push_back({.id = event.call,
                     .max_running = std::max<std::size_t>(event.max_running, 1),
-                    .retry = {event.retries, event.retry_exceptions},
+                    .retry = event.retry,
                     .credits = Credits(options_.prefetch_seconds, options_.max_credits)});
 }
 

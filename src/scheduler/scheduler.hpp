@@ -1,12 +1,12 @@
 #pragma once
 
+#include "core/ids.hpp"
 #include "scheduler/actions.hpp"
 #include "scheduler/credits.hpp"
 #include "scheduler/events.hpp"
 #include "scheduler/ready_queue.hpp"
 #include "scheduler/retry_policy.hpp"
 #include "scheduler/worker_table.hpp"
-#include <joblib_mpi/ids.hpp>
 
 #include <cstddef>
 #include <optional>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <joblib_mpi/ids.hpp>
+#include "core/ids.hpp"
 
 #include <cstddef>
 #include <limits>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "segments/descriptor.hpp"
-#include <joblib_mpi/payload.hpp>
+#include <joblib_mpi/detail/payload.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,6 @@
 #include "serialization/exception_codec.hpp"
 
-#include <joblib_mpi/exceptions.hpp>
+#include <joblib_mpi/error.hpp>
 #include <joblib_mpi/serialization.hpp>
 
 #include <boost/core/demangle.hpp>

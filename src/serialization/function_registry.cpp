@@ -1,4 +1,4 @@
-#include <joblib_mpi/function_registry.hpp>
+#include <joblib_mpi/detail/function_registry.hpp>
 
 #include <xxhash.h>
 

@@ -4,7 +4,7 @@
 #include "executor/executor_port.hpp"
 #include "executor/registered_function_runner.hpp"
 #include "session/file_formats.hpp"
-#include <joblib_mpi/backend_registry.hpp>
+#include <joblib_mpi/backend.hpp>
 #include <joblib_mpi/error.hpp>
 
 #include <chrono>

@@ -9,9 +9,8 @@
 #include "session/file_formats.hpp"
 #include "session/mpi_rank.hpp"
 #include "session/serving_rank.hpp"
-#include <joblib_mpi/backend_registry.hpp>
+#include <joblib_mpi/backend.hpp>
 #include <joblib_mpi/error.hpp>
-#include <joblib_mpi/function_registry.hpp>
 #include <joblib_mpi/mpi_session.hpp>
 
 #include <csignal>

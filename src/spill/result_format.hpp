@@ -1,7 +1,7 @@
 #pragma once
 
-#include <joblib_mpi/array_layout.hpp>
-#include <joblib_mpi/payload.hpp>
+#include <joblib_mpi/detail/array_layout.hpp>
+#include <joblib_mpi/detail/payload.hpp>
 
 #include <cstddef>
 #include <cstdint>

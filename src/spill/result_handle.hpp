@@ -1,7 +1,7 @@
 #pragma once
 
 #include "core/content_hash.hpp"
-#include <joblib_mpi/payload.hpp>
+#include <joblib_mpi/detail/payload.hpp>
 
 #include <cstdint>
 #include <string>

@@ -3,7 +3,7 @@
 #include "core/spill_place.hpp"
 #include "core/task_ending.hpp"
 #include "spill/result_format.hpp"
-#include <joblib_mpi/payload.hpp>
+#include <joblib_mpi/detail/payload.hpp>
 
 #include <map>
 #include <string>

@@ -1,13 +1,13 @@
 #pragma once
 
+#include "core/ids.hpp"
 #include "core/spill_place.hpp"
 #include "core/task_ending.hpp"
 #include "spill/result_format.hpp"
 #include "spill/spill_folder.hpp"
 #include "spill/spill_policy.hpp"
-#include <joblib_mpi/ids.hpp>
-#include <joblib_mpi/payload.hpp>
-#include <joblib_mpi/spill.hpp>
+#include <joblib_mpi/detail/payload.hpp>
+#include <joblib_mpi/detail/spill_options.hpp>
 
 #include <cstddef>
 #include <cstdint>

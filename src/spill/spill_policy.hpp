@@ -1,7 +1,7 @@
 #pragma once
 
 #include "core/task_ending.hpp"
-#include <joblib_mpi/payload.hpp>
+#include <joblib_mpi/detail/payload.hpp>
 
 #include <atomic>
 #include <cstddef>

@@ -1,9 +1,9 @@
 #pragma once
 
+#include "core/ids.hpp"
 #include "segments/descriptor.hpp"
 #include "segments/segment_exchange.hpp"
-#include <joblib_mpi/ids.hpp>
-#include <joblib_mpi/payload.hpp>
+#include <joblib_mpi/detail/payload.hpp>
 
 #include <cstdint>
 #include <deque>

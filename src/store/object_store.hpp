@@ -1,8 +1,8 @@
 #pragma once
 
-#include <joblib_mpi/ids.hpp>
+#include "core/ids.hpp"
+#include <joblib_mpi/detail/payload.hpp>
 #include <joblib_mpi/object_stats.hpp>
-#include <joblib_mpi/payload.hpp>
 
 #include <cstddef>
 #include <cstdint>

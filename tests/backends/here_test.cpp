@@ -1,7 +1,7 @@
 // The sequential backend, and what it has in common with the threading one.
 
 #include "support/catch.hpp"
-#include <joblib_mpi/backend_registry.hpp>
+#include <joblib_mpi/backend.hpp>
 #include <joblib_mpi/delayed.hpp>
 #include <joblib_mpi/parallel.hpp>
 #include <joblib_mpi/parallel_config.hpp>

@@ -47,7 +47,7 @@ int main(int argc, char** argv) {
   jm::MpiSession session{argc, argv};
   return session.run([&] {
     note("pid", getpid());
-    const jm::parallel_config config({.backend = backend, .n_jobs = 2, .checkpoint = "run.h5"});
+    const jm::parallel_config config({.n_jobs = 2, .backend = backend, .checkpoint = "run.h5"});
     const auto data = jm::scatter(std::vector<double>(20000, 1.0));
     const auto results = jm::Parallel()(std::views::iota(0, n_tasks) | std::views::transform([&](int number) {
                                           return jm::delayed<compute>(data, number);

@@ -26,7 +26,7 @@ struct DrivenOffice {
 TEST_CASE("a thread that drives in a loop is woken for whatever there is to do") {
   DrivenOffice driven;
   driven.driver.wake(driven.flag, CoordinatorDriver::WakeFor::every_task);
-  const CallId call = driven.driver.start_call({.max_running = 1}, driven.office.inbox);
+  const CallId call = driven.driver.start_call({.n_jobs = 1}, driven.office.inbox);
   CHECK_FALSE(driven.flag.take());  // there is nothing to do for a call without tasks
   driven.submit(call);
   CHECK(driven.flag.take());
@@ -43,7 +43,7 @@ TEST_CASE("a thread that drives in a loop is woken for whatever there is to do")
 TEST_CASE("where submitters soon drive themselves, a new task wakes nobody else") {
   DrivenOffice driven;
   driven.driver.wake(driven.flag, CoordinatorDriver::WakeFor::everything_else);
-  const CallId call = driven.driver.start_call({.max_running = 1}, driven.office.inbox);
+  const CallId call = driven.driver.start_call({.n_jobs = 1}, driven.office.inbox);
   driven.submit(call);
   CHECK_FALSE(driven.flag.take());
   driven.driver.end_call(call);
@@ -52,14 +52,14 @@ TEST_CASE("where submitters soon drive themselves, a new task wakes nobody else"
 
 TEST_CASE("a closed driver refuses new work by name, and lets go of what there was") {
   DrivenOffice driven;
-  const CallId call = driven.driver.start_call({.max_running = 1}, driven.office.inbox);
+  const CallId call = driven.driver.start_call({.n_jobs = 1}, driven.office.inbox);
   const ObjectId object = driven.driver.share(Payload{bytes("value"), {}});
   driven.driver.close();
 
   const auto refuses = [](auto&& use, const std::string& function) {
     CHECK(error_text<UsageError>(use) == function + " was called after the session had ended");
   };
-  refuses([&] { (void)driven.driver.start_call({.max_running = 1}, driven.office.inbox); }, "start_call");
+  refuses([&] { (void)driven.driver.start_call({.n_jobs = 1}, driven.office.inbox); }, "start_call");
   refuses([&] { driven.submit(call); }, "submit");
   refuses([&] { driven.driver.submit_and_drive(call, {1, "fit", {}, {}}); }, "submit");
   refuses([&] { (void)driven.driver.share(Payload{bytes("value"), {}}); }, "scatter");

@@ -8,7 +8,7 @@ using namespace joblib_mpi::test;
 
 TEST_CASE("a submitted task is sent to a worker with its arguments and comes back with its ticket") {
   Office office(2);
-  const CallId call = office.coordinator.start_call({.max_running = 2}, office.inbox);
+  const CallId call = office.coordinator.start_call({.n_jobs = 2}, office.inbox);
   office.submit(call, 70);
   CHECK(office.coordinator.unfinished_tasks() == 1);
   const auto tasks = office.tasks_of(1);
@@ -30,14 +30,14 @@ TEST_CASE("a submitted task is sent to a worker with its arguments and comes bac
 
 TEST_CASE("a task that raised comes back as one that did not return") {
   Office office(1);
-  office.submit(office.coordinator.start_call({.max_running = 1}, office.inbox), 1);
+  office.submit(office.coordinator.start_call({.n_jobs = 1}, office.inbox), 1);
   office.finish(1, office.tasks_of(1).at(0).task, TaskEnding::raised);
   CHECK(office.inbox.tasks.at(0).ending == TaskEnding::raised);
 }
 
 TEST_CASE("nothing is sent before progress") {
   Office office(1);
-  const CallId call = office.coordinator.start_call({.max_running = 1}, office.inbox);
+  const CallId call = office.coordinator.start_call({.n_jobs = 1}, office.inbox);
   office.submit(call, 1);
   (void)office.coordinator.share(Payload{bytes("x"), {}});
   CHECK(office.transport.take_sent().empty());
@@ -49,7 +49,7 @@ TEST_CASE("small tasks to one worker share messages of a limited number of tasks
   settings.tasks_per_message = 4;
   settings.max_credits = 16;
   Office office(1, settings);
-  const CallId call = office.coordinator.start_call({.max_running = 1}, office.inbox);
+  const CallId call = office.coordinator.start_call({.n_jobs = 1}, office.inbox);
   for (std::uint64_t ticket = 0; ticket < 100; ++ticket) office.submit(call, ticket);
   const TaskId first = office.tasks_of(1).at(0).task;
   office.frames_sent = 0;
@@ -60,7 +60,7 @@ TEST_CASE("small tasks to one worker share messages of a limited number of tasks
 
 TEST_CASE("an ended call hears nothing more and its workers are told") {
   Office office(1);
-  const CallId call = office.coordinator.start_call({.max_running = 1}, office.inbox);
+  const CallId call = office.coordinator.start_call({.n_jobs = 1}, office.inbox);
   office.submit(call, 1);
   office.submit(call, 2);
   const TaskId running = office.tasks_of(1).at(0).task;
@@ -78,7 +78,7 @@ TEST_CASE("an ended call hears nothing more and its workers are told") {
 
 TEST_CASE("a stopped call gets back what has not started, and then what ran") {
   Office office(1);
-  const CallId call = office.coordinator.start_call({.max_running = 1}, office.inbox);
+  const CallId call = office.coordinator.start_call({.n_jobs = 1}, office.inbox);
   for (const std::uint64_t ticket : {1, 2, 3}) office.submit(call, ticket);
   const TaskId running = office.tasks_of(1).at(0).task;
   office.coordinator.stop_starting(call);
@@ -120,7 +120,7 @@ TEST_CASE("an object is announced to every worker before it is published and dro
 
 TEST_CASE("a dropped object stays while a task that names it is unfinished") {
   Office office(1);
-  const CallId call = office.coordinator.start_call({.max_running = 1}, office.inbox);
+  const CallId call = office.coordinator.start_call({.n_jobs = 1}, office.inbox);
   const ObjectId object = office.coordinator.share(Payload{bytes("x"), {}});
   office.submit(call, 1, {object, object});
   const auto messages = office.told(1);
@@ -138,7 +138,7 @@ TEST_CASE("a dropped object stays while a task that names it is unfinished") {
 
 TEST_CASE("a dropped object goes when the tasks that name it are discarded") {
   Office office(1);
-  const CallId call = office.coordinator.start_call({.max_running = 1}, office.inbox);
+  const CallId call = office.coordinator.start_call({.n_jobs = 1}, office.inbox);
   const ObjectId object = office.coordinator.share(Payload{bytes("x"), {}});
   office.submit(call, 1);
   office.submit(call, 2, {object});
@@ -152,7 +152,7 @@ TEST_CASE("a dropped object goes when the tasks that name it are discarded") {
 
 TEST_CASE("workers are asked to leave and serve until they say goodbye") {
   Office office(2);
-  const CallId call = office.coordinator.start_call({.max_running = 2}, office.inbox);
+  const CallId call = office.coordinator.start_call({.n_jobs = 2}, office.inbox);
   office.submit(call, 8);
   office.progress();
   office.coordinator.stop_workers({5, "why"});
@@ -183,7 +183,7 @@ TEST_CASE("bytes that are no message are refused") {
 TEST_CASE("a task that failed is sent again and only its last attempt is handed on") {
   Office office(1);
   const CallId call =
-      office.coordinator.start_call({.max_running = 1, .retries = 1, .retry_exceptions = true}, office.inbox);
+      office.coordinator.start_call({.n_jobs = 1, .retries = 1, .retry_exceptions = true}, office.inbox);
   office.submit(call, 1);
   office.finish(1, office.tasks_of(1).at(0).task, TaskEnding::raised);
   CHECK(office.inbox.tasks.empty());

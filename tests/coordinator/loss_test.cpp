@@ -28,7 +28,8 @@ std::vector<Message> all(const std::vector<MessageToWorker>& messages) {
 
 TEST_CASE("a task that a lost worker held is sent to another with all its arguments and its attempts are counted") {
   Office office(2);
-  const CallId call = office.coordinator.start_call({.max_running = 2, .limits = {2.5, 77}}, office.inbox);
+  const CallId call =
+      office.coordinator.start_call({.n_jobs = 2, .task_timeout_seconds = 2.5, .memory_limit_bytes = 77}, office.inbox);
   office.coordinator.submit(call, {70, "fit", Payload{bytes("arguments"), {part("large")}}, {}});
   REQUIRE(office.tasks_of(1).size() == 1);
   office.coordinator.lose(WorkerId{1}, "was unplugged");
@@ -49,7 +50,7 @@ TEST_CASE("a task that a lost worker held is sent to another with all its argume
 
 TEST_CASE("results of a worker that was given up and results that come twice are ignored") {
   Office office(2);
-  const CallId call = office.coordinator.start_call({.max_running = 2}, office.inbox);
+  const CallId call = office.coordinator.start_call({.n_jobs = 2}, office.inbox);
   office.submit(call, 1);
   const TaskId task = office.tasks_of(1).at(0).task;
   office.coordinator.lose(WorkerId{1}, "was unplugged");
@@ -64,7 +65,7 @@ TEST_CASE("results of a worker that was given up and results that come twice are
 
 TEST_CASE("a task whose attempts are used up with lost workers ends as lost with the reason") {
   Office office(3);
-  const CallId call = office.coordinator.start_call({.max_running = 1, .retries = 1}, office.inbox);
+  const CallId call = office.coordinator.start_call({.n_jobs = 1, .retries = 1}, office.inbox);
   office.submit(call, 1);
   (void)office.told(1);
   office.coordinator.lose(WorkerId{1}, "was unplugged");
@@ -81,7 +82,7 @@ TEST_CASE("a task whose attempts are used up with lost workers ends as lost with
 
 TEST_CASE("when no worker is left every task ends at once, also those that are submitted later") {
   Office office(1);
-  const CallId call = office.coordinator.start_call({.max_running = 1}, office.inbox);
+  const CallId call = office.coordinator.start_call({.n_jobs = 1}, office.inbox);
   office.submit(call, 1);
   office.submit(call, 2);
   office.progress();
@@ -106,7 +107,7 @@ TEST_CASE("a worker that MPI finds dead is lost, told of once and never spoken t
   office.coordinator.on_worker_lost([&](const LostWorker& lost) {
     warnings.push_back(warning_about(lost, {"n0", "n1", "n2"}));
   });
-  const CallId call = office.coordinator.start_call({.max_running = 2}, office.inbox);
+  const CallId call = office.coordinator.start_call({.n_jobs = 2}, office.inbox);
   office.submit(call, 1);
   (void)office.told(1);
   office.transport.found_dead = {1};
@@ -149,7 +150,7 @@ TEST_CASE("silent workers are asked and then lost, those that answer are not") {
 TEST_CASE("a worker with a stuck task is given up and the task runs out of time") {
   Office office(2);
   const CallId call =
-      office.coordinator.start_call({.max_running = 2, .retries = 0, .limits = {.seconds = 2}}, office.inbox);
+      office.coordinator.start_call({.n_jobs = 2, .retries = 0, .task_timeout_seconds = 2}, office.inbox);
   office.submit(call, 1);
   const TaskId task = office.tasks_of(1).at(0).task;
   office.says(2, to_coordinator::Stuck{task});  // it does not hold it
@@ -189,7 +190,7 @@ TEST_CASE("objects that are shared after a loss go to each living worker before 
   Office office(3);
   office.coordinator.lose(WorkerId{3}, "was unplugged");
   const ObjectId object = office.coordinator.share(Payload{bytes("late"), {part("large")}});
-  const CallId call = office.coordinator.start_call({.max_running = 2}, office.inbox);
+  const CallId call = office.coordinator.start_call({.n_jobs = 2}, office.inbox);
   office.submit(call, 1, {object});
   for (const int worker : {1, 2}) {
     const auto messages = office.told(worker);
@@ -217,7 +218,7 @@ TEST_CASE("a worker that can run no more tasks gets none, stays connected and sa
   office.coordinator.on_worker_lost([&](const LostWorker& lost) {
     warnings.push_back(warning_about(lost, {"n0", "n1", "n2"}));
   });
-  const CallId call = office.coordinator.start_call({.max_running = 2}, office.inbox);
+  const CallId call = office.coordinator.start_call({.n_jobs = 2}, office.inbox);
   office.submit(call, 1);
   office.submit(call, 2);
   const TaskId first = office.tasks_of(1).at(0).task;

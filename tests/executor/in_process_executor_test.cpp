@@ -46,7 +46,7 @@ class Publisher final : public Backend {
   std::string_view name() const noexcept override { return "publisher"; }
   int effective_n_jobs(int) const override { return 1; }
   int default_n_jobs() const noexcept override { return 1; }
-  std::unique_ptr<BackendCall> start_call(const CallRequest&, ResultSink&) override {
+  std::unique_ptr<BackendCall> start_call(const CallOptions&, ResultSink&) override {
     throw std::logic_error("no call expected");
   }
   std::shared_ptr<const ObjectId> share(Payload value) override {

@@ -35,7 +35,7 @@ endif()
 # Public headers are all there is: nothing of src/, no generated header.
 file(GLOB_RECURSE installed RELATIVE "${prefix}" "${prefix}/*")
 foreach(file IN LISTS installed)
-  if(file MATCHES "\\.hpp$" AND NOT file MATCHES "^include/joblib_mpi/[a-z_]+\\.hpp$")
+  if(file MATCHES "\\.hpp$" AND NOT file MATCHES "^include/joblib_mpi/(detail/)?[a-z_]+\\.hpp$")
     message(FATAL_ERROR "installed, but not a public header: ${file}")
   endif()
 endforeach()

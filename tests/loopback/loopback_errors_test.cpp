@@ -1,7 +1,7 @@
 #include "support/catch.hpp"
 #include "support/loopback_cluster.hpp"
 #include <joblib_mpi/delayed.hpp>
-#include <joblib_mpi/exceptions.hpp>
+#include <joblib_mpi/error.hpp>
 #include <joblib_mpi/parallel.hpp>
 
 #include <atomic>

@@ -1,7 +1,7 @@
 #include "parallel/dispatch_window.hpp"
 
 #include "support/catch.hpp"
-#include <joblib_mpi/backend_registry.hpp>
+#include <joblib_mpi/backend.hpp>
 #include <joblib_mpi/delayed.hpp>
 #include <joblib_mpi/parallel.hpp>
 

@@ -108,7 +108,7 @@ class SimulatedCluster {
                                                .task_seconds = below(2) == 0 ? 1e-6 : 0.1})
                              .first->second;
       open_.push_back(id);
-      tell(event::CallStarted{CallId{id}, call.max_running, call.retries, call.retry_exceptions});
+      tell(event::CallStarted{CallId{id}, call.max_running, {call.retries, call.retry_exceptions}});
     }
     const std::uint64_t id = open_[below(open_.size())];
     for (std::size_t count = std::min(tasks_to_submit_, 1 + below(20)); count > 0; --count) {

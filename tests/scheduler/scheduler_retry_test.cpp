@@ -31,7 +31,7 @@ TEST_CASE("a task that raised runs again only where that is asked for") {
   desk.submit(1, 0, 1);
   desk.fail(0, TaskEnding::raised);
   CHECK(desk.completed == Slots{0});
-  desk.tell(event::CallStarted{CallId{2}, 1000, 1, true});
+  desk.tell(event::CallStarted{CallId{2}, 1000, {1, true}});
   desk.submit(2, 1, 2);
   desk.fail(1, TaskEnding::raised);
   CHECK(desk.attempts(1) == 2);

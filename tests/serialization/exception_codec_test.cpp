@@ -1,7 +1,7 @@
 #include "serialization/exception_codec.hpp"
 
 #include "support/catch.hpp"
-#include <joblib_mpi/exceptions.hpp>
+#include <joblib_mpi/error.hpp>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;

@@ -1,7 +1,7 @@
 #include "backends/sequential_backend.hpp"
 #include "support/catch.hpp"
 #include <joblib_mpi/delayed.hpp>
-#include <joblib_mpi/function_registry.hpp>
+#include <joblib_mpi/detail/function_registry.hpp>
 
 #include <string>
 

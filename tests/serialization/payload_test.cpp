@@ -1,6 +1,6 @@
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
-#include <joblib_mpi/payload.hpp>
+#include <joblib_mpi/detail/payload.hpp>
 
 #include <memory>
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <joblib_mpi/payload.hpp>
+#include <joblib_mpi/detail/payload.hpp>
 
 #include <cstddef>
 #include <string>

@@ -4,7 +4,7 @@
 #include "session/coordinating_rank.hpp"
 #include "session/serving_rank.hpp"
 #include "support/loopback_transport.hpp"
-#include <joblib_mpi/backend_registry.hpp>
+#include <joblib_mpi/backend.hpp>
 
 #include <cstdint>
 #include <memory>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <joblib_mpi/array_layout.hpp>
+#include <joblib_mpi/detail/array_layout.hpp>
 #include <joblib_mpi/error.hpp>
 
 #include <cstddef>
@@ -38,15 +38,15 @@ struct UninitializedAllocator : std::allocator<T> {
 using Bytes = std::vector<std::byte, detail::UninitializedAllocator<std::byte>>;
 using ByteView = std::span<const std::byte>;
 
-/// The same bytes in memory of their own. By memcpy: with this allocator, `assign` and the constructor from a range
-/// copy byte by byte.
+/// Returns a copy of `bytes`, made by memcpy: with this allocator, `assign` and the constructor from a range copy byte
+/// by byte.
 [[nodiscard]] inline Bytes copy_of(ByteView bytes) {
   Bytes copy(bytes.size());
   if (!bytes.empty()) std::memcpy(copy.data(), bytes.data(), bytes.size());
   return copy;
 }
 
-/// Memory that nobody changes and that lives as long as any copy of this does.
+/// Immutable memory that lives until the last copy of this object is destroyed.
 class SharedBytes {
  public:
   SharedBytes() = default;
@@ -70,7 +70,7 @@ class SharedBytes {
 struct Payload {
   Bytes head;
   std::vector<SharedBytes> parts;
-  bool on_disk = false;  ///< it was read from a file, whose pages its parts are unless it was compressed
+  bool on_disk = false;  ///< true if read from a file; the parts are the file's pages unless it was compressed
 
   [[nodiscard]] std::size_t size_bytes() const noexcept {
     std::size_t total = head.size();
@@ -79,14 +79,14 @@ struct Payload {
   }
 };
 
-/// Arrays of at least this many bytes become parts. Smaller ones are copied into the head, to spare a message of their
-/// own. Chosen, not measured.
+/// The size in bytes from which an array becomes a part. Smaller ones are copied into the head, which saves a message.
+/// Chosen, not measured.
 inline constexpr std::size_t min_part_bytes = 64 * 1024;
 
 /// Appends values to a payload.
 class PayloadWriter {
  public:
-  /// Notes in `layouts`, if given, how the bytes of the parts are to be read.
+  /// Appends to `payload`; records the layout of each part in `layouts` unless it is null.
   explicit PayloadWriter(Payload& payload, std::vector<ArrayLayout>* layouts = nullptr)
       : payload_(&payload), layouts_(layouts) {}
 
@@ -103,7 +103,7 @@ class PayloadWriter {
     write_bytes(&value, sizeof value);
   }
 
-  /// Hands a large array over; it is neither copied nor changed. `element_type` is as in ArrayLayout, if it is known.
+  /// Adds a large array without copying it. `element_type` is that of ArrayLayout, empty if unknown.
   void write_part(SharedBytes part, std::string_view element_type = {}, std::uint64_t elements = 0) {
     payload_->parts.push_back(std::move(part));
     if (layouts_ == nullptr) return;
@@ -116,8 +116,8 @@ class PayloadWriter {
   std::vector<ArrayLayout>* layouts_;
 };
 
-/// Takes values out in the order in which they were written. Throws SerializationError at the end of the bytes.
-/// What it reads must outlive it.
+/// Reads values in the order in which they were written. Throws SerializationError at the end of the bytes. The bytes
+/// must outlive the reader.
 class PayloadReader {
  public:
   PayloadReader(ByteView head, std::span<const SharedBytes> parts) : head_(head), parts_(parts) {}
@@ -148,7 +148,7 @@ class PayloadReader {
   }
 
   [[nodiscard]] std::size_t remaining_bytes() const noexcept { return head_.size(); }
-  /// What has not been read, with the parts shared.
+  /// Returns the unread rest; its parts are shared, not copied.
   [[nodiscard]] Payload rest() const { return {copy_of(head_), {parts_.begin(), parts_.end()}, on_disk_}; }
 
  private:

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <joblib_mpi/payload.hpp>
+#include <joblib_mpi/detail/payload.hpp>
 
 #include <boost/archive/binary_iarchive_impl.hpp>
 #include <boost/archive/binary_oarchive_impl.hpp>
@@ -56,22 +56,22 @@ class PayloadInput : public std::streambuf {
   PayloadReader* reader_;
 };
 
-// Every value has an archive of its own: no header, since all ranks run the same program.
+// Without a header: each value has a separate archive, and all ranks run the same program.
 inline constexpr unsigned archive_flags = boost::archive::no_header | boost::archive::no_codecvt;
 
-/// Boost's binary archive, which makes parts of large arrays of numbers, wherever they sit in the value.
+/// Boost's binary archive, except that large arrays of numbers anywhere in the value become parts of the payload.
 class OutputArchive final : private PayloadOutput,
                             public boost::archive::binary_oarchive_impl<OutputArchive, char, std::char_traits<char>> {
   using Base = boost::archive::binary_oarchive_impl<OutputArchive, char, std::char_traits<char>>;
 
  public:
-  /// `owner` keeps the value's arrays alive and unchanged; without one, large ones are copied, each into its part.
+  /// `owner` keeps the value's arrays alive and unchanged; if it is null, large arrays are copied into their parts.
   OutputArchive(PayloadWriter& writer, std::shared_ptr<const void> owner)
       : PayloadOutput(writer), Base(static_cast<std::streambuf&>(*this), archive_flags), owner_(std::move(owner)) {
     init(archive_flags);
   }
 
-  /// What Boost calls for arrays of numbers.
+  /// Saves an array of numbers; called by Boost.
   template <class T>
   void save_array(const boost::serialization::array_wrapper<T>& array, unsigned) {
     const ByteView bytes(reinterpret_cast<const std::byte*>(array.address()), array.count() * sizeof(T));
@@ -83,6 +83,7 @@ class OutputArchive final : private PayloadOutput,
   std::shared_ptr<const void> owner_;
 };
 
+/// Boost's binary archive for payloads that OutputArchive has written.
 class InputArchive final : private PayloadInput,
                            public boost::archive::binary_iarchive_impl<InputArchive, char, std::char_traits<char>> {
   using Base = boost::archive::binary_iarchive_impl<InputArchive, char, std::char_traits<char>>;

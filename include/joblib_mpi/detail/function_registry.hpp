@@ -1,7 +1,7 @@
 #pragma once
 
-#include <joblib_mpi/ids.hpp>
-#include <joblib_mpi/payload.hpp>
+#include <joblib_mpi/detail/object_id.hpp>
+#include <joblib_mpi/detail/payload.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -11,43 +11,43 @@
 
 namespace joblib_mpi::detail {
 
-/// The same number on every rank, since all run the same program.
+/// The number of a registered function: equal on all ranks, since all run the same program.
 using FunctionId = Id<struct FunctionTag, std::uint32_t>;
 
-/// Gives a running task the scattered objects that its arguments name.
+/// The scattered objects that the arguments of a running task name.
 class TaskObjects {
  public:
   using Load = std::shared_ptr<const void> (*)(PayloadReader& reader);
 
   virtual ~TaskObjects() = default;
-  /// What `load` makes of the object, at its first use in this process. Valid while the task runs.
+  /// Returns the object as made by `load` when this process first used it. Valid while the task runs.
   [[nodiscard]] virtual const void* resolve(ObjectId object, Load load) = 0;
 };
 
-/// A function that tasks may call, together with how its arguments are stored.
+/// A function that tasks may call, and the way to call it with serialized arguments.
 struct RegisteredFunction {
-  /// For messages: "score".
+  /// The name for messages, such as "score".
   std::string name;
   /// Decodes the arguments, calls the function, encodes its result.
   void (*invoke)(PayloadReader& arguments, TaskObjects& objects, PayloadWriter& result);
 };
 
-/// All functions that `delayed` names anywhere in the program. Filled before `main`, by static initialisation.
+/// The functions that `delayed` names anywhere in the program. Filled by static initialisation, before `main`.
 class FunctionRegistry {
  public:
   [[nodiscard]] static FunctionRegistry& instance();
 
   FunctionId add(RegisteredFunction function);
-  /// Throws SerializationError for an id that no function has.
+  /// Returns the function with this id. Throws SerializationError if there is none.
   [[nodiscard]] const RegisteredFunction& at(FunctionId id) const;
-  /// The names of all functions in their order, as one number: equal on ranks that understand each other.
+  /// Returns a hash of the names of all functions in their order: equal on ranks that can work together.
   [[nodiscard]] std::uint64_t fingerprint() const;
 
  private:
   std::vector<RegisteredFunction> functions_;
 };
 
-/// "score" out of what the compiler calls an instantiation for `score`.
+/// Extracts a name such as "score" from the compiler's text for an instantiation with that function.
 [[nodiscard]] std::string function_name(std::string_view pretty_function);
 
 }  // namespace joblib_mpi::detail
