@@ -1,5 +1,7 @@
 """Checks that includes go downward through the layers and that MPI, HDF5 and Python stay in the files named for them.
 
+It also refuses a table that allows what does not exist or what no file uses.
+
 Run from anywhere: ``check_layers.py [repository]``; ``check_layers.py --self-test`` plants violations and expects each
 to be found. Prints one line per violation and ends with status 1 if there is one.
 """
@@ -25,33 +27,27 @@ LAYERS = {
     # The words that every layer shares; nothing of ours below it.
     "core": ["joblib_mpi/detail/spill_options.hpp"],
     # Users bring their own archives and types, so the library's part of that face is public.
-    "serialization": [
-        "core",
-        "joblib_mpi/serialization.hpp",
-        "joblib_mpi/detail/function_registry.hpp",
-    ],
+    "serialization": ["joblib_mpi/serialization.hpp", "joblib_mpi/detail/function_registry.hpp"],
     # What processes of one machine hand to each other: open files and the memory behind them.
     "segments": ["core"],
     # Ranks of one machine meet through MPI before they have a socket.
     "mpi": ["core", "segments"],
-    # Others watch through the public observer.
-    "observe": ["core", "joblib_mpi/observer.hpp"],
+    "observe": [],
     # Decides and does no I/O: testable without MPI only as long as it sees nothing that has any.
     "scheduler": ["core"],
     # Files that outlast a crash, and HDF5: what checkpoints and large results both need.
-    "files": ["core"],
+    "files": [],
     "spill": ["core", "files", "joblib_mpi/detail/spill_options.hpp"],
     # The interface moves bytes; the implementation over MPI needs its error codes and communicators.
     "transport": ["core", "mpi"],
     "store": ["core", "segments", "transport/transport.hpp"],
-    "protocol": ["core", "serialization"],
+    "protocol": ["core"],
     # Calls registered functions, in the scope of a task: nested calls must not go to MPI.
     "executor": [
         "core",
         "segments",
         "serialization",
         "spill/result_spiller.hpp",
-        "store/object_store.hpp",
         "joblib_mpi/detail/function_registry.hpp",
         "joblib_mpi/detail/task_scope.hpp",
     ],
@@ -60,11 +56,9 @@ LAYERS = {
         "core",
         "scheduler",
         "protocol",
-        "observe",
         "transport/transport.hpp",
         "store/object_store.hpp",
         "spill/spill_desk.hpp",
-        "joblib_mpi/observer.hpp",
         "joblib_mpi/detail/call_options.hpp",
     ],
     "worker": [
@@ -76,12 +70,10 @@ LAYERS = {
     ],
     # The MPI backend makes exceptions of what workers describe.
     "backends": [
-        "core",
         "coordinator",
         "serialization/exception_codec.hpp",
         "joblib_mpi/backend.hpp",
         "joblib_mpi/detail/task_scope.hpp",
-        "joblib_mpi/observer.hpp",
     ],
     # Between any backend and a call's results: it knows no backend.
     "checkpoint": ["core", "files", "joblib_mpi/backend.hpp"],
@@ -91,12 +83,8 @@ LAYERS = {
     "session": [
         ANY_PUBLIC,
         "core",
-        "serialization",
         "segments",
         "mpi",
-        "observe",
-        "scheduler",
-        "files",
         "spill",
         "transport",
         "store",
@@ -106,7 +94,6 @@ LAYERS = {
         "worker",
         "backends",
         "checkpoint",
-        "parallel",
     ],
     # The command joblib-mpi, which has no part in a job: its words, and one folder for each thing that it does.
     "mpi_launch": ["command", "run", "submit", "doctor"],
@@ -141,21 +128,25 @@ def layer_of(path):
     return None
 
 
-def may_include(layer, target):
-    """Return whether a file of `layer` may include our header `target`, such as ``core/ids.hpp``."""
+def allowance_for(layer, target, layers):
+    """Return what lets a file of `layer` include our header `target`, such as ``core/ids.hpp``, or None."""
+    folder = target.split("/")[0]
     if layer == "include/joblib_mpi":
-        return target.startswith(ANY_PUBLIC)
-    if target in PUBLIC_BASICS or target.split("/")[0] == layer:
-        return True
-    for allowed in LAYERS[layer]:
-        if target == allowed or (allowed == ANY_PUBLIC and target.startswith(ANY_PUBLIC)):
-            return True
-        if "/" not in allowed and target.split("/")[0] == allowed:
-            return True
-    return False
+        return ANY_PUBLIC if target.startswith(ANY_PUBLIC) else None
+    if target in PUBLIC_BASICS or folder == layer:
+        return target
+    for allowed in layers[layer]:
+        if allowed in (target, folder) or (allowed == ANY_PUBLIC and target.startswith(ANY_PUBLIC)):
+            return allowed
+    return None
 
 
-def resolve(target, path, root):
+def exists(allowed, root):
+    """Return whether there is a folder or header such as ``core``, ``core/ids.hpp`` or ``joblib_mpi/error.hpp``."""
+    return any((root / base / allowed).exists() for base in ("src", "include", "mpi_launch", ""))
+
+
+def resolve(target, path, root, layers):
     """Return `target` as ours, ``layer/header`` or ``joblib_mpi/header``, or None for an outside header."""
     if (root / "mpi_launch" / target).is_file():
         return target if "/" in target else f"mpi_launch/{target}"
@@ -167,14 +158,14 @@ def resolve(target, path, root):
         found = (base / target).resolve().relative_to(root.resolve())
         return Path(*found.parts[1:]).as_posix()
     first = target.split("/")[0]
-    return target if first == "joblib_mpi" or first in LAYERS else None
+    return target if first == "joblib_mpi" or first in layers else None
 
 
-def violations_of(path, root):
-    """Yield ``(line number, message)`` for each forbidden include of one file."""
+def violations_of(path, root, layers, used):
+    """Yield ``(line number, message)`` for each forbidden include of one file; add what allows the others to `used`."""
     layer = layer_of(path)
-    if layer is not None and layer not in LAYERS and layer != "include/joblib_mpi":
-        yield 1, f"layer {layer} is not in the table of .ci/check_layers.py; known: {', '.join(LAYERS)}"
+    if layer is not None and layer not in layers and layer != "include/joblib_mpi":
+        yield 1, f"layer {layer} is not in the table of .ci/check_layers.py; known: {', '.join(layers)}"
         return
     for number, line in enumerate((root / path).read_text(encoding="utf-8").splitlines(), start=1):
         match = INCLUDE.match(line)
@@ -186,21 +177,87 @@ def violations_of(path, root):
                 yield number, f'only a file with "{word}" in its name may include {what}\'s {target}'
         if BINDING_INCLUDE.match(target) and not path.as_posix().startswith(BINDING_FOLDER + "/"):
             yield number, f"only {BINDING_FOLDER} may include {target}"
-        ours = resolve(target, path, root)
-        if layer is not None and ours is not None and not may_include(layer, ours):
+        ours = resolve(target, path, root, layers)
+        if layer is None or ours is None:
+            continue
+        allowance = allowance_for(layer, ours, layers)
+        if allowance is None:
             yield number, f"layer {layer} may not include {ours}"
+        used.add((layer, allowance))
 
 
-def check(root):
-    """Return all violations below `root` as printable lines, and the number of files read."""
+def stale_allowances(root, layers, used):
+    """Yield a line for each allowance that names nothing, or that no file needs."""
+    for header in PUBLIC_BASICS:
+        if not exists(header, root):
+            yield f"PUBLIC_BASICS of .ci/check_layers.py names {header}, which does not exist"
+        elif not any(allowance == header and layer in layers for layer, allowance in used):
+            yield f"PUBLIC_BASICS of .ci/check_layers.py names {header}, which no layer includes"
+    for layer, allowances in layers.items():
+        if not exists(layer, root):
+            yield f".ci/check_layers.py has a layer {layer}, but there is no such folder"
+            continue
+        for allowed in allowances:
+            if not exists(allowed, root):
+                yield f".ci/check_layers.py allows layer {layer} to include {allowed}, which does not exist"
+            elif (layer, allowed) not in used:
+                yield f".ci/check_layers.py allows layer {layer} to include {allowed}, but no file does"
+
+
+def check(root, layers=LAYERS):
+    """Return the forbidden includes and the stale allowances below `root` as lines, and the number of files read."""
     files = sorted(
         file.relative_to(root)
         for folder in ("include", "src", "mpi_launch", BINDING_FOLDER)
         for file in (root / folder).rglob("*")
         if file.suffix in SUFFIXES
     )
-    lines = [f"{file}:{number}: {message}" for file in files for number, message in violations_of(file, root)]
-    return lines, len(files)
+    used = set()
+    lines = [
+        f"{file}:{number}: {message}" for file in files for number, message in violations_of(file, root, layers, used)
+    ]
+    return lines, list(stale_allowances(root, layers, used)), len(files)
+
+
+def plant(root, includes):
+    """Write a file with one include for each item of `includes`."""
+    for name, include in includes.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        line = include if "#" in include else f"#include {include}"
+        (root / name).write_text(f"#pragma once\n{line}\n", encoding="utf-8")
+
+
+def self_test_of_allowances():
+    """Return what the check gets wrong about allowances that are needed, are not, or name nothing."""
+    layers = {
+        "core": ["joblib_mpi/backend.hpp", "joblib_mpi/gone.hpp"],
+        "scheduler": ["core", "core/clock.hpp"],
+        "worker": ["core", "scheduler", "vanished"],
+        "left": [],
+    }
+    includes = {
+        "include/joblib_mpi/backend.hpp": "<string>",
+        "src/core/clock.hpp": "<joblib_mpi/backend.hpp>",
+        "src/scheduler/scheduler.hpp": '"core/clock.hpp"',
+        "src/worker/worker.cpp": '"core/clock.hpp"',
+    }
+    includes |= {f"include/{header}": "<string>" for header in PUBLIC_BASICS[2:]}
+    includes |= {f"src/core/basic_{number}.hpp": f"<{header}>" for number, header in enumerate(PUBLIC_BASICS[2:-1])}
+    expected = [
+        f"{PUBLIC_BASICS[0]}, which does not exist",
+        f"{PUBLIC_BASICS[1]}, which does not exist",
+        f"{PUBLIC_BASICS[-1]}, which no layer includes",
+        "core to include joblib_mpi/gone.hpp, which does not exist",
+        "scheduler to include core/clock.hpp, but no file does",  # the folder is allowed already
+        "worker to include scheduler, but no file does",
+        "worker to include vanished, which does not exist",
+        "a layer left, but there is no such folder",
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        plant(Path(folder), includes)
+        lines, stale, _ = check(Path(folder), layers)
+    as_expected = len(stale) == len(expected) and all(map(str.endswith, stale, expected))
+    return [] if as_expected and not lines else [f"expected these stale allowances: {expected}, got {stale}, {lines}"]
 
 
 def self_test():
@@ -221,6 +278,8 @@ def self_test():
         "src/transport/loopback.cpp": ["<boost/mpi.hpp>", "may include MPI"],
         "src/transport/transport.hpp": ['"protocol/messages.hpp"', "layer transport may not include protocol/"],
         "src/coordinator/coordinator.cpp": ['"transport/transport.hpp"', "ok"],
+        "src/coordinator/options.hpp": ["<joblib_mpi/detail/call_options.hpp>", "ok"],
+        "src/coordinator/call.hpp": ["<joblib_mpi/backend.hpp>", "layer coordinator may not include joblib_mpi/"],
         "src/coordinator/loop.cpp": ['"transport/mpi_transport.hpp"', "layer coordinator may not include transport/"],
         "src/parallel/window.cpp": ["<joblib_mpi/backend.hpp>", "ok"],
         "src/parallel/driver.cpp": ['  #  include "coordinator/coordinator.hpp"', "layer parallel may not include"],
@@ -240,11 +299,8 @@ def self_test():
     wrong = []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        for name, (include, _) in planted.items():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            line = include if "#" in include else f"#include {include}"
-            (root / name).write_text(f"#pragma once\n{line}\n", encoding="utf-8")
-        found, files = check(root)
+        plant(root, {name: include for name, (include, _) in planted.items()})
+        found, _, files = check(root)
     if files != len(planted):
         wrong.append(f"read {files} files of {len(planted)}")
     for name, (include, expected) in planted.items():
@@ -257,18 +313,18 @@ def self_test():
 def main(arguments):
     """Run the check or its self-test and return the exit status."""
     if arguments == ["--self-test"]:
-        problems = self_test()
+        problems = self_test() + self_test_of_allowances()
         print("\n".join(problems) or "check_layers.py finds what it must find")
         return 1 if problems else 0
     root = Path(arguments[0]) if arguments else Path(__file__).resolve().parent.parent
-    lines, files = check(root)
-    for line in lines:
+    lines, stale, files = check(root)
+    for line in lines + stale:
         print(line)
     if files == 0:
         print(f"{root}: no source file found in include, src, mpi_launch and {BINDING_FOLDER}")
         return 1
-    print(f"{files} files, {len(lines)} includes that break the layers")
-    return 1 if lines else 0
+    print(f"{files} files, {len(lines)} includes that break the layers, {len(stale)} stale allowances")
+    return 1 if lines or stale else 0
 
 
 if __name__ == "__main__":
