@@ -19,8 +19,9 @@ namespace joblib_mpi {
 /// some time before the time limit, and only rank 0 acts on it, see `ParallelOptions::checkpoint`.
 class MpiSession {
  public:
-  /// Initialises MPI, or joins it if the program has called MPI_Init; all ranks of MPI_COMM_WORLD take part. The
-  /// arguments are those of `main`. Collective. Throws MpiError or VersionMismatch, on every rank.
+  /// Initialises MPI with the arguments of `main`, which MPI_Init_thread may change (MPI 4.0, section 11.2.1), or
+  /// joins MPI if the program has initialised it. All ranks of MPI_COMM_WORLD take part. Collective. Throws MpiError or
+  /// VersionMismatch, on every rank.
   MpiSession(int& argc, char**& argv);
 
   struct Options {

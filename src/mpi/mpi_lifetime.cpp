@@ -21,13 +21,17 @@ std::string this_process() {
   return "process " + std::to_string(getpid()) + " on " + host.data();
 }
 
-MpiLifetime::MpiLifetime(double limit_seconds) : limit_seconds_(limit_seconds) {
+MpiLifetime::MpiLifetime(double limit_seconds, int* argc, char*** argv) : limit_seconds_(limit_seconds) {
   const DeadlineGuard guard({.seconds = limit_seconds,
                              .operation = this_process() + ": MPI_Init",
                              .advice = "another rank has not started or has ended before it joined; look for its own "
                                        "message (JOBLIB_MPI_START_SECONDS changes the wait)"});
   constexpr bool abort_on_exception = false;  // an exception must reach the caller
-  environment_ = std::make_unique<boost::mpi::environment>(boost::mpi::threading::serialized, abort_on_exception);
+  using boost::mpi::environment;
+  constexpr auto level = boost::mpi::threading::serialized;
+  environment_ = argc != nullptr && argv != nullptr
+                     ? std::make_unique<environment>(*argc, *argv, level, abort_on_exception)
+                     : std::make_unique<environment>(level, abort_on_exception);
   wait_for_ranks_in_init();
   // Errors that belong to no communicator, such as that a rank is dead, go to this one.
   MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);

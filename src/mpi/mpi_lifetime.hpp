@@ -14,7 +14,8 @@ namespace joblib_mpi {
 /// longer than the limit, the process says so and ends.
 class MpiLifetime {
  public:
-  explicit MpiLifetime(double limit_seconds);
+  /// Initialises MPI. `argc` and `argv` are passed to MPI_Init_thread (MPI 4.0, section 11.2.1) unless they are null.
+  explicit MpiLifetime(double limit_seconds, int* argc = nullptr, char*** argv = nullptr);
   MpiLifetime(const MpiLifetime&) = delete;
   MpiLifetime& operator=(const MpiLifetime&) = delete;
   /// Finalises MPI, except after `leave_unfinalised` and where the launcher needs it not.

@@ -51,7 +51,7 @@ MpiWorld::MpiWorld(const Options& options) : limit_seconds_(options.start_second
     }
   } else {
     const auto last_words = explain_failing_start();
-    lifetime_ = std::make_unique<MpiLifetime>(limit_seconds_);
+    lifetime_ = std::make_unique<MpiLifetime>(limit_seconds_, options.argc, options.argv);
   }
   refuse_lonely_start();
   join(MPI_COMM_WORLD, options);

@@ -28,6 +28,9 @@ class MpiWorld {
     bool needs_multiple = false;
     /// How long ranks wait for each other at the start, and at the end once the session is over.
     double start_seconds = 120;
+    /// The arguments of `main` for MPI_Init_thread; null if the caller does not have them.
+    int* argc = nullptr;
+    char*** argv = nullptr;
   };
 
   /// Initialises MPI, or joins it if the program has; all ranks of MPI_COMM_WORLD take part. Refuses ranks that each

@@ -22,10 +22,12 @@
 namespace joblib_mpi {
 namespace {
 
-MpiWorld::Options world_options(Isolation isolation) {
+MpiWorld::Options world_options(Isolation isolation, int* argc = nullptr, char*** argv = nullptr) {
   const auto functions = detail::FunctionRegistry::instance().fingerprint();
   return {.identity = program_identity() + ", functions " + std::to_string(functions),
-          .busy_threads = isolation == Isolation::none ? 1 : 2};  // the worker looks on while its executor works
+          .busy_threads = isolation == Isolation::none ? 1 : 2,  // the worker looks on while its executor works
+          .argc = argc,
+          .argv = argv};
 }
 
 /// The zygote of a rank that isolates its tasks. Only in the rank does it return.
@@ -65,8 +67,8 @@ class DriverInUse {
 }  // namespace
 
 struct MpiSession::State {
-  explicit State(Isolation isolation)
-      : zygote(zygote_for(isolation)), mpi(world_options(isolation), zygote != nullptr) {
+  State(Isolation isolation, int& argc, char**& argv)
+      : zygote(zygote_for(isolation)), mpi(world_options(isolation, &argc, &argv), zygote != nullptr) {
     if (rank() == 0) zygote.reset();
     if (rank() == 0) ends_soon.heed();
   }
@@ -104,8 +106,9 @@ struct MpiSession::State {
 
 MpiSession::MpiSession(int& argc, char**& argv) : MpiSession(argc, argv, Options{}) {}
 
-MpiSession::MpiSession(int&, char**&, Options options)
-    : state_(std::make_unique<State>(options.isolation ? *options.isolation : isolation_from_environment())) {}
+MpiSession::MpiSession(int& argc, char**& argv, Options options)
+    : state_(
+          std::make_unique<State>(options.isolation ? *options.isolation : isolation_from_environment(), argc, argv)) {}
 
 MpiSession::MpiSession(MPI_Comm communicator) : state_(std::make_unique<State>(communicator)) {}
 
