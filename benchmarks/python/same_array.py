@@ -13,7 +13,7 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
 import joblib_mpi
-from joblib_mpi.task_format import TaskEncoder
+from joblib_mpi.payloads.task_format import TaskEncoder
 
 
 class SentBytes:

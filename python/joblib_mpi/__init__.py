@@ -15,10 +15,10 @@ except ImportError as error:  # a library is missing, on this rank perhaps alone
     error.add_note(f"This is {thread_limits.this_rank()}: install joblib-mpi and its libraries alike on every node.")
     raise
 from joblib_mpi.backend import MpiBackend, register  # noqa: E402
-from joblib_mpi.checkpoint_signals import CheckpointInterrupt  # noqa: E402
-from joblib_mpi.errors import RemoteTraceback, TaskCancelled, WorkerImportError  # noqa: E402
-from joblib_mpi.lost_tasks import TaskTimeoutError, WorkerLostError  # noqa: E402
-from joblib_mpi.scatter import scatter, stats  # noqa: E402
+from joblib_mpi.checkpoint.checkpoint_signals import CheckpointInterrupt  # noqa: E402
+from joblib_mpi.payloads.errors import RemoteTraceback, TaskCancelled, WorkerImportError  # noqa: E402
+from joblib_mpi.payloads.lost_tasks import TaskTimeoutError, WorkerLostError  # noqa: E402
+from joblib_mpi.scattering import scatter, stats  # noqa: E402
 from joblib_mpi.session import init  # noqa: E402
 
 __all__ = [

@@ -25,19 +25,19 @@ from joblib.parallel import (
 )
 
 from joblib_mpi import session as sessions
-from joblib_mpi.back_pressure import BackPressure
-from joblib_mpi.call import Call
-from joblib_mpi.call_options import NAMES, CallOptions
-from joblib_mpi.checkpoint import Checkpoints
-from joblib_mpi.dispatcher import Dispatcher, Encode
-from joblib_mpi.inline_backend import InlineBackend
-from joblib_mpi.outcome import RETURNED, Outcome, results_of
-from joblib_mpi.scatter import ScatteredObjects, check_scatter
-from joblib_mpi.shared_buffers import CallBuffers
-from joblib_mpi.sharing import Sharing
-from joblib_mpi.single_tasks import GatheredOutcomes
-from joblib_mpi.task_context import TaskContext, authkey, pickled_warning_filters
-from joblib_mpi.task_format import TaskEncoder
+from joblib_mpi.calls.back_pressure import BackPressure
+from joblib_mpi.calls.call import Call
+from joblib_mpi.calls.call_options import NAMES, CallOptions
+from joblib_mpi.calls.dispatcher import Dispatcher, Encode
+from joblib_mpi.calls.inline_backend import InlineBackend
+from joblib_mpi.calls.single_tasks import GatheredOutcomes
+from joblib_mpi.checkpoint.checkpoint import Checkpoints
+from joblib_mpi.payloads.outcome import RETURNED, Outcome, results_of
+from joblib_mpi.payloads.task_context import TaskContext, authkey, pickled_warning_filters
+from joblib_mpi.payloads.task_format import TaskEncoder
+from joblib_mpi.scattering import ScatteredObjects, check_scatter
+from joblib_mpi.sharing.shared_buffers import CallBuffers
+from joblib_mpi.sharing.sharing_options import Sharing
 
 #: The longest that a waiting caller may miss an end that no result announces, such as an error of the task iterator.
 _WAIT_SECONDS = 0.05

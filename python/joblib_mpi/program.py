@@ -11,7 +11,7 @@ import types
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from joblib_mpi.errors import without_own_frames
+from joblib_mpi.payloads.errors import without_own_frames
 
 #: Exit status after Ctrl-C, as shells report it: 128 + SIGINT.
 INTERRUPTED = 130

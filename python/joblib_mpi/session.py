@@ -13,15 +13,16 @@ from typing import Any
 
 import cloudpickle
 
-from joblib_mpi import _core, checkpoint_signals, thread_limits
-from joblib_mpi.call_options import memory_bytes
-from joblib_mpi.dispatcher import Dispatcher
-from joblib_mpi.executor_process import forget_launcher, fork_zygote, import_modules
-from joblib_mpi.executor_process import run as run_executor
-from joblib_mpi.scatter_handle import SharedObject
-from joblib_mpi.shared_buffers import SharedBuffers
+from joblib_mpi import _core, thread_limits
+from joblib_mpi.calls.call_options import memory_bytes
+from joblib_mpi.calls.dispatcher import Dispatcher
+from joblib_mpi.checkpoint import checkpoint_signals
+from joblib_mpi.executor.executor_process import forget_launcher, fork_zygote, import_modules
+from joblib_mpi.executor.executor_process import run as run_executor
+from joblib_mpi.executor.task_runner import Worker, serve_tasks
+from joblib_mpi.sharing.scatter_handle import SharedObject
+from joblib_mpi.sharing.shared_buffers import SharedBuffers
 from joblib_mpi.start_options import StartOptions, from_environment, missing_module
-from joblib_mpi.worker import Worker, serve_tasks
 
 _NO_SESSION = (
     "this process has no MPI session. Start the program with "

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from joblib_mpi.call_options import CallOptions, memory_bytes
+from joblib_mpi.calls.call_options import CallOptions, memory_bytes
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ except ImportError:
     import joblib_mpi
 
 from joblib_mpi import session as sessions  # noqa: E402
-from joblib_mpi.worker import Worker  # noqa: E402
+from joblib_mpi.executor.task_runner import Worker  # noqa: E402
 
 
 @pytest.fixture

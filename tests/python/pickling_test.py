@@ -10,9 +10,9 @@ import cloudpickle
 import numpy
 import pytest
 
-from joblib_mpi.pickling import OUT_OF_BAND_BYTES, Pickler
-from joblib_mpi.shared_buffers import CallBuffers, SharedBuffers
-from joblib_mpi.shared_pickling import ObjectSharingPickler, loads
+from joblib_mpi.payloads.pickling import OUT_OF_BAND_BYTES, Pickler
+from joblib_mpi.payloads.shared_pickling import ObjectSharingPickler, loads
+from joblib_mpi.sharing.shared_buffers import CallBuffers, SharedBuffers
 
 
 def module_function(x):

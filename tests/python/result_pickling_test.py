@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from joblib_mpi.result_pickling import Layout, ResultPickler
+from joblib_mpi.payloads.result_pickling import Layout, ResultPickler
 
 STRUCTURE = [("x", "<i4"), ("y", "<c16", (3,))]
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from joblib.parallel import BatchedCalls, SequentialBackend
 
-from joblib_mpi.shared_buffers import WHOLE_COMPARISON_BYTES, CallBuffers, SharedBuffers
-from joblib_mpi.shared_objects import SharedObjects
-from joblib_mpi.shared_pickling import SharingPickler, loads
-from joblib_mpi.task_context import TaskContext, pickled_warning_filters
-from joblib_mpi.task_format import TaskDecoder, TaskEncoder
+from joblib_mpi.executor.shared_objects import SharedObjects
+from joblib_mpi.payloads.shared_pickling import SharingPickler, loads
+from joblib_mpi.payloads.task_context import TaskContext, pickled_warning_filters
+from joblib_mpi.payloads.task_format import TaskDecoder, TaskEncoder
+from joblib_mpi.sharing.shared_buffers import WHOLE_COMPARISON_BYTES, CallBuffers, SharedBuffers
 from support.nodes import Nodes
 
 THRESHOLD = 100_000

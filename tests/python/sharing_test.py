@@ -10,8 +10,8 @@ from joblib import Parallel, delayed, parallel_config
 
 import joblib_mpi
 from joblib_mpi import session as sessions
-from joblib_mpi.shared_buffers import SharedBuffers
-from joblib_mpi.sharing import Sharing
+from joblib_mpi.sharing.shared_buffers import SharedBuffers
+from joblib_mpi.sharing.sharing_options import Sharing
 from support.nodes import Nodes
 
 

@@ -10,10 +10,10 @@ import warnings
 import pytest
 from joblib.parallel import BatchedCalls, SequentialBackend
 
-from joblib_mpi.shared_buffers import CallBuffers, SharedBuffers
-from joblib_mpi.shared_objects import SharedObjects
-from joblib_mpi.task_context import TaskContext, pickled_warning_filters
-from joblib_mpi.task_format import INLINE_BYTES, TaskDecoder, TaskEncoder
+from joblib_mpi.executor.shared_objects import SharedObjects
+from joblib_mpi.payloads.task_context import TaskContext, pickled_warning_filters
+from joblib_mpi.payloads.task_format import INLINE_BYTES, TaskDecoder, TaskEncoder
+from joblib_mpi.sharing.shared_buffers import CallBuffers, SharedBuffers
 from support.nodes import Nodes
 
 NESTED = SequentialBackend(nesting_level=1)

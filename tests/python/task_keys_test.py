@@ -11,7 +11,7 @@ import numpy
 import pytest
 
 import joblib_mpi
-from joblib_mpi.task_keys import TaskKeys
+from joblib_mpi.checkpoint.task_keys import TaskKeys
 
 pytestmark = pytest.mark.skipif(getattr(joblib_mpi._core, "is_double", False), reason="joblib_mpi._core is not built")
 
@@ -23,7 +23,7 @@ def key_of(*args, function=len, **kwargs):
 PROGRAM = """
 import collections, dataclasses, enum, functools, json, sys
 import numpy
-from joblib_mpi.task_keys import TaskKeys
+from joblib_mpi.checkpoint.task_keys import TaskKeys
 {blank_lines}
 SCALE = {scale}
 NAMES = {{"alpha", "beta", "gamma", "delta"}}

@@ -11,11 +11,11 @@ import pytest
 from joblib.parallel import BatchedCalls, SequentialBackend
 
 from joblib_mpi import RemoteTraceback, TaskCancelled, WorkerImportError
-from joblib_mpi.errors import unpack_error
-from joblib_mpi.shared_buffers import CallBuffers, SharedBuffers
-from joblib_mpi.task_context import TaskContext, pickled_warning_filters
-from joblib_mpi.task_format import TaskEncoder
-from joblib_mpi.worker import Worker
+from joblib_mpi.executor.task_runner import Worker
+from joblib_mpi.payloads.errors import unpack_error
+from joblib_mpi.payloads.task_context import TaskContext, pickled_warning_filters
+from joblib_mpi.payloads.task_format import TaskEncoder
+from joblib_mpi.sharing.shared_buffers import CallBuffers, SharedBuffers
 
 
 class Core:

@@ -8,10 +8,10 @@ from typing import Any
 
 from joblib.parallel import ParallelBackendBase
 
-from joblib_mpi.call_options import CallOptions
-from joblib_mpi.checkpoint import CheckpointedCall, Checkpoints
-from joblib_mpi.checkpoint_signals import TaskHere
-from joblib_mpi.single_tasks import split
+from joblib_mpi.calls.call_options import CallOptions
+from joblib_mpi.calls.single_tasks import split
+from joblib_mpi.checkpoint.checkpoint import CheckpointedCall, Checkpoints
+from joblib_mpi.checkpoint.checkpoint_signals import TaskHere
 
 _Callback = Callable[[list[Any]], None]
 

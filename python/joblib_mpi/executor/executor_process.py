@@ -13,8 +13,8 @@ from contextlib import suppress
 from typing import NoReturn
 
 from joblib_mpi import _core
+from joblib_mpi.executor.task_runner import Worker, flush_output, serve_tasks
 from joblib_mpi.program import status_of
-from joblib_mpi.worker import Worker, flush_output, serve_tasks
 
 # A child that inherits these takes itself for the rank, and waits for ever in an MPI_Init of its own.
 _LAUNCHER_VARIABLES = ("OMPI_", "PMIX_", "PMI_", "SLURM_STEP_NUM_TASKS", "MPI_LOCALNRANKS")

@@ -8,11 +8,11 @@ from contextlib import suppress
 from typing import Any
 
 from joblib_mpi import _core
-from joblib_mpi.errors import TaskCancelled, import_error, pack_error, read_only_hint
-from joblib_mpi.result_pickling import Layout, ResultPickler
-from joblib_mpi.shared_objects import SharedObjects
-from joblib_mpi.task_context import ContextKeeper
-from joblib_mpi.task_format import TaskDecoder
+from joblib_mpi.executor.context_keeper import ContextKeeper
+from joblib_mpi.executor.shared_objects import SharedObjects
+from joblib_mpi.payloads.errors import TaskCancelled, import_error, pack_error, read_only_hint
+from joblib_mpi.payloads.result_pickling import Layout, ResultPickler
+from joblib_mpi.payloads.task_format import TaskDecoder
 
 #: Whether the function returned, head and buffers, and if there are any its name and their layouts.
 Answer = tuple[bool, bytes, Sequence[Any], tuple[str, list[Layout]] | None]

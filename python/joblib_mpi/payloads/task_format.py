@@ -16,10 +16,10 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from joblib_mpi.pickling import Pickler
-from joblib_mpi.shared_buffers import CallBuffers
-from joblib_mpi.shared_pickling import Objects, ObjectSharingPickler, SharingPickler, loads, trailer_end
-from joblib_mpi.task_context import TaskContext
+from joblib_mpi.payloads.pickling import Pickler
+from joblib_mpi.payloads.shared_pickling import Objects, ObjectSharingPickler, SharingPickler, loads, trailer_end
+from joblib_mpi.payloads.task_context import TaskContext
+from joblib_mpi.sharing.shared_buffers import CallBuffers
 
 #: Longer pickles of functions and contexts are broadcast once. Half of the eager limit leaves room for arguments.
 INLINE_BYTES = 2048

@@ -5,9 +5,9 @@ import pickle
 import traceback
 from types import TracebackType
 
-from joblib_mpi.pickling import Pickler
+from joblib_mpi.payloads.pickling import Pickler
 
-_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 class RemoteTraceback(Exception):

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from joblib_mpi import _core
-from joblib_mpi.scatter_handle import resolve_with
-from joblib_mpi.shared_pickling import loads
+from joblib_mpi.payloads.shared_pickling import loads
+from joblib_mpi.sharing.scatter_handle import resolve_with
 
 #: Objects kept unpickled. What they have beside their buffers is the executor's own memory.
 KEPT_OBJECTS = 256

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from joblib_mpi.pickling import OUT_OF_BAND_BYTES, Pickler, is_contiguous
+from joblib_mpi.payloads.pickling import OUT_OF_BAND_BYTES, Pickler, is_contiguous
 
 
 class Layout(NamedTuple):

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from joblib_mpi.pickling import STOP, Pickler, is_contiguous
-from joblib_mpi.scatter_handle import SharedObject, resolve_here
-from joblib_mpi.shared_buffers import CallBuffers, flat_bytes
+from joblib_mpi.payloads.pickling import STOP, Pickler, is_contiguous
+from joblib_mpi.sharing.scatter_handle import SharedObject, resolve_here
+from joblib_mpi.sharing.shared_buffers import CallBuffers, flat_bytes
 
 # In place of the last byte of a pickle, which `pickle.loads` does not read: what is needed to load it.
 _OBJECTS = b"o"  # scattered objects

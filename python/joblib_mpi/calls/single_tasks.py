@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from joblib_mpi import _core
-from joblib_mpi.checkpoint_signals import CheckpointInterrupt
-from joblib_mpi.outcome import Outcome, error_of, failed, results_of
+from joblib_mpi.checkpoint.checkpoint_signals import CheckpointInterrupt
+from joblib_mpi.payloads.outcome import Outcome, error_of, failed, results_of
 
 
 def split(batch: Any) -> list[Any]:

@@ -7,9 +7,9 @@ from typing import Any
 
 from joblib_mpi import _core
 from joblib_mpi import session as sessions
-from joblib_mpi.pickling import OUT_OF_BAND_BYTES, Pickler
-from joblib_mpi.scatter_handle import SharedObject
-from joblib_mpi.shared_buffers import Region, SharedBuffers
+from joblib_mpi.payloads.pickling import OUT_OF_BAND_BYTES, Pickler
+from joblib_mpi.sharing.scatter_handle import SharedObject
+from joblib_mpi.sharing.shared_buffers import Region, SharedBuffers
 
 
 class ScatteredObjects:

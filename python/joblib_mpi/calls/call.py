@@ -7,12 +7,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from joblib_mpi import _core, checkpoint_signals
-from joblib_mpi.back_pressure import BackPressure
-from joblib_mpi.call_options import CallOptions
-from joblib_mpi.checkpoint import CheckpointedCall
-from joblib_mpi.outcome import Outcome
-from joblib_mpi.shared_buffers import CallBuffers
+from joblib_mpi import _core
+from joblib_mpi.calls.back_pressure import BackPressure
+from joblib_mpi.calls.call_options import CallOptions
+from joblib_mpi.checkpoint import checkpoint_signals
+from joblib_mpi.checkpoint.checkpoint import CheckpointedCall
+from joblib_mpi.payloads.outcome import Outcome
+from joblib_mpi.sharing.shared_buffers import CallBuffers
 
 
 class Call:

@@ -6,8 +6,8 @@ from typing import Any
 
 from joblib_mpi import _core
 from joblib_mpi._core import FinishedTask
-from joblib_mpi.errors import unpack_error
-from joblib_mpi.lost_tasks import TaskTimeoutError, WorkerLostError
+from joblib_mpi.payloads.errors import unpack_error
+from joblib_mpi.payloads.lost_tasks import TaskTimeoutError, WorkerLostError
 
 #: A task that ran to its end, or the exception of one that could not be sent or was lost.
 Outcome = FinishedTask | BaseException

@@ -14,13 +14,13 @@ from collections.abc import Callable
 from typing import Any
 
 from joblib_mpi import _core
-from joblib_mpi.call import Call
-from joblib_mpi.call_options import CallOptions
-from joblib_mpi.checkpoint import CheckpointedCall, found_task
-from joblib_mpi.outcome import CANCELLED, RAISED, RETURNED, FinishedTask, Outcome, lost_task_error
-from joblib_mpi.shared_buffers import CallBuffers
-from joblib_mpi.single_tasks import GatheredOutcomes, split
-from joblib_mpi.task_format import EncodedTask
+from joblib_mpi.calls.call import Call
+from joblib_mpi.calls.call_options import CallOptions
+from joblib_mpi.calls.single_tasks import GatheredOutcomes, split
+from joblib_mpi.checkpoint.checkpoint import CheckpointedCall, found_task
+from joblib_mpi.payloads.outcome import CANCELLED, RAISED, RETURNED, FinishedTask, Outcome, lost_task_error
+from joblib_mpi.payloads.task_format import EncodedTask
+from joblib_mpi.sharing.shared_buffers import CallBuffers
 
 #: Only a safety net: `wake` ends the wait.
 _IDLE_SECONDS = 10.0

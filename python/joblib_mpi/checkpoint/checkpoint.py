@@ -15,10 +15,11 @@ from typing import Any
 
 import cloudpickle
 
-from joblib_mpi import _core, checkpoint_signals
-from joblib_mpi.outcome import RETURNED, FinishedTask, Outcome
-from joblib_mpi.pickling import Pickler
-from joblib_mpi.task_keys import TaskKeys
+from joblib_mpi import _core
+from joblib_mpi.checkpoint import checkpoint_signals
+from joblib_mpi.checkpoint.task_keys import TaskKeys
+from joblib_mpi.payloads.outcome import RETURNED, FinishedTask, Outcome
+from joblib_mpi.payloads.pickling import Pickler
 
 #: A lost wake-up would cost so much of the grace period.
 _LOOK_AGAIN_SECONDS = 0.1

@@ -1,0 +1,1 @@
+"""Tasks, results and errors as bytes, and back."""
