@@ -5,25 +5,18 @@ The methods are those of `joblib.parallel.ParallelBackendBase`; joblib's own doc
 
 import os
 import pickle
-import queue
 import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import joblib
-from joblib.parallel import (
-    BACKENDS,
-    EXTERNAL_BACKENDS,
-    AutoBatchingMixin,
-    FallbackToBackend,
-    ParallelBackendBase,
-    SequentialBackend,
-)
+from joblib.parallel import AutoBatchingMixin, FallbackToBackend, ParallelBackendBase, SequentialBackend
 
+from joblib_mpi import joblib_internals
 from joblib_mpi import session as sessions
 from joblib_mpi.calls.back_pressure import BackPressure
 from joblib_mpi.calls.call import Call
@@ -309,20 +302,20 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         buffers = CallBuffers(session.shared, sharing.threshold, self._scattered.regions)
         call = session.dispatcher.start_call(max_running, options, buffers, kept)
         encode = TaskEncoder(context, self._scattered.ids, buffers, sharing.private).encode
-        if getattr(parallel, "return_generator", False):
+        if joblib_internals.returns_generator(parallel) is True:
             call.pressure = BackPressure(session.core, call.id, parallel, max_running)
         self._calls[id(parallel)] = running = _Running(session.dispatcher, call, encode, parallel, thread)
         return running
 
     def _end_calls(self) -> None:
         for key, running in list(self._calls.items()):
-            if _is_over(running.parallel):
+            if joblib_internals.is_over(running.parallel):
                 self._calls.pop(key, None)
                 try:
                     running.call.end_checkpoint()
                 finally:
                     running.dispatcher.end_call(running.call)
-                _discard_prepared_batches(running.parallel)
+                joblib_internals.discard_prepared_batches(running.parallel)
 
     def _scatter(self, scatter: Any) -> None:
         objects = check_scatter(scatter)
@@ -332,7 +325,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
 
     def _local_backend(self) -> ParallelBackendBase:
         level = self.nesting_level or 0
-        return BACKENDS["threading"](nesting_level=level) if level <= 1 else SequentialBackend(nesting_level=level)
+        return joblib_internals.threading_backend(level) if level <= 1 else SequentialBackend(nesting_level=level)
 
 
 class _Running(NamedTuple):
@@ -350,38 +343,23 @@ _NO_PARALLEL = SimpleNamespace(verbose=0)
 def register() -> None:
     """Make the backend known to joblib as "mpi"."""
     joblib.register_parallel_backend("mpi", MpiBackend)
-    EXTERNAL_BACKENDS["mpi"] = register  # `parallel_config` and `parallel_backend` look there
+    joblib_internals.announce_backend("mpi", register)
 
 
 def _max_running(n_jobs: int, n_workers: int) -> int:
     return max(n_workers + 1 + n_jobs, 1) if n_jobs < 0 else min(n_jobs, n_workers)
 
 
-def _is_over(parallel: Any) -> bool:
-    # joblib does not say which of the calls on a backend it stops. Without its private flags: all of them.
-    return getattr(parallel, "_aborting", True) or not getattr(parallel, "_running", False)
-
-
-def _discard_prepared_batches(parallel: Any) -> None:
-    # joblib (1.3 to 1.6, with any backend) keeps batches of a call that failed and returns their results in the next
-    # call of the same Parallel object.
-    prepared = getattr(parallel, "_ready_batches", None)
-    if isinstance(prepared, queue.Queue):
-        with suppress(queue.Empty):
-            while True:
-                prepared.get(block=False)
-
-
 def _wait_until_over(running: _Running) -> None:
     parallel = running.parallel
-    if getattr(parallel, "return_generator", True) or parallel.timeout is not None:
+    if joblib_internals.returns_generator(parallel) is not False or parallel.timeout is not None:
         return
-    unfinished = getattr(parallel, "_wait_retrieval", None)
-    if unfinished is None or not hasattr(parallel, "_aborting"):
-        return  # another joblib: it polls by itself
+    joblib_waits = joblib_internals.waits_for_results(parallel)
+    if joblib_waits is None:
+        return  # joblib polls by itself
     call = running.call
     call.is_waited_for = True
-    while unfinished() and not parallel._aborting:
+    while joblib_waits():
         if call.callback_error is not None:
             raise call.callback_error
         call.progress.wait(_WAIT_SECONDS)

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from joblib.parallel import TASK_DONE
-
-from joblib_mpi import _core
+from joblib_mpi import _core, joblib_internals
 
 
 class BackPressure:
@@ -35,8 +33,5 @@ class BackPressure:
         """
         if not self._core.results_fill_memory(self._call_id):
             return False
-        return under_way >= self._max_running or self._has_results_waiting()
-
-    def _has_results_waiting(self) -> bool:
-        # joblib keeps them in a private queue. Without it nothing is kept back, and large results spill.
-        return any(getattr(job, "status", None) == TASK_DONE for job in list(getattr(self._parallel, "_jobs", ())))
+        # If joblib does not tell of waiting results, no task is kept back for them, and large results spill.
+        return under_way >= self._max_running or joblib_internals.has_results_waiting(self._parallel)

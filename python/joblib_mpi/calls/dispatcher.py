@@ -16,8 +16,9 @@ from typing import Any
 from joblib_mpi import _core
 from joblib_mpi.calls.call import Call
 from joblib_mpi.calls.call_options import CallOptions
-from joblib_mpi.calls.single_tasks import GatheredOutcomes, split
+from joblib_mpi.calls.single_tasks import GatheredOutcomes
 from joblib_mpi.checkpoint.checkpoint import CheckpointedCall, found_task
+from joblib_mpi.joblib_internals import split_batch
 from joblib_mpi.payloads.outcome import CANCELLED, RAISED, RETURNED, FinishedTask, Outcome, lost_task_error
 from joblib_mpi.payloads.task_format import EncodedTask
 from joblib_mpi.sharing.shared_buffers import CallBuffers
@@ -81,7 +82,7 @@ class Dispatcher:
         Never waits and never raises: joblib holds its lock.
         """
         if call.needs_single_tasks:
-            tasks = split(batch)
+            tasks = split_batch(batch)
             gathered = GatheredOutcomes(len(tasks), callback, call.options.on_error == "return")
             for index, task in enumerate(tasks):
                 self.queued.append((call, call.expect(gathered.expect(index)), encode, task))

@@ -9,9 +9,9 @@ from typing import Any
 from joblib.parallel import ParallelBackendBase
 
 from joblib_mpi.calls.call_options import CallOptions
-from joblib_mpi.calls.single_tasks import split
 from joblib_mpi.checkpoint.checkpoint import CheckpointedCall, Checkpoints
 from joblib_mpi.checkpoint.checkpoint_signals import TaskHere
+from joblib_mpi.joblib_internals import split_batch
 
 _Callback = Callable[[list[Any]], None]
 
@@ -70,7 +70,7 @@ class InlineBackend(ParallelBackendBase):
         try:
             while self._submitted:
                 batch, tell = self._submitted.popleft()
-                tell([self._result(task) for task in split(batch)])
+                tell([self._result(task) for task in split_batch(batch)])
         finally:
             self._busy = False
 

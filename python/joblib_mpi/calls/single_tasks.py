@@ -2,20 +2,11 @@
 
 import threading
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 from joblib_mpi import _core
 from joblib_mpi.checkpoint.checkpoint_signals import CheckpointInterrupt
 from joblib_mpi.payloads.outcome import Outcome, error_of, failed, results_of
-
-
-def split(batch: Any) -> list[Any]:
-    """Return a batch for each item of ``batch``, in the terms of `TaskEncoder.encode`."""
-    if not hasattr(batch, "items"):
-        return [batch]
-    surroundings = {"_backend": batch._backend, "_n_jobs": batch._n_jobs}
-    return [SimpleNamespace(items=[item], **surroundings) for item in batch.items]
 
 
 class GatheredOutcomes:

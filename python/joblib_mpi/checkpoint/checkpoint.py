@@ -18,6 +18,7 @@ import cloudpickle
 from joblib_mpi import _core
 from joblib_mpi.checkpoint import checkpoint_signals
 from joblib_mpi.checkpoint.task_keys import TaskKeys
+from joblib_mpi.joblib_internals import items_of
 from joblib_mpi.payloads.outcome import RETURNED, FinishedTask, Outcome
 from joblib_mpi.payloads.pickling import Pickler
 
@@ -159,7 +160,7 @@ class CheckpointedCall:
             The run has been told to end: no task starts any more.
         """
         checkpoint_signals.raise_if_interrupted()
-        items = getattr(batch, "items", None)
+        items = items_of(batch)
         function, args, kwargs = items[0] if items is not None else (batch, (), {})
         name = str(getattr(function, "__name__", type(function).__name__))
         result = self._results.find(task, *self._keys.key(function, args, kwargs), name)

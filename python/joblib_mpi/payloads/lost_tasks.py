@@ -2,11 +2,7 @@
 
 from typing import Any
 
-try:
-    # What joblib's users catch when a worker process of its own dies.
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-except ImportError:
-    TerminatedWorkerError = RuntimeError
+from joblib_mpi.joblib_internals import TerminatedWorkerError
 
 _MEMORY = (
     "The task needs more memory than memory_limit allows: raise the limit, start fewer ranks per node, or give each "

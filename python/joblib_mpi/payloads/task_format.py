@@ -16,6 +16,7 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from joblib_mpi.joblib_internals import items_of, nesting_of
 from joblib_mpi.payloads.pickling import Pickler
 from joblib_mpi.payloads.shared_pickling import Objects, ObjectSharingPickler, SharingPickler, loads, trailer_end
 from joblib_mpi.payloads.task_context import TaskContext
@@ -75,8 +76,8 @@ class TaskEncoder:
         self, context: TaskContext, shared: Mapping[int, int], buffers: CallBuffers, private: bool = False
     ) -> None:
         self._context = context
-        # By id, with the object itself beside it so that the id stays its own.
-        self._contexts: dict[tuple[int, int | None], tuple[bytes, Any]] = {}
+        self._trailers: dict[tuple[Any, int | None], bytes] = {}  # by nested backend and its n_jobs
+        # By id, with the function itself beside it so that the id stays its own.
         self._functions: dict[int, tuple[Reference, str, Callable[..., Any]]] = {}
         self._constant_id = buffers.constant
         self._constants: set[int] = set()
@@ -88,13 +89,13 @@ class TaskEncoder:
     def encode(self, batch: Any) -> EncodedTask:
         """Return ``batch`` as a task; raises `pickle.PicklingError` with what cannot be pickled."""
         try:
-            items, nested_backend, nested_n_jobs = batch.items, batch._backend, batch._n_jobs
-        except AttributeError:  # not joblib's own batch: ship the callable as it is
-            items, nested_backend, nested_n_jobs = None, self._context.nested_backend, self._context.nested_n_jobs
+            items, nesting = batch.items, nesting_of(batch)
+        except AttributeError:
+            items, nesting = items_of(batch), (self._context.nested_backend, self._context.nested_n_jobs)
         name = "?"
         try:
-            trailer = self._context_trailer(nested_backend, nested_n_jobs)
-            if items is None:
+            trailer = self._trailers.get(nesting) or self._make_trailer(nesting)
+            if items is None:  # not joblib's own batch: the callable travels as it is
                 name = type(batch).__name__
                 task: Any = batch
             elif len(items) == 1:
@@ -115,16 +116,12 @@ class TaskEncoder:
         needed = self._pickler.needed
         return name, head, buffers, tuple(self._constants.union(needed)) if needed or self._constants else ()
 
-    def _context_trailer(self, nested_backend: Any, nested_n_jobs: int | None) -> bytes:
-        key = (id(nested_backend), nested_n_jobs)
-        known = self._contexts.get(key)
-        if known is not None:
-            return known[0]
-        context = self._context._replace(nested_backend=nested_backend, nested_n_jobs=nested_n_jobs)
+    def _make_trailer(self, nesting: tuple[Any, int | None]) -> bytes:
+        context = self._context._replace(nested_backend=nesting[0], nested_n_jobs=nesting[1])
         reference = self._constant(Pickler().dumps(context, in_band=True)[0])
         text = reference if type(reference) is bytes else _OBJECT_START + reference.to_bytes(8, "little")
         trailer = text + len(text).to_bytes(2, "little")
-        self._contexts[key] = (trailer, nested_backend)
+        self._trailers[nesting] = trailer
         return trailer
 
     def _function_reference(self, function: Callable[..., Any]) -> tuple[Reference, str]:

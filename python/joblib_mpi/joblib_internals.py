@@ -1,0 +1,103 @@
+"""joblib's private names that the backend uses, and what it does without them.
+
+joblib documents neither which of the calls on a backend it is ending, nor what it keeps between two calls, nor what is
+in a batch. Each function here reads one such thing, and has an answer for a joblib that has renamed it.
+
+For speed two more names are read where every task passes by: ``BatchedCalls.items`` in `Dispatcher.submit` and
+`TaskEncoder.encode`, and ``BatchCompletionCallBack.parallel`` in `MpiBackend.submit`.
+"""
+
+import queue
+from collections.abc import Callable
+from contextlib import suppress
+from operator import attrgetter
+from types import SimpleNamespace
+from typing import Any
+
+import joblib.parallel
+from joblib.parallel import ParallelBackendBase, SequentialBackend
+
+try:
+    #: What joblib's users catch when a worker process of joblib's own dies.
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+except ImportError:
+    TerminatedWorkerError = RuntimeError
+
+#: Returns the nested backend of a batch and its ``n_jobs``; raises AttributeError if ``batch`` does not say.
+nesting_of: Callable[[Any], tuple[Any, int | None]] = attrgetter("_backend", "_n_jobs")
+
+
+def items_of(batch: Any) -> list[Any] | None:
+    """Return the ``(function, args, kwargs)`` of the tasks in a batch, or None if ``batch`` is any other callable."""
+    items = getattr(batch, "items", None)
+    return items if type(items) is list else None
+
+
+def split_batch(batch: Any) -> list[Any]:
+    """Return a batch for each task of ``batch``; what is not joblib's own batch counts as one task."""
+    items = items_of(batch)
+    if items is None:
+        return [batch]
+    try:
+        backend, n_jobs = nesting_of(batch)
+    except AttributeError:
+        return [SimpleNamespace(items=[item]) for item in items]
+    return [SimpleNamespace(items=[item], _backend=backend, _n_jobs=n_jobs) for item in items]
+
+
+def is_over(parallel: Any) -> bool:
+    """Return whether joblib is ending the running call of ``parallel``, or has ended it.
+
+    Without joblib's flags every call counts as over: joblib has told the backend to end some call.
+    """
+    return getattr(parallel, "_aborting", True) or not getattr(parallel, "_running", False)
+
+
+def returns_generator(parallel: Any) -> bool | None:
+    """Return whether the results of ``parallel`` are taken from a generator, or None if joblib does not say."""
+    return getattr(parallel, "return_generator", None)
+
+
+def waits_for_results(parallel: Any) -> Callable[[], bool] | None:
+    """Return what tells whether joblib still waits for results of ``parallel``, or None if joblib does not say."""
+    is_unfinished = getattr(parallel, "_wait_retrieval", None)
+    if is_unfinished is None or not hasattr(parallel, "_aborting"):
+        return None
+    return lambda: is_unfinished() and not parallel._aborting
+
+
+def has_results_waiting(parallel: Any) -> bool:
+    """Return whether ``parallel`` has results that its generator's consumer has not taken; False if that is unknown."""
+    done = getattr(joblib.parallel, "TASK_DONE", None)
+    if done is None:
+        return False
+    return any(getattr(job, "status", None) == done for job in list(getattr(parallel, "_jobs", ())))
+
+
+def discard_prepared_batches(parallel: Any) -> None:
+    """Drop the batches that ``parallel`` has prepared and not submitted.
+
+    joblib (1.3 to 1.6, with any backend) keeps those of a call that failed, and returns their results in the next call
+    of the same object. Without the queue in which it keeps them there is nothing to drop.
+    """
+    prepared = getattr(parallel, "_ready_batches", None)
+    if isinstance(prepared, queue.Queue):
+        with suppress(queue.Empty):
+            while True:
+                prepared.get(block=False)
+
+
+def threading_backend(nesting_level: int) -> ParallelBackendBase:
+    """Return joblib's backend that runs tasks on threads; the sequential one if joblib does not list it."""
+    known = getattr(joblib.parallel, "BACKENDS", {})
+    return known.get("threading", SequentialBackend)(nesting_level=nesting_level)
+
+
+def announce_backend(name: str, register: Callable[[], None]) -> None:
+    """Have joblib call ``register`` when a program names a backend that it does not know yet.
+
+    `joblib.parallel_config` looks there. Without that list, a registered backend is known all the same.
+    """
+    known = getattr(joblib.parallel, "EXTERNAL_BACKENDS", None)
+    if known is not None:
+        known[name] = register
