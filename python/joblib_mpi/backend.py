@@ -3,7 +3,6 @@
 The methods are those of `joblib.parallel.ParallelBackendBase`; joblib's own documentation says when each is called.
 """
 
-import os
 import pickle
 import threading
 import warnings
@@ -20,7 +19,7 @@ from joblib_mpi import joblib_internals
 from joblib_mpi import session as sessions
 from joblib_mpi.calls.back_pressure import BackPressure
 from joblib_mpi.calls.call import Call
-from joblib_mpi.calls.call_options import NAMES, CallOptions
+from joblib_mpi.calls.call_options import OPTIONS, CallOptions, documented_with_options, shows_options
 from joblib_mpi.calls.dispatcher import Dispatcher, Encode
 from joblib_mpi.calls.inline_backend import InlineBackend
 from joblib_mpi.calls.single_tasks import GatheredOutcomes
@@ -59,39 +58,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
     mmap_mode : {"r", "c", None}, default="r"
         Likewise an argument of joblib's: whether tasks get such arrays, and scattered ones, read-only, or to write to
         as if they had copies ("c" and None). The parts of scipy's sparse matrices can always be written to.
-    retries : int, default=2
-        How many more attempts a task gets after one whose executor was lost (it crashed, was killed, ran out of
-        memory) or that took longer than ``task_timeout``. Then the call raises `WorkerLostError` or
-        `TaskTimeoutError`. A batch is tried again as a whole.
-    retry_exceptions : bool, default=False
-        Whether a task that raised an exception gets those attempts, too.
-    task_timeout : float, optional
-        The seconds that one attempt of one task may take, however many of them joblib puts into a batch. A task that
-        takes longer is interrupted by an exception, and soon after, if it goes on, its executor is killed.
-    on_error : {"raise", "return"}, default="raise"
-        With "return", a task that fails leaves its exception in the list of results in place of a result, also a
-        `WorkerLostError` or `TaskTimeoutError`, and all other tasks run.
-    memory_limit : int or str, optional
-        The memory that the executor of a task may use of its own: bytes, or a text such as "500MB" or "2GiB". An
-        executor that uses more is killed. By default the limit that the session was started with, if any.
-    checkpoint : str or path-like, optional
-        A file, made if it is not there, that keeps the results of the calls in the ``with`` block, or of this
-        ``Parallel`` object. Run again, the program gets the results that are there from it and computes the others.
-
-    spill_threshold : int or str, default="64MB"
-        Results whose large arrays take more go to an HDF5 file instead of rank 0's memory, and come back as read-only
-        memory maps. This and the next ones: see also JOBLIB_MPI_SPILL_THRESHOLD, ..., for all calls of a program.
-    memory_budget : int or str, optional
-        What results may take of rank 0's memory before all but small ones go to files. By default half of rank 0's
-        share of its node.
-    spill_dir : str or path-like, optional
-        A folder that all nodes share, where the job makes one of its own for these files. By default TMPDIR, or the
-        working directory if there are several nodes.
-    keep_spill : bool, default=False
-        Whether the files stay when their results are gone, with an ``index.h5`` for each call, in which ``result/17``
-        is the array that task 17 has returned.
-    spill_compression : str, optional
-        "gzip", "gzip:6" or another filter that HDF5 has. Compressed results are read into memory.
+    {options}
 
     Raises
     ------
@@ -112,7 +79,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
     -----
     ``n_jobs=None``, as in ``parallel_config(backend="mpi")`` without more, means all worker ranks.
 
-    The arguments from ``retries`` on can also be given to one call: ``Parallel(backend="mpi", retries=5)`` (joblib 1.5
+    The options, from ``retries`` on, can also be given to one call: ``Parallel(backend="mpi", retries=5)`` (joblib 1.5
     and later). With ``on_error="return"``, ``task_timeout`` or ``checkpoint`` each task travels alone, whatever
     ``batch_size`` says, so that it fails, is timed and is kept alone.
 
@@ -126,40 +93,16 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
     uses_threads = False
     default_n_jobs = -1
 
+    @shows_options
     def __init__(
         self,
         nesting_level: int | None = None,
         inner_max_num_threads: int | None = None,
         scatter: Any = None,
-        *,
-        retries: int = 2,
-        retry_exceptions: bool = False,
-        task_timeout: float | None = None,
-        on_error: str = "raise",
-        memory_limit: int | str | None = None,
-        checkpoint: str | os.PathLike[str] | None = None,
-        spill_threshold: int | str | None = None,
-        memory_budget: int | str | None = None,
-        spill_dir: str | os.PathLike[str] | None = None,
-        keep_spill: bool | None = None,
-        spill_compression: str | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
-        self._options = CallOptions().updated(
-            {
-                "retries": retries,
-                "retry_exceptions": retry_exceptions,
-                "task_timeout": task_timeout,
-                "on_error": on_error,
-                "memory_limit": memory_limit,
-                "checkpoint": checkpoint,
-                "spill_threshold": spill_threshold,
-                "memory_budget": memory_budget,
-                "spill_dir": spill_dir,
-                "keep_spill": keep_spill,
-                "spill_compression": spill_compression,
-            }
-        )
+        self._options = CallOptions().updated(options)
         self._checkpoints = Checkpoints(self, self._options.checkpoint)
         self._options_of: weakref.WeakKeyDictionary[Any, CallOptions] = weakref.WeakKeyDictionary()
         self._sharing_of: weakref.WeakKeyDictionary[Any, Sharing] = weakref.WeakKeyDictionary()
@@ -182,7 +125,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             raise TypeError('the "mpi" backend has no initializer: its worker ranks outlive the call')
         if scatter is not None:
             self._scatter(scatter)
-        call_options = self._options.updated({name: options[name] for name in NAMES if name in options})
+        call_options = self._options.updated({name: options[name] for name in OPTIONS if name in options})
         if call_options.memory_limit is not None and session.isolation == "none":
             raise ValueError(
                 f"memory_limit={call_options.memory_limit} is for executor processes, but this session runs tasks in "
@@ -326,6 +269,9 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
     def _local_backend(self) -> ParallelBackendBase:
         level = self.nesting_level or 0
         return joblib_internals.threading_backend(level) if level <= 1 else SequentialBackend(nesting_level=level)
+
+
+MpiBackend.__doc__ = documented_with_options(MpiBackend.__doc__)
 
 
 class _Running(NamedTuple):

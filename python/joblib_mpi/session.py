@@ -14,8 +14,8 @@ from typing import Any
 import cloudpickle
 
 from joblib_mpi import _core, thread_limits
-from joblib_mpi.calls.call_options import memory_bytes
 from joblib_mpi.calls.dispatcher import Dispatcher
+from joblib_mpi.calls.option_checks import memory_bytes
 from joblib_mpi.checkpoint import checkpoint_signals
 from joblib_mpi.executor.executor_process import forget_launcher, fork_zygote, import_modules
 from joblib_mpi.executor.executor_process import run as run_executor

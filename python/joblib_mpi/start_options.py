@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from joblib_mpi import thread_limits
-from joblib_mpi.calls.call_options import memory_bytes
+from joblib_mpi.calls.option_checks import memory_bytes
 
 ISOLATIONS = ("process", "none")
 

@@ -1,11 +1,15 @@
 """Options of a call: what is taken, and what is refused with the value and what is allowed."""
 
+import inspect
 import math
+import re
 from pathlib import Path
 
 import pytest
 
-from joblib_mpi.calls.call_options import CallOptions, memory_bytes
+from joblib_mpi import MpiBackend
+from joblib_mpi.calls.call_options import OPTIONS, CallOptions
+from joblib_mpi.calls.option_checks import memory_bytes
 
 
 @pytest.mark.parametrize(
@@ -23,13 +27,13 @@ from joblib_mpi.calls.call_options import CallOptions, memory_bytes
     ],
 )
 def test_memory_is_said_in_bytes_or_with_a_unit(limit, expected):
-    assert memory_bytes(limit) == expected
+    assert memory_bytes(limit, "memory_limit") == expected
 
 
 @pytest.mark.parametrize("limit", [0, -1, "", "MB", "500XB", "-5MB", "5 5MB", "0", ".", 2**63, "1e3MB"])
 def test_what_is_no_amount_of_memory_is_refused_with_examples(limit):
     with pytest.raises(ValueError, match=r"memory_limit=.*500MB.*2GiB") as caught:
-        memory_bytes(limit)
+        memory_bytes(limit, "memory_limit")
     assert repr(limit) in str(caught.value)
 
 
@@ -99,3 +103,37 @@ def test_options_about_large_results_are_read():
         {"spill_threshold": "1MB", "memory_budget": "2GB", "spill_dir": Path("/tmp/x"), "keep_spill": True}
     )
     assert options[6:] == (10**6, 2 * 10**9, "/tmp/x", True, None)
+
+
+def test_an_unknown_option_is_refused_with_those_that_are_known(job):
+    with pytest.raises(TypeError, match=r'unknown option retires=5 of the "mpi" backend; known: retries, retry_excep'):
+        MpiBackend(retires=5)
+
+
+def test_every_default_passes_its_own_check():
+    assert CallOptions().updated(CallOptions()._asdict()) == CallOptions()
+
+
+@pytest.mark.parametrize("function", [MpiBackend, MpiBackend.__init__])
+def test_the_backends_signature_shows_every_option_with_its_default(function):
+    shown = inspect.signature(function).parameters
+    keywords = {name: shown[name].default for name in shown if shown[name].kind == inspect.Parameter.KEYWORD_ONLY}
+    assert keywords == CallOptions()._asdict()
+    assert not any(parameter.kind == inspect.Parameter.VAR_KEYWORD for parameter in shown.values())
+
+
+def test_a_subclass_of_the_backend_shows_its_own_signature():
+    class Quiet(MpiBackend):
+        def __init__(self, loudness=0):
+            super().__init__()
+
+    assert list(inspect.signature(Quiet).parameters) == ["loudness"]
+
+
+def test_the_backend_documents_every_option_once_in_order():
+    documented = re.findall(r"^(\w+) : ", inspect.getdoc(MpiBackend), re.MULTILINE)
+    assert [name for name in documented if name in OPTIONS] == list(OPTIONS)
+    assert "{options}" not in MpiBackend.__doc__
+    assert 'on_error : {"raise", "return"}, default="raise"' in MpiBackend.__doc__
+    assert 'spill_threshold : int or str, default="64MB"' in MpiBackend.__doc__
+    assert "task_timeout : float, optional" in MpiBackend.__doc__

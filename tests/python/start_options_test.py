@@ -28,7 +28,7 @@ def test_an_empty_variable_is_as_none():
     [
         ({"JOBLIB_MPI_ISOLATION": "thread"}, "JOBLIB_MPI_ISOLATION='thread'; allowed: process, none"),
         ({"JOBLIB_MPI_PRELOAD": "a b"}, "JOBLIB_MPI_PRELOAD='a b': \"a b\" is no name of a module"),
-        ({"JOBLIB_MPI_MEMORY_LIMIT": "much"}, "JOBLIB_MPI_MEMORY_LIMIT='much' is no amount of memory; allowed: "),
+        ({"JOBLIB_MPI_MEMORY_LIMIT": "much"}, "JOBLIB_MPI_MEMORY_LIMIT='much'; allowed: None, a number of bytes"),
     ],
 )
 def test_a_bad_variable_is_refused_by_name_with_what_is_allowed(variables, text):
@@ -51,7 +51,7 @@ def test_arguments_come_before_the_program_and_go_before_the_environment():
         (["--isolation"], "--isolation needs a value"),
         (["--isolation=off", "x.py"], "--isolation='off'; allowed: process, none"),
         (["--preload", "a-b", "x.py"], "--preload='a-b': \"a-b\" is no name of a module"),
-        (["--memory-limit", "0", "x.py"], "--memory-limit='0' is no amount of memory"),
+        (["--memory-limit", "0", "x.py"], "--memory-limit='0'; allowed: None, a number of bytes above 0"),
     ],
 )
 def test_a_bad_argument_is_refused_by_name(argv, text):

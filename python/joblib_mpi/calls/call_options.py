@@ -1,57 +1,154 @@
-"""How a call wants its tasks to be treated: retries, limits, and what becomes of their errors."""
+"""The options of a call, one entry for each: its name, default, check and documentation.
 
-import functools
-import math
-import operator
-import os
-import re
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+`MpiBackend` has its keyword arguments, their documentation and their validation from here.
+"""
 
-#: Largest number of retries: what fits the core's counter with room to spare.
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
+
+from joblib_mpi.calls.option_checks import (
+    Check,
+    memory_bytes,
+    one_of,
+    optional_compression,
+    optional_file,
+    optional_folder,
+    optional_seconds,
+    optional_truth,
+    truth,
+    whole_number,
+)
+
+#: The largest number of retries: what fits the core's counter with room to spare.
 MOST_RETRIES = 1_000_000
 
-_UNITS = dict(B=1, KB=10**3, MB=10**6, GB=10**9, TB=10**12, KIB=2**10, MIB=2**20, GIB=2**30, TIB=2**40)  # noqa: C408
+#: Columns of the documentation; help() indents it further.
+_DOC_WIDTH = 112
 
 
-class CallOptions(NamedTuple):
-    """The options of one call of ``Parallel``, checked.
+class Option(NamedTuple):
+    """What is known of an option besides its name, type and default.
 
     Parameters
     ----------
-    retries : int
-        More attempts after one whose executor was lost or that took longer than ``task_timeout``.
-    retry_exceptions : bool
-        Whether a task that raised gets them, too.
-    task_timeout : float or None
-        Seconds for each attempt of each task.
-    on_error : {"raise", "return"}
-        Whether a failed task ends the call or leaves its exception in the list of results.
-    memory_limit : int or None
-        Bytes for the executor that runs a task.
-    checkpoint : str or None
-        The file that keeps results.
-    spill_threshold, memory_budget : int or None
-        Bytes of one result, and of all that rank 0 holds, over which results go to files.
-    spill_dir : str or None
-        Where these files are.
-    keep_spill : bool or None
-        Whether they stay.
-    spill_compression : str or None
-        How they are compressed.
+    check : callable
+        Takes a value and the option's name; returns the value as `CallOptions` holds it, or raises.
+    accepts : str
+        The types that users may give, as numpydoc writes them.
+    doc : str
+        What the option does.
+    none_means : str
+        What None stands for, if there is a word for it.
     """
 
-    retries: int = 2
-    retry_exceptions: bool = False
-    task_timeout: float | None = None
-    on_error: str = "raise"
-    memory_limit: int | None = None
-    checkpoint: str | None = None
-    spill_threshold: int | None = None
-    memory_budget: int | None = None
-    spill_dir: str | None = None
-    keep_spill: bool | None = None
-    spill_compression: str | None = None
+    check: Check
+    accepts: str
+    doc: str
+    none_means: str = ""
+
+
+class CallOptions(NamedTuple):
+    """The options of one call of ``Parallel``, checked; each is documented by its `Option`."""
+
+    retries: Annotated[
+        int,
+        Option(
+            whole_number(MOST_RETRIES),
+            "int",
+            """How many more attempts a task gets after one whose executor was lost (it crashed, was killed, ran out of
+            memory) or that took longer than ``task_timeout``. After the last attempt the call raises `WorkerLostError`
+            or `TaskTimeoutError`. A batch is tried again as a whole.""",
+        ),
+    ] = 2
+    retry_exceptions: Annotated[
+        bool, Option(truth, "bool", "Whether a task that raised an exception gets these attempts, too.")
+    ] = False
+    task_timeout: Annotated[
+        float | None,
+        Option(
+            optional_seconds,
+            "float",
+            """The seconds that one attempt of one task may take, however many tasks joblib puts into a batch. A task
+            that takes longer is interrupted by an exception, and if it goes on, its executor is killed soon after.""",
+        ),
+    ] = None
+    on_error: Annotated[
+        str,
+        Option(
+            one_of("raise", "return"),
+            '{"raise", "return"}',
+            """With "return", a task that fails leaves its exception in the list of results in place of a result, also a
+            `WorkerLostError` or `TaskTimeoutError`, and all other tasks run.""",
+        ),
+    ] = "raise"
+    memory_limit: Annotated[
+        int | None,
+        Option(
+            memory_bytes,
+            "int or str",
+            """The memory that the executor of a task may use for itself: bytes, or a text such as "500MB" or "2GiB". An
+            executor that uses more is killed. By default the limit that the session was started with, if any.""",
+        ),
+    ] = None
+    checkpoint: Annotated[
+        str | None,
+        Option(
+            optional_file,
+            "str or path-like",
+            """A file that keeps the results of the calls in the ``with`` block, or of this ``Parallel`` object; it is
+            made if it does not exist. When the program is run again, it gets the results in the file from there and
+            computes the others.""",
+        ),
+    ] = None
+    spill_threshold: Annotated[
+        int | None,
+        Option(
+            memory_bytes,
+            "int or str",
+            """Results whose large arrays take more than these bytes go to an HDF5 file instead of rank 0's memory, and
+            come back as read-only memory maps. The environment variables JOBLIB_MPI_SPILL_THRESHOLD and so on set this
+            option and the following ones for all calls of a program.""",
+            none_means='"64MB"',
+        ),
+    ] = None
+    memory_budget: Annotated[
+        int | None,
+        Option(
+            memory_bytes,
+            "int or str",
+            """The bytes of rank 0's memory that results may take before all but small ones go to files. By default half
+            of rank 0's share of its node.""",
+        ),
+    ] = None
+    spill_dir: Annotated[
+        str | None,
+        Option(
+            optional_folder,
+            "str or path-like",
+            """A folder that all nodes share, in which the job makes a folder for these files. By default TMPDIR, or the
+            working directory if there are several nodes.""",
+        ),
+    ] = None
+    keep_spill: Annotated[
+        bool | None,
+        Option(
+            optional_truth,
+            "bool",
+            """Whether the files stay when their results are gone, with an ``index.h5`` for each call, in which
+            ``result/17`` is the array that task 17 has returned.""",
+            none_means="False",
+        ),
+    ] = None
+    spill_compression: Annotated[
+        str | None,
+        Option(
+            optional_compression,
+            "str",
+            """"gzip", "gzip:6" or another filter that HDF5 has. Compressed results are read into memory.""",
+        ),
+    ] = None
 
     @property
     def need_single_tasks(self) -> bool:
@@ -69,114 +166,50 @@ class CallOptions(NamedTuple):
         Raises
         ------
         TypeError
-            An option is not of its type.
+            An option is not known, or not of its type.
         ValueError
-            It is, and out of range. Either text has the value and what is allowed.
+            An option is of its type and out of range. Every text has the value and what is allowed.
         """
-        return self._replace(**{name: _CHECKS[name](options[name]) for name in options})
+        for name, value in options.items():
+            if name not in OPTIONS:
+                raise TypeError(f'unknown option {name}={value!r} of the "mpi" backend; known: {", ".join(OPTIONS)}')
+        return self._replace(**{name: OPTIONS[name].check(value, name) for name, value in options.items()})
 
 
-def memory_bytes(limit: Any, name: str = "memory_limit") -> int | None:
-    """Return a memory limit in bytes; ``limit`` is None, a number of bytes or a text such as "500MB" or "2GiB"."""
-    if limit is None:
-        return None
-    allowed = f'{name}={limit!r} is no amount of memory; allowed: None, a number of bytes above 0, "500MB", "2GiB"'
-    if isinstance(limit, str):
-        parts = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)\s*", limit, re.ASCII)
-        if parts is None or (parts[2] or "B").upper() not in _UNITS:
-            raise ValueError(allowed)
-        limit = int(float(parts[1]) * _UNITS[(parts[2] or "B").upper()])
-    elif isinstance(limit, bool) or not hasattr(type(limit), "__index__"):
-        raise TypeError(allowed)
-    if not 0 < operator.index(limit) < 2**63:
-        raise ValueError(allowed)
-    return operator.index(limit)
-
-
-def _retries(value: Any) -> int:
-    text = f"retries={value!r}; allowed: a whole number from 0 to {MOST_RETRIES}"
-    if isinstance(value, bool) or not hasattr(type(value), "__index__"):
-        raise TypeError(text)
-    if not 0 <= operator.index(value) <= MOST_RETRIES:
-        raise ValueError(text)
-    return operator.index(value)
-
-
-def _retry_exceptions(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"retry_exceptions={value!r}; allowed: True, False")
-    return value
-
-
-def _task_timeout(value: Any) -> float | None:
-    if value is None:
-        return None
-    text = f"task_timeout={value!r}; allowed: None, or seconds above 0"
-    try:
-        seconds = math.nan if isinstance(value, bool | str) else float(value)
-    except (TypeError, ValueError) as error:
-        raise TypeError(text) from error
-    if not 0 < seconds < math.inf:
-        raise ValueError(text)
-    return seconds
-
-
-def _on_error(value: Any) -> str:
-    if value not in ("raise", "return"):
-        raise ValueError(f'on_error={value!r}; allowed: "raise", "return"')
-    return value
-
-
-def _checkpoint(value: Any) -> str | None:
-    if value is None:
-        return None
-    text = f'checkpoint={value!r}; allowed: None, or the path of a file such as "run.h5"'
-    if not isinstance(value, str | os.PathLike):
-        raise TypeError(text)
-    path = os.fspath(value)
-    if not isinstance(path, str):
-        raise TypeError(text)
-    if not path or path.endswith(os.sep):
-        raise ValueError(text)
-    return os.path.abspath(path)
-
-
-def _spill_dir(value: Any) -> str | None:
-    if value is None:
-        return None
-    text = f"spill_dir={value!r}; allowed: None, or the path of a folder that all nodes share"
-    if not isinstance(value, str | os.PathLike) or not isinstance(path := os.fspath(value), str):
-        raise TypeError(text)
-    if not path:
-        raise ValueError(text)
-    return os.path.abspath(path)
-
-
-def _keep_spill(value: Any) -> bool | None:
-    if value is not None and not isinstance(value, bool):
-        raise TypeError(f"keep_spill={value!r}; allowed: True, False, None")
-    return value
-
-
-def _spill_compression(value: Any) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise TypeError(f'spill_compression={value!r}; allowed: None, "none", "gzip", "gzip:6"')
-    return value
-
-
-_CHECKS = {
-    "retries": _retries,
-    "retry_exceptions": _retry_exceptions,
-    "task_timeout": _task_timeout,
-    "on_error": _on_error,
-    "memory_limit": memory_bytes,
-    "checkpoint": _checkpoint,
-    "spill_threshold": functools.partial(memory_bytes, name="spill_threshold"),
-    "memory_budget": functools.partial(memory_bytes, name="memory_budget"),
-    "spill_dir": _spill_dir,
-    "keep_spill": _keep_spill,
-    "spill_compression": _spill_compression,
+#: All options by name, in the order of their documentation.
+OPTIONS: dict[str, Option] = {
+    name: kind.__metadata__[0] for name, kind in get_type_hints(CallOptions, include_extras=True).items()
 }
 
-#: The names of all options.
-NAMES = tuple(_CHECKS)
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def shows_options(function: _Function) -> _Function:
+    """Have `inspect.signature` and what uses it show the options as keywords in place of a function's ``**options``."""
+    signature = inspect.signature(function)
+    kept = [parameter for parameter in signature.parameters.values() if parameter.kind != parameter.VAR_KEYWORD]
+    keywords = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
+        for name, default in CallOptions._field_defaults.items()
+    ]
+    vars(function)["__signature__"] = signature.replace(parameters=[*kept, *keywords])
+    return function
+
+
+def documented_with_options(docstring: str | None) -> str:
+    """Return a numpydoc docstring with the options as entries in place of its line ``{options}``."""
+    return inspect.cleandoc(docstring or "").replace("{options}", "\n".join(map(_entry, OPTIONS)))
+
+
+def _entry(name: str) -> str:
+    option = OPTIONS[name]
+    default = CallOptions._field_defaults[name]
+    if isinstance(default, str):
+        after = f', default="{default}"'
+    elif default is not None:
+        after = f", default={default}"
+    else:
+        after = f", default={option.none_means}" if option.none_means else ", optional"
+    doc = textwrap.fill(inspect.cleandoc(option.doc), _DOC_WIDTH, initial_indent="    ", subsequent_indent="    ")
+    return f"{name} : {option.accepts}{after}\n{doc}"
