@@ -3,6 +3,7 @@
 Everything here is in terms of bytes; `pickling` alone knows what they mean.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
@@ -85,6 +86,8 @@ class Buffer:
     """
 
     def __len__(self) -> int: ...
+    if sys.version_info >= (3, 12):
+        def __buffer__(self, flags: int, /) -> memoryview: ...
 
 def memory_room() -> int:
     """The bytes that this process can still use before the machine or a memory cgroup of its own is full."""

@@ -157,7 +157,8 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         if n_jobs is None:
             n_jobs = self.default_n_jobs
         if session.is_worker:
-            return self._local_backend().effective_n_jobs(n_jobs)
+            n_local: int = self._local_backend().effective_n_jobs(n_jobs)
+            return n_local
         n_workers = session.core.n_workers
         if n_workers == 0:
             _warn_about_one_rank()
@@ -170,7 +171,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         """Expect the first batch of a call from this thread; it tells which `Parallel` object the call belongs to."""
         self._starting.add(threading.get_ident())
 
-    def submit(self, func: Any, callback: Callable[[Outcome], None] | None = None) -> None:
+    def submit(self, func: Any, callback: Callable[[Outcome | GatheredOutcomes], None]) -> None:
         """Queue a batch; ``callback`` gets its outcome on the service thread."""
         parallel = getattr(callback, "parallel", None)
         running = self._calls.get(id(parallel))
@@ -187,7 +188,8 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
     def retrieve_result_callback(self, out: Outcome | GatheredOutcomes) -> list[Any]:
         """Return the results of a batch, or raise its error."""
         if type(out) is tuple and out[3] == RETURNED:  # first, since nearly all are
-            return pickle.loads(out[6], buffers=out[7])
+            results: list[Any] = pickle.loads(out[6], buffers=out[7])
+            return results
         host = sessions.require().core.host
         if type(out) is GatheredOutcomes:
             return out.results(host)

@@ -18,10 +18,12 @@ import joblib.parallel
 from joblib.parallel import ParallelBackendBase, SequentialBackend
 
 try:
-    #: What joblib's users catch when a worker process of joblib's own dies.
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
+    from joblib.externals.loky.process_executor import TerminatedWorkerError as _TerminatedWorkerError
 except ImportError:
-    TerminatedWorkerError = RuntimeError
+    _TerminatedWorkerError = RuntimeError
+
+#: The error that joblib's users catch when a worker process of joblib's own dies.
+TerminatedWorkerError: Any = _TerminatedWorkerError
 
 #: Returns the nested backend of a batch and its ``n_jobs``; raises AttributeError if ``batch`` does not say.
 nesting_of: Callable[[Any], tuple[Any, int | None]] = attrgetter("_backend", "_n_jobs")

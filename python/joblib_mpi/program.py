@@ -160,7 +160,8 @@ def _load_module(name: str) -> _Loaded:
         raise _CannotStart(f"Error while finding module specification for {name!r} ({error})", 1) from error
     if spec is None:
         raise _CannotStart(f"No module named {name}", 1)
-    compiled = spec.loader.get_code(name) if hasattr(spec.loader, "get_code") else None
+    get_code = getattr(spec.loader, "get_code", None)
+    compiled = None if get_code is None else get_code(name)
     if compiled is None:
         raise _CannotStart(f"No code object available for {name}", 1)
     main = _new_main(__file__=spec.origin, __cached__=spec.cached, __package__=spec.parent, __spec__=spec)

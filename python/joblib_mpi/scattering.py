@@ -106,13 +106,13 @@ def check_scatter(scatter: Any) -> Sequence[Any]:
 def _share(value: Any, what: str, shared: SharedBuffers) -> tuple[int, list[Region]]:
     what = f"{what} ({type(value).__qualname__})"
     try:
-        head, buffers = Pickler().dumps(value)
+        head, parts = Pickler().dumps(value)
     except Exception as error:
         raise TypeError(f"{what} cannot be pickled: {type(error).__name__}: {error}") from error
-    regions = [Region(buffer) for buffer in buffers]
+    regions = [Region(part) for part in parts]
     if len(head) >= OUT_OF_BAND_BYTES:  # each rank has heads for itself, but parts are the node's
-        head, buffers = b"", [*buffers, head]
-    return shared.scatter(head, buffers, what), regions
+        return shared.scatter(b"", [*parts, head], what), regions
+    return shared.scatter(head, parts, what), regions
 
 
 def _drop(shared: SharedBuffers, object_id: int, owner_pid: int) -> None:

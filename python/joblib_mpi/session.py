@@ -102,9 +102,10 @@ class Session:
     def serve(self) -> int:
         """Work on a worker rank until rank 0 closes the session; returns the exit status. Main thread only."""
         if self.isolation == "none":
-            return serve_tasks(self.core, Worker(self.core))
+            return serve_tasks(self.core, Worker(self.core)) or 0
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for rank 0
-        return self.core.wait_until_closed()
+        status: int = self.core.wait_until_closed()
+        return status
 
     def close(self) -> None:
         """End rank 0's session and thereby the job. Idempotent; does nothing on worker ranks."""
@@ -156,10 +157,11 @@ def start(options: StartOptions) -> Session:
         checkpoint_signals.ignore_in_workers()
     zygote = None
     if isolation == "process" and is_worker:
-        zygote = fork_zygote(options.preload)
-        if isinstance(zygote, _core.ExecutorPort):
-            _session = Session(zygote)
-            run_executor(zygote)
+        forked = fork_zygote(options.preload)
+        if isinstance(forked, _core.ExecutorPort):
+            _session = Session(forked)
+            run_executor(forked)
+        zygote = forked
     elif is_worker:
         import_modules(options.preload)
     _session = Session(_core.start_session(identity(), zygote), isolation)

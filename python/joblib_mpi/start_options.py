@@ -79,7 +79,7 @@ def from_arguments(options: StartOptions, argv: Sequence[str]) -> tuple[StartOpt
         given = rest.pop(0)
         if "=" not in given and not rest:
             raise ValueError(f"{argument} needs a value")
-        value = given.partition("=")[2] if "=" in given else rest.pop(0)
+        value: Any = given.partition("=")[2] if "=" in given else rest.pop(0)
         names = {_ARGUMENTS[argument]: argument}
         if argument == "--preload":
             preload += _modules(value, argument)
@@ -106,7 +106,7 @@ def missing_module(preload: Iterable[str]) -> str | None:
 def _isolation(value: Any, name: str) -> str:
     if value not in ISOLATIONS:
         raise ValueError(f"{name}={value!r}; allowed: {', '.join(ISOLATIONS)}")
-    return value
+    return str(value)
 
 
 def _modules(value: Any, name: str) -> tuple[str, ...]:

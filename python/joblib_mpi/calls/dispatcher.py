@@ -114,6 +114,7 @@ class _ServiceThread(threading.Thread):
     def run(self) -> None:
         dispatcher = self._dispatcher
         calls, queued, received = dispatcher.calls, dispatcher.queued, dispatcher.received
+        result: FinishedTask | None
         while not dispatcher.stopping:
             while queued or received:
                 # Sending first keeps the workers busy while callbacks run.
@@ -150,7 +151,9 @@ class _ServiceThread(threading.Thread):
             self._send_held(call)
 
     def _send_held(self, call: Call) -> None:
-        while call.held and not call.pressure.must_wait(call.under_way()):
+        pressure = call.pressure
+        assert pressure is not None
+        while call.held and not pressure.must_wait(call.under_way()):
             self._submit(call, *call.held.popleft())
 
     def _submit(self, call: Call, ticket: int, encode: Encode, batch: Any) -> None:

@@ -2,13 +2,14 @@
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, final
 
 from joblib_mpi import _core
 from joblib_mpi.checkpoint.checkpoint_signals import CheckpointInterrupt
 from joblib_mpi.payloads.outcome import Outcome, error_of, failed, results_of
 
 
+@final
 class GatheredOutcomes:
     """The outcomes of one batch's tasks, in their order, until all are there.
 

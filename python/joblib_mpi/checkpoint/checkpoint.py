@@ -52,23 +52,23 @@ class Checkpoint:
             The run has been told to end.
         """
         checkpoint_signals.raise_if_interrupted()
-        self.open()
-        call = CheckpointedCall(self._journal, self._n_calls)
+        call = CheckpointedCall(self.open(), self._n_calls)
         self._n_calls += 1
         self._calls.add(call)
         return call
 
-    def open(self) -> None:
-        """Open the file, if it is not open; errors as for `start_call`."""
+    def open(self) -> _core.Journal:
+        """Open the file, if it is not open, and return its journal; errors as for `start_call`."""
         if self._journal is not None:
-            return
+            return self._journal
         other = _open.get(self._path)
         if other is not None and all(call.is_over for call in other._calls):
             other.close()  # of a block that is over, but that something keeps alive, such as a traceback
-        self._journal = _core.Journal(self._path, _identity())
+        self._journal = journal = _core.Journal(self._path, _identity())
         _open[self._path] = self
         checkpoint_signals.watch(self._interrupted)
-        self._warn()
+        _warn_of(journal)
+        return journal
 
     def close(self) -> None:
         """Write everything and merge it into one file, unless the run was told to end."""
@@ -90,9 +90,6 @@ class Checkpoint:
             return 0.0, 0
         journal.request_flush()
         return journal.grace_seconds, journal.requeue_status
-
-    def _warn(self) -> None:
-        _warn_of(self._journal)
 
 
 class Checkpoints:
@@ -207,6 +204,6 @@ def _identity() -> str:
     return f"joblib-mpi {_core.__version__}, Python {platform.python_version()}, cloudpickle {cloudpickle.__version__}"
 
 
-def _warn_of(journal: Any) -> None:
+def _warn_of(journal: _core.Journal) -> None:
     for text in journal.take_warnings():
         warnings.warn(text, RuntimeWarning, stacklevel=3)

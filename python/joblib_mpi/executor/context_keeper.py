@@ -51,4 +51,4 @@ def _apply_warning_filters(pickled: bytes | None) -> None:
     except Exception:  # a category whose module is not on this rank; its absence is not the task's fault
         return
     warnings.resetwarnings()
-    warnings.filters.extend(filters)
+    warnings.filters.extend(filters)  # type: ignore[attr-defined]

@@ -73,9 +73,9 @@ def run(port: _core.ExecutorPort) -> NoReturn:
     # As the children of multiprocessing end: the exit handlers of the rank's program are not this process's to run.
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        threading._shutdown()  # first, as Python itself does: pools of processes end before what they share goes
+        threading._shutdown()  # type: ignore[attr-defined] # first, as Python itself does: pools of processes end before what they share goes
         _finalise_own_mpi()
-        multiprocessing.util._exit_function()
+        multiprocessing.util._exit_function()  # type: ignore[attr-defined]
     except BaseException:
         traceback.print_exc()
     flush_output()

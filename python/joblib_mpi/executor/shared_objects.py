@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from joblib_mpi import _core
-from joblib_mpi.payloads.shared_pickling import loads
+from joblib_mpi.payloads.shared_pickling import Head, loads
 from joblib_mpi.sharing.scatter_handle import resolve_with
 
 #: Objects kept unpickled. What they have beside their buffers is the executor's own memory.
@@ -80,6 +80,7 @@ class SharedObjects:
             self._objects.pop(object_id, None)
 
     def _load(self, object_id: int, private: bool) -> Any:
+        head: Head
         head, buffers = self._core.object(object_id)
         if not head:
             head = memoryview(buffers.pop())

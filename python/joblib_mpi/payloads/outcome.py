@@ -47,4 +47,6 @@ def results_of(outcome: Outcome, host: Callable[[int], str]) -> list[Any]:
     error = error_of(outcome, host)
     if error is not None:
         raise error
-    return pickle.loads(outcome.head, buffers=outcome.buffers)
+    assert not isinstance(outcome, BaseException)  # as it would be the error
+    results: list[Any] = pickle.loads(outcome.head, buffers=outcome.buffers)
+    return results

@@ -53,7 +53,7 @@ class ResultPickler(Pickler):
         return layouts
 
     def _layout(self, buffer: memoryview) -> Layout:
-        array = buffer.obj
+        array: Any = buffer.obj
         if type(array) is not np.ndarray:
             return Layout()
         try:

@@ -22,6 +22,9 @@ _BOTH = b"B"
 _ENTRY = struct.Struct("<IIQQQQ")
 _COUNT = struct.Struct("<H")
 
+#: A pickle, with what may follow it.
+Head = bytes | memoryview
+
 #: Arrays whose bytes say all. Others, such as masked ones, pickle themselves.
 _ARRAYS = {np.ndarray, np.memmap, np.recarray, np.matrix}
 
@@ -174,7 +177,7 @@ class Objects(Protocol):
 
 
 class _SharingUnpickler(pickle.Unpickler):
-    def __init__(self, head: bytes, buffers: Sequence[Any], objects: Objects) -> None:
+    def __init__(self, head: Head, buffers: Sequence[Any], objects: Objects) -> None:
         super().__init__(io.BytesIO(head), buffers=buffers)
         self._objects = objects
 
@@ -182,15 +185,15 @@ class _SharingUnpickler(pickle.Unpickler):
         return self._objects.resolve(*reference)
 
 
-def trailer_end(head: bytes) -> int:
+def trailer_end(head: Head) -> int:
     """Return where in a pickle with a trailer the trailer ends."""
     if head[-1:] != STOP and head[-1:] != _OBJECTS:
-        (count,) = _COUNT.unpack_from(head, len(head) - 1 - _COUNT.size)
+        count: int = _COUNT.unpack_from(head, len(head) - 1 - _COUNT.size)[0]
         return len(head) - 1 - _COUNT.size - count * _ENTRY.size
     return len(head) - 1
 
 
-def loads(head: bytes, buffers: Sequence[Any], objects: Objects) -> Any:
+def loads(head: Head, buffers: Sequence[Any], objects: Objects) -> Any:
     """Return the object that ``head`` and ``buffers`` were made from, with what is shared from ``objects``."""
     needs = head[-1:]
     if needs == STOP:

@@ -14,7 +14,7 @@ import functools
 import pickle
 import types
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from joblib_mpi.joblib_internals import items_of, nesting_of
 from joblib_mpi.payloads.pickling import Pickler
@@ -47,7 +47,7 @@ class _Wrapped(NamedTuple):
         A partial's arguments, or the names that a wrapper has for the function and its other attributes.
     """
 
-    kind: type
+    kind: type[Any]
     function: Reference
     copied: tuple[str, ...]
     state: Any
@@ -170,7 +170,7 @@ def name_of(function: Any) -> str:
     return str(getattr(function, "__name__", type(function).__name__))
 
 
-def _is_constant(function: Callable[..., Any]) -> bool:
+def _is_constant(function: object) -> TypeGuard[Callable[..., Any]]:
     # Bound methods, partials and callable objects have state that one task may change for the next: they travel with
     # each task, as arguments do.
     if isinstance(function, types.BuiltinFunctionType):
@@ -178,7 +178,7 @@ def _is_constant(function: Callable[..., Any]) -> bool:
     return isinstance(function, types.FunctionType | type)
 
 
-def _is_its_attributes(kind: type) -> bool:
+def _is_its_attributes(kind: Any) -> bool:
     # Whether pickle would save no more of an instance than its dictionary, and load it by filling that.
     return (
         kind.__reduce_ex__ is object.__reduce_ex__
@@ -186,7 +186,7 @@ def _is_its_attributes(kind: type) -> bool:
         and kind.__getstate__ is object.__getstate__
         and kind.__new__ is object.__new__
         and not hasattr(kind, "__setstate__")
-        and not copyreg._slotnames(kind)
+        and not copyreg._slotnames(kind)  # type: ignore[attr-defined]
         and kind not in copyreg.dispatch_table
     )
 
@@ -234,17 +234,19 @@ class TaskDecoder:
             calls = [(self._function(reference), args, kwargs) for reference, args, kwargs in task]
             self._last = calls[-1][0]
             return lambda: [function(*args, **kwargs) for function, args, kwargs in calls]
-        self._last = task
-        return task
+        other: Callable[[], list[Any]] = task
+        self._last = other
+        return other
 
     def forget_functions(self) -> None:
         """Let go of all functions, as they may hold a shared object that rank 0 has dropped."""
         self._functions.clear()
 
     def _load_context(self, context: bytes) -> TaskContext:
-        if context.startswith(_PICKLE_START):
-            return pickle.loads(context)
-        return pickle.loads(self._pickle_in(int.from_bytes(context[1:], "little")))
+        if not context.startswith(_PICKLE_START):
+            context = self._pickle_in(int.from_bytes(context[1:], "little"))
+        loaded: TaskContext = pickle.loads(context)
+        return loaded
 
     def _pickle_in(self, object_id: int) -> bytes:
         return bytes(self._objects.whole(object_id))
@@ -260,14 +262,15 @@ class TaskDecoder:
                     self._functions.clear()
                 self._functions[reference] = function
             return function
-        return self._unwrapped(reference) if kind is _Wrapped else reference
+        other: Callable[..., Any] = self._unwrapped(reference) if kind is _Wrapped else reference
+        return other
 
     def _unwrapped(self, wrapped: _Wrapped) -> Callable[..., Any]:
         function = self._function(wrapped.function)
         if wrapped.kind is functools.partial:
             args, keywords = wrapped.state
             return functools.partial(function, *args, **keywords)
-        wrapper = wrapped.kind.__new__(wrapped.kind)
+        wrapper: Callable[..., Any] = object.__new__(wrapped.kind)  # as `_is_its_attributes` has checked
         functions, state = wrapped.state
         wrapper.__dict__.update({name: getattr(function, name) for name in wrapped.copied})
         wrapper.__dict__.update(dict.fromkeys(functions, function))

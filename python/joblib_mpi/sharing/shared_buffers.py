@@ -50,7 +50,8 @@ class Region:
 
 def address_of(buffer: memoryview) -> int:
     """Return where in memory the bytes of a contiguous buffer begin."""
-    return np.frombuffer(buffer, np.uint8).__array_interface__["data"][0]
+    address: int = np.frombuffer(buffer, np.uint8).__array_interface__["data"][0]
+    return address
 
 
 def flat_bytes(array: np.ndarray) -> np.ndarray:
@@ -261,9 +262,8 @@ class CallBuffers:
             used = _UsedBuffer(buffer)
             if used.is_alive():
                 self._used[begin, end] = used
-        if used.content is None and not self._share(used, whole):
-            return None
-        return Reference(used.content.object_id, 0, begin - used.begin)
+        content = self._share(used, whole) if used.content is None else used.content
+        return None if content is None else Reference(content.object_id, 0, begin - used.begin)
 
     def knows(self, begin: int, end: int) -> bool:
         """Return whether a buffer was found to hold the addresses from ``begin`` to ``end``."""
@@ -297,14 +297,14 @@ class CallBuffers:
                 return other
         return None
 
-    def _share(self, used: "_UsedBuffer", whole: memoryview) -> bool:
+    def _share(self, used: "_UsedBuffer", whole: memoryview) -> Content | None:
         with self._lock:
             if self._over:
-                return False
+                return None
             used.content = self._shared.use(used.key, whole)
             if used.content is not None:
                 self._contents.append(used.content)
-        return used.content is not None
+            return used.content
 
 
 class _UsedBuffer(Region):
@@ -324,7 +324,9 @@ class _UsedBuffer(Region):
 
     def whole(self) -> memoryview:
         """Return its bytes as they are now. It must be alive."""
-        memory = flat_bytes(self._owner())
+        owner = None if self._owner is None else self._owner()
+        assert owner is not None
+        memory = flat_bytes(owner)
         offset = self.begin - memory.__array_interface__["data"][0]
         return memoryview(memory)[offset : offset + self.end - self.begin]
 
@@ -338,7 +340,7 @@ class _UsedBuffer(Region):
 
 def _owner_of(buffer: memoryview) -> np.ndarray | None:
     # Views are often made for one task; the array that they are views of stays.
-    owner = buffer.obj
+    owner: Any = buffer.obj
     while isinstance(getattr(owner, "base", None), np.ndarray):
         owner = owner.base
     is_flat = isinstance(owner, np.ndarray) and (owner.flags.c_contiguous or owner.flags.f_contiguous)

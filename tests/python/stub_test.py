@@ -1,0 +1,77 @@
+"""`_core.pyi` says of the compiled module what is there: names, parameters and defaults. (stubtest sees less of it.)"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import joblib_mpi
+from joblib_mpi import _core
+
+if getattr(_core, "is_double", False):
+    pytest.skip("joblib_mpi._core is not built", allow_module_level=True)
+
+STUB = ast.parse(Path(joblib_mpi.__file__).with_name("_core.pyi").read_text())
+CLASSES = {node.name: node for node in STUB.body if isinstance(node, ast.ClassDef)}
+FUNCTIONS = {node.name: node for node in STUB.body if isinstance(node, ast.FunctionDef)}
+
+
+def is_public(name):
+    return not name.startswith("_") or name == "__init__"
+
+
+def functions_of(node):
+    return {part.name: part for part in node.body if isinstance(part, ast.FunctionDef)}
+
+
+def is_property(node):
+    return any(isinstance(decorator, ast.Name) and decorator.id == "property" for decorator in node.decorator_list)
+
+
+def parameters_of(node):
+    """Return the names of a function's parameters, ``*`` where only keywords follow, and its defaults as text."""
+    arguments = node.args
+    keywords = ["*", *(argument.arg for argument in arguments.kwonlyargs)] if arguments.kwonlyargs else []
+    names = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)] + keywords
+    defaults = [
+        ast.unparse(default) for default in (*arguments.defaults, *arguments.kw_defaults) if default is not None
+    ]
+    return names, defaults
+
+
+def compiled_parameters_of(function):
+    """Return as `parameters_of` what nanobind says of a function that has no overloads."""
+    ((signature, _, defaults),) = function.__nb_signature__
+    for number, default in reversed(list(enumerate(defaults or ()))):
+        signature = signature.replace(f"\\{number}", repr(default))
+    return parameters_of(ast.parse(f"{signature}: ...").body[0])
+
+
+def test_the_module_has_the_names_of_the_stub_and_no_others():
+    compiled = {name for name in vars(_core) if is_public(name)}
+    assert compiled == {*CLASSES, *FUNCTIONS}
+    assert isinstance(_core.__version__, str)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_has_the_parameters_of_the_stub(name):
+    assert compiled_parameters_of(getattr(_core, name)) == parameters_of(FUNCTIONS[name])
+
+
+@pytest.mark.parametrize("name", [name for name in CLASSES if not issubclass(getattr(_core, name), Exception)])
+def test_a_class_has_the_members_of_the_stub(name):
+    compiled = vars(getattr(_core, name))
+    stated = {member: node for member, node in functions_of(CLASSES[name]).items() if is_public(member)}
+    attributes = {part.target.id for part in CLASSES[name].body if isinstance(part, ast.AnnAssign)}
+    # nanobind gives an __init__ that refuses to classes of which Python may make no instances.
+    public = {member for member in compiled if is_public(member)}
+    assert public - ({"__init__"} - {*stated}) == {*stated, *attributes}
+    for member, node in stated.items():
+        assert isinstance(compiled[member], property) == is_property(node), member
+        if not is_property(node):
+            assert compiled_parameters_of(compiled[member]) == parameters_of(node), member
+
+
+@pytest.mark.parametrize("name", [name for name in CLASSES if issubclass(getattr(_core, name), Exception)])
+def test_an_error_has_the_base_class_of_the_stub(name):
+    assert getattr(_core, name).__base__.__name__ == CLASSES[name].bases[0].id
