@@ -19,7 +19,7 @@ from joblib_mpi.calls.option_checks import memory_bytes
 from joblib_mpi.checkpoint import checkpoint_signals
 from joblib_mpi.executor.executor_process import forget_launcher, fork_zygote, import_modules
 from joblib_mpi.executor.executor_process import run as run_executor
-from joblib_mpi.executor.task_runner import Worker, serve_tasks
+from joblib_mpi.executor.task_runner import TaskRunner, serve_tasks
 from joblib_mpi.sharing.scatter_handle import SharedObject
 from joblib_mpi.sharing.shared_buffers import SharedBuffers
 from joblib_mpi.start_options import StartOptions, from_environment, missing_module
@@ -102,7 +102,7 @@ class Session:
     def serve(self) -> int:
         """Work on a worker rank until rank 0 closes the session; returns the exit status. Main thread only."""
         if self.isolation == "none":
-            return serve_tasks(self.core, Worker(self.core)) or 0
+            return serve_tasks(self.core, TaskRunner(self.core)) or 0
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for rank 0
         status: int = self.core.wait_until_closed()
         return status

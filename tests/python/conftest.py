@@ -30,7 +30,7 @@ except ImportError:
     import joblib_mpi
 
 from joblib_mpi import session as sessions  # noqa: E402
-from joblib_mpi.executor.task_runner import Worker  # noqa: E402
+from joblib_mpi.executor.task_runner import TaskRunner  # noqa: E402
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def make_job(monkeypatch):
     """Start sessions by `make_job(n_workers)`; returns the `Job`."""
     jobs = []
 
-    def make(n_workers, make_worker=Worker):
+    def make(n_workers, make_worker=TaskRunner):
         job = core_double.Job(n_workers, make_worker)
         session = sessions.Session(job.rank0)
         monkeypatch.setattr(sessions, "_session", session)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from joblib_mpi import _core
-from joblib_mpi.executor.task_runner import Worker, flush_output, serve_tasks
+from joblib_mpi.executor.task_runner import TaskRunner, flush_output, serve_tasks
 from joblib_mpi.program import status_of
 
 # A child that inherits these takes itself for the rank, and waits for ever in an MPI_Init of its own.
@@ -64,7 +64,7 @@ def run(port: _core.ExecutorPort) -> NoReturn:
         with suppress(Exception):  # stderr is no file: there is nothing to write a crash's traceback to
             faulthandler.enable()
         _reseed()
-        serve_tasks(port, Worker(port, exits_with_task=True))
+        serve_tasks(port, TaskRunner(port, exits_with_task=True))
         status = 0
     except SystemExit as error:
         status = status_of(error)

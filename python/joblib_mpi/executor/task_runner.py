@@ -18,7 +18,7 @@ from joblib_mpi.payloads.task_format import TaskDecoder
 Answer = tuple[bool, bytes, Sequence[Any], tuple[str, list[Layout]] | None]
 
 
-class Worker:
+class TaskRunner:
     """Runs one task after the other on one thread.
 
     Parameters
@@ -89,14 +89,14 @@ class Worker:
             ) from error
 
 
-def serve_tasks(core: _core.WorkerSession | _core.ExecutorPort, worker: Worker) -> int | None:
+def serve_tasks(core: _core.WorkerSession | _core.ExecutorPort, runner: TaskRunner) -> int | None:
     """Run the tasks that ``core`` has until there are no more; returns what its ``serve`` does. Main thread only."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True)  # what a task prints shows now, not when the job ends
-    signal.signal(signal.SIGINT, worker.interrupt)
+    signal.signal(signal.SIGINT, runner.interrupt)
     try:
-        return core.serve(worker.run, worker.forget)
+        return core.serve(runner.run, runner.forget)
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the job is ending: rank 0 decides how
         flush_output()

@@ -1,4 +1,4 @@
-"""`Worker.run`: answers, errors and cancellation of single tasks, without threads."""
+"""`TaskRunner.run`: answers, errors and cancellation of single tasks, without threads."""
 
 import math
 import operator
@@ -11,7 +11,7 @@ import pytest
 from joblib.parallel import BatchedCalls, SequentialBackend
 
 from joblib_mpi import RemoteTraceback, TaskCancelled, WorkerImportError
-from joblib_mpi.executor.task_runner import Worker
+from joblib_mpi.executor.task_runner import TaskRunner
 from joblib_mpi.payloads.errors import unpack_error
 from joblib_mpi.payloads.task_context import TaskContext, pickled_warning_filters
 from joblib_mpi.payloads.task_format import TaskEncoder
@@ -54,8 +54,8 @@ def core():
 
 
 @pytest.fixture
-def worker(core):
-    return Worker(core)
+def runner(core):
+    return TaskRunner(core)
 
 
 def encode(function, *args):
@@ -65,9 +65,9 @@ def encode(function, *args):
     return TaskEncoder(context, {}, buffers).encode(BatchedCalls([(function, args, {})], (nested, None)))
 
 
-def run(worker, function, *args):
+def run(runner, function, *args):
     _, head, buffers, _ = encode(function, *args)
-    return worker.run(head, buffers)
+    return runner.run(head, buffers)
 
 
 def error_of(answer):
@@ -80,32 +80,32 @@ def raise_(error):
     raise error
 
 
-def test_the_answer_holds_the_results(worker):
-    ok, head, buffers, _ = run(worker, operator.add, numpy.ones(20_000), 1)
+def test_the_answer_holds_the_results(runner):
+    ok, head, buffers, _ = run(runner, operator.add, numpy.ones(20_000), 1)
     assert ok
     [result] = pickle.loads(head, buffers=[bytearray(buffer) for buffer in buffers])
     assert (result == 2).all()
     assert result.flags.writeable
 
 
-def test_an_error_arrives_with_type_arguments_traceback_and_place(worker):
-    error = error_of(run(worker, raise_, KeyError("k", 1)))
+def test_an_error_arrives_with_type_arguments_traceback_and_place(runner):
+    error = error_of(run(runner, raise_, KeyError("k", 1)))
     assert (type(error), error.args) == (KeyError, ("k", 1))
     assert isinstance(error.__cause__, RemoteTraceback)
     text = str(error.__cause__)
     assert "rank 3 on cn042" in text
     assert "in raise_" in text
-    assert "joblib_mpi/worker.py" not in text
+    assert "joblib_mpi/executor/task_runner.py" not in text
 
 
-def test_the_remote_traceback_shows_the_cause_of_an_error(worker):
+def test_the_remote_traceback_shows_the_cause_of_an_error(runner):
     def fail():
         try:
             1 / 0  # noqa: B018
         except ZeroDivisionError as error:
             raise KeyError("outer") from error
 
-    assert "ZeroDivisionError: division by zero" in str(error_of(run(worker, fail)).__cause__)
+    assert "ZeroDivisionError: division by zero" in str(error_of(run(runner, fail)).__cause__)
 
 
 @pytest.mark.parametrize(
@@ -116,45 +116,45 @@ def test_the_remote_traceback_shows_the_cause_of_an_error(worker):
         (lambda: CannotBeLoaded(), "CannotBeLoaded"),
     ],
 )
-def test_an_error_that_cannot_be_pickled_arrives_as_text(worker, make, text):
-    error = error_of(run(worker, lambda: raise_(make())))
+def test_an_error_that_cannot_be_pickled_arrives_as_text(runner, make, text):
+    error = error_of(run(runner, lambda: raise_(make())))
     assert text in str(error)
     assert "in raise_" in str(error.__cause__)
 
 
-def test_an_error_without_text_arrives(worker):
-    assert "CannotBeSaid" in type(error_of(run(worker, lambda: raise_(CannotBeSaid())))).__name__
+def test_an_error_without_text_arrives(runner):
+    assert "CannotBeSaid" in type(error_of(run(runner, lambda: raise_(CannotBeSaid())))).__name__
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit])
-def test_errors_that_would_end_the_worker_are_errors_of_the_task(worker, kind):
-    assert type(error_of(run(worker, lambda: raise_(kind(3))))) is kind
+def test_errors_that_would_end_the_worker_are_errors_of_the_task(runner, kind):
+    assert type(error_of(run(runner, lambda: raise_(kind(3))))) is kind
 
 
 def test_in_an_executor_process_a_task_that_exits_ends_the_process(core):
-    worker = Worker(core, exits_with_task=True)
+    runner = TaskRunner(core, exits_with_task=True)
     with pytest.raises(SystemExit, match="3"):
-        run(worker, lambda: raise_(SystemExit(3)))
-    assert type(error_of(run(worker, lambda: raise_(KeyboardInterrupt())))) is KeyboardInterrupt
+        run(runner, lambda: raise_(SystemExit(3)))
+    assert type(error_of(run(runner, lambda: raise_(KeyboardInterrupt())))) is KeyboardInterrupt
 
 
-def test_a_result_that_cannot_be_pickled_is_an_error(worker):
-    error = error_of(run(worker, threading.Lock))
+def test_a_result_that_cannot_be_pickled_is_an_error(runner):
+    error = error_of(run(runner, threading.Lock))
     assert isinstance(error, pickle.PicklingError)
     assert "result of a task (of type lock) cannot be pickled" in str(error)
 
 
-def test_a_module_that_the_worker_lacks_is_named_with_what_to_do(worker):
+def test_a_module_that_the_worker_lacks_is_named_with_what_to_do(runner):
     _, head, _, _ = encode(operator.add, 1, 2)
     head = head.replace(b"_operator", b"_operatoX")
-    error = error_of(worker.run(head, ()))
+    error = error_of(runner.run(head, ()))
     assert isinstance(error, WorkerImportError)
     assert "No module named '_operatoX'" in str(error)
     assert "cloudpickle.register_pickle_by_value(_operatoX)" in str(error)
     assert "beside the script" in str(error)
 
 
-def test_a_task_runs_under_the_warning_filters_of_its_caller(worker):
+def test_a_task_runs_under_the_warning_filters_of_its_caller(runner):
     def warn():
         with warnings.catch_warnings(record=True) as seen:
             warnings.warn("heard", UserWarning, stacklevel=1)
@@ -163,33 +163,33 @@ def test_a_task_runs_under_the_warning_filters_of_its_caller(worker):
     with warnings.catch_warnings():
         for action, heard in (("ignore", 0), ("always", 1)):
             warnings.simplefilter(action)
-            ok, head, _, _ = run(worker, warn)
+            ok, head, _, _ = run(runner, warn)
             assert (ok, pickle.loads(head)) == (True, [heard])
 
 
-def test_cancellation_stops_a_task_that_catches_exceptions(worker, core):
+def test_cancellation_stops_a_task_that_catches_exceptions(runner, core):
     def interrupted():
         try:
             core.cancelled = True
-            worker.interrupt()
+            runner.interrupt()
         except Exception:
             return "caught"
 
-    worker._decoder.decode = lambda head, buffers: lambda: [interrupted()]
-    assert worker.run(b"", ()) == (False, b"", (), None)
+    runner._decoder.decode = lambda head, buffers: lambda: [interrupted()]
+    assert runner.run(b"", ()) == (False, b"", (), None)
 
 
-def test_an_interrupt_that_nobody_asked_for_is_ignored(worker, core):
-    worker._decoder.decode = lambda head, buffers: lambda: [worker.interrupt()]
-    ok, head, _, _ = worker.run(b"", ())
+def test_an_interrupt_that_nobody_asked_for_is_ignored(runner, core):
+    runner._decoder.decode = lambda head, buffers: lambda: [runner.interrupt()]
+    ok, head, _, _ = runner.run(b"", ())
     assert (ok, pickle.loads(head)) == (True, [None])
 
 
-def test_an_interrupt_between_tasks_is_ignored(worker, core):
+def test_an_interrupt_between_tasks_is_ignored(runner, core):
     core.cancelled = True
-    worker.interrupt()
+    runner.interrupt()
     core.cancelled = False
-    assert run(worker, operator.add, 1, 2)[0]
+    assert run(runner, operator.add, 1, 2)[0]
 
 
 def test_cancelled_is_not_an_exception_that_tasks_catch_by_accident():
