@@ -31,7 +31,8 @@ from joblib_mpi.scattering import ScatteredObjects, check_scatter
 from joblib_mpi.sharing.shared_buffers import CallBuffers
 from joblib_mpi.sharing.sharing_options import Sharing
 
-#: The longest that a waiting caller may miss an end that no result announces, such as an error of the task iterator.
+#: The longest delay with which a waiting caller notices an end that no result announces, such as an error of the task
+#: iterator.
 _WAIT_SECONDS = 0.05
 
 _warned_about_one_rank = False
@@ -45,19 +46,12 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
     nesting_level : int, optional
         Given by joblib.
     inner_max_num_threads : int, optional
-        The limit for OpenMP and BLAS threads inside a task. By default each worker has its share of its node's cores.
+        The limit for OpenMP and BLAS threads inside a task. By default each worker has an equal share of the cores of
+        its node.
     scatter : list of objects, optional
-        Objects that many tasks use. Each is pickled once and broadcast to all ranks; wherever one of these very
-        objects sits in the arguments of a task, the worker's one copy takes its place. Arrays are read-only there.
-        They are freed when the ``with`` block ends.
-    max_nbytes : int, str or None, default="1M"
-        As for joblib's other backends, an argument of ``Parallel`` and ``parallel_config``: from this size on, arrays
-        in the arguments of tasks, wherever they sit, are looked for on the workers. What a second task needs as well
-        is broadcast, and every later task of this and the next calls refers to it, as long as its content is the same.
-        None switches that off.
-    mmap_mode : {"r", "c", None}, default="r"
-        Likewise an argument of joblib's: whether tasks get such arrays, and scattered ones, read-only, or to write to
-        as if they had copies ("c" and None). The parts of scipy's sparse matrices can always be written to.
+        Objects that many tasks use. Each is pickled once and broadcast to all ranks. Wherever one of these objects (the
+        object itself, not an equal one) is in the arguments of a task, the copy on the worker's node takes its place.
+        Its arrays are read-only there. The copies are freed when the ``with`` block ends.
     {options}
 
     Raises
@@ -65,26 +59,36 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
     SessionError
         ``scatter`` is given and the program has no MPI session.
     TypeError
-        ``scatter`` is not a list, or one of its items cannot be pickled; or another argument is not of its type.
+        ``scatter`` is not a list, one of its items cannot be pickled, or another argument has the wrong type.
     ValueError
-        An argument is out of range. The text names the value and what is allowed.
+        An argument is out of range. The text has the value and says what is allowed.
     CheckpointError
-        From a call: ``checkpoint`` cannot be written, is in use, or belongs to other calls, another program or version.
+        Raised by a call: ``checkpoint`` cannot be written, is in use, or belongs to other calls, another program or
+        another version.
     SpillError
-        From a call: ``spill_dir`` cannot be used, or a result has no place; the text says what it needs.
+        Raised by a call: ``spill_dir`` cannot be used, or there is no place for a result; the text says how much it
+        needs.
     CheckpointInterrupt
-        From a call or any other place in the main thread: SIGUSR1 or SIGTERM has come while a checkpoint was open.
+        Raised by a call or anywhere in the main thread: SIGUSR1 or SIGTERM has arrived while a checkpoint was open.
 
     Notes
     -----
-    ``n_jobs=None``, as in ``parallel_config(backend="mpi")`` without more, means all worker ranks.
+    ``n_jobs=None``, as in ``parallel_config(backend="mpi")`` without ``n_jobs``, means all worker ranks.
 
-    The options, from ``retries`` on, can also be given to one call: ``Parallel(backend="mpi", retries=5)`` (joblib 1.5
-    and later). With ``on_error="return"``, ``task_timeout`` or ``checkpoint`` each task travels alone, whatever
-    ``batch_size`` says, so that it fails, is timed and is kept alone.
+    The options from ``retries`` on can also be given to one call: ``Parallel(backend="mpi", retries=5)`` (joblib 1.5
+    and later). With ``on_error="return"``, ``task_timeout`` or ``checkpoint`` each task is sent by itself whatever the
+    ``batch_size``, because it is timed, kept, and succeeds or fails by itself.
 
-    In a job with one rank, tasks run on that rank, where nothing can end them: of these arguments only ``on_error``
-    counts there, and with it ``retry_exceptions``.
+    Two of joblib's own arguments of ``Parallel`` and ``parallel_config`` say how large arrays are shared:
+
+    - ``max_nbytes`` (1 MB; None switches sharing off): arrays of at least this size are shared wherever they are in the
+      arguments of tasks. The first task that has such an array brings it along. For a second task it is broadcast, and
+      all later tasks, also of later calls, refer to it as long as its content stays the same.
+    - ``mmap_mode`` ("r"): tasks may not write to shared and scattered arrays. With "c" or None each task may write to
+      them as to copies. The parts of scipy's sparse matrices can always be written to.
+
+    In a job with one rank, tasks run on that rank, where nothing can end them. Of the options, only ``on_error`` and
+    ``checkpoint`` have an effect there, and with either of them ``retry_exceptions``.
     """
 
     supports_retrieve_callback = True
@@ -117,7 +121,24 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             self._scatter(scatter)
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, scatter: Any = None, **options: Any) -> int:
-        """Return the number of tasks at a time, 1 for running them inline; some ``options`` are for other backends."""
+        """Prepare for a call and return how many tasks may run at a time; 1 has joblib run them inline.
+
+        Parameters
+        ----------
+        n_jobs : int
+            As for ``joblib.Parallel``; counts worker ranks.
+        parallel : joblib.Parallel, optional
+            The object whose call it is.
+        scatter : list of objects, optional
+            As for `MpiBackend`.
+        **options
+            Options of the call, and arguments of other backends, which are ignored.
+
+        Returns
+        -------
+        int
+            The number of tasks at a time.
+        """
         session = sessions.require()
         if session.is_worker:  # inside a task
             raise FallbackToBackend(self._local_backend())
@@ -139,18 +160,29 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         if n_tasks == 1 and session.core.n_workers == 0 and call_options.need_single_tasks:
             raise FallbackToBackend(InlineBackend(self.nesting_level, call_options, self._checkpoints))
         if n_tasks == 1 and call_options.need_a_worker and session.core.n_workers > 0:
-            n_tasks = 2  # one at a time all the same, but not inline
+            n_tasks = 2  # still one at a time, but not inline
         if n_tasks == 1 and session.handles and session.core.n_workers > 0:
             n_tasks = 2  # inline, a task would get the handle itself
         if parallel is not None:
             self._options_of[parallel] = call_options
             self._sharing_of[parallel] = sharing
-        # joblib never terminates what it runs inline; then a reference here would be a cycle that keeps scattered data.
+        # joblib does not call `terminate` for inline calls, so a reference would be a cycle that keeps scattered data.
         self.parallel = parallel if n_tasks > 1 else _NO_PARALLEL
         return n_tasks
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
-        """Return how many tasks joblib should keep going; 2 for a single worker, as 1 would run them on rank 0."""
+        """Return how many tasks joblib keeps running: 2 for a single worker, because 1 would run them on rank 0.
+
+        Parameters
+        ----------
+        n_jobs : int or None
+            As for ``joblib.Parallel``; None means all worker ranks.
+
+        Returns
+        -------
+        int
+            The number of tasks.
+        """
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
         session = sessions.require()
@@ -168,17 +200,25 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         return _max_running(n_jobs, n_workers)
 
     def start_call(self) -> None:
-        """Expect the first batch of a call from this thread; it tells which `Parallel` object the call belongs to."""
+        """Expect the first batch of a call from this thread; the batch tells which `Parallel` object calls."""
         self._starting.add(threading.get_ident())
 
     def submit(self, func: Any, callback: Callable[[Outcome | GatheredOutcomes], None]) -> None:
-        """Queue a batch; ``callback`` gets its outcome on the service thread."""
+        """Queue a batch and return at once.
+
+        Parameters
+        ----------
+        func : callable
+            The batch.
+        callback : callable
+            Called with the batch's outcome, on the service thread.
+        """
         parallel = getattr(callback, "parallel", None)
         running = self._calls.get(id(parallel))
         if running is None:
             thread = threading.get_ident()
             if thread not in self._starting:
-                return  # from a callback that was under way while its call ended
+                return  # the call has ended while one of its callbacks was running
             self._starting.discard(thread)
             running = self._begin(parallel, thread)
         running.dispatcher.submit(running.call, running.encode, func, callback)
@@ -186,7 +226,18 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
     apply_async = submit
 
     def retrieve_result_callback(self, out: Outcome | GatheredOutcomes) -> list[Any]:
-        """Return the results of a batch, or raise its error."""
+        """Return the results of a batch, or raise its error.
+
+        Parameters
+        ----------
+        out : tuple, BaseException or GatheredOutcomes
+            The outcome that the callback of `submit` got.
+
+        Returns
+        -------
+        list
+            The results of the batch's tasks.
+        """
         if type(out) is tuple and out[3] == RETURNED:  # first, since nearly all are
             results: list[Any] = pickle.loads(out[6], buffers=out[7])
             return results
@@ -197,7 +248,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
 
     @contextmanager
     def retrieval_context(self) -> Iterator[None]:
-        """Wait here until the calling thread's call is over, which spares it joblib's polling."""
+        """Wait until the call of this thread is over, so that joblib need not poll for it."""
         thread = threading.get_ident()
         mine = [running for running in list(self._calls.values()) if running.thread == thread]
         if mine:
@@ -205,7 +256,13 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         yield
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
-        """End the calls that are aborting; the backend stays usable either way."""
+        """End the calls that are aborting.
+
+        Parameters
+        ----------
+        ensure_ready : bool
+            Ignored: the backend stays usable in either case.
+        """
         self._end_calls()
 
     def stop_call(self) -> None:
@@ -214,7 +271,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         self.reset_batch_stats()
 
     def terminate(self) -> None:
-        """End the calls that are over; the worker ranks stay."""
+        """End the calls that are over; the worker ranks go on for later calls."""
         self._end_calls()
         if self.parallel is not _NO_PARALLEL:
             self._checkpoints.close_of(self.parallel)
@@ -222,7 +279,13 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         self.reset_batch_stats()
 
     def get_nested_backend(self) -> tuple[ParallelBackendBase, None]:
-        """Return joblib's usual nested backend, always the same object, so that it is pickled once."""
+        """Return joblib's usual nested backend, always as the same object, so that it is pickled once.
+
+        Returns
+        -------
+        tuple of joblib.parallel.ParallelBackendBase and None
+            The backend for ``Parallel`` inside tasks, and no ``n_jobs``.
+        """
         if self._nested is None:
             self._nested = super().get_nested_backend()[0]
         return self._nested, None
@@ -319,7 +382,7 @@ def _warn_about_one_rank() -> None:
     if not _warned_about_one_rank:
         _warned_about_one_rank = True
         warnings.warn(
-            "the MPI job has one rank, which leaves no worker: tasks run on rank 0, one at a time. "
+            "the MPI job has one rank and so no workers: tasks run on rank 0, one at a time. "
             'Start it with "mpirun -n N", N > 1.',
             stacklevel=2,
         )

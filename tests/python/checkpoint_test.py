@@ -221,7 +221,7 @@ def test_a_full_disk_stops_the_checkpoint_and_not_the_run(job, path):
 
 def test_an_argument_without_content_is_an_error_of_the_call(any_job, path):
     text = refusal(path, values=[1, (i for i in "ab")])
-    assert 'argument of task "square" cannot be told apart by its content' in text
+    assert 'argument of task "square" has no content that a checkpoint could compare' in text
 
 
 @pytest.mark.parametrize("value", [3, b"run.h5", True])

@@ -1,4 +1,4 @@
-"""Keeps a generator's tasks back while its consumer stalls and its results fill rank 0's memory."""
+"""Holds back the tasks of a generator whose consumer stalls while its results fill rank 0's memory."""
 
 from typing import Any
 
@@ -6,18 +6,18 @@ from joblib_mpi import _core, joblib_internals
 
 
 class BackPressure:
-    """Says when the tasks of a call have to wait. Used by the service thread.
+    """Decides when the tasks of a call have to wait; for the service thread only.
 
     Parameters
     ----------
     core : _core.CoordinatorSession
         Rank 0's session.
     call_id : int
-        The call.
+        The id of the call.
     parallel : joblib.Parallel
-        Whose generator the results go through.
+        The object whose generator hands out the results.
     max_running : int
-        How many tasks may run at a time.
+        The number of tasks that may run at a time.
     """
 
     def __init__(self, core: _core.CoordinatorSession, call_id: int, parallel: Any, max_running: int) -> None:
@@ -27,9 +27,10 @@ class BackPressure:
         self._max_running = max_running
 
     def must_wait(self, under_way: int) -> bool:
-        """Return whether no further task should start; ``under_way`` have, and are not finished.
+        """Return whether no further task may start while ``under_way`` tasks have started and are not finished.
 
-        If the consumer has taken all there is and waits, tasks run even in full memory, or it would wait for ever.
+        A consumer that has taken every result and waits for the next one is served even when memory is full; otherwise
+        it would never get one.
         """
         if not self._core.results_fill_memory(self._call_id):
             return False

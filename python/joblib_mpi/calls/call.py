@@ -1,4 +1,4 @@
-"""One ``Parallel`` call on rank 0: what is outstanding, whom to tell, and when to stop telling."""
+"""One ``Parallel`` call on rank 0: its outstanding tasks, and the callbacks that get their outcomes until it ends."""
 
 import queue
 import threading
@@ -17,35 +17,36 @@ from joblib_mpi.sharing.shared_buffers import CallBuffers
 
 
 class Call:
-    """A call that the core knows.
+    """A call that has been started in the core.
 
     Parameters
     ----------
     core : _core.CoordinatorSession
         Rank 0's session.
     max_running : int
-        How many of its tasks may run at a time.
+        The number of its tasks that may run at a time.
     options : CallOptions
-        How its tasks are treated.
+        The options of its tasks.
     buffers : CallBuffers
-        Finds what the workers have.
+        The large buffers that its tasks share.
     checkpoint : CheckpointedCall, optional
-        Keeps its results.
+        The place where its results are kept.
 
     Attributes
     ----------
     progress : threading.Event
-        Set when nothing of the call is outstanding, and after each failed task.
+        Set when no task of the call is outstanding, and after each failed task.
     ended : bool
-        No callback starts after this is true.
+        True once no further callback starts.
     callback_error : BaseException or None
-        What a callback raised, for the thread that waits for the call; shown on stderr if none does.
+        The error that a callback has raised, for the thread that waits for the call; without such a thread it is
+        printed to stderr.
     is_waited_for : bool
-        Set by that thread.
+        Set by the thread that waits for the call.
     pressure : BackPressure or None
-        Says when tasks have to wait, if that depends on who takes the results.
+        Decides when tasks have to wait, for results that a generator hands out.
     held : deque
-        Tasks that wait, for the dispatcher.
+        Tasks that the dispatcher holds back.
     """
 
     def __init__(
@@ -86,7 +87,10 @@ class Call:
         self._deliveries: queue.SimpleQueue[tuple[int, Outcome, bool] | None] | None = None
 
     def expect(self, callback: Callable[[Outcome], None], n_tasks: int = 1) -> int:
-        """Return the ticket under which `deliver` finds ``callback``: the number of the first of its tasks."""
+        """Keep ``callback`` for `deliver` and return the ticket of its batch of ``n_tasks`` tasks.
+
+        The ticket is the index of the batch's first task, where a task's index is its position in the call, from 0.
+        """
         ticket = self._tasks_expected
         self._tasks_expected += n_tasks
         if n_tasks > 1:
@@ -95,19 +99,19 @@ class Call:
         return ticket
 
     def tasks_under(self, ticket: int) -> int:
-        """Return how many tasks the ticket stands for."""
+        """Return the number of tasks in the batch that has this ticket."""
         return self._batch_sizes.get(ticket, 1)
 
     def under_way(self) -> int:
-        """Return how many batches are with the core."""
+        """Return the number of batches that the core has."""
         return len(self._callbacks) - len(self.held)
 
     def outstanding(self) -> list[int]:
-        """Return the tickets that nothing has been delivered for."""
+        """Return the tickets of the batches whose outcome has not been delivered."""
         return list(self._callbacks)
 
     def deliver(self, ticket: int, outcome: Outcome, ok: bool) -> None:
-        """Run the callback of ``ticket`` here, unless it has run or the call has ended."""
+        """Run the callback of ``ticket`` on this thread, unless it has run or the call has ended."""
         callback = self._callbacks.pop(ticket, None)
         if self._batch_sizes:
             self._batch_sizes.pop(ticket, None)
@@ -122,7 +126,7 @@ class Call:
             self.progress.set()
 
     def deliver_elsewhere(self, ticket: int, outcome: Outcome, ok: bool) -> None:
-        """As `deliver`, on a thread of the call's own. Only one thread at a time may call this."""
+        """Run the callback of ``ticket`` as `deliver` does, on a separate thread. One caller at a time."""
         with self._end_lock:
             if self.ended:
                 return
@@ -133,12 +137,12 @@ class Call:
             self._deliveries.put((ticket, outcome, ok))
 
     def withdraw(self, ticket: int) -> None:
-        """Expect nothing of a task that has not started and will not, since the run was told to end."""
+        """Stop expecting a task that will not start because the run was told to end."""
         if self.checkpoint is not None:
             self.checkpoint.withdraw(ticket)
 
     def end_checkpoint(self) -> None:
-        """Let the tasks that run, and no others, come to their end if the run was told to end, and keep no more."""
+        """Stop keeping results; if the run was told to end, first let the running tasks, and no others, finish."""
         if self.checkpoint is None:
             return
         if checkpoint_signals.interrupted():
@@ -146,9 +150,12 @@ class Call:
         self.checkpoint.end()
 
     def end(self) -> bool:
-        """Forget what is outstanding; returns False if the call had ended before.
+        """End the call: queued tasks never start, and running tasks are interrupted.
 
-        Queued tasks never start, running ones are interrupted.
+        Returns
+        -------
+        bool
+            False if the call had ended before.
         """
         with self._end_lock:
             if self.ended:
@@ -164,7 +171,7 @@ class Call:
         return True
 
     def _callback_failed(self, error: BaseException) -> None:
-        # joblib 1.3 lets errors of the program's task iterator out of its callback; nothing more will come then.
+        # joblib 1.3 lets errors of the program's task iterator out of its callback, and submits no further task then.
         if self.ended:
             return
         self.callback_error = error

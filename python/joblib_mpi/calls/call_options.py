@@ -57,9 +57,9 @@ class CallOptions(NamedTuple):
         Option(
             whole_number(MOST_RETRIES),
             "int",
-            """How many more attempts a task gets after one whose executor was lost (it crashed, was killed, ran out of
+            """The number of further attempts for a task whose executor was lost (crashed, was killed or ran out of
             memory) or that took longer than ``task_timeout``. After the last attempt the call raises `WorkerLostError`
-            or `TaskTimeoutError`. A batch is tried again as a whole.""",
+            or `TaskTimeoutError`. A batch is run again as a whole.""",
         ),
     ] = 2
     retry_exceptions: Annotated[
@@ -70,8 +70,8 @@ class CallOptions(NamedTuple):
         Option(
             optional_seconds,
             "float",
-            """The seconds that one attempt of one task may take, however many tasks joblib puts into a batch. A task
-            that takes longer is interrupted by an exception, and if it goes on, its executor is killed soon after.""",
+            """The seconds that one attempt of one task may take. A task that takes longer is interrupted by an
+            exception, and if it goes on, its executor is killed soon after.""",
         ),
     ] = None
     on_error: Annotated[
@@ -79,8 +79,8 @@ class CallOptions(NamedTuple):
         Option(
             one_of("raise", "return"),
             '{"raise", "return"}',
-            """With "return", a task that fails leaves its exception in the list of results in place of a result, also a
-            `WorkerLostError` or `TaskTimeoutError`, and all other tasks run.""",
+            """With "return", the exception of a task that fails, be it a `WorkerLostError` or a `TaskTimeoutError`,
+            takes the place of its result in the list, and all other tasks run.""",
         ),
     ] = "raise"
     memory_limit: Annotated[
@@ -88,7 +88,7 @@ class CallOptions(NamedTuple):
         Option(
             memory_bytes,
             "int or str",
-            """The memory that the executor of a task may use for itself: bytes, or a text such as "500MB" or "2GiB". An
+            """The private memory that the executor of a task may use: bytes, or a text such as "500MB" or "2GiB". An
             executor that uses more is killed. By default the limit that the session was started with, if any.""",
         ),
     ] = None
@@ -98,7 +98,7 @@ class CallOptions(NamedTuple):
             optional_file,
             "str or path-like",
             """A file that keeps the results of the calls in the ``with`` block, or of this ``Parallel`` object; it is
-            made if it does not exist. When the program is run again, it gets the results in the file from there and
+            made if it does not exist. A program that is run again takes the results that the file has from there and
             computes the others.""",
         ),
     ] = None
@@ -152,12 +152,12 @@ class CallOptions(NamedTuple):
 
     @property
     def need_single_tasks(self) -> bool:
-        """Whether each task must succeed, fail, be timed and kept alone, whatever batch joblib puts it in."""
+        """True if each task is timed and kept, and succeeds or fails, by itself, not with the batch it is in."""
         return self.on_error == "return" or self.task_timeout is not None or self.checkpoint is not None
 
     @property
     def need_a_worker(self) -> bool:
-        """Whether running a task inline, as joblib does with ``n_jobs=1``, would ignore them."""
+        """True if these options had no effect on tasks that run inline, as joblib's do with ``n_jobs=1``."""
         return self.need_single_tasks or self.memory_limit is not None or self.retry_exceptions
 
     def updated(self, options: Mapping[str, Any]) -> "CallOptions":

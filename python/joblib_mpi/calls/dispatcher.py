@@ -1,10 +1,10 @@
-"""Rank 0's service thread: sends what backends have queued, and takes results to joblib's callbacks.
+"""Rank 0's service thread, which sends the batches that backends have queued and hands results to joblib's callbacks.
 
-Callbacks may wait for a long time: for joblib's lock, which the program's thread holds while it asks the program's task
-iterator for more, or in that iterator itself, which joblib also runs inside callbacks. If the iterator uses another
-call's results (a chain of generators does), a service thread that waited with it would never serve that call. So with
-several calls under way, callbacks leave the service thread; and if one is under way there when a second call starts,
-another thread takes over the service.
+A callback may wait for a long time: for joblib's lock, which the program's thread holds while it asks the program's
+task iterator for more, or in that iterator itself, which joblib also runs inside callbacks. If the iterator uses the
+results of another call (as a chain of generators does), a service thread that waited with it would never serve that
+call. So while several calls are running, callbacks run on other threads; and if a callback is running on the service
+thread when a second call starts, a new thread takes over the service.
 """
 
 import threading
@@ -23,14 +23,14 @@ from joblib_mpi.payloads.outcome import CANCELLED, RAISED, RETURNED, FinishedTas
 from joblib_mpi.payloads.task_format import EncodedTask
 from joblib_mpi.sharing.shared_buffers import CallBuffers
 
-#: Only a safety net: `wake` ends the wait.
+#: The longest wait for results. It is only a safety net, because `wake` ends the wait.
 _IDLE_SECONDS = 10.0
-#: How soon tasks that were held back go on when the consumer of their results has gone on, which nothing announces.
+#: How soon held tasks start once the consumer of their results goes on, which nothing announces.
 _HELD_SECONDS = 0.02
 _FAILED_SECONDS = 0.05
 _STOP_SECONDS = 2.0
 
-#: Stands for the items of what is no batch of joblib's.
+#: Stands for the items of a callable that is not a batch of joblib's.
 _ONE = (None,)
 
 Encode = Callable[[Any], EncodedTask]
@@ -79,7 +79,7 @@ class Dispatcher:
     def submit(self, call: Call, encode: Encode, batch: Any, callback: Callable[[Outcome], None]) -> None:
         """Queue ``batch`` for ``encode``; ``callback`` is called once with its outcome, unless the call ends.
 
-        Never waits and never raises: joblib holds its lock.
+        Neither waits nor raises, because joblib holds its lock.
         """
         if call.needs_single_tasks:
             tasks = split_batch(batch)
@@ -136,8 +136,8 @@ class _ServiceThread(threading.Thread):
                 if call.held:
                     self._send_held(call)
                     seconds = _HELD_SECONDS
-            result = call = None  # whoever waits for the end of a backend's block must not wait for this thread
-            # Whoever queues after this line wakes us; what was queued before it is seen by the test.
+            result = call = None  # a backend whose block has ended must not stay alive because of this thread
+            # A thread that queues after this line wakes this one; what was queued before is seen by the test below it.
             dispatcher.waiting = True
             if not queued:
                 received.extend(self._next_results(seconds))

@@ -1,4 +1,4 @@
-"""Tasks on rank 0 itself, where the job has no other rank, and errors are to be returned or results to be kept."""
+"""Tasks on rank 0 of a job without workers, where errors are to be returned or results to be kept."""
 
 import pickle
 from collections import deque
@@ -17,16 +17,16 @@ _Callback = Callable[[list[Any]], None]
 
 
 class InlineBackend(ParallelBackendBase):
-    """Runs each task in `submit`; joblib itself, inline, knows neither errors that are returned nor checkpoints.
+    """Runs each task in `submit`. joblib's own inline mode can neither return errors nor keep results.
 
     Parameters
     ----------
     nesting_level : int or None
         Given by joblib.
     options : CallOptions
-        Limits do not count here, as without a worker nothing can end a task.
+        The options of the calls. Limits have no effect, because without a worker nothing can end a task.
     checkpoints : Checkpoints
-        Which checkpoint the calls belong to, if any.
+        The checkpoints that calls may belong to.
     """
 
     supports_retrieve_callback = True
@@ -43,7 +43,7 @@ class InlineBackend(ParallelBackendBase):
         self._busy = False
 
     def start_call(self) -> None:
-        """Begin a call: its tasks are numbered anew."""
+        """Begin a call, whose first task has index 0."""
         self._n_submitted = 0
         checkpoint = self._checkpoints.of(self.parallel)
         self._call = None if checkpoint is None else checkpoint.start_call()
@@ -54,15 +54,15 @@ class InlineBackend(ParallelBackendBase):
             self._call.end()
 
     def terminate(self) -> None:
-        """Close what the ``Parallel`` object has for itself."""
+        """Close the checkpoint that belongs to the ``Parallel`` object alone, if it has one."""
         self._checkpoints.close_of(self.parallel)
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
-        """Return 2: with 1, joblib would run the tasks itself."""
+        """Return 2, because with 1 joblib would run the tasks itself."""
         return 2
 
     def submit(self, func: Any, callback: _Callback) -> None:
-        """Run a batch and call back; a callback that submits the next one returns first."""
+        """Run a batch and call back; a batch that a callback submits runs after that callback has returned."""
         self._submitted.append((func, callback))
         if self._busy:
             return
@@ -81,10 +81,10 @@ class InlineBackend(ParallelBackendBase):
         return out
 
     def _result(self, task: Any) -> Any:
-        number = self._n_submitted
+        index = self._n_submitted
         self._n_submitted += 1
         if self._call is not None:
-            found = self._call.find(number, task)
+            found = self._call.find(index, task)
             if found is not None:
                 return pickle.loads(found[0], buffers=found[1])[0]
         with TaskHere():
@@ -92,12 +92,12 @@ class InlineBackend(ParallelBackendBase):
                 result = self._attempt(*task.items[0])
             except Exception as error:
                 if self._call is not None:
-                    self._call.keep(number, error)
+                    self._call.keep(index, error)
                 if not self._returns_errors:
                     raise
                 return error
             if self._call is not None:
-                self._call.keep_value(number, [result])
+                self._call.keep_value(index, [result])
             return result
 
     def _attempt(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:

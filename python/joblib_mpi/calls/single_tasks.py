@@ -1,4 +1,4 @@
-"""A batch of joblib's as tasks of their own, each of which succeeds, fails and is timed alone."""
+"""The outcomes of a batch whose tasks were sent one by one, because each succeeds, fails and is timed by itself."""
 
 import threading
 from collections.abc import Callable
@@ -11,16 +11,17 @@ from joblib_mpi.payloads.outcome import Outcome, error_of, failed, results_of
 
 @final
 class GatheredOutcomes:
-    """The outcomes of one batch's tasks, in their order, until all are there.
+    """Gathers the outcomes of the tasks of one batch, in their order.
 
     Parameters
     ----------
     n_tasks : int
-        How many there will be.
+        The number of outcomes.
     callback : callable
-        Called once, with this object, or with the first failure if that is to be raised.
+        Called once: with this object when all outcomes are there, or with the first failure that is to be raised.
     return_errors : bool
-        Whether failures count as results. The end of the session is none, nor is a checkpoint that cannot be used.
+        Whether a failed task's exception takes the place of its result. An error that concerns more than the task, such
+        as the end of the session or an unusable checkpoint, is raised in either case.
     """
 
     def __init__(self, n_tasks: int, callback: Callable[[Any], None], return_errors: bool) -> None:
@@ -31,11 +32,11 @@ class GatheredOutcomes:
         self._lock = threading.Lock()
 
     def expect(self, index: int) -> Callable[[Outcome], None]:
-        """Return the callback for the task at ``index``."""
+        """Return the callback for the task at ``index`` in the batch."""
         return lambda outcome: self._take(index, outcome)
 
     def results(self, host: Callable[[int], str]) -> list[Any]:
-        """Return what became of each task; ``host`` as for `results_of`."""
+        """Return each task's result or exception; ``host`` as for `results_of`."""
         results: list[Any] = []
         for outcome in self._outcomes:
             error = error_of(outcome, host)

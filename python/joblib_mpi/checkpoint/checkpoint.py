@@ -1,8 +1,8 @@
 """Calls whose results are kept on disk, so that the program's next run need not compute them again.
 
 A `Checkpoint` belongs to one ``with parallel_config(checkpoint=…)`` block, or to one ``Parallel`` object with that
-argument: its calls are numbered in the order in which they start, the tasks of each in the order of their submission. A
-result is used again where call and task have the same numbers and the same content; other content there is refused.
+argument. Its calls are numbered in the order in which they start, and each task has its index in its call. A result is
+used again for a task with the same call, index and content; another content at the same place is refused.
 """
 
 import os
@@ -22,7 +22,7 @@ from joblib_mpi.joblib_internals import items_of
 from joblib_mpi.payloads.outcome import RETURNED, FinishedTask, Outcome
 from joblib_mpi.payloads.pickling import Pickler
 
-#: A lost wake-up would cost so much of the grace period.
+#: The part of the grace period that a lost wake-up would cost.
 _LOOK_AGAIN_SECONDS = 0.1
 
 
@@ -32,7 +32,7 @@ class Checkpoint:
     Parameters
     ----------
     path : str
-        The file. It is opened by the first call, and merged into one file by `close`.
+        The file. The first call opens it, and `close` merges its parts.
     """
 
     def __init__(self, path: str) -> None:
@@ -42,12 +42,12 @@ class Checkpoint:
         self._calls: weakref.WeakSet[CheckpointedCall] = weakref.WeakSet()
 
     def start_call(self) -> "CheckpointedCall":
-        """Open the file, if it is not open, and return the next call.
+        """Open the file if it is not open, and return the next call.
 
         Raises
         ------
         CheckpointError
-            The file cannot be used. The text says why and what to do.
+            The file cannot be used; the text says why and what to do.
         CheckpointInterrupt
             The run has been told to end.
         """
@@ -58,12 +58,12 @@ class Checkpoint:
         return call
 
     def open(self) -> _core.Journal:
-        """Open the file, if it is not open, and return its journal; errors as for `start_call`."""
+        """Open the file if it is not open, and return its journal; raises as `start_call` does."""
         if self._journal is not None:
             return self._journal
         other = _open.get(self._path)
         if other is not None and all(call.is_over for call in other._calls):
-            other.close()  # of a block that is over, but that something keeps alive, such as a traceback
+            other.close()  # its block is over, but something such as a traceback keeps it alive
         self._journal = journal = _core.Journal(self._path, _identity())
         _open[self._path] = self
         checkpoint_signals.watch(self._interrupted)
@@ -71,7 +71,7 @@ class Checkpoint:
         return journal
 
     def close(self) -> None:
-        """Write everything and merge it into one file, unless the run was told to end."""
+        """Write everything to disk, and merge it into one file unless the run was told to end."""
         journal, self._journal = self._journal, None
         if journal is None:
             return
@@ -93,14 +93,14 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """Which checkpoint a call belongs to: its ``Parallel`` object's own, or that of the backend's ``with`` block.
+    """Finds the checkpoint of a call: that of its ``Parallel`` object, else that of the backend's ``with`` block.
 
     Parameters
     ----------
     backend : object
-        The block is over when it is garbage.
+        The backend; its block is over once it is garbage.
     path : str or None
-        Its checkpoint's file.
+        The checkpoint file of the block.
     """
 
     def __init__(self, backend: Any, path: str | None) -> None:
@@ -110,7 +110,7 @@ class Checkpoints:
         self._of_parallel: weakref.WeakKeyDictionary[Any, Checkpoint] = weakref.WeakKeyDictionary()
 
     def of(self, parallel: Any, path: str | None = None) -> Checkpoint | None:
-        """Return the checkpoint of a call of ``parallel``, which has ``path`` of its own if that is given."""
+        """Return the checkpoint of a call of ``parallel``; ``path`` is the file of this object alone, if any."""
         own = None if parallel is None else self._of_parallel.get(parallel)
         if own is None and parallel is not None and path is not None:
             self._of_parallel[parallel] = own = Checkpoint(path)
@@ -118,7 +118,7 @@ class Checkpoints:
         return self._own if own is None else own
 
     def close_of(self, parallel: Any) -> None:
-        """Close what ``parallel`` has of its own, until its next call."""
+        """Close the checkpoint of ``parallel`` alone, if it has one, until its next call."""
         own = self._of_parallel.get(parallel)
         if own is not None:
             own.close()
@@ -129,14 +129,21 @@ _open: dict[str, Checkpoint] = {}
 
 
 class CheckpointedCall:
-    """One call: which of its results are there already, and those that come, to be kept.
+    """One call: finds the results that earlier runs have left, and keeps those that arrive.
 
-    `find` and `keep` are for one thread at a time.
+    Only one thread at a time may call `find` and `keep`.
+
+    Parameters
+    ----------
+    journal : _core.Journal
+        The open file.
+    number : int
+        The number of the call in its checkpoint, from 0.
 
     Attributes
     ----------
     is_over : bool
-        Nothing more will be found or kept.
+        True once no further result is found or kept.
     """
 
     def __init__(self, journal: _core.Journal, number: int) -> None:
@@ -146,44 +153,51 @@ class CheckpointedCall:
         self._one_less = threading.Event()
         self.is_over = False
 
-    def find(self, task: int, batch: Any) -> tuple[bytes, list[Any]] | None:
-        """Return the pickled result of a task that has been computed, as head and buffers, or None.
+    def find(self, index: int, batch: Any) -> tuple[bytes, list[Any]] | None:
+        """Return the result that an earlier run has computed, as the head and buffers of its pickle, or None.
+
+        Parameters
+        ----------
+        index : int
+            The task's index in its call.
+        batch : object
+            A batch with the task alone.
 
         Raises
         ------
         CheckpointError
-            What was computed there was something else, or ``batch`` has no content to compare.
+            Something else was computed at this place, or ``batch`` has no content to compare.
         CheckpointInterrupt
-            The run has been told to end: no task starts any more.
+            The run has been told to end: no further task starts.
         """
         checkpoint_signals.raise_if_interrupted()
         items = items_of(batch)
         function, args, kwargs = items[0] if items is not None else (batch, (), {})
         name = str(getattr(function, "__name__", type(function).__name__))
-        result = self._results.find(task, *self._keys.key(function, args, kwargs), name)
+        result = self._results.find(index, *self._keys.key(function, args, kwargs), name)
         if result is None:
             _warn_of(self._journal)  # of damage that has lost it
         return result
 
-    def keep(self, task: int, outcome: Outcome) -> None:
-        """Keep the result of a task that `find` has not found; what has failed is not kept."""
+    def keep(self, index: int, outcome: Outcome) -> None:
+        """Keep the result of a task that `find` has not found; a failed task is not kept."""
         if not isinstance(outcome, BaseException) and outcome.ending == RETURNED:
-            self._results.keep(task, outcome.head, outcome.buffers)
+            self._results.keep(index, outcome.head, outcome.buffers)
         else:
-            self._results.forget(task)
+            self._results.forget(index)
         self._one_less.set()
 
-    def withdraw(self, task: int) -> None:
-        """Forget a task that `find` has not found and that will not run."""
-        self._results.forget(task)
+    def withdraw(self, index: int) -> None:
+        """Forget a task that `find` has not found and that is not going to run."""
+        self._results.forget(index)
         self._one_less.set()
 
-    def keep_value(self, task: int, results: list[Any]) -> None:
-        """Keep what a task has returned in this process."""
-        self._results.keep(task, *Pickler().dumps(results))
+    def keep_value(self, index: int, results: list[Any]) -> None:
+        """Keep the results that a task has returned in this process."""
+        self._results.keep(index, *Pickler().dumps(results))
 
     def end(self) -> None:
-        """Let the tasks that run come to their end, for as long as is allowed, if the run was told to end."""
+        """End the call; if the run was told to end, first wait for running tasks until the grace period is over."""
         deadline = checkpoint_signals.deadline()
         if deadline is not None:
             while self._results.has_tasks_under_way and time.monotonic() < deadline:
@@ -195,12 +209,12 @@ class CheckpointedCall:
 
 
 def found_task(call: int, ticket: int, result: tuple[bytes, list[Any]]) -> FinishedTask:
-    """Return what `find` has found as if a worker had just returned it."""
+    """Return a result that `find` has found, as if a worker had just returned it."""
     return FinishedTask((call, ticket, 0, RETURNED, 0, None, *result))
 
 
 def _identity() -> str:
-    # What must be the same for pickled results to be understood.
+    # The versions on which the pickles of results depend.
     return f"joblib-mpi {_core.__version__}, Python {platform.python_version()}, cloudpickle {cloudpickle.__version__}"
 
 

@@ -1,7 +1,7 @@
-"""SIGUSR1 and SIGTERM while a checkpoint is open: the run ends soon, and is to be started again.
+"""SIGUSR1 and SIGTERM while a checkpoint is open: the run is about to end, and to be started again later.
 
-Slurm sends SIGUSR1 some time before the limit if asked to (``--signal=USR1@120``), and SIGTERM when it cancels or
-preempts a job. Both may come twice.
+Slurm sends SIGUSR1 some time before the time limit if asked to (``--signal=USR1@120``), and SIGTERM when it cancels or
+preempts a job. Either may arrive twice.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Any
 
 _SIGNALS = (signal.SIGUSR1, signal.SIGTERM)
 
-#: What has a checkpoint written; returns the grace period in seconds and the exit status.
+#: Has a checkpoint written to disk; returns the grace period in seconds and the exit status.
 Interrupted = Callable[[], tuple[float, int]]
 
 _watching: list[Interrupted] = []
@@ -23,15 +23,15 @@ _tasks_here = 0
 
 
 class CheckpointInterrupt(SystemExit):
-    """The run was told to end while it had a checkpoint: what is finished is on disk.
+    """The run was told to end while a checkpoint was open; the results of all finished tasks are on disk.
 
-    A program that does not catch it exits with ``code``, by default 75 (``EX_TEMPFAIL``), on which a batch script
-    requeues its job.
+    A program that does not catch this exception exits with its ``code``, by default 75 (``EX_TEMPFAIL``). A batch
+    script takes this status as a request to put the job back into the queue.
     """
 
 
 def watch(interrupted: Interrupted) -> None:
-    """Have ``interrupted`` called when a signal comes. Signals are noticed if the main thread has once called this."""
+    """Have ``interrupted`` called when a signal arrives. Only the main thread can begin to watch for signals."""
     _watching.append(interrupted)
     if threading.current_thread() is threading.main_thread():
         for number in _SIGNALS:
@@ -40,7 +40,7 @@ def watch(interrupted: Interrupted) -> None:
 
 
 def forget(interrupted: Interrupted) -> None:
-    """Undo `watch`; the last one gives the signals back, if this is the main thread."""
+    """Undo `watch`. Once nothing is watched, the main thread restores the former signal handlers."""
     if interrupted in _watching:
         _watching.remove(interrupted)
     if not _watching and threading.current_thread() is threading.main_thread():
@@ -50,23 +50,23 @@ def forget(interrupted: Interrupted) -> None:
 
 
 def interrupted() -> bool:
-    """Return whether a signal has come."""
+    """Return whether a signal has arrived."""
     return _interrupt is not None
 
 
 def deadline() -> float | None:
-    """Return the end of the grace period on the monotonic clock, None if no signal has come."""
+    """Return the end of the grace period on the monotonic clock in seconds, or None if no signal has arrived."""
     return None if _interrupt is None else _interrupt[1]
 
 
 def raise_if_interrupted() -> None:
-    """Raise `CheckpointInterrupt` if a signal has come."""
+    """Raise `CheckpointInterrupt` if a signal has arrived."""
     if _interrupt is not None:
         raise CheckpointInterrupt(_interrupt[0].code)
 
 
 class TaskHere:
-    """While the main thread has entered it, a signal waits: the task that runs there comes to its end."""
+    """A context in which the main thread runs a task: a signal that arrives there waits for the task's end."""
 
     def __enter__(self) -> None:
         global _tasks_here
@@ -81,7 +81,7 @@ class TaskHere:
 
 
 def ignore_in_workers() -> None:
-    """Make a worker rank, and the processes that it forks from now on, live on after SIGUSR1: rank 0 decides."""
+    """Have a worker rank and the processes that it forks later ignore SIGUSR1, because rank 0 acts on it."""
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 

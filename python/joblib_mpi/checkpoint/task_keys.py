@@ -1,7 +1,7 @@
-"""What a task computes, as two numbers that are the same in every process: one for its function, one for its arguments.
+"""The keys of a task: two numbers, for its function and its arguments, that are the same in every process.
 
-They are hashes of the contents. What differs between two runs of one program does not count: addresses, the order of
-sets and dictionaries, which of two equal strings or arrays are the same one, line numbers.
+They are hashes of contents. Differences between two runs of one program have no influence on them: addresses, the order
+of sets and dictionaries, the identity of equal strings and arrays, line numbers.
 """
 
 import dis
@@ -16,19 +16,19 @@ import cloudpickle
 
 from joblib_mpi import _core
 
-#: Arrays of fewer bytes are hashed each time: to remember them would cost more.
+#: Arrays of fewer bytes are hashed each time, because to remember them would cost more.
 _REMEMBERED_BYTES = 4096
 
 _GLOBAL_NAMES = {"LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_NAME"}
 
-#: By module and name: what scikit-learn gives to each task that says how the run goes, and not what the task computes.
-#: All of a context (from 1.9 on), the warning filters of a wrapped function.
+#: By module and name, what scikit-learn adds to each task that has no influence on its result: an attribute, or the
+#: whole object for None. These are contexts (from 1.9 on) and the warning filters of wrapped functions.
 _ASIDE = {
     ("sklearn.callback._callback_context", "CallbackContext"): None,
     ("sklearn.utils.parallel", "_FuncWrapper"): "warning_filters",
 }
 
-#: What a class has of itself in its dictionary, not from its definition.
+#: Entries of a class's dictionary that do not come from its definition.
 _NOT_DEFINED = {
     "__dict__",
     "__weakref__",
@@ -41,11 +41,11 @@ _NOT_DEFINED = {
 
 
 class TaskKeys:
-    """Computes the keys of one call's tasks; used by one thread at a time.
+    """Computes the keys of one call's tasks; for one thread at a time.
 
-    A function counts with its code and defaults; one that workers cannot import also with what it refers to. An array
-    counts with dtype, shape and elements, and is hashed once as long as it lives. Everything else counts as its pickle,
-    in which all of this has been replaced.
+    A function that workers can import contributes its code; any other function also its defaults and everything that it
+    refers to. An array contributes dtype, shape and elements, and is hashed once in its lifetime. Every other object
+    contributes its pickle, in which functions, classes and arrays are replaced by their hashes.
     """
 
     def __init__(self) -> None:
@@ -53,21 +53,21 @@ class TaskKeys:
         self._under_way: set[int] = set()
 
     def key(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[int, int]:
-        """Return the numbers of function and arguments.
+        """Return the keys of function and arguments.
 
         Raises
         ------
         CheckpointError
-            Something has no content that can be told from a pickle, or refers to itself.
+            The function or an argument cannot be pickled, or refers to itself.
         """
         name = getattr(function, "__name__", type(function).__name__)
         try:
             return _number(self._hash(function)), _number(self._hash((tuple(args), dict(kwargs))))
         except Exception as error:
             raise _core.CheckpointError(
-                f'the function or an argument of task "{name}" cannot be told apart by its content, which a checkpoint '
-                f"needs: {type(error).__name__}: {error}. Pass something that can be pickled and does not contain "
-                "itself, or run this call without checkpoint"
+                f'the function or an argument of task "{name}" has no content that a checkpoint could compare: '
+                f"{type(error).__name__}: {error}. Pass something that can be pickled and does not contain itself, or "
+                "run this call without checkpoint"
             ) from error
 
     def _hash(self, value: Any) -> bytes:
@@ -76,7 +76,7 @@ class TaskKeys:
         return _core.content_hash(file.getbuffer())
 
     def content(self, value: Any) -> Any:
-        """Return what stands for ``value`` in a pickle, or None for the value itself."""
+        """Return the stand-in for ``value`` in a pickle, or None if it is pickled as it is."""
         kind = type(value)
         canonical = _CANONICAL.get(kind)
         if canonical is not None:
@@ -116,7 +116,7 @@ class TaskKeys:
         return content
 
     def _definition(self, value: Any, describe: Callable[[Any], Any]) -> Any:
-        # Of a function or class: these stay for the call, and many tasks have the same.
+        # Functions and classes are remembered for the call, because many tasks have the same ones.
         known = self._remembered.get(id(value))
         if known is not None:
             return known[1]
@@ -128,7 +128,7 @@ class TaskKeys:
             content = b"definition" + self._hash((name, describe(value)))
         finally:
             self._under_way.discard(id(value))
-        if not self._under_way:  # otherwise it may have been cut short by one that is under way
+        if not self._under_way:  # a definition inside another one may have been cut short
             self._remembered[id(value)] = value, content
         return content
 
@@ -157,7 +157,7 @@ class TaskKeys:
         return "code", code.co_name, code.co_code, code.co_consts, counts, names
 
     def _text(self, text: str) -> bytes:
-        # A pickle says where a string comes again. Which equal ones are one object, the interpreter decides.
+        # A pickle tells which strings are one object, and that depends on the interpreter.
         return text.encode(errors="surrogatepass")
 
     def _bytes(self, value: bytes) -> bytearray:
@@ -167,7 +167,7 @@ class TaskKeys:
         return "module", module.__name__
 
 
-#: Parts of classes that are made by the interpreter: they have no content of their own.
+#: Parts of classes that the interpreter makes; they have no content.
 _DESCRIPTORS = (
     types.ClassMethodDescriptorType,
     types.GetSetDescriptorType,
@@ -189,7 +189,7 @@ _CANONICAL: dict[type, Callable[[TaskKeys, Any], Any]] = {
 
 
 class _ContentPickler(cloudpickle.Pickler):
-    """Pickles what `TaskKeys` says, and everything else as it is."""
+    """Pickles the stand-ins of `TaskKeys`, and every other object as it is."""
 
     def __init__(self, file: io.BytesIO, keys: TaskKeys) -> None:
         super().__init__(file, protocol=5)
