@@ -1,18 +1,19 @@
 """A joblib backend on the ranks of an MPI job.
 
-``mpirun -n 4 python -m joblib_mpi script.py`` runs the script on rank 0; its ``joblib.Parallel`` calls run on the
-other ranks inside ``joblib.parallel_config(backend="mpi")``. The script needs no import of this package.
+``mpirun -n 4 python -m joblib_mpi script.py`` runs the script on rank 0. Inside
+``joblib.parallel_config(backend="mpi")`` the tasks of its ``joblib.Parallel`` calls run on the other ranks. The script
+need not import this package.
 """
 
 from joblib_mpi import thread_limits
 
-# Before anything below imports numpy, which reads these limits only once.
+# This comes before anything below imports numpy, because the numeric libraries read their limits once.
 thread_limits.apply_to_worker_rank()
 
 try:
     from joblib_mpi._core import CheckpointError, SessionError, SpillError, VersionMismatchError, __version__
-except ImportError as error:  # a library is missing, on this rank perhaps alone
-    error.add_note(f"This is {thread_limits.this_rank()}: install joblib-mpi and its libraries alike on every node.")
+except ImportError as error:  # a library is missing, perhaps on this rank only
+    error.add_note(f"This is {thread_limits.this_rank()}: install joblib-mpi and its libraries on every node.")
     raise
 from joblib_mpi.backend import MpiBackend, register  # noqa: E402
 from joblib_mpi.checkpoint.checkpoint_signals import CheckpointInterrupt  # noqa: E402

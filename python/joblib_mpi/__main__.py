@@ -11,11 +11,11 @@ usage: mpirun -n N python -m joblib_mpi [option ...] script.py [argument ...]
 options:
   --isolation process|none  run tasks in processes beside the worker ranks (the default), or in the ranks themselves
   --preload MODULE[,...]    import modules once on each worker, for all executor processes; may be repeated
-  --memory-limit SIZE       the memory of one executor process, such as 500MB or 2GiB
+  --memory-limit SIZE       the private memory of one executor process, such as 500MB or 2GiB
 
-The program runs as it would without "-m joblib_mpi"; what it runs inside joblib.parallel_config(backend="mpi")
-is computed by ranks 1 to N-1. The exit status is the program's. JOBLIB_MPI_ISOLATION, JOBLIB_MPI_PRELOAD and
-JOBLIB_MPI_MEMORY_LIMIT in the environment do what the options do.
+The program runs as it would without "-m joblib_mpi"; the tasks of its calls inside
+joblib.parallel_config(backend="mpi") run on ranks 1 to N-1. The exit status is the program's. The environment
+variables JOBLIB_MPI_ISOLATION, JOBLIB_MPI_PRELOAD and JOBLIB_MPI_MEMORY_LIMIT do what the options do.
 """
 
 import sys
@@ -24,13 +24,14 @@ import time
 from joblib_mpi import VersionMismatchError, __version__, program, session, start_options, thread_limits
 from joblib_mpi._core import SessionError
 
-#: A rank that fails ends the whole job, perhaps before the one that says why has started. Chosen, not measured.
+#: How long the other ranks wait for the rank that prints the message, because a rank that fails ends the whole job.
+#: Chosen, not measured.
 _SPEAKER_FIRST_SECONDS = 5.0
 
 
 def main(argv: list[str]) -> int:
-    """Do what ``argv`` says, on the rank that this process is, and return its exit status."""
-    # Before there is a session: each rank is told the same, so one of them answers.
+    """Run the command line ``argv`` on this rank, and return the exit status."""
+    # All ranks get the same command line, and there is no session yet: one of them answers.
     speaks = thread_limits.launched_rank() in (None, 0)
     if argv[:1] in (["--help"], ["-h"], ["--version"], ["-V"]):
         if speaks:

@@ -76,8 +76,8 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
     ``n_jobs=None``, as in ``parallel_config(backend="mpi")`` without ``n_jobs``, means all worker ranks.
 
     The options from ``retries`` on can also be given to one call: ``Parallel(backend="mpi", retries=5)`` (joblib 1.5
-    and later). With ``on_error="return"``, ``task_timeout`` or ``checkpoint`` each task is sent by itself whatever the
-    ``batch_size``, because it is timed, kept, and succeeds or fails by itself.
+    and later). With ``on_error="return"``, ``task_timeout`` or ``checkpoint`` each task is sent by itself, also with
+    a larger ``batch_size``, because it is timed, kept, and succeeds or fails by itself.
 
     Two of joblib's own arguments of ``Parallel`` and ``parallel_config`` say how large arrays are shared:
 

@@ -1,4 +1,4 @@
-"""The user's program: what ``python -m joblib_mpi`` is told to run, run as Python itself would."""
+"""The user's program, which ``python -m joblib_mpi`` runs as Python itself would."""
 
 import builtins
 import code
@@ -22,16 +22,16 @@ class UsageError(Exception):
 
 
 class Program(NamedTuple):
-    """What to run.
+    """A program to run.
 
     Parameters
     ----------
     kind : {"script", "module", "command", "stdin", "console"}
-        Where its code comes from.
+        The source of its code.
     target : str
-        The path, the module's name, the code itself, or the option.
+        The path of a script, the name of a module, the code of a command, or else the option.
     arguments : list of str
-        Its ``sys.argv[1:]``.
+        The program's ``sys.argv[1:]``.
     """
 
     kind: str
@@ -40,7 +40,7 @@ class Program(NamedTuple):
 
 
 def parse(argv: Sequence[str]) -> Program:
-    """Return the program that ``argv``, the arguments after ``-m joblib_mpi``, names; raises `UsageError`."""
+    """Return the program in ``argv``, the arguments after ``-m joblib_mpi``; raises `UsageError`."""
     if not argv:
         raise UsageError("no script given")
     first, rest = argv[0], list(argv[1:])
@@ -60,14 +60,14 @@ def parse(argv: Sequence[str]) -> Program:
 
 
 def set_import_path(program: Program) -> None:
-    """Make ``sys.path[0]`` what Python makes it for ``program``; all ranks do, so that its modules are found there."""
+    """Set ``sys.path[0]`` as Python does for ``program``, on every rank, so that the program's modules are found."""
     if sys.flags.safe_path or program.kind == "module":
-        return  # for a module Python has put the current folder there already
+        return  # for a module, Python has put the current folder there already
     sys.path[0] = os.path.dirname(os.path.realpath(program.target)) if program.kind == "script" else ""
 
 
 def run(program: Program) -> int:
-    """Run ``program`` as ``__main__`` and return its exit status; its errors are shown on stderr."""
+    """Run ``program`` as ``__main__`` and return its exit status; errors are printed to stderr."""
     if program.kind == "console":
         return _interact()
     try:
@@ -91,7 +91,7 @@ def run(program: Program) -> int:
 
 
 def status_of(error: SystemExit) -> int:
-    """Return the exit status that ``error`` asks for, after showing its text, if it has one."""
+    """Return the exit status that ``error`` asks for; print its text if it has one."""
     if error.code is None or isinstance(error.code, int):
         return error.code or 0
     print(error.code, file=sys.stderr)
@@ -102,7 +102,7 @@ def _interact() -> int:
     main = _new_main()
     _become_main(main)
     sys.argv[:] = [""]
-    # Python's own console sets up completion and history by this.
+    # Sets up completion and history, as in Python's own console.
     if sys.stdin.isatty() and hasattr(sys, "__interactivehook__"):
         sys.__interactivehook__()
     try:
@@ -118,7 +118,7 @@ Ctrl-C interrupts a call; exit() or the end of the input ends the job."""
 
 
 def _become_main(main: types.ModuleType) -> None:
-    # A real module that stays: cloudpickle, pickle and child processes look the program's names up in it.
+    # A real module that stays, because cloudpickle, pickle and child processes look up the program's names in it.
     global _launcher_main
     _launcher_main = sys.modules["__main__"]
     sys.modules["__main__"] = main

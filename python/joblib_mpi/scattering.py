@@ -1,4 +1,4 @@
-"""Objects that rank 0 sends to every node once, in place of a copy with each task."""
+"""`joblib_mpi.scatter` and `joblib_mpi.stats`: objects that are sent to every node once, not with each task."""
 
 import os
 import weakref
@@ -13,24 +13,24 @@ from joblib_mpi.sharing.shared_buffers import Region, SharedBuffers
 
 
 class ScatteredObjects:
-    """The objects that one backend has scattered; freed on every node when the backend, its owner, is garbage."""
+    """The objects that one backend has scattered. Every node frees them once the backend, their owner, is garbage."""
 
     def __init__(self) -> None:
-        #: ``id(object)`` to object id.
+        #: The object ids by the ``id`` of the objects.
         self.ids: dict[int, int] = {}
-        #: Where their buffers are, with object id and part.
+        #: The memory of their buffers, with object id and part.
         self.regions: list[tuple[Region, int, int]] = []
-        self._objects: list[Any] = []  # keeps every id and region its object's own
+        self._objects: list[Any] = []  # kept alive, so that no other object gets their ids and memory
 
     def add(self, objects: Sequence[Any], shared: SharedBuffers) -> None:
-        """Pickle and broadcast each of ``objects`` that is not scattered yet; returns before the data has arrived.
+        """Pickle and broadcast each of ``objects`` that is not scattered yet; return before the data has arrived.
 
         Raises
         ------
         TypeError
-            One cannot be pickled; the text has its index.
+            An object cannot be pickled; the text has its position in ``objects``.
         MemoryError
-            Shared objects may not take so much memory.
+            Shared objects would take more memory than they may.
         """
         for index, value in enumerate(objects):
             if id(value) in self.ids:
@@ -43,13 +43,22 @@ class ScatteredObjects:
 
 
 def scatter(value: Any) -> Any:
-    """Send an object to every node once and return a handle to put into the arguments of tasks in its place.
+    """Send an object to every node once and return a handle to pass to tasks in its place.
 
-    A task gets the object itself, wherever in its arguments the handle is: one copy for all executors of a node, whose
-    arrays are read-only (with ``mmap_mode="c"`` each task's own to write to). The object leaves the nodes when the
-    handle and the last task that names it are gone. Do not change it meanwhile.
+    A task with the handle in its arguments, at any depth, gets the object there: one copy for all executors of a node,
+    with read-only arrays (with ``mmap_mode="c"`` each task may write to them as to copies). The nodes free the object
+    when the handle is garbage and the last task that has it is done. Do not change the object before that.
 
-    In a job with one rank, and inside a task, the object itself is returned: there is nobody to send it to.
+    Parameters
+    ----------
+    value : object
+        Any object that can be pickled.
+
+    Returns
+    -------
+    joblib_mpi.sharing.scatter_handle.SharedObject
+        The handle; its attribute ``value`` is the object. In a job with one rank, and inside a task, the object itself
+        is returned, because there is no other rank to send it to.
 
     Raises
     ------
@@ -58,7 +67,7 @@ def scatter(value: Any) -> Any:
     TypeError
         The object cannot be pickled.
     MemoryError
-        Shared objects may not take so much memory; see JOBLIB_MPI_SHARED_LIMIT.
+        Shared objects would take more memory than they may; see JOBLIB_MPI_SHARED_LIMIT.
     """
     session = sessions.require()
     if session.is_worker or session.core.n_workers == 0:
@@ -71,17 +80,21 @@ def scatter(value: Any) -> Any:
 
 
 def stats() -> dict[str, int]:
-    """Return what the nodes hold of shared objects, and how tasks have used them.
+    """Return counts and sizes of the shared objects on the nodes, and how tasks have used them.
 
     Returns
     -------
-    dict
-        ``limit_bytes``: what they may take on each node. ``scattered_objects``, ``scattered_bytes``: of the program's
-        own. ``automatic_objects``, ``automatic_bytes``: found in arguments of tasks. ``sent_with_a_task``,
-        ``broadcast``, ``found_on_the_nodes``: how often such a buffer was met for the first time, the second time, and
-        later. ``evicted``: how many had to go for others. ``segments``, ``segment_bytes``, ``spare_bytes``: memory that
-        the processes of rank 0's node share, and what of it waits for the next object. ``objects``, ``object_bytes``,
-        ``transfers``: what rank 0 itself has, and how many of these are under way.
+    dict of str to int
+        - ``limit_bytes``: the bytes that shared objects may take on each node.
+        - ``scattered_objects``, ``scattered_bytes``: the objects that the program has scattered.
+        - ``automatic_objects``, ``automatic_bytes``: the objects made of large arrays in the arguments of tasks.
+        - ``sent_with_a_task``, ``broadcast``, ``found_on_the_nodes``: how often such an array was met for the first
+          time, for the second time, and later.
+        - ``evicted``: how many such objects were freed to make room for others.
+        - ``segments``, ``segment_bytes``, ``spare_bytes``: the memory that the processes of rank 0's node share, and
+          the part of it that is free for further objects.
+        - ``objects``, ``object_bytes``, ``transfers``: the objects that rank 0 has, and how many of them are being
+          broadcast.
 
     Raises
     ------
@@ -90,7 +103,7 @@ def stats() -> dict[str, int]:
     """
     session = sessions.require()
     if session.is_worker:
-        raise _core.SessionError("joblib_mpi.stats() is for the program; inside a task there is nothing to see")
+        raise _core.SessionError("joblib_mpi.stats() works in the program on rank 0, not inside a task")
     return {**session.shared.stats(), **session.core.object_stats()}
 
 
@@ -99,7 +112,7 @@ def check_scatter(scatter: Any) -> Sequence[Any]:
     if isinstance(scatter, list | tuple):
         return scatter
     raise TypeError(
-        f"scatter must be a list of the objects to share, such as scatter=[X, y], but is a {type(scatter).__qualname__}"
+        f"scatter must be a list of the objects to share, such as scatter=[X, y], not a {type(scatter).__qualname__}"
     )
 
 
@@ -110,11 +123,11 @@ def _share(value: Any, what: str, shared: SharedBuffers) -> tuple[int, list[Regi
     except Exception as error:
         raise TypeError(f"{what} cannot be pickled: {type(error).__name__}: {error}") from error
     regions = [Region(part) for part in parts]
-    if len(head) >= OUT_OF_BAND_BYTES:  # each rank has heads for itself, but parts are the node's
+    if len(head) >= OUT_OF_BAND_BYTES:  # each rank has a copy of the head, but one copy of a part serves the node
         return shared.scatter(b"", [*parts, head], what), regions
     return shared.scatter(head, parts, what), regions
 
 
 def _drop(shared: SharedBuffers, object_id: int, owner_pid: int) -> None:
-    if os.getpid() == owner_pid:  # a forked child has a copy of the owner, but no part in the session
+    if os.getpid() == owner_pid:  # a forked child process has a copy of the owner, but no session
         shared.drop(object_id)

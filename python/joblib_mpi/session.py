@@ -1,4 +1,4 @@
-"""This process's one session: start it, find it, end it with the program."""
+"""The session of this process: how it is started, found, and ended with the program."""
 
 import atexit
 import os
@@ -42,23 +42,23 @@ _NO_EXECUTORS = (
 
 
 class Session:
-    """This process's part in the job.
+    """The part of this process in the MPI job.
 
     Parameters
     ----------
     core : _core.CoordinatorSession, _core.WorkerSession or _core.ExecutorPort
         The compiled part, already started.
     isolation : {"process", "none"}
-        Where tasks run: in executor processes beside the worker ranks, or in the ranks themselves.
+        The place where tasks run: executor processes beside the worker ranks, or the ranks themselves.
 
     Attributes
     ----------
     status : int
         The exit status that the worker ranks get when the session closes.
     memory_limit : int or None
-        Bytes for each executor, where a call does not say otherwise.
+        The private memory of each executor in bytes, unless a call has a limit.
     handles : weakref.WeakSet of SharedObject
-        Those of `joblib_mpi.scatter`.
+        The handles that `joblib_mpi.scatter` has made.
     """
 
     def __init__(self, core: Any, isolation: str = "process") -> None:
@@ -76,12 +76,12 @@ class Session:
 
     @property
     def is_mine(self) -> bool:
-        """Whether this process may use the session: it is open, and this is not a forked child."""
+        """True if this process may use the session: it is open, and this process is not a forked child."""
         return not self._closed and os.getpid() == self._pid
 
     @property
     def dispatcher(self) -> Dispatcher:
-        """Rank 0's service thread, started on first use."""
+        """Rank 0's dispatcher, whose service thread starts on first use."""
         with self._lock:
             if self._dispatcher is None:
                 self._dispatcher = Dispatcher(self.core)
@@ -89,7 +89,7 @@ class Session:
 
     @property
     def shared(self) -> SharedBuffers:
-        """What the nodes have in common, on rank 0; made on first use."""
+        """The contents that the nodes share, as rank 0 knows them; made on first use."""
         with self._lock:
             if self._shared is None:
                 limit = memory_bytes(os.environ.get("JOBLIB_MPI_SHARED_LIMIT"), "JOBLIB_MPI_SHARED_LIMIT")
@@ -100,7 +100,7 @@ class Session:
             return self._shared
 
     def serve(self) -> int:
-        """Work on a worker rank until rank 0 closes the session; returns the exit status. Main thread only."""
+        """Work on a worker rank until rank 0 closes the session, and return the exit status. Main thread only."""
         if self.isolation == "none":
             return serve_tasks(self.core, TaskRunner(self.core)) or 0
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for rank 0
@@ -108,7 +108,7 @@ class Session:
         return status
 
     def close(self) -> None:
-        """End rank 0's session and thereby the job. Idempotent; does nothing on worker ranks."""
+        """End rank 0's session and with it the job. Does nothing on worker ranks, or if the session has ended."""
         if self.is_worker or not self.is_mine:
             return
         self._closed = True
@@ -124,7 +124,7 @@ _session: Session | None = None
 
 
 def identity() -> str:
-    """Return what must be the same on all ranks for their pickles to be understood."""
+    """Return the versions that must be equal on all ranks, because pickles depend on them."""
     return f"joblib-mpi {_core.__version__}, Python {platform.python_version()}, cloudpickle {cloudpickle.__version__}"
 
 
@@ -134,7 +134,7 @@ def current() -> Session | None:
 
 
 def require() -> Session:
-    """Return the session; raises `SessionError` with the way to start one."""
+    """Return the session; raises `SessionError`, which says how to start one, if there is none."""
     session = current()
     if session is None:
         raise _core.SessionError(_NO_SESSION)
@@ -142,9 +142,9 @@ def require() -> Session:
 
 
 def start(options: StartOptions) -> Session:
-    """Start the session, with all ranks of the job; raises `SessionError` if it cannot be.
+    """Start the session together with all ranks of the job; raises `SessionError` if that fails.
 
-    In the executor processes that it forks it does not return.
+    The executor processes that this function forks do not return from it.
     """
     global _session
     if _session is not None:
@@ -189,28 +189,31 @@ def init(
 ) -> None:
     """Start the session in a program that runs on all ranks; only rank 0 goes on.
 
-    The other ranks run tasks until rank 0 ends and then leave by SystemExit. Further calls do nothing. Call it before
-    any work that only rank 0 should do, on all ranks, and before MPI is initialised (importing ``mpi4py.MPI`` does
-    that). Not needed under ``python -m joblib_mpi``, which has these arguments as options.
+    The other ranks run tasks until rank 0 ends, and then leave by SystemExit. Call this function on all ranks, before
+    any work that only rank 0 should do and before MPI is initialised (importing ``mpi4py.MPI`` initialises it). Further
+    calls do nothing. Under ``python -m joblib_mpi``, which has these arguments as options, no call is needed.
 
     Parameters
     ----------
     isolation : {"process", "none"}, optional
-        Where tasks run: in executor processes beside the worker ranks, which may crash, be killed or limited without
-        harm to the rank, or in the ranks themselves. By default the environment variable JOBLIB_MPI_ISOLATION, else
-        "process", unless the program has initialised MPI before.
+        The place where tasks run: executor processes beside the worker ranks, which may crash, be killed or be limited
+        without harm to the rank, or the ranks themselves. By default the environment variable JOBLIB_MPI_ISOLATION,
+        else "process", unless the program has initialised MPI before.
     preload : list of str, optional
-        Modules that each worker imports once, for all its executors. By default JOBLIB_MPI_PRELOAD, with commas.
+        Modules that each worker imports once, for all its executors. By default the environment variable
+        JOBLIB_MPI_PRELOAD, with commas between the names.
     memory_limit : int or str, optional
-        The memory that one executor may use where a call does not say otherwise, in bytes or as "500MB" or "2GiB". By
-        default JOBLIB_MPI_MEMORY_LIMIT, else none.
+        The private memory of one executor, unless a call has a limit: bytes, or a text such as "500MB" or "2GiB". By
+        default the environment variable JOBLIB_MPI_MEMORY_LIMIT, else no limit.
 
     Raises
     ------
     SessionError
         The ranks cannot form a session; the text says why and what to do.
-    TypeError, ValueError
-        An argument or a variable has no allowed value; the text names both.
+    TypeError
+        An argument has the wrong type.
+    ValueError
+        An argument or an environment variable is out of range; the text has its value and says what is allowed.
     """
     if current() is not None:
         return

@@ -1,4 +1,4 @@
-"""How a session is started: by arguments, the command line or the environment, in this order."""
+"""The options with which a session starts, from arguments, the command line or the environment, in this order."""
 
 import importlib.util
 import os
@@ -12,16 +12,17 @@ ISOLATIONS = ("process", "none")
 
 
 class StartOptions(NamedTuple):
-    """What a session is started with, checked.
+    """The options of a session, checked.
 
     Parameters
     ----------
     isolation : {"process", "none"} or None
-        Where tasks run: in a process beside each worker rank, or in the rank itself. None is "process" where it can be.
+        The place where tasks run: a process beside each worker rank, or the rank itself. None means "process" where
+        that is possible.
     preload : tuple of str
-        Modules that every executor finds imported.
+        Modules that are imported in every executor from the start.
     memory_limit : int or None
-        Bytes for each executor, where a call does not say otherwise.
+        The private memory of each executor in bytes, unless a call has a limit.
     """
 
     isolation: str | None = None
@@ -36,19 +37,25 @@ class StartOptions(NamedTuple):
         *,
         names: Mapping[str, str] | None = None,
     ) -> "StartOptions":
-        """Return these options with those that are not None in their place.
+        """Return these options, replaced by the arguments that are not None.
 
         Parameters
         ----------
-        isolation, preload, memory_limit : optional
-            As for `StartOptions`; ``preload`` may be a text with commas, ``memory_limit`` a text such as "2GiB".
+        isolation : str, optional
+            As for `StartOptions`.
+        preload : list of str or str, optional
+            As for `StartOptions`, or a text with commas between the names.
+        memory_limit : int or str, optional
+            As for `StartOptions`, or a text such as "2GiB".
         names : mapping of str to str, optional
-            What errors call the options, by their names here.
+            The names that errors use, by the names of these arguments.
 
         Raises
         ------
-        TypeError, ValueError
-            A value is not allowed; the text names it and those that are.
+        TypeError
+            An argument has the wrong type.
+        ValueError
+            An argument is out of range; the text has its value and says what is allowed.
         """
         said = {name: (names or {}).get(name, name) for name in self._fields}
         options = self
@@ -66,13 +73,13 @@ _ARGUMENTS = {"--isolation": "isolation", "--preload": "preload", "--memory-limi
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> StartOptions:
-    """Return the options that the variables JOBLIB_MPI_ISOLATION, _PRELOAD and _MEMORY_LIMIT set."""
+    """Return the options in the variables JOBLIB_MPI_ISOLATION, JOBLIB_MPI_PRELOAD and JOBLIB_MPI_MEMORY_LIMIT."""
     values = {name: environment[variable] for name, variable in _VARIABLES.items() if environment.get(variable)}
     return StartOptions().updated(**values, names=_VARIABLES)
 
 
 def from_arguments(options: StartOptions, argv: Sequence[str]) -> tuple[StartOptions, list[str]]:
-    """Return ``options`` updated by those at the start of ``argv``, and what follows them; raises ValueError."""
+    """Return ``options`` updated by those at the start of ``argv``, and the rest of ``argv``; raises ValueError."""
     rest = list(argv)
     preload: list[str] = []
     while rest and (argument := rest[0].partition("=")[0]) in _ARGUMENTS:
@@ -89,16 +96,16 @@ def from_arguments(options: StartOptions, argv: Sequence[str]) -> tuple[StartOpt
 
 
 def missing_module(preload: Iterable[str]) -> str | None:
-    """Return a line that names the first of the modules that this rank does not have, this rank and its host."""
+    """Return a message about the first of the modules that this rank does not have, or None if it has all."""
     for module in preload:
         try:
             found = importlib.util.find_spec(module) is not None
-        except (ImportError, ValueError):  # of the package around it
+        except (ImportError, ValueError):  # from the package that contains the module
             found = False
         if not found:
             return (
-                f'{thread_limits.this_rank()} has no module "{module}", which it should preload; install it in the '
-                "environment of every node, or leave it out"
+                f'{thread_limits.this_rank()} has no module "{module}" to preload; install it in the environment of '
+                "every node, or do not preload it"
             )
     return None
 
@@ -116,5 +123,5 @@ def _modules(value: Any, name: str) -> tuple[str, ...]:
     modules = [module.strip() for module in modules if module.strip()]
     for module in modules:
         if not all(part.isidentifier() for part in module.split(".")):
-            raise ValueError(f'{name}={value!r}: "{module}" is no name of a module')
+            raise ValueError(f'{name}={value!r}: "{module}" is not the name of a module')
     return tuple(dict.fromkeys(modules))

@@ -1,10 +1,10 @@
-"""How many threads the numeric libraries of a worker rank may start."""
+"""Limits for the threads that the numeric libraries of a worker rank start."""
 
 import os
 import socket
 from collections.abc import Mapping
 
-#: Read once by OpenMP and the BLAS libraries when they are loaded.
+#: The environment variables that OpenMP and the BLAS libraries read once, when they are loaded.
 VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -20,7 +20,7 @@ _RANK = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
 
 
 def launched_rank(environment: Mapping[str, str] = os.environ) -> int | None:
-    """Return the rank that the launcher gave this process, or None without a launcher; asks no MPI."""
+    """Return the rank that the launcher gave this process, or None without a launcher; does not call MPI."""
     for variable in _RANK:
         if environment.get(variable, "").isdigit():
             return int(environment[variable])
@@ -28,13 +28,13 @@ def launched_rank(environment: Mapping[str, str] = os.environ) -> int | None:
 
 
 def this_rank() -> str:
-    """Return this process in words: "rank 2 on n1", with "?" for the rank without a launcher."""
+    """Return a text for this process, such as "rank 2 on n1", with "?" for the rank if there is no launcher."""
     rank = launched_rank()
     return f"rank {'?' if rank is None else rank} on {socket.gethostname()}"
 
 
 def ranks_on_node(environment: Mapping[str, str] = os.environ) -> int:
-    """Return how many ranks of this job share the node, 1 if the launcher does not say."""
+    """Return the number of ranks of this job on this node, or 1 if the launcher does not tell."""
     if environment.get("OMPI_COMM_WORLD_LOCAL_SIZE", "").isdigit():
         return max(1, int(environment["OMPI_COMM_WORLD_LOCAL_SIZE"]))
     # "4", or "4(x2),3" when the nodes differ; the first count is close enough for a limit.
@@ -43,9 +43,9 @@ def ranks_on_node(environment: Mapping[str, str] = os.environ) -> int:
 
 
 def threads_per_rank(environment: Mapping[str, str], cores: int) -> int:
-    """Return the share of ``cores`` that one rank may use for threads of its own, at least 1.
+    """Return the number of threads that one rank may start: its share of ``cores``, at least 1.
 
-    ``joblib-mpi run --threads`` says it in JOBLIB_MPI_THREADS: the ranks may be bound to ``cores`` of their own.
+    ``joblib-mpi run --threads`` sets it by JOBLIB_MPI_THREADS, because ranks may be bound to different ``cores``.
     """
     said = environment.get("JOBLIB_MPI_THREADS", "")
     if said.isdigit() and int(said) > 0:
@@ -54,7 +54,7 @@ def threads_per_rank(environment: Mapping[str, str], cores: int) -> int:
 
 
 def apply_to_worker_rank() -> None:
-    """Limit the threads of this process if it was launched as a worker rank; what the user has set stays."""
+    """Limit the threads of this process if it was launched as a worker rank; limits that the user has set stay."""
     if not launched_rank():
         return
     limit = str(threads_per_rank(os.environ, len(os.sched_getaffinity(0))))

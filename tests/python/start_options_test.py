@@ -27,7 +27,7 @@ def test_an_empty_variable_is_as_none():
     ("variables", "text"),
     [
         ({"JOBLIB_MPI_ISOLATION": "thread"}, "JOBLIB_MPI_ISOLATION='thread'; allowed: process, none"),
-        ({"JOBLIB_MPI_PRELOAD": "a b"}, "JOBLIB_MPI_PRELOAD='a b': \"a b\" is no name of a module"),
+        ({"JOBLIB_MPI_PRELOAD": "a b"}, "JOBLIB_MPI_PRELOAD='a b': \"a b\" is not the name of a module"),
         ({"JOBLIB_MPI_MEMORY_LIMIT": "much"}, "JOBLIB_MPI_MEMORY_LIMIT='much'; allowed: None, a number of bytes"),
     ],
 )
@@ -50,7 +50,7 @@ def test_arguments_come_before_the_program_and_go_before_the_environment():
     [
         (["--isolation"], "--isolation needs a value"),
         (["--isolation=off", "x.py"], "--isolation='off'; allowed: process, none"),
-        (["--preload", "a-b", "x.py"], "--preload='a-b': \"a-b\" is no name of a module"),
+        (["--preload", "a-b", "x.py"], "--preload='a-b': \"a-b\" is not the name of a module"),
         (["--memory-limit", "0", "x.py"], "--memory-limit='0'; allowed: None, a number of bytes above 0"),
     ],
 )

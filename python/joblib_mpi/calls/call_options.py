@@ -199,7 +199,7 @@ def shows_options(function: _Function) -> _Function:
 
 def documented_with_options(docstring: str | None) -> str:
     """Return a numpydoc docstring with the options as entries in place of its line ``{options}``."""
-    return inspect.cleandoc(docstring or "").replace("{options}", "\n".join(map(_entry, OPTIONS)))
+    return inspect.cleandoc(docstring or "").replace("{options}", "\n".join(map(_entry, OPTIONS))) + "\n"
 
 
 def _entry(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The context that a worker's thread is in: joblib's nested backend, warning filters, thread limits."""
+"""The context in which an executor runs tasks: joblib's nested backend, warning filters, thread limits."""
 
 import multiprocessing
 import os
@@ -13,14 +13,14 @@ from joblib_mpi.payloads.task_context import TaskContext
 
 
 class ContextKeeper:
-    """Keeps a worker's thread in the context of the last task, because most tasks have the same one."""
+    """Keeps the thread that runs tasks in the context of the last task, because most tasks have the same one."""
 
     def __init__(self) -> None:
         self._parallel_config: joblib.parallel_config | None = None
         self._threads: Any = None
 
     def enter(self, context: TaskContext) -> None:
-        """Leave the former context and enter ``context``."""
+        """Leave the context that was entered last, and enter ``context``."""
         if self._parallel_config is not None:
             self._parallel_config.unregister()
         self._parallel_config = joblib.parallel_config(backend=context.nested_backend, n_jobs=context.nested_n_jobs)
@@ -34,7 +34,7 @@ class ContextKeeper:
             self._threads = None
         if limit is None:
             return
-        # For libraries that a task is going to load; those that are loaded already need threadpoolctl.
+        # The variables are for libraries that a task will load; for libraries loaded already there is threadpoolctl.
         os.environ.update(dict.fromkeys(thread_limits.VARIABLES, str(limit)))
         try:
             from threadpoolctl import threadpool_limits
@@ -48,7 +48,7 @@ def _apply_warning_filters(pickled: bytes | None) -> None:
         return
     try:
         filters = pickle.loads(pickled)
-    except Exception:  # a category whose module is not on this rank; its absence is not the task's fault
+    except Exception:  # the module of a category is not installed on this rank, which is not the task's fault
         return
     warnings.resetwarnings()
     warnings.filters.extend(filters)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""A process that runs tasks: forked with everything imported, beside a worker rank but without MPI."""
+"""An executor process, which runs tasks: forked beside a worker rank, with its modules imported and without MPI."""
 
 import faulthandler
 import importlib
@@ -16,15 +16,23 @@ from joblib_mpi import _core
 from joblib_mpi.executor.task_runner import TaskRunner, flush_output, serve_tasks
 from joblib_mpi.program import status_of
 
-# A child that inherits these takes itself for the rank, and waits for ever in an MPI_Init of its own.
+# A child process that inherits these variables takes itself for the rank, and an MPI_Init in it never returns.
 _LAUNCHER_VARIABLES = ("OMPI_", "PMIX_", "PMI_", "SLURM_STEP_NUM_TASKS", "MPI_LOCALNRANKS")
 _KEPT_VARIABLES = ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM")
 
 
 def fork_zygote(preload: Iterable[str]) -> _core.Zygote | _core.ExecutorPort:
-    """Fork the process that forks this rank's executors; before MPI is initialised and before there are threads.
+    """Fork the process that forks this rank's executors. Call this before MPI is initialised and without threads.
 
-    Returns the zygote in the rank, and in each executor process its port, for `run`.
+    Parameters
+    ----------
+    preload : iterable of str
+        Modules that the process imports, so that every executor has them.
+
+    Returns
+    -------
+    _core.Zygote or _core.ExecutorPort
+        The zygote in the rank; in each executor process its port, for `run`.
 
     Raises
     ------
@@ -40,14 +48,14 @@ def fork_zygote(preload: Iterable[str]) -> _core.Zygote | _core.ExecutorPort:
 
 
 def forget_launcher() -> None:
-    """Let programs that this process starts have an MPI of their own."""
+    """Remove the launcher's variables, so that programs that this process starts can initialise MPI for themselves."""
     for variable in [name for name in os.environ if name.startswith(_LAUNCHER_VARIABLES)]:
         if variable not in _KEPT_VARIABLES:
             del os.environ[variable]
 
 
 def import_modules(names: Iterable[str]) -> None:
-    """Import modules; raises `SessionError` that names the one that cannot be."""
+    """Import modules; raises `SessionError` with the name of a module that cannot be imported."""
     for name in names:
         try:
             importlib.import_module(name)
@@ -58,10 +66,10 @@ def import_modules(names: Iterable[str]) -> None:
 
 
 def run(port: _core.ExecutorPort) -> NoReturn:
-    """Run tasks until the rank has no more, and end the process: it must not go on with the rank's program."""
+    """Run tasks until the rank has no more, and end the process, which must not go on with the rank's program."""
     status = 1
     try:
-        with suppress(Exception):  # stderr is no file: there is nothing to write a crash's traceback to
+        with suppress(Exception):  # where stderr is no file, a crash leaves no traceback
             faulthandler.enable()
         _reseed()
         serve_tasks(port, TaskRunner(port, exits_with_task=True))
@@ -70,10 +78,11 @@ def run(port: _core.ExecutorPort) -> NoReturn:
         status = status_of(error)
     except BaseException:
         traceback.print_exc()
-    # As the children of multiprocessing end: the exit handlers of the rank's program are not this process's to run.
+    # End as a child of multiprocessing does, without the exit handlers of the rank's program.
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        threading._shutdown()  # type: ignore[attr-defined] # first, as Python itself does: pools of processes end before what they share goes
+        # First, as in Python itself: pools of processes end before the memory that they share is freed.
+        threading._shutdown()  # type: ignore[attr-defined]
         _finalise_own_mpi()
         multiprocessing.util._exit_function()  # type: ignore[attr-defined]
     except BaseException:
@@ -83,14 +92,14 @@ def run(port: _core.ExecutorPort) -> NoReturn:
 
 
 def _finalise_own_mpi() -> None:
-    # That of a task which has imported mpi4py. mpi4py does it when Python ends, which it does not here.
+    # A task may have imported mpi4py, which finalises MPI at the end of Python; this process skips that end.
     mpi = sys.modules.get("mpi4py.MPI")
     if mpi is not None and mpi.Is_initialized() and not mpi.Is_finalized():
         mpi.Finalize()
 
 
 def _reseed() -> None:
-    # Python reseeds `random` after each fork. Without this, each executor would begin with the same numbers.
+    # Python reseeds `random` after a fork, but not numpy: all executors would draw the same numbers.
     random = sys.modules.get("numpy.random")
     if random is not None:
         random.seed()

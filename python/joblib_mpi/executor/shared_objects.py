@@ -1,7 +1,7 @@
-"""Shared objects on a worker, unpickled once, and buffers that tasks have in common.
+"""Shared objects in an executor, and the buffers that tasks share.
 
-The objects that tasks have used most recently are kept unpickled, so that an estimator or a data frame is not made anew
-for each task.
+The objects that tasks have used most recently are kept unpickled, so that an estimator or a data frame is made once and
+not for each task.
 """
 
 import sys
@@ -13,22 +13,22 @@ from joblib_mpi import _core
 from joblib_mpi.payloads.shared_pickling import Head, loads
 from joblib_mpi.sharing.scatter_handle import resolve_with
 
-#: Objects kept unpickled. What they have beside their buffers is the executor's own memory.
+#: The number of objects kept unpickled. Apart from their buffers they take the executor's private memory.
 KEPT_OBJECTS = 256
 
 
 class SharedObjects:
-    """The shared objects that tasks of this worker have used, by object id. For one thread.
+    """The shared objects that tasks of this executor have used, by object id; for one thread only.
 
     Parameters
     ----------
     core : _core.WorkerSession or _core.ExecutorPort
-        Holds their parts.
+        The compiled part, which has the bytes of the objects.
 
     Attributes
     ----------
     in_use : bool
-        Whether any task has got one.
+        True once a task has got a shared object or buffer.
     """
 
     def __init__(self, core: _core.WorkerSession | _core.ExecutorPort) -> None:
@@ -38,10 +38,11 @@ class SharedObjects:
         resolve_with(self.resolve)
 
     def resolve(self, object_id: int, private: bool) -> Any:
-        """Return the object; its arrays are read-only views of memory that the whole node shares.
+        """Return an object whose arrays are read-only views of memory that the whole node shares.
 
-        With ``private`` the object is the running task's alone, and its arrays show that memory until they are written
-        to. So do the parts of a sparse matrix in either case: scikit-learn's KMeans family writes to them in place.
+        With ``private`` the running task alone gets the object, and its arrays are copied page by page as they are
+        written to. The parts of a sparse matrix are in either case, because scikit-learn's KMeans family writes to them
+        in place.
         """
         self.in_use = True
         if private:
@@ -62,7 +63,7 @@ class SharedObjects:
         return value
 
     def buffer(self, object_id: int, part: int, offset: int, nbytes: int, private: bool) -> Any:
-        """Return bytes of one of an object's parts; ``private`` ones may be written to."""
+        """Return bytes of one of an object's parts; the task may write to ``private`` ones."""
         self.in_use = True
         own = self._core.copy_on_write(object_id, part, offset, nbytes) if private else None
         if own is not None:
@@ -71,11 +72,11 @@ class SharedObjects:
         return bytearray(view) if private else view
 
     def whole(self, object_id: int) -> Any:
-        """Return the bytes of an object that is nothing else, such as a long pickle of a function."""
+        """Return the bytes of an object that consists of bytes only, such as a long pickle of a function."""
         return self._core.object(object_id)[1][0]
 
     def forget(self, object_ids: Iterable[int]) -> None:
-        """Let go of objects that rank 0 has dropped, so that the core can free their memory."""
+        """Drop objects that rank 0 has dropped, so that the core can free their memory."""
         for object_id in object_ids:
             self._objects.pop(object_id, None)
 

@@ -1,4 +1,4 @@
-"""Runs tasks, in a worker rank or in an executor process beside it."""
+"""Runs the tasks of one executor: a process beside a worker rank, or the rank itself."""
 
 import pickle
 import signal
@@ -14,7 +14,7 @@ from joblib_mpi.payloads.errors import TaskCancelled, import_error, pack_error, 
 from joblib_mpi.payloads.result_pickling import Layout, ResultPickler
 from joblib_mpi.payloads.task_format import TaskDecoder
 
-#: Whether the function returned, head and buffers, and if there are any its name and their layouts.
+#: Whether the function has returned, head, buffers, and (for results with buffers) its name and their layouts.
 Answer = tuple[bool, bytes, Sequence[Any], tuple[str, list[Layout]] | None]
 
 
@@ -24,9 +24,9 @@ class TaskRunner:
     Parameters
     ----------
     core : _core.WorkerSession or _core.ExecutorPort
-        Where the tasks come from, for scattered objects and cancellation.
+        The compiled part, for shared objects and cancellation.
     exits_with_task : bool
-        Whether ``SystemExit`` ends the process, as it would without joblib, or is an error of the task.
+        Whether ``SystemExit`` in a task ends the process, as it does without joblib, or is an error of the task.
     """
 
     def __init__(self, core: _core.WorkerSession | _core.ExecutorPort, exits_with_task: bool = False) -> None:
@@ -40,7 +40,7 @@ class TaskRunner:
     def run(self, head: bytes, buffers: Sequence[Any]) -> Answer:
         """Run one task and return the `Answer` with its results or its error.
 
-        Raises nothing, except ``SystemExit`` if that ends the process.
+        Nothing is raised but ``SystemExit``, if that ends the process.
         """
         try:
             self._running = True
@@ -58,15 +58,15 @@ class TaskRunner:
                 self._running = False
         except TaskCancelled:
             self._running = False
-            return False, b"", (), None  # the call has ended: nobody will look at it
+            return False, b"", (), None  # the call has ended, so this answer is dropped
 
     def forget(self, object_ids: Sequence[int]) -> None:
-        """Let go of objects that rank 0 has dropped, and of functions, as they may hold one."""
+        """Drop objects that rank 0 has dropped, and all functions, because they may hold such an object."""
         self._objects.forget(object_ids)
         self._decoder.forget_functions()
 
     def interrupt(self, signal_number: int = signal.SIGINT, frame: Any = None) -> None:
-        """Handle SIGINT: cancel the running task if the core asked for it, else leave Ctrl-C to rank 0."""
+        """Handle SIGINT: cancel the running task if the core has asked for that, else leave Ctrl-C to rank 0."""
         if self._running and self._core.interrupt_requested():
             self._running = False
             raise TaskCancelled("the call that this task belongs to has ended")
@@ -90,10 +90,10 @@ class TaskRunner:
 
 
 def serve_tasks(core: _core.WorkerSession | _core.ExecutorPort, runner: TaskRunner) -> int | None:
-    """Run the tasks that ``core`` has until there are no more; returns what its ``serve`` does. Main thread only."""
+    """Run the tasks of ``core`` on the main thread until there are no more, and return the result of its ``serve``."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(line_buffering=True)  # what a task prints shows now, not when the job ends
+            stream.reconfigure(line_buffering=True)  # output of tasks appears at once, not at the end of the job
     signal.signal(signal.SIGINT, runner.interrupt)
     try:
         return core.serve(runner.run, runner.forget)
@@ -103,7 +103,7 @@ def serve_tasks(core: _core.WorkerSession | _core.ExecutorPort, runner: TaskRunn
 
 
 def flush_output() -> None:
-    """Write what tasks have printed, as far as it can be written."""
+    """Flush the output of tasks, as far as that is possible."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()

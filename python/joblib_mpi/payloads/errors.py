@@ -1,4 +1,4 @@
-"""Errors of tasks: how they travel from a worker to the caller, and what the caller sees."""
+"""Errors of tasks as bytes, for their way from an executor to the caller, and as the caller sees them."""
 
 import os
 import pickle
@@ -11,35 +11,29 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 class RemoteTraceback(Exception):
-    """The cause of an exception that a task raised: the traceback on its worker.
-
-    Parameters
-    ----------
-    text : str
-        What is shown below the exception's own traceback.
-    """
+    """The ``__cause__`` of an exception that a task has raised: a text with rank, host and traceback of the task."""
 
     def __str__(self) -> str:
         return f"\n\n{self.args[0].rstrip()}\n"
 
 
 class WorkerImportError(ImportError):
-    """A task names a module, function or class that its worker rank cannot import."""
+    """A task needs a module, function or class that its worker rank cannot import."""
 
 
 class TaskCancelled(BaseException):
-    """Raised inside a running task whose call has ended; code that catches ``Exception`` does not stop it."""
+    """Raised in a running task whose call has ended. It is no ``Exception``, so that most code does not catch it."""
 
 
 def pack_error(error: BaseException) -> bytes:
-    """Return ``error`` and its traceback as bytes; what cannot be pickled travels as text."""
+    """Return ``error`` and its traceback as bytes; an error that cannot be pickled becomes text."""
     error.__traceback__ = without_own_frames(error.__traceback__)
     text = "".join(traceback.format_exception(error))
     return pickle.dumps((_pickled(error), f"{type(error).__qualname__}: {_said_by(error)}", text))
 
 
 def unpack_error(head: bytes, where: str) -> BaseException:
-    """Return the exception that `pack_error` packed, caused by a `RemoteTraceback` that names ``where``."""
+    """Return the exception that `pack_error` has packed, with a `RemoteTraceback` that names ``where`` as its cause."""
     pickled, summary, text = pickle.loads(head)
     try:
         error = pickle.loads(pickled) if pickled is not None else RuntimeError(summary)
@@ -62,14 +56,14 @@ def import_error(error: BaseException) -> WorkerImportError:
 
 
 def without_own_frames(frames: TracebackType | None) -> TracebackType | None:
-    """Return the part of a traceback that begins in the user's code."""
+    """Return a traceback without its first frames, as far as they are in this package."""
     while frames is not None and frames.tb_frame.f_code.co_filename.startswith((_PACKAGE, "<frozen importlib")):
         frames = frames.tb_next
     return frames
 
 
 def read_only_hint(error: BaseException) -> str | None:
-    """Return what to do about a write to a shared array, if ``error`` may come from one."""
+    """Return advice if ``error`` may come from writing to a shared array, else None."""
     if isinstance(error, ValueError) and "read-only" in str(error):
         return (
             "Arrays given as scatter=[...], and from max_nbytes (1 MB) on all others in the arguments of tasks, are "
@@ -83,7 +77,7 @@ def _pickled(error: BaseException) -> bytes | None:
     for attempt in (_as_it_is, _without_chain):
         try:
             data, _ = Pickler().dumps(attempt(error), in_band=True)
-            # An exception with its own __init__ arguments often pickles and then fails here.
+            # An exception whose __init__ has other arguments often can be pickled, and fails here.
             if isinstance(pickle.loads(data), BaseException):
                 return data
         except Exception:

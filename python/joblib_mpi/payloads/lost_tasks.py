@@ -1,4 +1,4 @@
-"""The errors of tasks that ended without an answer: what ran them died, or they took too long."""
+"""The errors of tasks that ended without an answer: their executor or rank died, or they took too long."""
 
 from typing import Any
 
@@ -6,44 +6,46 @@ from joblib_mpi.joblib_internals import TerminatedWorkerError
 
 _MEMORY = (
     "The task needs more memory than memory_limit allows: raise the limit, start fewer ranks per node, or give each "
-    "task less."
+    "task less data."
 )
-_OTHERWISE = "The reason is in the job's output, if the task left any; raise retries=... if it may pass."
+_OTHERWISE = "Look for the reason in the job's output; raise retries=... if it may not happen again."
 
 # By the first words of the reason.
 _HINTS = {
     "memory limit": _MEMORY,
     "signal 9 ": (
-        "Something outside the task killed it, often the kernel for want of memory: look at the node's dmesg or at the "
-        "job's memory, and find the task that grows with memory_limit=..."
+        "Something outside the task killed it, often the kernel when memory runs out: look at the node's dmesg or the "
+        "job's memory use, and find the task that takes too much with memory_limit=..."
     ),
     "signal ": (
-        "Its Python traceback is in the job's output, written by faulthandler. To look closer, run this task alone, "
-        "without joblib or with --isolation none under a debugger."
+        "Its Python traceback is in the job's output, written by faulthandler. To find the cause, run this task alone "
+        "under a debugger, without joblib or with --isolation none."
     ),
     "exit code ": "The task ended its process, by sys.exit or os._exit for instance: raise an exception instead.",
 }
 
 
 class WorkerLostError(TerminatedWorkerError):
-    """A task was lost with the executor process or the rank that ran it, each time it was tried.
+    """In each of its attempts, a task was lost with the executor process or the rank that ran it.
 
-    Can be caught as joblib's own ``TerminatedWorkerError``, where joblib has it.
+    It can be caught as joblib's own ``TerminatedWorkerError``, where joblib has that.
 
     Parameters
     ----------
     task : int
-        The number of the task in its call, from 0; of several that went as one batch, the first.
+        The index of the task in its call, from 0; for a batch of several tasks, that of the first.
     function : str
-        The name of its function.
-    rank, host : int, str
-        Where it ran last.
+        The name of the task's function.
+    rank : int
+        The rank that ran the last attempt.
+    host : str
+        The host of this rank.
     reason : str
-        How its executor ended, such as "signal 11 (SIGSEGV)", "exit code 1" or "memory limit: used 612 MB of 500 MB".
+        How the executor ended, such as "signal 11 (SIGSEGV)", "exit code 1" or "memory limit: used 612 MB of 500 MB".
     attempts : int
-        How often it was tried.
-    n_tasks : int
-        How many tasks were lost together, in one batch.
+        The number of attempts.
+    n_tasks : int, default=1
+        The number of tasks that were lost together, as one batch.
     """
 
     def __init__(
@@ -80,10 +82,28 @@ class WorkerLostError(TerminatedWorkerError):
 
 
 class TaskTimeoutError(WorkerLostError, TimeoutError):
-    """A task took longer than ``task_timeout`` each time it was tried; parameters as for `WorkerLostError`."""
+    """In each of its attempts, a task took longer than ``task_timeout``.
+
+    Parameters
+    ----------
+    task : int
+        The index of the task in its call, from 0; for a batch of several tasks, that of the first.
+    function : str
+        The name of the task's function.
+    rank : int
+        The rank that ran the last attempt.
+    host : str
+        The host of this rank.
+    reason : str
+        How the last attempt ended, with its time limit.
+    attempts : int
+        The number of attempts.
+    n_tasks : int, default=1
+        The number of tasks in the batch.
+    """
 
     def _text(self) -> str:
         return f"{self._subject()} stopped on {self._place()}. {self._hint()}"
 
     def _hint(self) -> str:
-        return "Raise task_timeout=... if the task is only slow; the time counts for each attempt alone."
+        return "Raise task_timeout=... if the task is only slow; each attempt has this time."

@@ -1,4 +1,4 @@
-"""What came of a task, in the terms of the core, and as the caller's result or exception."""
+"""The outcome of a task, in the terms of the core and as the caller's result or exception."""
 
 import pickle
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from joblib_mpi._core import FinishedTask
 from joblib_mpi.payloads.errors import unpack_error
 from joblib_mpi.payloads.lost_tasks import TaskTimeoutError, WorkerLostError
 
-#: A task that ran to its end, or the exception of one that could not be sent or was lost.
+#: A finished task, or the exception of a task that could not be sent or was lost.
 Outcome = FinishedTask | BaseException
 
 RETURNED = "returned"
@@ -20,7 +20,7 @@ SPILL_FAILED = "spill failed"
 
 
 def failed(outcome: Outcome) -> bool:
-    """Return whether the caller gets an exception."""
+    """Return whether the caller gets an exception for this outcome."""
     return isinstance(outcome, BaseException) or outcome.ending != RETURNED
 
 
@@ -34,7 +34,7 @@ def lost_task_error(finished: FinishedTask, host: str, n_tasks: int) -> WorkerLo
 
 
 def error_of(outcome: Outcome, host: Callable[[int], str]) -> BaseException | None:
-    """Return the exception that the caller gets, if any; ``host`` gives the name of a rank's node."""
+    """Return the exception that the caller gets, or None; ``host`` returns the name of a rank's host."""
     if isinstance(outcome, BaseException):
         return outcome
     if outcome.ending == RETURNED:

@@ -1,6 +1,6 @@
-"""Objects to bytes: C pickle for what the other side can import, cloudpickle for the rest.
+"""Pickling: C pickle for objects that the other side can import, cloudpickle for all others.
 
-Large buffers leave the pickle stream (protocol 5) and are sent from where they are.
+Large buffers leave the pickle stream (protocol 5) and are sent from the memory that they are in.
 """
 
 import io
@@ -12,24 +12,24 @@ from typing import Any
 import cloudpickle
 import numpy as np
 
-#: Smaller buffers stay in the stream, to spare a message of their own. Chosen, not measured; as in payload.hpp.
+#: Smaller buffers stay in the stream, which saves a message for each. Chosen, not measured; as in payload.hpp.
 OUT_OF_BAND_BYTES = 64 * 1024
 
 #: The last byte of a pickle.
 STOP = b"."
 
-#: What cloudpickle puts in place of the file that a function is from, since 3.1.3.
+#: The text that cloudpickle, since 3.1.3, puts in place of the name of a function's file.
 _NO_FILE = "<dynamic-code>"
 
 
 class Pickler(cloudpickle.Pickler):
-    """Pickles one object after the other; importable functions and classes by reference, others by value.
+    """Pickles one object after the other, with importable functions and classes by reference and all others by value.
 
-    What is defined in ``__main__``, lambdas, closures and modules given to `cloudpickle.register_pickle_by_value`
-    go by value. Only one thread may use an instance.
+    Functions and classes of ``__main__``, lambdas, closures, and those of modules that were given to
+    `cloudpickle.register_pickle_by_value` are pickled by value. Only one thread may use an instance.
     """
 
-    #: The scattered objects that the last pickle refers to; only a `SharingPickler` finds any.
+    #: The ids of the scattered objects that the last pickle refers to; only a `SharingPickler` finds any.
     needed: Set[int] = frozenset()
 
     def __init__(self) -> None:
@@ -46,18 +46,18 @@ class Pickler(cloudpickle.Pickler):
         Parameters
         ----------
         value : object
-            What to pickle.
+            The object to pickle.
         in_band : bool
-            Keep all buffers in the stream, so that what is loaded owns its memory and may be written to.
+            Whether all buffers stay in the stream, so that loaded objects own their memory and can be written to.
         trailer : bytes
-            Comes between the pickle and its last byte, for `loads` to ignore.
+            Bytes to put between the pickle and its last byte; `loads` ignores them.
         """
         self._out_of_band_bytes = float("inf") if in_band else OUT_OF_BAND_BYTES
         self.globals_ref: dict[int, Any] = {}
         if self._shares:
             self._forget_shared()
         try:
-            pickle.Pickler.dump(self, value)  # cloudpickle's own only rewords RecursionError
+            pickle.Pickler.dump(self, value)  # cloudpickle's method only rewords RecursionError
             if self._shares:
                 self._file.write(trailer + self._end())
             elif trailer:
@@ -71,7 +71,7 @@ class Pickler(cloudpickle.Pickler):
                 self._buffers = []
 
     def reducer_override(self, value: Any) -> Any:
-        """Let cloudpickle decide about functions and classes, once for each that goes by reference."""
+        """Let cloudpickle decide about functions and classes, once for each that is pickled by reference."""
         kind = type(value)
         if kind is not types.FunctionType and not issubclass(kind, type):
             return self._reduce_code(value) if kind is types.CodeType else NotImplemented
@@ -83,7 +83,7 @@ class Pickler(cloudpickle.Pickler):
         return reduced
 
     def _reduce_code(self, code: types.CodeType) -> Any:
-        # With the name of its file, from which tracebacks show the lines.
+        # With the name of its file, so that tracebacks show the source lines.
         make, arguments = self.dispatch_table[types.CodeType](code)
         return make, tuple(code.co_filename if argument == _NO_FILE else argument for argument in arguments)
 
@@ -102,5 +102,5 @@ class Pickler(cloudpickle.Pickler):
 
 
 def is_contiguous(array: np.ndarray) -> bool:
-    """Return whether the bytes of an array lie together, in either order."""
+    """Return whether the bytes of an array are contiguous, in C or Fortran order."""
     return array.flags.c_contiguous or array.flags.f_contiguous

@@ -1,4 +1,4 @@
-"""Pickles of results, of which other programs may read the large arrays."""
+"""Pickles of results, whose large arrays other programs can read from the spill files."""
 
 import pickle
 from collections.abc import Sequence
@@ -10,16 +10,16 @@ from joblib_mpi.payloads.pickling import OUT_OF_BAND_BYTES, Pickler, is_contiguo
 
 
 class Layout(NamedTuple):
-    """How the bytes of a buffer are an array's; without a type they are opaque.
+    """The array that a buffer holds; without a type the bytes are opaque.
 
     Parameters
     ----------
     type : str
-        As numpy writes it into its own files.
+        The element type, as numpy writes it into its own files.
     shape : tuple of int
-        The array's.
+        The shape of the array.
     fortran_order : bool
-        Whether the first index runs fastest.
+        Whether the first index changes fastest.
     """
 
     type: str = ""
@@ -28,14 +28,14 @@ class Layout(NamedTuple):
 
 
 class ResultPickler(Pickler):
-    """A pickler for results: all large arrays leave the stream, and it says how they are to be read."""
+    """A pickler for results, which takes all large arrays out of the stream and tells their layouts."""
 
     def __init__(self) -> None:
         super().__init__()
         self._fortran: set[int] = set()  # addresses
 
     def reducer_override(self, value: Any) -> Any:
-        """As `Pickler.reducer_override`, and for arrays that numpy would copy into the stream."""
+        """Take arrays that numpy would copy into the stream out of it; else do as `Pickler.reducer_override`."""
         if type(value) is np.ndarray:
             if value.nbytes < OUT_OF_BAND_BYTES or value.dtype.hasobject or value.dtype.kind in "mM":
                 return NotImplemented
@@ -47,7 +47,7 @@ class ResultPickler(Pickler):
         return super().reducer_override(value)
 
     def layouts(self, buffers: Sequence[memoryview]) -> list[Layout]:
-        """Return the layouts of the last pickle's buffers."""
+        """Return the layouts of the buffers of the last pickle."""
         layouts = [self._layout(buffer) for buffer in buffers]
         self._fortran.clear()
         return layouts
@@ -58,8 +58,8 @@ class ResultPickler(Pickler):
             return Layout()
         try:
             kind = array.dtype.str if array.dtype.fields is None else str(np.lib.format.dtype_to_descr(array.dtype))
-        except ValueError:  # a structure that its text does not tell
+        except ValueError:  # a structured type that has no text
             return Layout()
-        # numpy hands out the transpose of an array in Fortran order.
+        # For an array in Fortran order numpy's buffer is the transpose.
         is_fortran = array.__array_interface__["data"][0] in self._fortran
         return Layout(kind, array.shape[::-1] if is_fortran else array.shape, is_fortran)

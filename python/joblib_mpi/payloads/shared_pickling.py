@@ -1,4 +1,4 @@
-"""Pickles that refer to what the workers have, and how they are loaded there."""
+"""Pickles that refer to objects and buffers that the workers have, and how they are loaded there."""
 
 import io
 import math
@@ -13,19 +13,19 @@ from joblib_mpi.payloads.pickling import STOP, Pickler, is_contiguous
 from joblib_mpi.sharing.scatter_handle import SharedObject, resolve_here
 from joblib_mpi.sharing.shared_buffers import CallBuffers, flat_bytes
 
-# In place of the last byte of a pickle, which `pickle.loads` does not read: what is needed to load it.
+# `pickle.loads` does not read the last byte of a pickle. In its place stands what is needed to load the pickle.
 _OBJECTS = b"o"  # scattered objects
-_BUFFERS = b"b"  # a table of shared buffers, which is before this byte
+_BUFFERS = b"b"  # shared buffers, whose table is before this byte
 _BOTH = b"B"
 
-#: An entry of the table: which of the buffers it is, whether it must be private, object id, part, offset, bytes.
+#: An entry of the table: the buffer's position, whether it must be private, object id, part, offset and bytes.
 _ENTRY = struct.Struct("<IIQQQQ")
 _COUNT = struct.Struct("<H")
 
-#: A pickle, with what may follow it.
+#: A pickle, with its trailer and table, if any.
 Head = bytes | memoryview
 
-#: Arrays whose bytes say all. Others, such as masked ones, pickle themselves.
+#: Arrays that consist of nothing but their bytes. Others, such as masked arrays, pickle themselves.
 _ARRAYS = {np.ndarray, np.memmap, np.recarray, np.matrix}
 
 #: The arrays of scipy's sparse matrices.
@@ -33,18 +33,18 @@ _SPARSE_PARTS = ("data", "indices", "indptr", "row", "col", "offsets")
 
 
 class SharingPickler(Pickler):
-    """A pickler that leaves out what the workers have: large buffers, wherever they are, and handles' objects.
+    """A pickler that leaves out large buffers and scattered objects that the workers have, and refers to them instead.
 
-    Views of such a buffer are pickled as what they are a view of, even where numpy would copy them. On the worker,
-    arrays of at least the threshold are read-only, however they got there, except for the parts of sparse matrices:
-    scikit-learn's KMeans family writes to those in place.
+    A view is pickled as a part of the array that it is a view of, even where numpy would copy it. On the worker, arrays
+    of at least the threshold are read-only, except for the parts of sparse matrices, because scikit-learn's KMeans
+    family writes to those in place.
 
     Parameters
     ----------
     buffers : CallBuffers
-        Finds buffers, from its threshold on.
+        Finds the buffers that the workers have, from its threshold on.
     private : bool
-        Whether each task may write to all that it gets, as if it had a copy.
+        Whether each task may write to all arrays that it gets, as if it had copies.
     """
 
     def __init__(self, buffers: CallBuffers, private: bool = False) -> None:
@@ -58,7 +58,7 @@ class SharingPickler(Pickler):
         self._names_objects = False
 
     def reducer_override(self, value: Any) -> Any:
-        """As `Pickler.reducer_override`, and for what is shared."""
+        """Refer to shared arrays and objects; else do as `Pickler.reducer_override`."""
         kind = type(value)
         if kind in _ARRAYS:
             return NotImplemented if value.nbytes < self._threshold else self._reduce_array(value)
@@ -91,7 +91,7 @@ class SharingPickler(Pickler):
             read_only = array.view()
             read_only.flags.writeable = False
             return read_only.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
-        # What numpy would copy into the stream.
+        # These arrays numpy would copy into the stream.
         whole = array
         if not is_contiguous(array):
             while isinstance(whole.base, np.ndarray):
@@ -107,7 +107,7 @@ class SharingPickler(Pickler):
             return NotImplemented
         if not self._is_private(begin):
             flat.flags.writeable = False
-        kind = np.ndarray if type(array) is np.memmap else type(array)  # the file may be on this node alone
+        kind = np.ndarray if type(array) is np.memmap else type(array)  # the file may be on this node only
         return _view_of, (kind, pickle.PickleBuffer(flat), array.shape, array.dtype, begin - whole_begin, array.strides)
 
     def _forget_shared(self) -> None:
@@ -135,24 +135,26 @@ class SharingPickler(Pickler):
 
 
 class ObjectSharingPickler(SharingPickler):
-    """A `SharingPickler` that also writes the object id in place of each scattered object, wherever it finds one.
+    """A `SharingPickler` that also writes an object id in place of each scattered object that it meets.
 
     Parameters
     ----------
     shared : mapping of int to int
-        ``id(object)`` to object id. The owner keeps the objects alive.
-    buffers, private
+        The object ids of scattered objects by their ``id``. The owner keeps the objects alive.
+    buffers : CallBuffers
+        As for `SharingPickler`.
+    private : bool
         As for `SharingPickler`.
     """
 
-    # Apart, because it costs a call for each object that is pickled.
+    # A separate class, because `persistent_id` costs a call for each object that is pickled.
 
     def __init__(self, shared: Mapping[int, int], buffers: CallBuffers, private: bool = False) -> None:
         super().__init__(buffers, private)
         self._shared = shared
 
     def persistent_id(self, value: Any) -> tuple[int, bool] | None:
-        """Return the object id of a scattered object, and whether the task may write to it."""
+        """Return the object id of a scattered object and whether the task may write to it, or None for others."""
         object_id = self._shared.get(id(value))
         return None if object_id is None else (self._name_object(object_id), self._all_private)
 
@@ -164,16 +166,16 @@ def _view_of(
 
 
 class Objects(Protocol):
-    """What a pickle may refer to."""
+    """The objects and buffers of a worker, to which a pickle may refer."""
 
     def resolve(self, object_id: int, private: bool) -> Any:
-        """Return a scattered object, which the task may write to if it is ``private``."""
+        """Return a scattered object; the task may write to it if it is ``private``."""
 
     def buffer(self, object_id: int, part: int, offset: int, nbytes: int, private: bool) -> Any:
-        """Return bytes of one of its parts."""
+        """Return bytes of one of an object's parts."""
 
     def whole(self, object_id: int) -> Any:
-        """Return the bytes of an object that is nothing else."""
+        """Return the bytes of an object that consists of bytes only, such as a long pickle of a function."""
 
 
 class _SharingUnpickler(pickle.Unpickler):
@@ -186,7 +188,7 @@ class _SharingUnpickler(pickle.Unpickler):
 
 
 def trailer_end(head: Head) -> int:
-    """Return where in a pickle with a trailer the trailer ends."""
+    """Return the offset at which the trailer of a pickle ends."""
     if head[-1:] != STOP and head[-1:] != _OBJECTS:
         count: int = _COUNT.unpack_from(head, len(head) - 1 - _COUNT.size)[0]
         return len(head) - 1 - _COUNT.size - count * _ENTRY.size
@@ -194,7 +196,7 @@ def trailer_end(head: Head) -> int:
 
 
 def loads(head: Head, buffers: Sequence[Any], objects: Objects) -> Any:
-    """Return the object that ``head`` and ``buffers`` were made from, with what is shared from ``objects``."""
+    """Return the object that was pickled as ``head`` and ``buffers``, with shared parts from ``objects``."""
     needs = head[-1:]
     if needs == STOP:
         return pickle.loads(head, buffers=buffers)

@@ -1,4 +1,4 @@
-"""What a task finds around it on its worker, besides its arguments: nested backend, warning filters, thread limits."""
+"""The context of a task besides its arguments: nested backend, warning filters, thread limits."""
 
 import multiprocessing
 import warnings
@@ -8,18 +8,18 @@ from joblib_mpi.payloads.pickling import Pickler
 
 
 class TaskContext(NamedTuple):
-    """The surroundings of the tasks of one call.
+    """The context of the tasks of one call.
 
     Parameters
     ----------
     nested_backend : joblib.parallel.ParallelBackendBase
-        What ``Parallel`` uses inside the task.
+        The backend that ``Parallel`` uses inside the task.
     nested_n_jobs : int or None
-        Its default ``n_jobs``.
+        The default ``n_jobs`` of this backend.
     inner_max_num_threads : int or None
-        The limit for thread pools of numeric libraries, None for the worker's own.
+        The limit for thread pools of numeric libraries; None leaves the worker's limit.
     warning_filters : bytes or None
-        The pickled ``warnings.filters`` of the caller, apart because the worker may lack a category's module.
+        The ``warnings.filters`` of the caller, pickled separately because the worker may lack a category's module.
     authkey : bytes
         The caller's multiprocessing key, which proxies of its managers need.
     """

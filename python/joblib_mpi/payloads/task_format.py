@@ -1,12 +1,12 @@
 """A joblib batch as the head and buffers of a task, and back.
 
-A task is the tuple ``(function, args, kwargs)``, which is what ``batch_size=1`` sends, a list of such tuples, or any
-other callable that returns the list of results. Its context follows the pickle, because the worker must enter it
-before it unpickles: proxies of multiprocessing managers connect while they are unpickled.
+A task is the tuple ``(function, args, kwargs)``, as for ``batch_size=1``, a list of such tuples, or any other callable
+that returns the list of results. Its context follows the pickle, because the executor must enter the context before it
+unpickles: proxies of multiprocessing managers connect while they are unpickled.
 
-Function and context are pickled once for each call of ``Parallel`` and referred to afterwards: by that pickle, which
-the worker keeps unpickled, or by the id of an object with that pickle if it is long. Of a function in a wrapper, only
-what the wrapper has of its own travels with each task.
+Function and context are pickled once for each call of ``Parallel``. Each task refers to them: by that pickle, which the
+executor keeps unpickled, or, if it is long, by the id of an object that has it. For a wrapped function, only the
+wrapper's own attributes are sent with each task.
 """
 
 import copyreg
@@ -22,7 +22,7 @@ from joblib_mpi.payloads.shared_pickling import Objects, ObjectSharingPickler, S
 from joblib_mpi.payloads.task_context import TaskContext
 from joblib_mpi.sharing.shared_buffers import CallBuffers
 
-#: Longer pickles of functions and contexts are broadcast once. Half of the eager limit leaves room for arguments.
+#: Longer pickles of functions and contexts are broadcast once. Half of MPI's eager limit leaves room for arguments.
 INLINE_BYTES = 2048
 
 #: A pickle, the id of an object that has a pickle, a `_Wrapped`, or (functions only) the callable itself.
@@ -38,13 +38,14 @@ class _Wrapped(NamedTuple):
     Attributes
     ----------
     kind : type
-        Its class.
+        The class of the wrapper.
     function : Reference
-        The function in it.
+        The wrapped function.
     copied : tuple of str
-        Attributes that are the function's own, as `functools.update_wrapper` copies them.
+        The names of attributes that `functools.update_wrapper` has copied from the function.
     state : tuple
-        A partial's arguments, or the names that a wrapper has for the function and its other attributes.
+        The arguments of a partial; or the names of a wrapper's attributes that are the function, and its other
+        attributes.
     """
 
     kind: type[Any]
@@ -58,16 +59,16 @@ EncodedTask = tuple[str, bytes, Sequence[memoryview], Sequence[int]]
 
 
 class TaskEncoder:
-    """Encodes the batches of one call; used by one thread.
+    """Encodes the batches of one call; for one thread only.
 
     Parameters
     ----------
     context : TaskContext
         The context of all batches whose nested backend is the one in ``context``.
     shared : mapping of int to int
-        Scattered objects, as for `ObjectSharingPickler`.
+        The scattered objects, as for `ObjectSharingPickler`.
     buffers : CallBuffers
-        What else the workers have.
+        Finds the other buffers that the workers have.
     private : bool
         Whether each task may write to shared arrays.
     """
@@ -87,7 +88,7 @@ class TaskEncoder:
             self._pickler = SharingPickler(buffers, private)
 
     def encode(self, batch: Any) -> EncodedTask:
-        """Return ``batch`` as a task; raises `pickle.PicklingError` with what cannot be pickled."""
+        """Return ``batch`` as a task; raises `pickle.PicklingError` if it cannot be pickled."""
         try:
             items, nesting = batch.items, nesting_of(batch)
         except AttributeError:
@@ -95,7 +96,7 @@ class TaskEncoder:
         name = "?"
         try:
             trailer = self._trailers.get(nesting) or self._make_trailer(nesting)
-            if items is None:  # not joblib's own batch: the callable travels as it is
+            if items is None:  # not joblib's own batch: the callable is sent as it is
                 name = type(batch).__name__
                 task: Any = batch
             elif len(items) == 1:
@@ -166,20 +167,20 @@ class TaskEncoder:
 
 
 def name_of(function: Any) -> str:
-    """Return what messages call a function."""
+    """Return the name of a function for messages."""
     return str(getattr(function, "__name__", type(function).__name__))
 
 
 def _is_constant(function: object) -> TypeGuard[Callable[..., Any]]:
-    # Bound methods, partials and callable objects have state that one task may change for the next: they travel with
-    # each task, as arguments do.
+    # Bound methods, partials and callable objects have state that one task may change for the next, so they are sent
+    # with each task, as arguments are.
     if isinstance(function, types.BuiltinFunctionType):
         return isinstance(function.__self__, types.ModuleType)
     return isinstance(function, types.FunctionType | type)
 
 
 def _is_its_attributes(kind: Any) -> bool:
-    # Whether pickle would save no more of an instance than its dictionary, and load it by filling that.
+    # True if pickle would save nothing of an instance but its dictionary, and load it by filling the dictionary.
     return (
         kind.__reduce_ex__ is object.__reduce_ex__
         and kind.__reduce__ is object.__reduce__
@@ -192,17 +193,17 @@ def _is_its_attributes(kind: Any) -> bool:
 
 
 class TaskDecoder:
-    """Decodes tasks on a worker and keeps the functions that they refer to.
+    """Decodes tasks in an executor and keeps the functions that they refer to.
 
     Parameters
     ----------
     objects : Objects
-        What tasks refer to.
+        The objects and buffers that tasks refer to.
     enter : callable
-        Enters a `TaskContext`; called when a task's context differs from the one before.
+        Enters a `TaskContext`; called when a task's context differs from that of the task before.
     """
 
-    #: Functions kept; a program that makes new ones for each call of ``Parallel`` must not fill the worker's memory.
+    #: The number of functions kept: a program that makes new ones for each call must not fill the executor's memory.
     KEPT_FUNCTIONS = 256
 
     def __init__(self, objects: Objects, enter: Callable[[TaskContext], None]) -> None:
@@ -213,11 +214,11 @@ class TaskDecoder:
         self._last: Any = None
 
     def function_name(self) -> str:
-        """Return the name of the function of the last task, of the last one in a batch."""
+        """Return the name of the last task's function; for a batch, that of its last task."""
         return name_of(self._last)
 
     def decode(self, head: bytes, buffers: Sequence[Any]) -> Callable[[], list[Any]]:
-        """Return the callable that runs the task and returns the list of its results."""
+        """Return a callable that runs the task and returns the list of its results."""
         end = trailer_end(head) - 2
         context = head[end - (head[end] | head[end + 1] << 8) : end]
         if context != self._context:
@@ -239,7 +240,7 @@ class TaskDecoder:
         return other
 
     def forget_functions(self) -> None:
-        """Let go of all functions, as they may hold a shared object that rank 0 has dropped."""
+        """Drop all functions, because they may hold a shared object that rank 0 has dropped."""
         self._functions.clear()
 
     def _load_context(self, context: bytes) -> TaskContext:

@@ -1,4 +1,4 @@
-"""A handle of an object that every node has, in the program and in the arguments of tasks."""
+"""The handle of a scattered object, for the program and for the arguments of tasks."""
 
 import threading
 from collections.abc import Callable
@@ -6,15 +6,22 @@ from typing import Any
 
 
 class SharedObject:
-    """What `joblib_mpi.scatter` returns: in the arguments of a task, the object itself arrives in its place.
+    """The handle that `joblib_mpi.scatter` returns: a task that has it in its arguments gets the object in its place.
 
-    The object leaves the nodes when the handle and the last task that names it are gone. Made by `joblib_mpi.scatter`
-    only.
+    The nodes free the object when the handle is garbage and the last task that has it is done. Only
+    `joblib_mpi.scatter` makes handles.
+
+    Parameters
+    ----------
+    value : object
+        The object.
+    object_id : int
+        The id of the object in the core.
 
     Attributes
     ----------
     value : object
-        The object, here.
+        The object in the program.
     """
 
     def __init__(self, value: Any, object_id: int) -> None:
@@ -22,7 +29,7 @@ class SharedObject:
         self._object_id = object_id
 
     def object_id(self) -> int:
-        """Return the core's name for it."""
+        """Return the id of the object in the core."""
         return self._object_id
 
     def __repr__(self) -> str:
@@ -39,10 +46,10 @@ _here = threading.local()
 
 
 def resolve_with(resolve: Callable[[int, bool], Any]) -> None:
-    """Let tasks of this thread find the objects that handles stand for."""
+    """Have `resolve_here` call ``resolve`` on this thread."""
     _here.resolve = resolve
 
 
 def resolve_here(object_id: int, private: bool) -> Any:
-    """Return the object that a handle in a task's arguments stands for."""
+    """Return the object whose handle is in the arguments of a task on this thread."""
     return _here.resolve(object_id, private)

@@ -1,4 +1,4 @@
-"""Large buffers that tasks have in common: sent with the first task that needs one, and broadcast at the second."""
+"""Large buffers that tasks share: the first task that has one brings it along, for the second it is broadcast."""
 
 import threading
 import weakref
@@ -10,20 +10,20 @@ import numpy as np
 
 from joblib_mpi import _core
 
-#: Buffers up to this size are compared as a whole each time that they are used again within a call. Chosen, not
-#: measured: some tenths of a millisecond.
+#: Buffers of at most this size are compared as a whole each time that they are used again within a call. Chosen, not
+#: measured: it takes some tenths of a millisecond.
 WHOLE_COMPARISON_BYTES = 4 * 2**20
 
-#: Of longer ones, this many places of this many bytes.
+#: Longer buffers are compared at this many places of this many bytes.
 _SAMPLES = 64
 _SAMPLE_BYTES = 64
 
-#: Contents remembered as sent once. Each costs some 100 bytes.
+#: The number of contents that are remembered as sent once, at some 100 bytes each.
 _REMEMBERED_CONTENTS = 4096
 
 
 class Reference(NamedTuple):
-    """Where on the workers a buffer lies: in which part of which object, from which byte."""
+    """The place of a buffer on the workers: object, part of the object, and offset in bytes."""
 
     object_id: int
     part: int
@@ -36,7 +36,7 @@ class Region:
     Parameters
     ----------
     buffer : memoryview
-        Contiguous bytes.
+        The buffer, contiguous.
     """
 
     def __init__(self, buffer: memoryview) -> None:
@@ -44,35 +44,35 @@ class Region:
         self.end = self.begin + buffer.nbytes
 
     def holds(self, begin: int, end: int) -> bool:
-        """Return whether the addresses from ``begin`` to ``end`` belong to it."""
+        """Return whether the addresses from ``begin`` to ``end`` are in this memory."""
         return self.begin <= begin and end <= self.end
 
 
 def address_of(buffer: memoryview) -> int:
-    """Return where in memory the bytes of a contiguous buffer begin."""
+    """Return the address of a contiguous buffer."""
     address: int = np.frombuffer(buffer, np.uint8).__array_interface__["data"][0]
     return address
 
 
 def flat_bytes(array: np.ndarray) -> np.ndarray:
-    """Return the bytes of a contiguous array of any kind as they lie in memory."""
+    """Return the bytes of a contiguous array of any type in the order in which they are in memory."""
     return np.asarray(array).reshape(-1, order="A").view(np.uint8)
 
 
 class SharedBuffers:
     """The contents that one session keeps on its nodes for tasks of later calls, and the limit for all shared objects.
 
-    Contents that no running call uses make room for others, those used least recently first. What the program itself
-    has scattered stays as long as it wants. May be used from several threads.
+    Contents that no running call uses make room for others, the least recently used first. Objects that the program has
+    scattered stay until it drops them. Several threads may use this object.
 
     Parameters
     ----------
     core : _core.CoordinatorSession
         Rank 0's session.
     limit : int
-        Bytes on each node.
+        The bytes that shared objects may take on each node.
     limits_scattered : bool
-        Whether what the program itself scatters must not exceed the limit either.
+        Whether the limit also applies to objects that the program scatters.
     """
 
     def __init__(self, core: _core.CoordinatorSession, limit: int, limits_scattered: bool = True) -> None:
@@ -87,10 +87,10 @@ class SharedBuffers:
         self._n_sent_once = self._n_promoted = self._n_found = self._n_evicted = 0
 
     def use(self, content: bytes, buffer: memoryview, at_once: bool = False) -> "Content | None":
-        """Return the object that has these bytes, to be given back by `release`, or None if they go with the task.
+        """Return the object that has these bytes, for `release` later, or None if they are to be sent with the task.
 
-        They do the first time, unless ``at_once``, and if there is no room for them. The second time they become an
-        object.
+        They are sent with the task at their first use, unless ``at_once``, and if there is no room for an object. At
+        their second use they become an object.
         """
         with self._lock:
             known = self._contents.get(content)
@@ -112,9 +112,10 @@ class SharedBuffers:
             return known
 
     def release(self, contents: Sequence["Content"]) -> None:
-        """Note that a call that has used these is over.
+        """Note the end of a call that has used these contents.
 
-        From now on the program may change the bytes. If some are still on their way, nobody is to find them again.
+        From now on the program may change the bytes. While a broadcast is under way, it is not known which bytes it
+        sends, so these contents are hidden.
         """
         if not contents:
             return
@@ -128,31 +129,31 @@ class SharedBuffers:
                     self._free(content)
 
     def hide(self, content: "Content") -> None:
-        """Let nobody find them again: the program has changed the bytes."""
+        """Hide a content from later tasks, because the program has changed the bytes."""
         with self._lock:
             self._hide(content)
 
     def scatter(self, head: bytes, buffers: Any, what: str) -> int:
-        """Share an object of the program's own; raises MemoryError, which names ``what``, if there is no room."""
+        """Share an object that the program scatters; raises MemoryError, which names ``what``, if there is no room."""
         needed = len(head) + sum(memoryview(buffer).nbytes for buffer in buffers)
         with self._lock:
             if not self._make_room(needed) and self._limits_scattered:
                 raise MemoryError(
-                    f"{what} needs {needed} bytes on each node, but of the {self.limit} bytes that shared objects may "
-                    f"take {self._held_bytes()} are in use; free others, or raise JOBLIB_MPI_SHARED_LIMIT"
+                    f"{what} needs {needed} bytes on each node, but {self._held_bytes()} of the {self.limit} bytes "
+                    "that shared objects may take are in use; free other objects, or raise JOBLIB_MPI_SHARED_LIMIT"
                 )
             object_id = self._core.scatter(head, buffers)
             self._scattered_bytes[object_id] = needed
             return object_id
 
     def drop(self, object_id: int) -> None:
-        """Free an object of the program's own on all nodes."""
+        """Free an object that the program has scattered on all nodes."""
         with self._lock:
             del self._scattered_bytes[object_id]
         self._core.drop(object_id)
 
     def stats(self) -> dict[str, int]:
-        """Return what is held and what has happened; see `joblib_mpi.stats`."""
+        """Return counts and sizes of the contents; see `joblib_mpi.stats`."""
         with self._lock:
             return {
                 "limit_bytes": self.limit,
@@ -173,7 +174,7 @@ class SharedBuffers:
         excess = self._held_bytes() + needed - self.limit
         unused = [content for content in self._contents.values() if content.n_users == 0]
         if excess > sum(content.nbytes for content in unused):
-            return False  # so nothing needs to go
+            return False  # and nothing is evicted
         for content in unused:
             if excess <= 0:
                 break
@@ -194,14 +195,16 @@ class SharedBuffers:
 
 
 class Content:
-    """Bytes that the nodes have as an object. Made and changed by `SharedBuffers`.
+    """Bytes that the nodes have as an object. Only `SharedBuffers` makes and changes contents.
 
     Parameters
     ----------
     key : bytes
-        Their hash.
-    object_id, nbytes : int
-        The object, and its size.
+        The hash of the bytes.
+    object_id : int
+        The object.
+    nbytes : int
+        Its size in bytes.
     """
 
     def __init__(self, key: bytes, object_id: int, nbytes: int) -> None:
@@ -213,22 +216,22 @@ class Content:
 
 
 class CallBuffers:
-    """The large buffers that the tasks of one call have used, found again by where they are.
+    """The large buffers that the tasks of one call have used, found again by their addresses.
 
-    A buffer is taken for the same as long as its bytes are: all of them up to `WHOLE_COMPARISON_BYTES`, of longer ones
-    64 samples. So what the program writes to such a longer array between two tasks of one call may be missed; between
-    two calls nothing is.
+    A buffer counts as unchanged if its bytes are: all bytes up to `WHOLE_COMPARISON_BYTES`, 64 samples of longer
+    buffers. So a change that the program makes to a longer array between two tasks of one call may be missed; a change
+    between two calls never is.
 
-    Used by one thread, except for `release`.
+    For one thread, except for `release`.
 
     Parameters
     ----------
     shared : SharedBuffers
-        The session's.
+        The contents that the session keeps on its nodes.
     threshold : float
-        Bytes from which on a buffer counts; infinite if none does.
+        The size in bytes from which buffers are shared; infinite if none is.
     scattered : iterable of (Region, int, int)
-        The memory of objects that the program has scattered, with object id and part; it may grow.
+        The memory of the objects that the program has scattered, each with object id and part; it may grow.
     """
 
     def __init__(
@@ -243,7 +246,7 @@ class CallBuffers:
         self._over = False
 
     def find(self, buffer: memoryview) -> Reference | None:
-        """Return where the workers have these bytes, or None if they have to go with the task."""
+        """Return the place of these bytes on the workers, or None if they are to be sent with the task."""
         begin = address_of(buffer)
         end = begin + buffer.nbytes
         for region, object_id, part in self._scattered:
@@ -266,11 +269,11 @@ class CallBuffers:
         return None if content is None else Reference(content.object_id, 0, begin - used.begin)
 
     def knows(self, begin: int, end: int) -> bool:
-        """Return whether a buffer was found to hold the addresses from ``begin`` to ``end``."""
+        """Return whether a buffer that was used before has the addresses from ``begin`` to ``end``."""
         return self._holder(begin, end) is not None or any(region.holds(begin, end) for region, _, _ in self._scattered)
 
     def constant(self, pickled: bytes) -> int | None:
-        """Return the object that has these bytes; None if there is no room for one, or the call is over."""
+        """Return the id of the object that has these bytes, or None if there is no room or the call is over."""
         with self._lock:
             if self._over:
                 return None
@@ -280,7 +283,7 @@ class CallBuffers:
         return None if content is None else content.object_id
 
     def release(self) -> None:
-        """Give everything back: the call is over."""
+        """Release all contents at the end of the call."""
         with self._lock:
             self._over = True
             contents, self._contents = self._contents, []
@@ -308,7 +311,7 @@ class CallBuffers:
 
 
 class _UsedBuffer(Region):
-    """Keeps no array alive: with a generator of arrays, a call would fill rank 0's memory."""
+    """A buffer with its hash. It keeps no array alive: a call with a generator of arrays would fill rank 0's memory."""
 
     def __init__(self, buffer: memoryview) -> None:
         super().__init__(buffer)
@@ -319,11 +322,11 @@ class _UsedBuffer(Region):
         self._sample = _sample_of(np.frombuffer(buffer, np.uint8))
 
     def is_alive(self) -> bool:
-        """Return whether its memory is still what it was; if that cannot be known, False."""
+        """Return whether the array still owns this memory; False if that cannot be known."""
         return self._owner is not None and self._owner() is not None
 
     def whole(self) -> memoryview:
-        """Return its bytes as they are now. It must be alive."""
+        """Return the bytes as they are now; only while `is_alive`."""
         owner = None if self._owner is None else self._owner()
         assert owner is not None
         memory = flat_bytes(owner)
@@ -331,7 +334,7 @@ class _UsedBuffer(Region):
         return memoryview(memory)[offset : offset + self.end - self.begin]
 
     def has_changed(self) -> bool:
-        """Return whether the program has written to it. It must be alive."""
+        """Return whether the program has changed the bytes; only while `is_alive`."""
         now = self.whole()
         if now.nbytes <= WHOLE_COMPARISON_BYTES:
             return _core.content_hash(now) != self.key

@@ -1,4 +1,4 @@
-"""What joblib's options for large arrays mean to this backend."""
+"""joblib's options for large arrays, as this backend uses them."""
 
 import math
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ class Sharing(NamedTuple):
     Parameters
     ----------
     threshold : float
-        Bytes from which on they are shared; infinite if they are not.
+        The size in bytes from which arrays are shared; infinite if none is.
     private : bool
-        Whether each task may write to those that it gets.
+        Whether each task may write to the arrays that it gets.
     """
 
     threshold: float = 2**20
@@ -21,7 +21,7 @@ class Sharing(NamedTuple):
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> "Sharing":
-        """Read ``max_nbytes``, which joblib has made a number, and ``mmap_mode``; ValueError names what is wrong."""
+        """Return the meaning of ``max_nbytes``, as a number from joblib, and ``mmap_mode``; raises ValueError."""
         max_nbytes = options.get("max_nbytes", 2**20)
         mmap_mode = options.get("mmap_mode", "r")
         if mmap_mode not in ("r", "c", None):
