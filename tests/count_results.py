@@ -1,16 +1,27 @@
 """Adds up JUnit reports of ctest and pytest and prints ``N passed, N failed`` as the last line.
 
-Before it comes each test that failed with the end of what it printed.
+    count_results.py REPORT...               NAME stands for NAME.xml, too
+    count_results.py --failed REPORT         what failed, a line each, in words by which its runner runs it again
+    count_results.py --slowest N REPORT...   a table of the N slowest tests, in Markdown
+
+Each test that failed is printed with the end of what it printed. A test that failed in NAME.xml and passed in
+NAME.again.xml, where what failed has run once more, counts as passed; it is printed as flaky with the output of the
+failure, and the line before the last says how many there are.
 
 A report that is missing, unreadable or without a test that ran counts as one failure, and so does a test that its
 runner could not start: silence is never a success. The exit status is 1 if anything failed.
 """
 
+import re
 import sys
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 #: How much is printed of each text that comes with a failure.
 LINES = 40
+
+#: So many failures of one suite are no rare event, and are not run again.
+MOST_AGAIN = 10
 
 
 def outcome(case):
@@ -32,27 +43,106 @@ def last_words(case):
     return [line for text in texts for line in text.rstrip().splitlines()[-LINES:]]
 
 
-def count(report):
-    """Return the numbers of passed and failed tests of the JUnit file `report`, printing what failed and how."""
+def name(case):
+    """Return a test's name, which is unique in its report: ctest gives it as the class, too."""
+    return " ".join(dict.fromkeys([case.get("classname", ""), case.get("name", "")]))
+
+
+def read(report):
+    """Return the <testcase> elements of the JUnit file `report`."""
+    return list(ElementTree.parse(report).getroot().iter("testcase"))
+
+
+def path_of(report):
+    """Return the file that is meant by `report`, with or without its ending."""
+    return Path(report if report.endswith(".xml") else f"{report}.xml")
+
+
+def passed_again(report):
+    """Return the names of the tests that passed when what failed in the JUnit file `report` ran once more."""
+    again = report.with_suffix(".again.xml")
+    if not again.exists():
+        return set()
     try:
-        cases = list(ElementTree.parse(report).getroot().iter("testcase"))
+        cases = read(again)
+    except ElementTree.ParseError as error:
+        print(f"{again}: {error}")
+        return set()
+    # One whose end failed is there twice.
+    outcomes = {name(case): {outcome(other) for other in cases if name(other) == name(case)} for case in cases}
+    return {test for test, found in outcomes.items() if found == {"passed"}}
+
+
+def count(report):
+    """Return the numbers of passed, failed and flaky tests of the JUnit file `report`, printing what failed and how."""
+    try:
+        cases = read(report)
     except (OSError, ElementTree.ParseError) as error:
         print(f"FAILED {report}: {error}")
-        return 0, 1
-    outcomes = [outcome(case) for case in cases]
-    for case, result in zip(cases, outcomes, strict=False):
-        if result == "failed":
-            print("FAILED", *dict.fromkeys([case.get("classname", ""), case.get("name", "")]))
+        return 0, 1, 0
+    again = passed_again(report)
+    verdicts = {}
+    for case in cases:
+        verdict = outcome(case)
+        if verdict == "failed":
+            verdict = "flaky" if name(case) in again else "failed"
+            print("FLAKY" if verdict == "flaky" else "FAILED", name(case))
             print(*(f"    {line}" for line in last_words(case)), sep="\n")
-    passed, failed = outcomes.count("passed"), outcomes.count("failed")
-    if passed + failed == 0:
+        if verdicts.get(name(case)) not in ("flaky", "failed"):
+            verdicts[name(case)] = verdict
+    numbers = [list(verdicts.values()).count(verdict) for verdict in ("passed", "failed", "flaky")]
+    passed, failed, flaky = numbers
+    if passed + failed + flaky == 0:
         print(f"FAILED {report}: no test ran")
         failed = 1
-    return passed, failed
+    return passed + flaky, failed, flaky
+
+
+def words_to_run(case):
+    """Return a regular expression for ctest, or an id for pytest, that selects just this test; None if nothing does."""
+    test = case.get("name", "")
+    if case.get("file") is None:  # of ctest
+        return re.sub(r"([][+*?().^$|\\])", r"\\\1", test)
+    module = case.get("file").removesuffix(".py").replace("/", ".")
+    if not case.get("classname", "").startswith(module):  # a file that pytest could not read
+        return None
+    classes = case.get("classname").removeprefix(module).split(".")[1:]
+    return "::".join([case.get("file"), *classes, test])
+
+
+def failed_tests(report):
+    """Return the words of the tests that failed in `report`, unless they are too many or one cannot be named."""
+    try:
+        failed = [case for case in read(report) if outcome(case) == "failed"]
+    except (OSError, ElementTree.ParseError):
+        return []
+    words = list(dict.fromkeys(words_to_run(case) for case in failed))
+    return [] if None in words or len(words) > MOST_AGAIN else words
+
+
+def slowest(number, reports):
+    """Return a Markdown table of the `number` tests of the JUnit files `reports` that took longest."""
+    cases = [(float(case.get("time", 0)), report.stem, name(case)) for report in reports for case in read(report)]
+    rows = sorted(cases, reverse=True)[:number]
+    table = [f"| {seconds:.1f} | {suite} | {test.replace('|', '&#124;')} |" for seconds, suite, test in rows]
+    return "\n".join(["| seconds | suite | test |", "| ---: | --- | --- |", *table])
+
+
+def main(arguments):
+    """Do what the module says and return the exit status."""
+    if arguments[0] == "--failed":
+        for words in failed_tests(path_of(arguments[1])):
+            print(words)
+        return 0
+    if arguments[0] == "--slowest":
+        print(slowest(int(arguments[1]), [path_of(report) for report in arguments[2:]]))
+        return 0
+    counts = [count(path_of(report)) for report in arguments]
+    passed, failed, flaky = (sum(column) for column in zip(*counts, strict=True))
+    print(f"{flaky} flaky")
+    print(f"{passed} passed, {failed} failed")
+    return int(failed > 0)
 
 
 if __name__ == "__main__":
-    counts = [count(report) for report in sys.argv[1:]]
-    passed, failed = (sum(column) for column in zip(*counts, strict=False))
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(failed > 0)
+    sys.exit(main(sys.argv[1:]))

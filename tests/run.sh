@@ -1,40 +1,66 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and runs every test: Catch2 through ctest, Python through pytest.
+# Installs what is missing, builds, and runs the tests: Catch2 through ctest, Python through pytest.
 # The last line is "N passed, N failed"; the exit status is 0 only if no test failed and both suites ran some.
-# With CI=true compiler warnings are errors. Arguments are passed on to CMake's configure step.
+#
+#   tests/run.sh                      every test
+#   tests/run.sh --smoke              one or two tests of each kind
+#   tests/run.sh --cpp LABELS         of C++ only what has one of these labels of ctest: loss,slurm; none leaves C++ out
+#   tests/run.sh --python LABELS      of Python only what has one of these marks of pytest: unit,system; or none
+#   tests/run.sh --once               does not run again what failed
+#   tests/run.sh --again              runs again what failed in the last run, and counts both
+#
+# What failed runs once more at the end, alone. What passes then counts as passed, and is named as FLAKY.
+# With CI=true compiler warnings are errors. Other arguments are passed on to CMake's configure step.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=mpi_launch/setup.sh
 . mpi_launch/setup.sh
+# shellcheck source=tests/suites.sh
+. tests/suites.sh
 
-reports=build/reports
+cpp=all python=all first=yes again=yes cmake_options=()
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --smoke) cpp=smoke python=smoke ;;
+    --cpp) cpp=${2:?--cpp needs labels}; shift ;;
+    --python) python=${2:?--python needs labels}; shift ;;
+    --once) again=no ;;
+    --again) first=no ;;
+    -D*) cmake_options+=("$1") ;;
+    *) echo "run.sh: unknown argument $1; known: --smoke, --cpp, --python, --once, --again, -DNAME=VALUE" >&2; exit 2 ;;
+  esac
+  shift
+done
 
-build_everything() {
-  install_dependencies build test
-  make_virtual_environment
-  build_cpp develop -DJOBLIB_MPI_TESTS=ON -DJOBLIB_MPI_WERROR="$werror" "$@"
-  install_python_package
+run_selected_ctest() {
+  local selection=()
+  [[ $cpp == all ]] || selection=(--label-regex "^(${cpp//,/|})\$")
+  run_ctest ctest develop "${selection[@]}"
 }
 
-run_ctest() {
-  # Tests say how many processors their ranks take, so that MPI tests do not fight for the cores.
-  timeout -k 10 1800 ctest --preset develop --parallel "$(nproc)" --output-junit "$PWD/$reports/ctest.xml"
+run_selected_pytest() {
+  local selection=()
+  [[ $python == all ]] || selection=(-m "${python//,/ or }")
+  run_pytest pytest tests/python "${selection[@]}"
 }
 
-run_pytest() {
-  timeout -k 10 1800 .venv/bin/python -m pytest tests/python --junitxml="$reports/pytest.xml"
-}
+suites=()
+[[ $cpp == none ]] || suites+=(ctest)
+[[ $python == none ]] || suites+=(pytest)
 
-mkdir -p "$reports"
-rm -f "$reports"/*.xml
-# Each suite runs even if something before it failed; count_results.py counts what left no report as a failure.
-set +e # inside "||" or "if" the subshell would not stop at its first error
-(set -e; build_everything "$@")
-build_status=$?
-set -e
-if [[ $build_status -eq 0 ]]; then
-  allow_mpi_as_root
-  run_ctest || echo "ctest ended with status $?"
-  run_pytest || echo "pytest ended with status $?"
+allow_mpi_as_root
+if [[ $first == yes ]]; then
+  begin_suites ctest pytest
+  # Each suite runs even if something before it failed; one that leaves no report counts as a failure.
+  set +e # inside "||" or "if" the subshell would not stop at its first error
+  (set -e; build_for_tests "${cmake_options[@]}")
+  build_status=$?
+  set -e
+  if [[ $build_status -eq 0 ]]; then
+    for suite in "${suites[@]}"; do "run_selected_$suite"; done
+  fi
 fi
-/usr/bin/python3 tests/count_results.py "$reports/ctest.xml" "$reports/pytest.xml"
+if [[ $again == yes ]]; then
+  for suite in "${suites[@]}"; do "run_${suite}_again" "$suite" develop; done
+fi
+count_suites "${suites[@]}"
