@@ -5,16 +5,24 @@ set(JOBLIB_MPI_MPIEXEC_OPTIONS
     --oversubscribe --bind-to none
     CACHE STRING "Options of mpiexec in tests: more ranks than cores, and no two tests pinned to the same core")
 
-# add_unit_test(NAME SOURCES file... [LIBRARIES target...] [TIMEOUT seconds])
+# add_unit_test(NAME SOURCES file... [LIBRARIES target...] [TIMEOUT seconds] [LABEL label])
 #
-# A Catch2 program without MPI; every test case is a CTest entry `NAME.<test case>`, labelled `unit`.
+# A Catch2 program without MPI; every test case is a CTest entry `NAME.<test case>`, labelled `unit` or LABEL. The target
+# `unit_programs` builds all of them.
 function(add_unit_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 test "" "TIMEOUT" "SOURCES;LIBRARIES")
+  cmake_parse_arguments(PARSE_ARGV 1 test "" "TIMEOUT;LABEL" "SOURCES;LIBRARIES")
   _joblib_mpi_add_test_program()
   if(NOT DEFINED test_TIMEOUT)
     set(test_TIMEOUT 180)
   endif()
-  catch_discover_tests(${name} TEST_PREFIX "${name}." PROPERTIES LABELS unit TIMEOUT ${test_TIMEOUT})
+  if(NOT DEFINED test_LABEL)
+    set(test_LABEL unit)
+  endif()
+  if(NOT TARGET unit_programs)
+    add_custom_target(unit_programs)
+  endif()
+  add_dependencies(unit_programs ${name})
+  catch_discover_tests(${name} TEST_PREFIX "${name}." PROPERTIES LABELS ${test_LABEL} TIMEOUT ${test_TIMEOUT})
 endfunction()
 
 # add_mpi_test(NAME SOURCES file... RANKS n... [LIBRARIES target...] [ARGUMENTS word...] [TIMEOUT seconds]
@@ -69,6 +77,14 @@ function(add_mpi_run name)
                TIMEOUT ${last_resort_seconds}
                LABELS "mpi;${run_LABELS}"
                ENVIRONMENT "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1")
+endfunction()
+
+# add_smoke_tests(NAME...)
+#
+# Labels CTest entries of the caller's folder `smoke`, too: one or two of each kind, which together say within two minutes
+# whether a system can be used.
+function(add_smoke_tests)
+  set_property(TEST ${ARGV} APPEND PROPERTY LABELS smoke)
 endfunction()
 
 # The program that both kinds of test start from; reads the caller's `name` and `test_` arguments.

@@ -2,6 +2,7 @@
 
 #include "checkpoint/journal_on_disk.hpp"
 #include "support/catch.hpp"
+#include "support/rounds.hpp"
 #include "support/temporary_folder.hpp"
 #include <joblib_mpi/error.hpp>
 
@@ -90,11 +91,11 @@ TEST_CASE("a journal file with changed bytes gives what is intact or is refused"
   const std::string whole = read_all(file);
   std::mt19937 random(20240517);
   Counts counts;
-  for (int round = 0; round < 1500; ++round) {
+  for (unsigned round = 0; round < 1500 * rounds(); ++round) {
     CAPTURE(round);
     std::string changed = whole;
-    const int n_changes = 1 + round % 3;
-    for (int change = 0; change < n_changes; ++change) {
+    const unsigned n_changes = 1 + round % 3;
+    for (unsigned change = 0; change < n_changes; ++change) {
       // Half of them where the file says what it is.
       const std::size_t end =
           round % 2 == 0 ? std::min<std::size_t>(sizeof(JournalHeader), whole.size()) : whole.size();

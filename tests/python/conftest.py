@@ -33,6 +33,13 @@ from joblib_mpi import session as sessions  # noqa: E402
 from joblib_mpi.executor.task_runner import TaskRunner  # noqa: E402
 
 
+def pytest_collection_modifyitems(items):
+    """Mark what starts no rank."""
+    for item in items:
+        if item.path.parent == HERE:
+            item.add_marker(pytest.mark.unit)
+
+
 @pytest.fixture
 def make_job(monkeypatch):
     """Start sessions by `make_job(n_workers)`; returns the `Job`."""

@@ -1,5 +1,6 @@
 #include "scheduler/scheduler.hpp"
 #include "support/catch.hpp"
+#include "support/rounds.hpp"
 
 #include <algorithm>
 #include <deque>
@@ -10,6 +11,7 @@
 #include <string>
 
 using namespace joblib_mpi;
+using joblib_mpi::test::rounds;
 
 namespace {
 
@@ -292,21 +294,21 @@ void run(const SimulatedCluster::Options& options) {
 }  // namespace
 
 TEST_CASE("whatever happens on a few workers each task has its attempts and ends once") {
-  for (unsigned seed = 1; seed <= 40; ++seed) run({.seed = seed, .workers = 1 + seed % 7, .tasks = 500});
+  for (unsigned seed = 1; seed <= 40 * rounds(); ++seed) run({.seed = seed, .workers = 1 + seed % 7, .tasks = 500});
 }
 
 TEST_CASE("whatever happens on thousands of workers each task has its attempts and ends once") {
-  for (const unsigned seed : {101U, 102U, 103U}) run({.seed = seed, .workers = 3000, .tasks = 20'000});
+  for (unsigned seed = 101; seed < 101 + 3 * rounds(); ++seed) run({.seed = seed, .workers = 3000, .tasks = 20'000});
 }
 
 TEST_CASE("whichever workers are lost each task has its attempts, ends once and no suspect shares a worker") {
-  for (unsigned seed = 1; seed <= 200; ++seed) {
+  for (unsigned seed = 1; seed <= 200 * rounds(); ++seed) {
     run({.seed = seed, .workers = 2 + seed % 12, .tasks = 400, .losses = seed % 12});
   }
 }
 
 TEST_CASE("when all workers are lost, once or again and again, each task ends once") {
-  for (unsigned seed = 1; seed <= 100; ++seed) {
+  for (unsigned seed = 1; seed <= 100 * rounds(); ++seed) {
     run({.seed = seed, .workers = 1 + seed % 5, .tasks = 300, .losses = 1 + seed % 5});
   }
 }

@@ -10,6 +10,8 @@ import pytest
 
 from support.time_limits import TIMEOUT_SECONDS
 
+pytestmark = pytest.mark.system
+
 N_TASKS = 60
 RANKS = 3
 
@@ -113,7 +115,7 @@ def test_after_kill_9_of_everything_only_what_was_in_flight_runs_again(mpirun, o
     assert n_repeated(mpirun) <= RANKS - 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGUSR1, pytest.param(signal.SIGTERM, marks=pytest.mark.smoke)])
 def test_told_to_end_the_run_lets_its_tasks_finish_and_is_to_be_started_again(mpirun, number):
     process = start(mpirun)
     wait_for(lambda: len(lines(mpirun, "started")) == N_TASKS // 2 + RANKS - 1)

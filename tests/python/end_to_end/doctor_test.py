@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 
 import joblib
+import pytest
 
 import joblib_mpi
 from support.time_limits import TIMEOUT_SECONDS
+
+pytestmark = pytest.mark.system
 
 
 def doctor(**environment):
@@ -23,6 +26,7 @@ def doctor(**environment):
     )
 
 
+@pytest.mark.smoke
 def test_the_installed_doctor_finds_nothing_wrong_with_this_python():
     ended = doctor()
     assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.system
+
 PRELUDE = """
     import os, sys, threading, time, traceback
     import joblib_mpi

@@ -188,6 +188,7 @@ def test_a_crash_shows_its_python_traceback(mpirun):
     assert "in crash_here" in ended.stderr
 
 
+@pytest.mark.smoke
 def test_a_task_over_its_time_or_memory_says_so(run):
     late, hungry, *rest = run(
         FAULT_FUNCTIONS

@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.system
+
 PARALLEL = """
     import os, sys, time
     from joblib import Parallel, delayed
@@ -15,7 +17,7 @@ PARALLEL = """
 SOME_TASKS = "    Parallel(backend='mpi')(delayed(where)(i) for i in range(9))\n"
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4, 6])
+@pytest.mark.parametrize("ranks", [1, 2, pytest.param(4, marks=pytest.mark.smoke), 6])
 def test_a_script_that_imports_nothing_of_ours_runs_on_the_workers(mpirun, ranks):
     ended = mpirun.script(
         ranks,

@@ -12,6 +12,8 @@ import pytest
 
 from support.time_limits import TIMEOUT_SECONDS
 
+pytestmark = pytest.mark.system
+
 COMMAND = Path(sys.executable).parent / "joblib-mpi"
 
 WHERE = """
@@ -64,6 +66,7 @@ def place(mpirun):
     return Place(mpirun.folder, {**environment, **mpirun.environment})
 
 
+@pytest.mark.smoke
 def test_a_script_runs_on_ranks_and_ends_the_command_with_its_status(place):
     place.write("script.py", WHERE + "    sys.exit(7)\n")
     ended = place("run", "-n", "3", "script.py", "a", "-n", "b")

@@ -21,7 +21,7 @@ def run(mpirun):
     return run
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4, 6])
+@pytest.mark.parametrize("ranks", [1, 2, pytest.param(4, marks=pytest.mark.smoke), 6])
 def test_all_ways_of_returning_give_the_same_results(run, ranks):
     assert (
         run(

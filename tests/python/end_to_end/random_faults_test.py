@@ -1,6 +1,10 @@
 """A thousand tasks and more while executors, and ranks where the others may live on, are killed at random."""
 
+import os
+
 import pytest
+
+pytestmark = pytest.mark.system
 
 SCRIPT = """
     import os, random, signal, sys, threading, time
@@ -80,7 +84,11 @@ SCRIPT = """
 """
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+#: More of them: JOBLIB_MPI_TEST_ROUNDS=6.
+SEEDS = range(1, 1 + 2 * int(os.environ.get("JOBLIB_MPI_TEST_ROUNDS", "1")))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_all_results_are_right_and_none_comes_twice_while_executors_are_killed(mpirun, seed):
     ended = mpirun.script(4, SCRIPT, str(seed), "0")
     assert ended.status == 0, ended

@@ -44,7 +44,7 @@ MEMORY = """
 """
 
 
-@pytest.mark.parametrize("isolation", ["process", "none"])
+@pytest.mark.parametrize("isolation", [pytest.param("process", marks=pytest.mark.smoke), "none"])
 def test_a_node_holds_one_copy_beside_rank_0s_own(mpirun, isolation):
     done = mpirun.script(
         RANKS,

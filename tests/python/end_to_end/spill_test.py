@@ -4,6 +4,8 @@ import subprocess
 
 import pytest
 
+pytestmark = pytest.mark.system
+
 PRELUDE = """
     import gc, os, resource, signal, time
     from pathlib import Path
@@ -78,7 +80,7 @@ def test_large_results_come_back_as_read_only_maps_of_all_kinds_of_arrays(mpirun
     assert (done.status, done.stdout) == (0, f"{ {ranks == 1} }\n"), done
 
 
-@pytest.mark.parametrize("compression", ["none", "gzip"])
+@pytest.mark.parametrize("compression", ["none", pytest.param("gzip", marks=pytest.mark.smoke)])
 def test_kept_results_are_found_in_the_index_after_the_job(mpirun, compression):
     h5py = pytest.importorskip("h5py")
     import numpy as np

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <cstdlib>
+#include <string>
+
+namespace joblib_mpi::test {
+
+/// Returns how often a test with random input repeats itself: $JOBLIB_MPI_TEST_ROUNDS, or once.
+inline unsigned rounds() {
+  const char* text = std::getenv("JOBLIB_MPI_TEST_ROUNDS");
+  return text == nullptr ? 1 : static_cast<unsigned>(std::stoul(text));
+}
+
+}  // namespace joblib_mpi::test
