@@ -7,6 +7,9 @@
 # Compiler cache entries are found again by other build folders, other clones and in other locales.
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=locale
 
+# Python's modules are compiled once, in what is installed and in the tests: thousands of ranks and executors load them.
+unset PYTHONDONTWRITEBYTECODE
+
 # Compiler warnings are errors in CI, in whatever is built there: so that one build serves all.
 werror=OFF
 # shellcheck disable=SC2034 # for those who source this
@@ -42,8 +45,10 @@ install_python_package() {
   echo "installing joblib_mpi into .venv"
   rm -f "$installed"
   mapfile -t build_requirements < <(grep '^requires = ' pyproject.toml | grep -o '"[^"]*"' | tr -d '"')
-  "${pip[@]}" install --quiet "${build_requirements[@]}"
-  "${pip[@]}" install --quiet --no-build-isolation '.[test]'
+  "${pip[@]}" install --quiet --no-compile "${build_requirements[@]}"
+  "${pip[@]}" install --quiet --no-compile --no-build-isolation '.[test]'
+  # With all cores, which pip does not use. Some packages ship templates that are no programs.
+  .venv/bin/python -m compileall -q -j 0 .venv/lib >/dev/null || true
   echo "$state" >"$installed"
 }
 

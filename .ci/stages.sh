@@ -1,0 +1,158 @@
+# shellcheck shell=bash
+# How .ci/run and .ci/nightly run their stages and tell what became of them. Sourced from the repository's root, after
+# mpi_launch/setup.sh.
+#
+# A stage NAME is a function stage_NAME. It is a suite if its last line is "N passed, N failed", and a check otherwise,
+# which counts as one test. A suite may have a function again_NAME, which runs once more what failed in it: it is called
+# after all stages, when nothing else runs.
+# shellcheck source=tests/suites.sh
+. tests/suites.sh
+
+logs=build/$(basename "$0")-logs
+
+# run_stage NAME: runs one stage with its name before each line, and notes in NAME.result what became of it.
+run_stage() {
+  local seconds=$SECONDS status
+  run_logged "stage_$1" "$1" "$logs/$1.log"
+  note_result "$1" "$logs/$1.log" "$status" $((SECONDS - seconds))
+}
+
+# run_logged FUNCTION NAME LOG: sets the caller's `status` to the function's.
+run_logged() {
+  set +e # inside "if" or "||" the function would not stop at its first error
+  (set -e; "$1") </dev/null 2>&1 | tee "$3" | sed -u "s/^/$2 | /"
+  status=${PIPESTATUS[0]}
+  set -e
+}
+
+# note_result NAME LOG STATUS SECONDS
+note_result() {
+  local name=$1 status=$3 last passed=0 failed=0 flaky=0
+  last=$(tail -n 1 "$2")
+  if is_suite "$last"; then
+    read -r passed _ failed _ <<<"${last//,/}"
+    flaky=$(grep -oE '^[0-9]+ flaky$' "$2" | tail -n 1 | cut -d ' ' -f 1)
+    # Something else than its tests has failed.
+    [[ $status -eq 0 || $failed -gt 0 ]] || { failed=1; last="$last; ended with status $status"; }
+  elif [[ $status -eq 0 ]]; then
+    passed=1
+    last=passed
+  else
+    failed=1
+    last="failed with status $status"
+  fi
+  printf '%d %d %d %-10s %4d s  %s\n' "$passed" "$failed" "${flaky:-0}" "$name" "$4" "$last" >"$logs/$name.result"
+}
+
+is_suite() { [[ $1 =~ ^[0-9]+\ passed,\ [0-9]+\ failed$ ]]; }
+
+run_stages() { for name in "$@"; do run_stage "$name"; done; }
+
+# run_again NAME...: runs once more, alone, what failed in the suites among these stages.
+run_again() {
+  local name last seconds status
+  for name in "$@"; do
+    last=$(tail -n 1 "$logs/$name.log") || continue
+    if ! declare -F "again_$name" >/dev/null || ! is_suite "$last" || [[ $last == *" 0 failed" ]]; then continue; fi
+    seconds=$SECONDS
+    run_logged "again_$name" "$name, again" "$logs/$name.again.log"
+    note_result "$name" "$logs/$name.again.log" "$status" $((SECONDS - seconds))
+  done
+}
+
+# What failed in a suite, or only at first, with its output; the end of a check that failed.
+tell_failures() {
+  local log=$logs/$1.log
+  [[ ! -e $logs/$1.again.log ]] || log=$logs/$1.again.log
+  if grep -qE '^(FAILED|FLAKY) ' "$log"; then
+    sed -nE '/^(FAILED|FLAKY) /,$p' "$log"
+  else
+    tail -n 40 "$log"
+  fi | sed "s/^/$1 | /"
+}
+
+# summarize NAME...: what failed is said again; the last line is "N passed, N failed" over all stages. Succeeds if
+# nothing failed.
+summarize() {
+  local name passed failed flaky line total_passed=0 total_failed=0 total_flaky=0 lines=()
+  echo
+  for name in "$@"; do
+    read -r passed failed flaky line <"$logs/$name.result" || { passed=0 failed=1 flaky=0 line="$name has no result"; }
+    ((failed + flaky == 0)) || tell_failures "$name"
+    total_passed=$((total_passed + passed))
+    total_failed=$((total_failed + failed))
+    total_flaky=$((total_flaky + flaky))
+    lines+=("$line")
+  done
+  printf '\n'
+  printf '%s\n' "${lines[@]}"
+  printf '\n%d flaky\n%d passed, %d failed\n' "$total_flaky" "$total_passed" "$total_failed"
+  [[ $total_failed -eq 0 && $total_passed -gt 0 ]]
+}
+
+# check_stages NAME...: refuses a name without a stage.
+check_stages() {
+  local name
+  for name in "$@"; do
+    declare -F "stage_$name" >/dev/null && continue
+    echo "$0: unknown stage \"$name\"; known: $(declare -F | sed -n 's/.* stage_//p' | xargs)" >&2
+    return 2
+  done
+}
+
+begin_stages() {
+  rm -rf "$logs"
+  mkdir -p "$logs"
+}
+
+# ctest_stage PRESET: builds a preset and runs its tests; its report has its name.
+ctest_stage() {
+  begin_suites "$1"
+  build_cpp "$1"
+  run_ctest "$1" "$1"
+  count_suites "$1"
+}
+
+# again_ctest PRESET
+again_ctest() {
+  run_ctest_again "$1" "$1"
+  count_suites "$1"
+}
+
+# use_own_system RELEASE: the Debian system that .ci/debian.sh enters from now on is one that no other clone's run uses.
+# Downloaded packages stay beside it.
+use_own_system() {
+  export JOBLIB_MPI_CHROOT
+  JOBLIB_MPI_CHROOT=/var/cache/joblib-mpi/bare-$1-$(pwd | cksum | cut -d ' ' -f 1)
+}
+
+# remove_own_systems: whatever use_own_system has led to.
+remove_own_systems() {
+  local release
+  for release in bookworm trixie; do
+    use_own_system "$release"
+    [[ ! -d $JOBLIB_MPI_CHROOT ]] || .ci/debian.sh "$release" --remove
+  done
+}
+
+# configure_clang FOLDER [CMake options]
+configure_clang() {
+  local folder=$1 compiler
+  shift
+  compiler=$(debian_clang)
+  cmake --preset develop -B "$folder" -DCMAKE_CXX_COMPILER="${compiler/clang/clang++}" -DJOBLIB_MPI_WERROR=ON "$@"
+}
+
+# compile_by_clang FOLDER [CMake options]: compiles everything, with warnings as errors.
+compile_by_clang() {
+  configure_clang "$@"
+  cmake --build "$1"
+}
+
+# run_clang_tidy FILE...: all checks of .clang-tidy are errors.
+run_clang_tidy() {
+  (($#)) || { echo "no file to look at"; return 0; }
+  configure_clang build/clang-tidy >/dev/null
+  printf '%s\0' "$@" | xargs -0 --max-procs="$(nproc)" -n 1 "$(debian_clang_tidy)" -p build/clang-tidy --quiet --warnings-as-errors='*'
+  echo "clang-tidy finds nothing in $# files"
+}
