@@ -18,6 +18,7 @@ begin_suites() {
 build_for_tests() {
   install_dependencies build test
   make_virtual_environment
+  # shellcheck disable=SC2154 # setup.sh sets it
   build_cpp develop -DJOBLIB_MPI_TESTS=ON -DJOBLIB_MPI_WERROR="$werror" "$@"
   install_python_package
 }

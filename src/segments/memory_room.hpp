@@ -14,7 +14,7 @@ struct MemoryRoom {
 };
 
 /// The least of what the machine and the memory cgroups (version 1 and 2) of this process and all above it have left.
-/// Pages of files that can be dropped count as free. The paths are for tests.
+/// Pages of files that can be dropped count as free. What the kernel says is read below `proc` and `cgroups`.
 [[nodiscard]] MemoryRoom memory_room(const std::filesystem::path& proc = "/proc",
                                      const std::filesystem::path& cgroups = "/sys/fs/cgroup");
 

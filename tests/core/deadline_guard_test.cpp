@@ -2,6 +2,7 @@
 
 #include "support/catch.hpp"
 
+#include <chrono>
 #include <future>
 
 using namespace joblib_mpi;
@@ -24,6 +25,7 @@ TEST_CASE("what takes too long ends the process with its name, the limit and an 
   Expiry expiry;
   const DeadlineGuard guard(
       {.seconds = 0.01, .operation = "rank 2 on n1: MPI_Init", .advice = "look", .exit_status = 7}, expiry.function());
+  REQUIRE(expiry.future.wait_for(std::chrono::minutes(1)) == std::future_status::ready);
   const auto [text, status] = expiry.future.get();
   CHECK(text == "rank 2 on n1: MPI_Init did not end within 0.01 s: look");
   CHECK(status == 7);

@@ -5,6 +5,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
+#include <future>
 #include <new>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -15,12 +17,23 @@ using namespace joblib_mpi;
 
 namespace {
 
-/// A sleep that only a notification can end within the test's time.
+constexpr std::chrono::minutes too_long{1};
+
+/// Returns settings with a sleep that only a notification can end within the test's time.
 Settings very_long_sleep() {
   Settings settings;
   settings.spin_seconds = 0;
   settings.max_sleep_seconds = 3600;
   return settings;
+}
+
+/// Returns whether `work`, which polls with `waiter` on a thread of its own, ends without help. A minute later it is
+/// woken until it ends, so that a lost notification is a failed check and not a test without an end.
+bool ends_unaided(IdleWaiter& waiter, const std::function<void()>& work) {
+  const std::future<void> end = std::async(std::launch::async, work);
+  const bool unaided = end.wait_for(too_long) == std::future_status::ready;
+  while (end.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) waiter.notify();
+  return unaided;
 }
 
 }  // namespace
@@ -31,10 +44,11 @@ TEST_CASE("waiting returns by itself so that the loop can look again") {
     settings.spin_seconds = 1e-5;
     settings.max_sleep_seconds = 1e-5;
     IdleWaiter waiter(settings, has_own_core);
-    for (int look = 0; look < 1000; ++look) waiter.wait();
-    waiter.reset();
-    waiter.wait();
-    SUCCEED("came back");
+    CHECK(ends_unaided(waiter, [&] {
+      for (int look = 0; look < 1000; ++look) waiter.wait();
+      waiter.reset();
+      waiter.wait();
+    }));
   }
 }
 
@@ -43,8 +57,15 @@ TEST_CASE("a notification from another thread reaches a loop that sleeps or is a
   std::atomic<int> rung{0};
   std::atomic<int> heard{0};
   constexpr int rounds = 200;
-  std::thread loop([&] {
-    // Only notifications start the pauses over: were they lost, this would soon sleep for minutes.
+  std::thread ringer([&] {
+    for (int round = 0; round < rounds; ++round) {
+      ++rung;
+      waiter.notify();
+      while (heard <= round) std::this_thread::yield();
+    }
+  });
+  // Only notifications start the pauses over: were they lost, this would soon sleep for minutes.
+  CHECK(ends_unaided(waiter, [&] {
     while (heard < rounds) {
       if (rung > heard) {
         ++heard;
@@ -52,40 +73,39 @@ TEST_CASE("a notification from another thread reaches a loop that sleeps or is a
         waiter.wait();
       }
     }
-  });
-  for (int round = 0; round < rounds; ++round) {
-    ++rung;
-    waiter.notify();
-    while (heard <= round) std::this_thread::yield();
-  }
-  loop.join();
+  }));
+  ringer.join();
   CHECK(heard == rounds);
 }
 
 TEST_CASE("a notification before the wait is remembered") {
   IdleWaiter waiter(very_long_sleep(), false);
   // Twenty-five doublings from 20 microseconds are ten minutes: none of these may sleep.
-  for (int turn = 0; turn < 100; ++turn) {
-    waiter.notify();
-    waiter.wait();
-  }
-  SUCCEED("came back");
+  CHECK(ends_unaided(waiter, [&] {
+    for (int turn = 0; turn < 100; ++turn) {
+      waiter.notify();
+      waiter.wait();
+    }
+  }));
 }
 
 TEST_CASE("traffic makes the pauses start over") {
   IdleWaiter waiter(very_long_sleep(), false);
-  for (int turn = 0; turn < 100; ++turn) {
-    waiter.wait();
-    waiter.reset();
-  }
-  SUCCEED("came back");
+  CHECK(ends_unaided(waiter, [&] {
+    for (int turn = 0; turn < 100; ++turn) {
+      waiter.wait();
+      waiter.reset();
+    }
+  }));
 }
 
 TEST_CASE("a flag in shared memory lets another process wake the loop") {
   void* memory = mmap(nullptr, sizeof(WakeFlag), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   REQUIRE(memory != MAP_FAILED);
   WakeFlag* flag = ::new (memory) WakeFlag;
-  IdleWaiter waiter(very_long_sleep(), false, *flag);
+  Settings settings = very_long_sleep();
+  settings.max_sleep_seconds = std::chrono::duration<double>(too_long).count();
+  IdleWaiter waiter(settings, false, *flag);
   const pid_t other = fork();
   if (other == 0) {
     flag->notify();
@@ -103,6 +123,6 @@ TEST_CASE("several notifications before the wait are one") {
   CHECK_FALSE(flag.take());
   flag.notify();
   flag.notify();
-  CHECK(flag.wait_for(std::chrono::hours(1)));
+  CHECK(flag.wait_for(too_long));
   CHECK_FALSE(flag.wait_for(std::chrono::nanoseconds(1)));
 }

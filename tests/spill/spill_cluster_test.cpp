@@ -30,9 +30,12 @@ std::vector<double> numbers(int first) {
   return values;
 }
 
-/// Ruins its own spill folder before it returns.
+/// Where spill folders are ruined.
+fs::path parent_of_ruins;
+
+/// Ruins its spill folder before it returns.
 std::vector<double> numbers_without_folder(int first) {
-  for (const auto& entry : fs::directory_iterator(fs::temp_directory_path() / "joblib_mpi_spill_ruin")) {
+  for (const auto& entry : fs::directory_iterator(parent_of_ruins)) {
     fs::remove_all(entry.path());
   }
   return numbers(first);
@@ -149,24 +152,22 @@ TEST_CASE("a folder that is asked for and cannot be used is refused before any t
 }
 
 TEST_CASE("a result whose file cannot be written goes through memory if it fits, and is an error otherwise") {
-  const fs::path parent = fs::temp_directory_path() / "joblib_mpi_spill_ruin";
-  fs::remove_all(parent);
-  fs::create_directory(parent);
+  const TemporaryFolder folder;
+  parent_of_ruins = folder / "";
   {
-    const LoopbackCluster cluster(1, settings_in(parent), &result_format());
+    const LoopbackCluster cluster(1, settings_in(parent_of_ruins), &result_format());
     const auto ruined = iota(0, 3) | transform([](int first) { return delayed<numbers_without_folder>(first); });
     const auto results = Parallel()(ruined);
     CHECK(results.at(2) == numbers(2));
   }
   {
-    const LoopbackCluster cluster(1, settings_in(parent), &result_format());
+    const LoopbackCluster cluster(1, settings_in(parent_of_ruins), &result_format());
     const auto ruined = iota(0, 3) | transform([](int first) { return delayed<numbers_without_folder>(first); });
     const std::string text = error_text<SpillError>([&] { (void)Parallel({.memory_budget_bytes = 1000})(ruined); });
     CHECK_THAT(text, contains("numbers_without_folder"));
     CHECK_THAT(text, contains("memory_budget"));
     CHECK_THAT(text, contains("160009 bytes"));
   }
-  fs::remove_all(parent);
 }
 
 TEST_CASE("a worker that does not see rank 0's folder says where and what to do") {

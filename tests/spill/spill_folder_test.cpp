@@ -4,7 +4,6 @@
 #include "support/temporary_folder.hpp"
 #include <joblib_mpi/error.hpp>
 
-#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -12,8 +11,8 @@
 #include <iterator>
 #include <optional>
 #include <string>
+#include <sys/prctl.h>
 #include <sys/wait.h>
-#include <thread>
 #include <unistd.h>
 
 using namespace joblib_mpi;
@@ -27,14 +26,18 @@ void make_file(const fs::path& path) {
   std::ofstream(path) << "content";
 }
 
-/// Does `work` in a fork of this process, which then dies as by kill -9.
+/// Does `work` in a fork of this process, which then dies as by kill -9, and waits for what that has started: the
+/// reapers of its folders.
 void die_after(const std::function<void()>& work) {
+  REQUIRE(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
   const pid_t child = fork();
   if (child == 0) {
     work();
     raise(SIGKILL);
   }
-  waitpid(child, nullptr, 0);
+  int ended = 0;
+  while (waitpid(-1, nullptr, 0) > 0) ++ended;
+  CHECK(ended == 2);
 }
 
 /// SIGTERM as it is in a program that does nothing about it: Catch2 does.
@@ -52,14 +55,6 @@ class DefaultSigterm {
  private:
   struct sigaction previous_ {};
 };
-
-bool becomes_empty(const fs::path& folder) {
-  for (int look = 0; look < 500; ++look) {
-    if (fs::is_empty(folder)) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return false;
-}
 
 }  // namespace
 
@@ -126,7 +121,7 @@ TEST_CASE("the folder of a process that was killed is removed, with files that c
     auto* folder = new SpillFolder(parent / "");
     make_file(folder->path() / "call-1" / "result.h5");
   });
-  CHECK(becomes_empty(parent / ""));
+  CHECK(fs::is_empty(parent / ""));
 }
 
 TEST_CASE("a process that SIGTERM ends has removed its folders before") {
@@ -185,7 +180,6 @@ TEST_CASE("the folder of a process that was killed stays if it is to be kept") {
     folder->keep();
     make_file(folder->path() / "call-1" / "result.h5");
   });
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
   CHECK_FALSE(fs::is_empty(parent / ""));
   const SpillFolder next(parent / "");
   CHECK(std::distance(fs::directory_iterator(parent / ""), {}) == 2);
