@@ -1,6 +1,8 @@
 """Fixtures: `job`, a session on worker threads of this process, and `mpirun`, which starts the real thing."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+PROGRAMS = HERE / "end_to_end" / "programs"
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from one_at_a_time import wait_for_turn  # noqa: E402
@@ -131,8 +134,12 @@ class Mpirun:
             self._mark: "1",
         }
 
-    def start(self, ranks, *arguments, environment=None, survives=False):
-        """Start the program and return without waiting; `finish` must follow."""
+    def copy(self, program):
+        """Copy one of the programs of end_to_end/programs into the test's folder."""
+        return self.write(program, (PROGRAMS / program).read_text())
+
+    def start(self, ranks, *arguments, environment=None, survives=False, output=subprocess.PIPE):
+        """Start the program and return without waiting; `finish` must follow. `output` may be a file for all output."""
         variables = {**os.environ, **self.environment, **(environment or {})}
         options = surviving_options() if survives else []
         command = ["mpirun", "--oversubscribe", *options, "-n", str(ranks), sys.executable, *arguments]
@@ -141,8 +148,8 @@ class Mpirun:
             cwd=self.folder,
             env=variables,
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.PIPE if output == subprocess.PIPE else subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
@@ -220,11 +227,100 @@ class Mpirun:
         return found
 
 
+def skip_if_not_built():
+    """Skip a test that needs the compiled part."""
+    if getattr(joblib_mpi._core, "is_double", False):
+        pytest.skip("joblib_mpi._core is not built")
+
+
+class SharedJob:
+    """A job in whose rank 0 scripts of several tests run one after the other: for tests of no start-up and no end.
+
+    All its processes work in one folder, which is emptied before each script, but for the programs of the tests. What
+    workers print is not a script's output. A job in which a script failed gets no other one.
+    """
+
+    def __init__(self, launcher, ranks):
+        self._launcher = launcher
+        self._folder = launcher.folder
+        for program in PROGRAMS.glob("*.py"):
+            launcher.copy(program.name)
+        self._kept = set(os.listdir(self._folder)) | {"output"}
+        self._n_scripts = 0
+        with open(self._folder / "output", "w") as output:
+            self._process = launcher.start(ranks, "-m", "joblib_mpi", "one_after_another.py", output=output)
+
+    @property
+    def runs(self):
+        """Whether it can run a script."""
+        return self._process.poll() is None
+
+    def script(self, text, timeout=TIMEOUT_SECONDS):
+        """Run ``text`` and return it as `Launched`; fails if it does not end, or the job does."""
+        for name in set(os.listdir(self._folder)) - self._kept:
+            path = self._folder / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        self._n_scripts += 1
+        path = self._launcher.write(f"script_{self._n_scripts}.py", text)
+        self._process.stdin.write(f"{path}\n")
+        self._process.stdin.flush()
+        result = Path(f"{path}.ended")
+        deadline = time.monotonic() + timeout
+        while not result.exists():
+            if not self.runs or time.monotonic() > deadline:
+                self.kill()
+                pytest.fail(f"the script did not end within {timeout} s, or its job did\n{self._output()}")
+            time.sleep(0.005)
+        ended = Launched(**json.loads(result.read_text()))
+        if ended.status != 0:
+            ended.stderr += f"--- all output of the job\n{self._output()}"
+            self.kill()
+        return ended
+
+    def kill(self):
+        """End the job by force."""
+        self._launcher.may_leave_open_mpi_files = True
+        self._launcher.kill_all()
+        self._process.wait()
+
+    def end(self):
+        """Let the job end, which must succeed."""
+        if self.runs:
+            self._process.stdin.close()
+            try:
+                assert self._process.wait(TIMEOUT_SECONDS) == 0, self._output()
+            finally:
+                self.kill()
+
+    def _output(self):
+        return (self._folder / "output").read_text()
+
+
+@pytest.fixture(scope="module")
+def shared_script(tmp_path_factory):
+    """Run a script as one of several of a module in one job, by `shared_script(ranks, text)`; returns `Launched`."""
+    skip_if_not_built()
+    with tempfile.TemporaryDirectory(prefix="jm", ignore_cleanup_errors=True) as temporary_folder:
+        jobs = {}
+        launchers = []
+
+        def run(ranks, text, **settings):
+            if ranks not in jobs or not jobs[ranks].runs:
+                launchers.append(Mpirun(tmp_path_factory.mktemp("shared"), temporary_folder))
+                jobs[ranks] = SharedJob(launchers[-1], ranks)
+            return jobs[ranks].script(text, **settings)
+
+        yield run
+        for job in jobs.values():
+            job.end()
+        for launcher in launchers:
+            launcher.check_nothing_is_left()
+
+
 @pytest.fixture
 def mpirun(tmp_path):
     """Launch real MPI jobs, which must leave nothing behind; skips where the compiled part is not built."""
-    if getattr(joblib_mpi._core, "is_double", False):
-        pytest.skip("joblib_mpi._core is not built")
+    skip_if_not_built()
     # Of its own, so that nobody else's files are taken for the job's; short, because sockets' paths must be.
     with tempfile.TemporaryDirectory(prefix="jm", ignore_cleanup_errors=True) as temporary_folder:
         launcher = Mpirun(tmp_path, temporary_folder)

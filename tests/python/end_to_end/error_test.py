@@ -22,9 +22,11 @@ AFTER = ["[0, 1, 4]"] * 2
 
 
 @pytest.fixture
-def first_line(mpirun):
-    def run(text, ranks=3, **options):
-        ended = mpirun.script(ranks, PRELUDE + text, **options)
+def first_line(mpirun, shared_script):
+    """Run a script and return its first line; in a job that these tests share, unless `options` want another one."""
+
+    def run(text, **options):
+        ended = mpirun.script(3, PRELUDE + text, **options) if options else shared_script(3, PRELUDE + text)
         assert ended.status == 0, ended
         first, *after = ended.stdout.splitlines()
         assert after == AFTER, ended

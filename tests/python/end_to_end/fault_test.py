@@ -5,59 +5,12 @@ import pytest
 RANKS = 4
 N_TASKS = 40
 
-PRELUDE = f"""
+PRELUDE = """
     import ctypes, os, random, signal, sys, threading, time
     import numpy
     import joblib_mpi
     from joblib import Parallel, delayed, parallel_config
-
-    N_TASKS = {N_TASKS}
-
-    def note(name, text):
-        with open(name, "a") as file:
-            file.write(f"{{text}}\\n")
-
-    def noted(name):
-        try:
-            with open(name) as file:
-                return file.read().split()
-        except FileNotFoundError:
-            return []
-
-    def wait_for(found):
-        while not found():
-            time.sleep(0.01)
-
-    def is_first(name):
-        try:
-            os.close(os.open(name, os.O_CREAT | os.O_EXCL))
-        except FileExistsError:
-            return False
-        return True
-
-    def dead(pid):
-        try:
-            with open(f"/proc/{{pid}}/stat") as file:
-                return file.read().rsplit(")", 1)[1].split()[0] == "Z"
-        except OSError:
-            return True
-
-    def compute(i, fault=None):
-        note("runs", i)
-        if i == 7 and fault is not None and is_first("fault"):
-            fault()
-        return float(numpy.arange(i + 1).sum())
-
-    def all_tasks(fault=None, **options):
-        with parallel_config(backend="mpi", **options):
-            return Parallel(batch_size=1)(delayed(compute)(i, fault) for i in range(N_TASKS))
-
-    def square(x):
-        return x * x
-
-    def check_next_call():
-        squares = Parallel(backend="mpi", batch_size=1)(delayed(square)(i) for i in range(30))
-        print("clean" if squares == [i * i for i in range(30)] else squares)
+    from faults import *
 """
 
 FAULTS = {
@@ -68,51 +21,33 @@ FAULTS = {
     "sys.exit with a text": "sys.exit('the reason')",
     "an exit without error": "os._exit(0)",
     "killed by itself": "os.kill(os.getpid(), signal.SIGKILL)",
-    "killed from outside": "note('pid', os.getpid()), time.sleep(600)",
+    "killed from outside": "wait_to_be_killed()",
     "memory": "hog()",
     "endless loop": "endless()",
     "endless loop that catches everything": "stubborn()",
     "children": "fork_and_die()",
 }
 
-FAULT_FUNCTIONS = """
-    def hog():
-        held = []
-        while True:
-            held.append(b"x" * 20_000_000)
 
-    def endless():
-        while True:
-            pass
+@pytest.fixture
+def run(shared_script):
+    """Run a script in a job that these tests share: what one does to its executors, the next must not see."""
 
-    def stubborn():
-        while True:
-            try:
-                time.sleep(600)
-            except BaseException:
-                pass
+    def run(text):
+        ended = shared_script(RANKS, PRELUDE + text)
+        assert ended.status == 0, ended
+        return ended.stdout.splitlines()
 
-    def fork_and_die():
-        for _ in range(3):
-            child = os.fork()
-            if child == 0:
-                time.sleep(600)
-                os._exit(0)
-            note("children", child)
-        os._exit(9)
-
-    def kill_what_has_told_its_pid():
-        wait_for(lambda: noted("pid"))
-        os.kill(int(noted("pid")[0]), signal.SIGKILL)
-
-    threading.Thread(target=kill_what_has_told_its_pid, daemon=True).start()
-"""
+    return run
 
 
 @pytest.fixture
-def run(mpirun):
-    def run(text, *, ranks=RANKS, **settings):
-        ended = mpirun.script(ranks, PRELUDE + text, **settings)
+def run_alone(mpirun):
+    """Run a script in a job for it alone."""
+
+    def run(text):
+        mpirun.copy("faults.py")
+        ended = mpirun.script(RANKS, PRELUDE + text)
         assert ended.status == 0, ended
         return ended.stdout.splitlines()
 
@@ -123,10 +58,10 @@ def run(mpirun):
 def test_a_fault_costs_one_attempt_of_its_task_and_nothing_else(run, fault):
     options = {"memory": 'memory_limit="500MB"'}.get(fault, "task_timeout=3" if "loop" in fault else "")
     assert run(
-        FAULT_FUNCTIONS
-        + f"""
+        f"""
     def fault():
         {FAULTS[fault]}
+    kill_who_waits()
     expected = all_tasks({options})
     os.remove("runs")
     print(all_tasks(fault, {options}) == expected)
@@ -171,6 +106,7 @@ def test_a_task_that_kills_its_executor_each_time_takes_exactly_its_attempts(run
 
 
 def test_a_crash_shows_its_python_traceback(mpirun):
+    mpirun.copy("faults.py")
     ended = mpirun.script(
         2,
         PRELUDE
@@ -191,8 +127,7 @@ def test_a_crash_shows_its_python_traceback(mpirun):
 @pytest.mark.smoke
 def test_a_task_over_its_time_or_memory_says_so(run):
     late, hungry, *rest = run(
-        FAULT_FUNCTIONS
-        + """
+        """
     for function, options in ((endless, {"task_timeout": 0.3}), (hog, {"memory_limit": "300MB"})):
         try:
             with parallel_config(backend="mpi", retries=1, **options):
@@ -365,10 +300,11 @@ INSIDE_TASKS = {
 
 
 @pytest.mark.parametrize("what", INSIDE_TASKS)
-def test_tasks_may_start_processes_and_an_mpi_of_their_own(mpirun, run, what):
+def test_tasks_may_start_processes_and_an_mpi_of_their_own(mpirun, run, run_alone, what):
     if "MPI" in what:
         pytest.importorskip("mpi4py")
         mpirun.may_leave_open_mpi_files = True
+        run = run_alone
     assert run(
         f"""
     def inside(i):

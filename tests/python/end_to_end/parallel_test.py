@@ -13,8 +13,22 @@ PRELUDE = """
 
 @pytest.fixture
 def run(mpirun):
+    """Run a script in a job for it alone, on so many ranks."""
+
     def run(ranks, text, **options):
         ended = mpirun.script(ranks, PRELUDE + text, **options)
+        assert ended.status == 0, ended
+        return ended.stdout.splitlines()
+
+    return run
+
+
+@pytest.fixture
+def run_shared(shared_script):
+    """Run a script in a job of so many ranks that these tests share."""
+
+    def run(ranks, text):
+        ended = shared_script(ranks, PRELUDE + text)
         assert ended.status == 0, ended
         return ended.stdout.splitlines()
 
@@ -54,8 +68,8 @@ def test_no_tasks_and_100000_tasks(run, ranks):
     ) == ["[]", "True"]
 
 
-def test_functions_and_classes_of_the_script_go_both_ways(run):
-    assert run(
+def test_functions_and_classes_of_the_script_go_both_ways(run_shared):
+    assert run_shared(
         3,
         """
     class Point:
@@ -85,8 +99,8 @@ def test_modules_beside_the_script_are_found_on_the_workers(mpirun):
 
 
 @pytest.mark.parametrize("n_bytes", [0, 1000, 65_535, 65_536, 5_000_000])
-def test_arrays_of_every_size_go_both_ways_and_are_writable(run, n_bytes):
-    assert run(
+def test_arrays_of_every_size_go_both_ways_and_are_writable(run_shared, n_bytes):
+    assert run_shared(
         3,
         f"""
     def add_in_place(array):
@@ -153,9 +167,9 @@ def test_scattered_memory_is_given_back(run):
     ) == ["True"]
 
 
-def test_two_threads_call_parallel_at_once(run):
-    assert run(
-        4,
+def test_two_threads_call_parallel_at_once(run_shared):
+    assert run_shared(
+        3,
         """
     def work(name):
         for _ in range(5):
@@ -170,9 +184,9 @@ def test_two_threads_call_parallel_at_once(run):
     ) in (["a", "b"], ["b", "a"])
 
 
-def test_nested_calls_run_inside_the_task(run):
+def test_nested_calls_run_inside_the_task(run_shared):
     assert (
-        run(
+        run_shared(
             3,
             """
     def outer(i, options):
@@ -186,8 +200,8 @@ def test_nested_calls_run_inside_the_task(run):
     )
 
 
-def test_a_dropped_generator_leaves_the_workers_free(run):
-    assert run(
+def test_a_dropped_generator_leaves_the_workers_free(run_shared):
+    assert run_shared(
         3,
         """
     import warnings
@@ -201,8 +215,8 @@ def test_a_dropped_generator_leaves_the_workers_free(run):
     ) == ["[0, 1, 4]"]
 
 
-def test_a_generator_feeds_another_call(run):
-    assert run(
+def test_a_generator_feeds_another_call(run_shared):
+    assert run_shared(
         3,
         """
     first = Parallel(backend="mpi", return_as="generator", batch_size=1)(delayed(square)(i) for i in range(50))
@@ -226,8 +240,8 @@ def test_what_tasks_print_is_seen(run):
     assert [text.count(f"[task{i}]") for i in range(4)] == [1] * 4
 
 
-def test_workers_have_their_share_of_the_cores(run):
-    assert run(
+def test_workers_have_their_share_of_the_cores(run_shared):
+    assert run_shared(
         3,
         """
     [limit] = set(Parallel(backend="mpi")(delayed(os.getenv)("OMP_NUM_THREADS") for _ in range(4)))
@@ -238,8 +252,8 @@ def test_workers_have_their_share_of_the_cores(run):
     ) == ["True", "{'5'}"]
 
 
-def test_managers_of_the_script_are_reached_from_the_workers(run):
-    assert run(
+def test_managers_of_the_script_are_reached_from_the_workers(run_shared):
+    assert run_shared(
         3,
         """
     import multiprocessing
@@ -251,8 +265,8 @@ def test_managers_of_the_script_are_reached_from_the_workers(run):
     ) == ["[0, 1, 2, 3]"]
 
 
-def test_warning_filters_of_the_script_hold_in_tasks(run):
-    assert run(
+def test_warning_filters_of_the_script_hold_in_tasks(run_shared):
+    assert run_shared(
         3,
         """
     import warnings
