@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import threading
 import time
@@ -14,34 +15,6 @@ pytestmark = pytest.mark.system
 
 N_TASKS = 60
 RANKS = 3
-
-SCRIPT = f"""
-    import os, sys, time
-    from joblib import Parallel, delayed, parallel_config
-
-    def note(name, text):
-        with open(name, "a") as file:
-            file.write(f"{{text}}\\n")
-
-    def compute(i):
-        note("started", i)
-        # The second half waits for the test.
-        while i >= {N_TASKS // 2} and not os.path.exists("go"):
-            time.sleep(0.002)
-        note("finished", i)
-        return [i] * i
-
-    note("pid", os.getpid())
-    try:
-        with parallel_config(backend="mpi", checkpoint="run.h5"):
-            results = Parallel(**{{options}})(delayed(compute)(i) for i in range({N_TASKS}))
-            note("between", "calls")
-            while not os.path.exists("go"):
-                time.sleep(0.002)
-    finally:
-        note("cleaned", "up")
-    print("right" if results == [[i] * i for i in range({N_TASKS})] else results)
-"""
 
 QUICK = {"JOBLIB_MPI_CHECKPOINT_SECONDS": "0.02"}
 
@@ -71,6 +44,17 @@ def wait_until_says(mpirun, process, text):
     assert any(text in line for line in said), "".join(said)
 
 
+def wait_until_nothing_more_starts(mpirun, rank_0):
+    """Wait until rank 0's scheduler was told to start no task any more: the call then waits for those that run."""
+
+    def waits_for_tasks():
+        os.kill(rank_0, signal.SIGUSR2)
+        # Of each thread the innermost function comes first: one that end_checkpoint has called.
+        return re.search(r"  File .*\n  File .* in end_checkpoint\n", (mpirun.folder / "stacks").read_text())
+
+    wait_for(waits_for_tasks)
+
+
 def n_written(mpirun):
     h5py = pytest.importorskip("h5py")
     n_results = 0
@@ -81,8 +65,8 @@ def n_written(mpirun):
 
 
 def start(mpirun, options="{}", environment=QUICK):
-    script = mpirun.write("script.py", SCRIPT.replace("{options}", options))
-    return mpirun.start(RANKS, "-m", "joblib_mpi", str(script), environment=environment)
+    script = mpirun.copy("resumed.py")
+    return mpirun.start(RANKS, "-m", "joblib_mpi", str(script), str(N_TASKS), options, environment=environment)
 
 
 def finish_at_once(mpirun, process):
@@ -98,7 +82,7 @@ def n_repeated(mpirun):
     return len(lines(mpirun, "started")) - N_TASKS
 
 
-@pytest.mark.parametrize("options", ["{}", "{'pre_dispatch': 'all', 'batch_size': 5}"])
+@pytest.mark.parametrize("options", ["{}", '{"pre_dispatch": "all", "batch_size": 5}'])
 def test_after_kill_9_of_everything_only_what_was_in_flight_runs_again(mpirun, options):
     process = start(mpirun, options)
     wait_for(lambda: len(lines(mpirun, "finished")) == N_TASKS // 2 and n_written(mpirun) == N_TASKS // 2)
@@ -117,14 +101,15 @@ def test_after_kill_9_of_everything_only_what_was_in_flight_runs_again(mpirun, o
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, pytest.param(signal.SIGTERM, marks=pytest.mark.smoke)])
 def test_told_to_end_the_run_lets_its_tasks_finish_and_is_to_be_started_again(mpirun, number):
-    process = start(mpirun)
+    # No worker holds a task ahead, which might start before it is taken back.
+    process = start(mpirun, environment={**QUICK, "JOBLIB_MPI_MAX_CREDITS": "1"})
     wait_for(lambda: len(lines(mpirun, "started")) == N_TASKS // 2 + RANKS - 1)
-    (rank_0,) = lines(mpirun, "pid")
-    os.kill(int(rank_0), number)
+    (rank_0,) = map(int, lines(mpirun, "pid"))
+    os.kill(rank_0, number)
     # Only after the signal has been heard may the tasks go on.
     said = f"joblib_mpi: {number.name}: no task starts any more, those that run have 60 s"
     wait_until_says(mpirun, process, said)
-    time.sleep(2)  # what workers hold ahead is taken back by a message, which takes less
+    wait_until_nothing_more_starts(mpirun, rank_0)
     told = finish_at_once(mpirun, process)
     assert told.status == 75, told
     assert lines(mpirun, "cleaned")
