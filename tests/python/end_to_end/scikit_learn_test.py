@@ -25,8 +25,8 @@ PRELUDE = """
         "RandomForestClassifier(20, random_state=0, n_jobs=-1).fit(X, y).predict_proba(X)",
     ],
 )
-def test_the_result_is_that_of_a_sequential_run(mpirun, work, scatter):
-    ended = mpirun.script(
+def test_the_result_is_that_of_a_sequential_run(shared_script, work, scatter):
+    ended = shared_script(
         4,
         PRELUDE
         + f"""
