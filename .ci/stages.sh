@@ -157,7 +157,7 @@ tidy_checks='-*,readability-identifier-naming,readability-container-size-empty,m
 run_clang_tidy() {
   configure_clang build/clang-tidy >/dev/null
   # shellcheck disable=SC2016 # expanded by the shells that it is given to
-  xargs --max-procs="$(nproc)" --delimiter '\n' -n 1 bash -c '
+  xargs --no-run-if-empty --max-procs="$(nproc)" --delimiter '\n' -n 1 bash -c '
     IFS=$'"'\t'"' read -r file lines <<<"$3"
     "$1" -p build/clang-tidy --quiet --checks="$2" --warnings-as-errors="*" ${lines:+--line-filter="$lines"} "$file"
   ' clang-tidy "$(debian_clang_tidy)" "$tidy_checks"
