@@ -99,6 +99,22 @@ def mpi_is_initialized() -> bool:
 class Zygote:
     """A process that forks this rank's executor processes, and ends them with the rank, whatever ends it."""
 
+class _RunningTask:
+    """What the `run` of a `serve` may ask while it runs a task."""
+
+    def object(self, object_id: int) -> tuple[bytes, list[Buffer]]:
+        """The parts of a shared object that the running task names."""
+    def copy_on_write(self, object_id: int, part: int, offset: int, nbytes: int) -> Buffer | None:
+        """Bytes of one of its parts, writable: each page becomes this process's own when it is written to.
+
+        None where that cannot be had, as in the rank itself.
+        """
+    def interrupt_requested(self) -> bool:
+        """Whether the task that is running now was cancelled.
+
+        On cancellation the core sends SIGINT to the thread in `serve`; the handler asks this before it raises.
+        """
+
 @final
 class ExecutorPort(_RunningTask):
     """An executor process's end of the connection with its rank."""
@@ -171,22 +187,6 @@ class _Job:
         """`size - 1`: rank 0 schedules, the others work."""
     def host(self, rank: int) -> str:
         """The processor name of `rank`. Raises IndexError."""
-
-class _RunningTask:
-    """What the `run` of a `serve` may ask while it runs a task."""
-
-    def object(self, object_id: int) -> tuple[bytes, list[Buffer]]:
-        """The parts of a shared object that the running task names."""
-    def copy_on_write(self, object_id: int, part: int, offset: int, nbytes: int) -> Buffer | None:
-        """Bytes of one of its parts, writable: each page becomes this process's own when it is written to.
-
-        None where that cannot be had, as in the rank itself.
-        """
-    def interrupt_requested(self) -> bool:
-        """Whether the task that is running now was cancelled.
-
-        On cancellation the core sends SIGINT to the thread in `serve`; the handler asks this before it raises.
-        """
 
 @final
 class CoordinatorSession(_Job):
