@@ -58,7 +58,7 @@ LAYERS = {
         "protocol",
         "transport/transport.hpp",
         "store/object_store.hpp",
-        "spill/spill_desk.hpp",
+        "spill/result_store.hpp",
         "joblib_mpi/detail/call_options.hpp",
     ],
     "worker": [
@@ -102,7 +102,7 @@ LAYERS = {
     "submit": ["command", "run"],
     "doctor": ["command", "run", "probe"],
     # What the doctor starts on the ranks: the only part that has MPI, in files named mpi_.
-    "probe": ["command/captured_run.hpp", "core", "mpi", "segments/memory_room.hpp", "spill/spill_desk.hpp"],
+    "probe": ["command/captured_run.hpp", "core", "mpi", "segments/memory_room.hpp", "spill/result_store.hpp"],
 }
 
 # Outside libraries that only some files may include: (what, include pattern, word that the file's name must have).

@@ -1,4 +1,4 @@
-// From an agent to an executor and back with a task that does nothing: in the agent's thread, in another thread, in
+// From a worker to an executor and back with a task that does nothing: in the worker's thread, in another thread, in
 // another process.
 //
 //   build/release/benchmarks/cpp/benchmark_executor_round_trip [tasks] [rounds]
@@ -64,11 +64,11 @@ int main(int argc, char** argv) {
   }
   const auto zygote = std::move(std::get<std::unique_ptr<jm::Zygote>>(side));
   const bool own_core = std::thread::hardware_concurrency() > 1;
-  jm::IdleWaiter waiter({}, own_core, zygote->agent_wake_flag());
+  jm::IdleWaiter waiter({}, own_core, zygote->worker_wake_flag());
 
   NoRunner runner;
   jm::InProcessExecutor in_process(runner);
-  jm::HandoffExecutor handoff(zygote->agent_wake_flag(), [] {});
+  jm::HandoffExecutor handoff(zygote->worker_wake_flag(), [] {});
   std::jthread other([&] { work_off(handoff); });
   jm::SegmentPool pool;
   jm::IsolatedExecutor isolated(*zygote, pool, {});

@@ -14,7 +14,7 @@
 #include "probe/report_lines.hpp"
 #include "probe/spill_mark.hpp"
 #include "probe/tcp_connections.hpp"
-#include "spill/spill_desk.hpp"
+#include "spill/result_store.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <algorithm>

@@ -32,7 +32,7 @@ Coordinator::Coordinator(Transport& transport, ObjectStore& store, const Setting
 
 CallId Coordinator::start_call(const CallOptions& options, CompletionSink& sink) {
   const CallId call{++calls_started_};
-  if (spill_desk_ != nullptr) spill_desk_->start_call(call, options.spill);
+  if (result_store_ != nullptr) result_store_->start_call(call, options.spill);
   calls_.emplace(call, Call{&sink, {options.task_timeout_seconds, options.memory_limit_bytes}});
   tell_scheduler(
       event::CallStarted{call, static_cast<std::size_t>(options.n_jobs), {options.retries, options.retry_exceptions}});
@@ -58,7 +58,7 @@ void Coordinator::stop_starting(CallId call) {
 
 void Coordinator::end_call(CallId call) {
   if (calls_.erase(call) == 0) return;
-  if (spill_desk_ != nullptr) spill_desk_->end_call(call);
+  if (result_store_ != nullptr) result_store_->end_call(call);
   tell_scheduler(event::CallEnded{call});
 }
 
@@ -180,12 +180,12 @@ void Coordinator::perform(const action::Assign& action) {
   entry.worker = action.worker;
   entry.held = true;
   ++entry.attempts;
-  if (spill_desk_ != nullptr) prepare_result(action.worker, entry.message);
+  if (result_store_ != nullptr) prepare_result(action.worker, entry.message);
   outbox_.add_task(action.worker, entry.message);
 }
 
 void Coordinator::prepare_result(WorkerId worker, to_worker::RunTask& task) {
-  auto place = spill_desk_->prepare(task.limits, task.call, [this] { return outbox_.tasks_under_way(); });
+  auto place = result_store_->prepare(task.limits, task.call, [this] { return outbox_.tasks_under_way(); });
   if (!place) return;
   WorkerState& state = this->state(worker);
   if (state.spill_place == place) return;
@@ -195,14 +195,14 @@ void Coordinator::prepare_result(WorkerId worker, to_worker::RunTask& task) {
 
 void Coordinator::receive_result(to_coordinator::TaskFinished& message, const TaskTable::Entry& entry) {
   if (message.ending != TaskEnding::spilled) {
-    message.result = spill_desk_->hold(std::move(message.result));
+    message.result = result_store_->hold(std::move(message.result));
     return;
   }
   const Bytes handle = std::exchange(message.result.head, {});
   message.ending = TaskEnding::returned;
-  if (!calls_.contains(entry.message.call)) return SpillDesk::discard(handle);
+  if (!calls_.contains(entry.message.call)) return ResultStore::discard(handle);
   try {
-    message.result = spill_desk_->open(entry.message.call, entry.ticket, handle);
+    message.result = result_store_->open(entry.message.call, entry.ticket, handle);
   } catch (const Error& error) {
     const std::string text = error.what();
     message.ending = TaskEnding::spill_failed;
@@ -265,11 +265,11 @@ void Coordinator::handle(WorkerId worker, const to_coordinator::Hello& message) 
 void Coordinator::handle(WorkerId worker, to_coordinator::TaskFinished&& message) {
   TaskTable::Entry* entry = tasks_.find(message.task);
   if (entry == nullptr || !entry->held || entry->worker != worker) {
-    if (message.ending == TaskEnding::spilled) SpillDesk::discard(message.result.head);
+    if (message.ending == TaskEnding::spilled) ResultStore::discard(message.result.head);
     return;
   }
   entry->held = false;
-  if (spill_desk_ != nullptr) receive_result(message, *entry);
+  if (result_store_ != nullptr) receive_result(message, *entry);
   finishing_ = &message;
   outbox_.task_came_back(worker);
   if (outbox_.tasks_sent(worker) == 0) heartbeat_.set_busy(worker, false);

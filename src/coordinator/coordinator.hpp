@@ -8,7 +8,7 @@
 #include "core/settings.hpp"
 #include "protocol/messages.hpp"
 #include "scheduler/scheduler.hpp"
-#include "spill/spill_desk.hpp"
+#include "spill/result_store.hpp"
 #include "store/object_store.hpp"
 #include "transport/transport.hpp"
 #include <joblib_mpi/detail/call_options.hpp>
@@ -58,9 +58,9 @@ class Coordinator {
   Coordinator(Transport& transport, ObjectStore& store, const Settings& settings);
 
   /// Large results of later calls go through files.
-  void spill_with(SpillDesk& desk) noexcept { spill_desk_ = &desk; }
+  void spill_with(ResultStore& store) noexcept { result_store_ = &store; }
 
-  /// `sink` must stay until end_call. Throws what SpillDesk::start_call does.
+  /// `sink` must stay until end_call. Throws what ResultStore::start_call does.
   [[nodiscard]] CallId start_call(const CallOptions& options, CompletionSink& sink);
   /// Does nothing if the call has ended.
   void submit(CallId call, TaskRequest request);
@@ -76,7 +76,7 @@ class Coordinator {
   [[nodiscard]] ObjectStats object_stats() const { return objects_.stats(); }
   /// Whether results that somebody still has use up the call's memory budget, if results may spill at all.
   [[nodiscard]] bool results_fill_memory(CallId call) const {
-    return spill_desk_ != nullptr && spill_desk_->memory_is_full(call);
+    return result_store_ != nullptr && result_store_->memory_is_full(call);
   }
 
   /// Whether more tasks are about to be submitted, so that one more may join those that wait to be sent.
@@ -154,7 +154,7 @@ class Coordinator {
 
   Transport* transport_;
   ObjectStore* store_;
-  SpillDesk* spill_desk_ = nullptr;  // null: nothing spills
+  ResultStore* result_store_ = nullptr;  // null: nothing spills
   Scheduler scheduler_;
   SchedulerActions actions_;
 

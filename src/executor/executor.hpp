@@ -34,7 +34,7 @@ struct ExecutedTask {
   ResultNotes notes = {};  ///< only where the task ran
 };
 
-/// Where the user's functions run: one task at a time. All calls come from the rank's agent, the thread of the worker's
+/// Where the user's functions run: one task at a time. All calls come from the worker, the thread of the worker's
 /// loop; the functions may run on it, on another thread or in another process.
 class Executor {
  public:

@@ -8,7 +8,7 @@
 namespace joblib_mpi {
 namespace {
 
-/// How long a port looks for its next task before it sleeps. Meanwhile it gives its core away: the agent may share it.
+/// How long a port looks for its next task before it sleeps. Meanwhile it gives its core away: the worker may share it.
 /// Chosen among 20 to 100 µs, which made no difference to a round trip on one core or two.
 constexpr std::chrono::microseconds longest_look{50};
 
@@ -18,7 +18,7 @@ ExecutorPort::ExecutorPort(SharedRegion& region, std::uint32_t generation, Descr
     : region_(&region),
       generation_(generation),
       pid_(getpid()),
-      channel_(pool_, {region.to_agent, region.to_executor, region.agent_wake}, std::move(socket),
+      channel_(pool_, {region.to_worker, region.to_executor, region.worker_wake}, std::move(socket),
                MessageChannel::WhenFull::wait) {}
 
 TaskPort::Work ExecutorPort::next_task() {
@@ -27,7 +27,7 @@ TaskPort::Work ExecutorPort::next_task() {
   channel_.send_returned();
   if (region_->ready_generation.load(std::memory_order_relaxed) != generation_) {
     region_->ready_generation = generation_;
-    region_->agent_wake.notify();
+    region_->worker_wake.notify();
   }
   while (!closed_ && !work.task) {
     if (auto message = channel_.receive()) {

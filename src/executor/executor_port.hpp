@@ -17,16 +17,16 @@
 
 namespace joblib_mpi {
 
-/// An executor process's end of what connects it with its agent.
+/// An executor process's end of what connects it with its worker.
 ///
 /// Large arrays of arguments lie in memory that is this task's own, those of scattered objects are read-only; both are
-/// the agent's pages. They stay valid as long as their SharedBytes do, beyond the task if need be.
+/// the worker's pages. They stay valid as long as their SharedBytes do, beyond the task if need be.
 class ExecutorPort final : public TaskPort {
  public:
   /// Made by Zygote::fork.
   ExecutorPort(SharedRegion& region, std::uint32_t generation, Descriptor socket);
 
-  /// The first call tells the agent that this process is ready.
+  /// The first call tells the worker that this process is ready.
   [[nodiscard]] Work next_task() override;
   void finish(ExecutedTask task) override;
   [[nodiscard]] bool interrupt_requested() const noexcept override;
@@ -37,7 +37,7 @@ class ExecutorPort final : public TaskPort {
   /// Large results go to files from now on, as their tasks' limits say.
   void spill_with(const ResultFormat& format) { large_results_.spill_with(format); }
 
-  /// Large arrays of results that are made here reach the agent without a copy.
+  /// Large arrays of results that are made here reach the worker without a copy.
   [[nodiscard]] ReceiveMemory& result_memory() noexcept { return pool_; }
 
  private:

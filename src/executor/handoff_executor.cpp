@@ -10,7 +10,7 @@
 namespace joblib_mpi {
 namespace {
 
-/// Looks for the next task before the thread falls asleep. Between them it gives its core away: the agent, which will
+/// Looks for the next task before the thread falls asleep. Between them it gives its core away: the worker, which will
 /// bring the task, may share it. The number is chosen, not measured.
 constexpr int looks_before_sleep = 64;
 

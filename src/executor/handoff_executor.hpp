@@ -14,8 +14,8 @@
 namespace joblib_mpi {
 
 /// Hands each task to another thread of this process, which stays in a loop of `next_task` and `finish`: Python's main
-/// thread, while the agent keeps answering rank 0. A task whose time is up is interrupted once; if it does not obey, it
-/// goes on to its end.
+/// thread, while the worker keeps answering rank 0. A task whose time is up is interrupted once; if it does not obey,
+/// it goes on to its end.
 class HandoffExecutor final : public Executor, public TaskPort {
  public:
   /// `worker` is notified when a task is done. `interrupt_thread` makes the other thread look at
@@ -25,7 +25,7 @@ class HandoffExecutor final : public Executor, public TaskPort {
   /// Large results go to files, as their tasks' limits say. Before the first task.
   void spill_with(const ResultFormat& format) { large_results_.spill_with(format); }
 
-  // The agent's side.
+  // The worker's side.
   void start(ExecutorTask task) override;
   [[nodiscard]] std::optional<ExecutedTask> take_finished() override;
   void interrupt() override;
@@ -44,13 +44,13 @@ class HandoffExecutor final : public Executor, public TaskPort {
   WakeFlag* worker_;
   std::function<void()> interrupt_thread_;
 
-  // `state_` says whose the task and the result are: the agent's in empty and finished, otherwise the other thread's.
+  // `state_` says whose the task and the result are: the worker's in empty and finished, otherwise the other thread's.
   std::atomic<State> state_{State::empty};
   std::optional<ExecutorTask> task_;
   std::optional<ExecutedTask> result_;
   std::atomic<bool> interrupt_requested_{false};
 
-  // The agent's alone: when the running task's time is up, and its limit in seconds.
+  // The worker's alone: when the running task's time is up, and its limit in seconds.
   std::optional<std::chrono::steady_clock::time_point> time_is_up_;
   double limit_seconds_ = 0;
   bool timed_out_ = false;

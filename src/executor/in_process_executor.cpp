@@ -7,20 +7,20 @@
 namespace joblib_mpi {
 namespace {
 
-/// Gives the agent's lock away, if there is one, until the end of the scope.
+/// Gives the worker's lock away, if there is one, until the end of the scope.
 class Unlocked {
  public:
-  explicit Unlocked(std::mutex* agent) : agent_(agent) {
-    if (agent_ != nullptr) agent_->unlock();
+  explicit Unlocked(std::mutex* worker_mutex) : worker_mutex_(worker_mutex) {
+    if (worker_mutex_ != nullptr) worker_mutex_->unlock();
   }
   Unlocked(const Unlocked&) = delete;
   Unlocked& operator=(const Unlocked&) = delete;
   ~Unlocked() {
-    if (agent_ != nullptr) agent_->lock();
+    if (worker_mutex_ != nullptr) worker_mutex_->lock();
   }
 
  private:
-  std::mutex* agent_;
+  std::mutex* worker_mutex_;
 };
 
 }  // namespace
@@ -30,7 +30,7 @@ void InProcessExecutor::start(ExecutorTask task) {
   ExecutedTask done{.task = task.task, .ending = TaskEnding::raised, .seconds = 0, .result = {}};
   running_ = true;
   {
-    const Unlocked unlocked(agent_);
+    const Unlocked unlocked(worker_mutex_);
     const auto begin = std::chrono::steady_clock::now();
     std::vector<ArrayLayout> layouts;
     if (runner_->run(task, done.result, layouts)) done.ending = TaskEnding::returned;

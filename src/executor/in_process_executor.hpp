@@ -20,13 +20,14 @@ class TaskRunner {
   virtual void forget(ObjectId object) = 0;
 };
 
-/// Runs tasks on the agent's own thread, inside `start`: no hand-over at all. A running task cannot be interrupted.
+/// Runs tasks on the worker's own thread, inside `start`: no hand-over at all. A running task cannot be interrupted.
 ///
-/// Messages wait while a task runs, unless another thread attends to them: `agent` is then the lock under which the
-/// agent's state is used, held by the agent's thread except while a function runs.
+/// Messages wait while a task runs, unless another thread attends to them: `worker_mutex` is then the lock under which
+/// the worker's state is used, held by the worker's thread except while a function runs.
 class InProcessExecutor final : public Executor {
  public:
-  explicit InProcessExecutor(TaskRunner& runner, std::mutex* agent = nullptr) : runner_(&runner), agent_(agent) {}
+  explicit InProcessExecutor(TaskRunner& runner, std::mutex* worker_mutex = nullptr)
+      : runner_(&runner), worker_mutex_(worker_mutex) {}
 
   /// Large results go to files from now on, as their tasks' limits say.
   void spill_with(const ResultFormat& format) { large_results_.spill_with(format); }
@@ -38,7 +39,7 @@ class InProcessExecutor final : public Executor {
 
  private:
   TaskRunner* runner_;
-  std::mutex* agent_;
+  std::mutex* worker_mutex_;
   LargeResults large_results_;
   bool running_ = false;
   std::vector<ObjectId> forgotten_;  // while a task ran

@@ -57,7 +57,7 @@ bool IsolatedExecutor::wait_for_exit(std::chrono::nanoseconds longest) {
   const auto end = Clock::now() + longest;
   while (region_->exited_generation.load(std::memory_order_acquire) != generation_) {
     if (Clock::now() >= end || zygote_->failure()) return false;
-    region_->agent_wake.wait_for(pause);
+    region_->worker_wake.wait_for(pause);
   }
   return true;
 }
@@ -68,10 +68,10 @@ void IsolatedExecutor::start_executor() {
   spill_place_.reset();
   broken_.clear();
   region_->to_executor.clear();
-  region_->to_agent.clear();
+  region_->to_worker.clear();
   SocketPair sockets = make_socket_pair();
   executor_started_ = Clock::now();
-  channel_.emplace(*pool_, MessageChannel::Ends{region_->to_executor, region_->to_agent, region_->executor_wake},
+  channel_.emplace(*pool_, MessageChannel::Ends{region_->to_executor, region_->to_worker, region_->executor_wake},
                    std::move(sockets.first), MessageChannel::WhenFull::keep);
   generation_ = zygote_->start_executor(std::move(sockets.second));
 }
@@ -227,7 +227,7 @@ void IsolatedExecutor::forget(ObjectId object) {
 }
 
 void IsolatedExecutor::reclaim() {
-  if (running_ || !broken_.empty() || region_->to_agent.empty()) return;
+  if (running_ || !broken_.empty() || region_->to_worker.empty()) return;
   try {
     while (channel_->receive()) {
     }

@@ -25,8 +25,8 @@ class IsolatedExecutor final : public Executor {
     double grace_seconds = 0.5;
   };
 
-  /// What lies in `pool` reaches the executor without a copy. Both must outlive this. The agent's IdleWaiter should
-  /// work on `zygote.agent_wake_flag()`.
+  /// What lies in `pool` reaches the executor without a copy. Both must outlive this. The worker's IdleWaiter should
+  /// work on `zygote.worker_wake_flag()`.
   IsolatedExecutor(Zygote& zygote, SegmentPool& pool, Options options);
   /// Lets an executor without a task leave by itself; waits for it no longer than the grace period.
   ~IsolatedExecutor() override;

@@ -16,10 +16,10 @@
 
 namespace joblib_mpi {
 
-// What an agent and its executor say to each other.
+// What a worker and its executor say to each other.
 namespace executor_message {
 
-/// From the agent. The objects were shared before.
+/// From the worker. The objects were shared before.
 struct RunTask {
   std::uint64_t number;  ///< of all tasks that this rank's executors have got, from 1
   TaskId task;
@@ -54,7 +54,7 @@ using ExecutorMessage =
     std::variant<executor_message::RunTask, executor_message::SpillInto, executor_message::ShareObject,
                  executor_message::ForgetObject, executor_message::Close, executor_message::TaskDone>;
 
-/// One end of the connection of an agent with one executor process: small messages go through rings in shared memory,
+/// One end of the connection of a worker with one executor process: small messages go through rings in shared memory,
 /// large arrays stay in segments, whose descriptors go through a socket. A head is copied into the ring and out of it.
 class MessageChannel {
  public:
@@ -64,12 +64,12 @@ class MessageChannel {
     WakeFlag& other;  ///< wakes the other side
   };
   enum class WhenFull {
-    keep,  ///< what has no place waits here for `flush`: the agent
+    keep,  ///< what has no place waits here for `flush`: the worker
     wait,  ///< the caller waits: the executor
   };
   MessageChannel(SegmentPool& pool, Ends ends, Descriptor socket, WhenFull when_full);
 
-  // The agent's. ShareObject and SpillInto do not wake the executor: a RunTask follows.
+  // The worker's. ShareObject and SpillInto do not wake the executor: a RunTask follows.
   void send_task(std::uint64_t number, const ExecutorTask& task);
   void send_spill_place(const SpillPlace& place);
   void send_object(ObjectId object, const Payload& value);

@@ -11,7 +11,7 @@
 
 namespace joblib_mpi {
 
-/// What a rank's agent, its zygote and the running executor share, at the same address in all three. Who writes what is
+/// What a worker, its zygote and the running executor share, at the same address in all three. Who writes what is
 /// said at each member; executors are told apart by their generation, 1 for the first.
 struct SharedRegion {
   // The zygote's, before the first executor. 0 while it prepares.
@@ -33,14 +33,14 @@ struct SharedRegion {
   std::atomic<std::uint32_t> ready_generation{0};
   std::atomic<std::uint64_t> taken{0};  ///< the number of the task that it has begun last
 
-  // The agent's.
+  // The worker's.
   std::atomic<std::uint64_t> interrupted{0};   ///< the number of the task that should end early
   std::atomic<std::uint64_t> memory_limit{0};  ///< bytes for the running task; 0: none
 
-  alignas(64) WakeFlag agent_wake;
+  alignas(64) WakeFlag worker_wake;
   alignas(64) WakeFlag executor_wake;
   Ring to_executor;
-  Ring to_agent;
+  Ring to_worker;
 };
 
 struct UnmapRegion {

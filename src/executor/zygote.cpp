@@ -70,7 +70,7 @@ void Zygote::wait_until_prepared() {
   constexpr std::chrono::milliseconds pause{10};  // between looks whether it has ended
   while (region_->zygote_state != SharedRegion::prepared) {
     if (const auto text = failure()) throw Error(*text);
-    region_->agent_wake.wait_for(pause);
+    region_->worker_wake.wait_for(pause);
   }
 }
 

@@ -54,7 +54,7 @@ class Zygote {
   [[nodiscard]] std::optional<std::string> failure();
 
   /// Wakes the thread that uses this object: for its IdleWaiter.
-  [[nodiscard]] WakeFlag& agent_wake_flag() noexcept { return region_->agent_wake; }
+  [[nodiscard]] WakeFlag& worker_wake_flag() noexcept { return region_->worker_wake; }
 
   // For IsolatedExecutor. Each names its executor by generation, so that none meant for a dead one reaches the next.
   [[nodiscard]] SharedRegion& region() noexcept { return *region_; }

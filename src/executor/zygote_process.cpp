@@ -49,7 +49,7 @@ void set_failure(SharedRegion& region, std::string_view text) {
   std::memcpy(region.failure.data(), text.data(), size);
   region.failure[size] = '\0';
   region.zygote_state = SharedRegion::preparing_failed;
-  region.agent_wake.notify();
+  region.worker_wake.notify();
 }
 
 void prefer_for_the_oom_killer() {
@@ -112,7 +112,7 @@ void ZygoteProcess::prepare() {
   prctl(PR_SET_PDEATHSIG, SIGCHLD);
   if (getppid() != rank_process_) leave();
   region_->zygote_state = SharedRegion::prepared;
-  region_->agent_wake.notify();
+  region_->worker_wake.notify();
 }
 
 void ZygoteProcess::wait_for_event() {
@@ -200,7 +200,7 @@ void ZygoteProcess::reap() {
 
 void ZygoteProcess::publish_exit() {
   region_->exited_generation.store(generation_, std::memory_order_release);
-  region_->agent_wake.notify();
+  region_->worker_wake.notify();
 }
 
 void ZygoteProcess::look_at_memory() {
@@ -208,7 +208,7 @@ void ZygoteProcess::look_at_memory() {
   const std::uint64_t limit = region_->memory_limit;
   if (limit == 0 || executor_ == 0) {
     region_->watching_memory = false;
-    // The agent looks at the flag after it has set a limit: one of the two sees the other's.
+    // The worker looks at the flag after it has set a limit: one of the two sees the other's.
     if (region_->memory_limit != 0 && executor_ != 0) region_->watching_memory = true;
     return;
   }

@@ -95,13 +95,13 @@ std::string missing_ranks(const std::vector<Exchange>& exchanges) {
 
 std::string verdict_on(const std::vector<Introduction>& all) {
   std::string welcome = static_cast<char>(Verdict::welcome) + own_process() + '\n';
-  const Introduction& leader = all.front();
+  const Introduction& rank_0 = all.front();
   for (std::size_t rank = 0; rank < all.size(); ++rank) {
     const Introduction& other = all[rank];
-    if (other.identity != leader.identity) {
+    if (other.identity != rank_0.identity) {
       return std::string(1, static_cast<char>(Verdict::different)) + "rank " + std::to_string(rank) + " on " +
-             text_of(other.host) + " runs \"" + text_of(other.identity) + "\", rank 0 on " + text_of(leader.host) +
-             " runs \"" + text_of(leader.identity) + "\"; start the same program and versions on all ranks";
+             text_of(other.host) + " runs \"" + text_of(other.identity) + "\", rank 0 on " + text_of(rank_0.host) +
+             " runs \"" + text_of(rank_0.identity) + "\"; start the same program and versions on all ranks";
     }
     welcome += text_of(other.host) + '\n';
   }

@@ -37,24 +37,24 @@ boost::mpi::communicator ranks_of_node(MPI_Comm communicator) {
 NodeMeeting meet_node(MPI_Comm communicator) {
   const boost::mpi::communicator node = ranks_of_node(communicator);
   NodeMeeting meeting;
-  bool is_leader = node.rank() == 0;
+  bool is_node_head = node.rank() == 0;
   std::optional<NodeSocket> entrance;
   SocketName name{};
-  if (is_leader && node.size() > 1) {
+  if (is_node_head && node.size() > 1) {
     name = new_name();
     entrance = NodeSocket::listen(name.data());
     if (!entrance) name = {};
   }
   check_mpi(MPI_Bcast(name.data(), static_cast<int>(name.size()), MPI_CHAR, 0, node), "MPI_Bcast");
-  if (!is_leader && name[0] != '\0') meeting.leader = NodeSocket::connect(name.data());
+  if (!is_node_head && name[0] != '\0') meeting.head = NodeSocket::connect(name.data());
   // Whoever is connected is in the entrance's queue from here on.
   check_mpi(MPI_Barrier(node), "MPI_Barrier");
   if (entrance) meeting.members = entrance->accept_all();
-  if (!is_leader && !meeting.leader.open()) is_leader = true;
+  if (!is_node_head && !meeting.head.open()) is_node_head = true;
 
   int rank = 0;
   check_mpi(MPI_Comm_rank(communicator, &rank), "MPI_Comm_rank");
-  check_mpi(MPI_Comm_split(communicator, is_leader ? 0 : MPI_UNDEFINED, rank, &meeting.leaders), "MPI_Comm_split");
+  check_mpi(MPI_Comm_split(communicator, is_node_head ? 0 : MPI_UNDEFINED, rank, &meeting.heads), "MPI_Comm_split");
   return meeting;
 }
 

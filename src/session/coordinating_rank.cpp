@@ -9,7 +9,7 @@ namespace joblib_mpi {
 namespace {
 
 /// Results may take half of rank 0's share of its node's memory, unless the settings or a call say otherwise.
-SpillDesk::Options spill_options(const Rank& rank) {
+ResultStore::Options spill_options(const Rank& rank) {
   const auto ranks_here = static_cast<std::uint64_t>(std::ranges::count(rank.hosts, rank.hosts.front()));
   return {.format = rank.result_format,
           .defaults = rank.settings.spill,
@@ -24,7 +24,7 @@ CoordinatingRank::CoordinatingRank(const Rank& rank, LossLog& losses)
       coordinator_(rank.transport, store_, rank.settings),
       driver_(std::make_shared<CoordinatorDriver>(coordinator_, rank.settings, rank.has_own_core)) {
   if (rank.result_format != nullptr && rank.hosts.size() > 1) {
-    coordinator_.spill_with(spill_desk_.emplace(spill_options(rank)));
+    coordinator_.spill_with(result_store_.emplace(spill_options(rank)));
   }
   losses.watch(coordinator_, rank.hosts);
 }

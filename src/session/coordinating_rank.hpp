@@ -4,7 +4,7 @@
 #include "coordinator/coordinator_driver.hpp"
 #include "session/loss_log.hpp"
 #include "session/rank.hpp"
-#include "spill/spill_desk.hpp"
+#include "spill/result_store.hpp"
 #include "store/node_store.hpp"
 
 #include <memory>
@@ -27,12 +27,12 @@ class CoordinatingRank {
   /// The coordinator behind the driver, for use while no other thread drives.
   [[nodiscard]] Coordinator& coordinator() noexcept { return coordinator_; }
   /// Null if no result spills.
-  [[nodiscard]] SpillDesk* spill_desk() noexcept { return spill_desk_ ? &*spill_desk_ : nullptr; }
+  [[nodiscard]] ResultStore* result_store() noexcept { return result_store_ ? &*result_store_ : nullptr; }
 
  private:
   NodeStore store_;
   Coordinator coordinator_;
-  std::optional<SpillDesk> spill_desk_;
+  std::optional<ResultStore> result_store_;
   std::shared_ptr<CoordinatorDriver> driver_;
 };
 

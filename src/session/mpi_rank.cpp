@@ -88,7 +88,7 @@ void MpiRank::end_as_worker(int status, bool ranks_lost) {
   std::this_thread::sleep_for(std::chrono::duration<double>(settings_.shutdown_seconds) + MpiWorld::time_for_launcher);
 }
 
-Worker::LeaderLoss MpiRank::ending_without_coordinator() const {
+Worker::CoordinatorLoss MpiRank::ending_without_coordinator() const {
   return {[this] { return world_.rank_0_has_ended(); },
           [this](const std::string& reason) {
             world_.wait_for_turn_to_abort();
@@ -111,8 +111,8 @@ MpiTransport MpiRank::start_transport(ReceiveMemory& memory) {
   for (Descriptor& member : meeting.members) {
     links_.members.push_back(std::make_unique<NodeLink>(std::move(member), memory_.segments()));
   }
-  if (meeting.leader.open()) links_.leader = std::make_unique<NodeLink>(std::move(meeting.leader), memory_.segments());
-  return MpiTransport(world_.communicator(), meeting.leaders, settings_.broadcast_chunk_bytes, memory);
+  if (meeting.head.open()) links_.head = std::make_unique<NodeLink>(std::move(meeting.head), memory_.segments());
+  return MpiTransport(world_.communicator(), meeting.heads, settings_.broadcast_chunk_bytes, memory);
 }
 
 }  // namespace joblib_mpi

@@ -45,7 +45,7 @@ class MpiRank {
 
   /// What a worker does about rank 0's death: it ends the job, which nothing else would, where ranks outlive each
   /// other.
-  [[nodiscard]] Worker::LeaderLoss ending_without_coordinator() const;
+  [[nodiscard]] Worker::CoordinatorLoss ending_without_coordinator() const;
 
  private:
   [[nodiscard]] MpiWorld::Options timed(MpiWorld::Options options) const;

@@ -196,7 +196,7 @@ ServingRank::TaskPlace MpiSession::State::task_place() const {
 int MpiSession::State::serve() {
   const RegisteredBackend nested(std::make_shared<SequentialBackend>());
   ServingRank serving(mpi.parts(), task_place());
-  serving.on_leader_loss(mpi.ending_without_coordinator());
+  serving.on_coordinator_loss(mpi.ending_without_coordinator());
   const to_worker::Stop stop = serving.serve();
   status = stop.status;
   ranks_lost = stop.ranks_lost;

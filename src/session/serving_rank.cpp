@@ -17,7 +17,7 @@ bool wants_stand_in(const ServingRank::TaskPlace& place) {
 /// The flag that is notified when a task is done, if its executor notifies one.
 WakeFlag& wake_flag_of(const ServingRank::TaskPlace& place, WakeFlag& otherwise) {
   if (const auto* processes = std::get_if<ServingRank::ExecutorProcesses>(&place)) {
-    return processes->zygote.agent_wake_flag();
+    return processes->zygote.worker_wake_flag();
   }
   const auto* thread = std::get_if<ServingRank::OtherThread>(&place);
   return thread != nullptr ? thread->wake_flag : otherwise;

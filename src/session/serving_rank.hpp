@@ -43,7 +43,7 @@ class ServingRank {
   ServingRank& operator=(const ServingRank&) = delete;
 
   /// Sets what to do when rank 0 is lost, see Worker.
-  void on_leader_loss(Worker::LeaderLoss loss) { worker_.on_leader_loss(std::move(loss)); }
+  void on_coordinator_loss(Worker::CoordinatorLoss loss) { worker_.on_coordinator_loss(std::move(loss)); }
   /// Works until rank 0 says Stop; returns what it said. The calling thread is the one that uses the transport.
   to_worker::Stop serve();
 

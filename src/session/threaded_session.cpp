@@ -203,7 +203,7 @@ void ThreadedSession::State::serve(MpiRank& mpi, std::promise<void>& started) {
   if (!zygote) handoff.emplace(wake_flag, interrupt_task);
   ServingRank serving(mpi.parts(), zygote ? ServingRank::TaskPlace(ServingRank::ExecutorProcesses{*zygote})
                                           : ServingRank::TaskPlace(ServingRank::OtherThread{*handoff, wake_flag}));
-  serving.on_leader_loss(mpi.ending_without_coordinator());
+  serving.on_coordinator_loss(mpi.ending_without_coordinator());
   started.set_value();
   const to_worker::Stop stop = serving.serve();
   status = stop.status;

@@ -16,7 +16,7 @@
 
 namespace joblib_mpi {
 
-/// One end of the socket between a node's leader, which has the objects, and another rank of the node, which maps them.
+/// One end of the socket between a node's head, which has the objects, and another rank of the node, which maps them.
 ///
 /// Nothing here waits: what the socket does not take at once goes with a later call. If the other end is gone, what was
 /// lent to it is free, and what was borrowed from it stays.
@@ -28,7 +28,7 @@ class NodeLink {
   /// Both ends begin the next run of their session, in which objects have the same ids again.
   void begin_run() noexcept { ++run_; }
 
-  // The leader's.
+  // The node head's.
   /// The object's bytes are `block`, which lies in the pool.
   void offer(ObjectId object, const SharedBytes& block);
   /// The node has no room for the object, for that reason.
@@ -40,8 +40,8 @@ class NodeLink {
     std::optional<SharedBytes> block;  ///< none if the node has no room
     std::string refusal;
   };
-  /// The next object that the leader has offered or refused, if any. Throws std::system_error if its memory cannot be
-  /// mapped.
+  /// The next object that the node head has offered or refused, if any. Throws std::system_error if its memory cannot
+  /// be mapped.
   [[nodiscard]] std::optional<Offer> take_offer();
 
   // Both ends'.
@@ -86,14 +86,14 @@ class NodeLink {
   bool open_ = true;
 };
 
-/// The links of one rank: with the others of its node if it is the leader, else with the leader.
+/// The links of one rank: with the others of its node if it is the node head, else with the node head.
 struct NodeLinks {
   std::vector<std::unique_ptr<NodeLink>> members;
-  std::unique_ptr<NodeLink> leader;
+  std::unique_ptr<NodeLink> head;
 
   void begin_run() {
     for (const auto& member : members) member->begin_run();
-    if (leader) leader->begin_run();
+    if (head) head->begin_run();
   }
 };
 

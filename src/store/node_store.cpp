@@ -70,7 +70,7 @@ void NodeStore::publish(ObjectId object, Payload value) {
 
 void NodeStore::expect(ObjectId object, std::span<const std::uint64_t> part_bytes) {
   if (part_bytes.empty()) throw SerializationError("a scattered object was announced without its head");
-  if (!is_leader()) {
+  if (!is_node_head()) {
     if (const auto early = early_offers_.extract(object)) {
       accept(object, {part_bytes.begin(), part_bytes.end()}, early.mapped());
     } else {
@@ -198,7 +198,7 @@ void NodeStore::complete(Transfer& transfer) {
 }
 
 void NodeStore::take_offers() {
-  while (auto offer = links_->leader->take_offer()) {
+  while (auto offer = links_->head->take_offer()) {
     if (const auto expected = expected_.extract(offer->object)) {
       accept(offer->object, expected.mapped(), *offer);
     } else if (unwanted_.erase(offer->object) == 0 && !broadcasts_ended_) {
@@ -223,8 +223,8 @@ void NodeStore::keep_links_clean() {
   for (const auto& member : links_->members) {
     if (look || member->has_waiting() || member->lent() > offered_.size()) member->settle();
   }
-  if (!links_->leader) return;
-  look ? links_->leader->settle() : links_->leader->send_returned();
+  if (!links_->head) return;
+  look ? links_->head->settle() : links_->head->send_returned();
   if (look && broadcasts_ended_) take_offers();
 }
 

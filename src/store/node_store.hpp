@@ -14,7 +14,7 @@
 
 namespace joblib_mpi {
 
-/// One copy of every object on each node: broadcast to the node's leader, who shares its memory with the others.
+/// One copy of every object on each node: broadcast to the node's head, who shares its memory with the others.
 ///
 /// On rank 0's node the copy is filled from the object itself, bit by bit, while the broadcast goes on; without another
 /// rank there, there is none. A node without room for an object takes part in its broadcast and refuses it.
@@ -36,7 +36,7 @@ class NodeStore final : public ObjectStore {
  private:
   using PartBytes = std::vector<std::uint64_t>;
 
-  /// An object on its way to a leader. Holds the memory until the broadcast is complete, dropped or not.
+  /// An object on its way to a node head. Holds the memory until the broadcast is complete, dropped or not.
   struct Transfer {
     ObjectId object;
     PartBytes part_bytes;
@@ -49,7 +49,7 @@ class NodeStore final : public ObjectStore {
     bool dropped = false;            // while it was under way
   };
 
-  [[nodiscard]] bool is_leader() const noexcept { return links_->leader == nullptr; }
+  [[nodiscard]] bool is_node_head() const noexcept { return links_->head == nullptr; }
   /// Room for the node's copy, or the reason why there is none.
   void allocate(Transfer& transfer);
   /// Copies a piece; true if there is more.
@@ -62,7 +62,7 @@ class NodeStore final : public ObjectStore {
   Transport* transport_;
   SegmentPool* pool_;
   NodeLinks* links_;
-  std::deque<Transfer> transfers_;  // leaders'
+  std::deque<Transfer> transfers_;  // node heads'
   std::unordered_map<ObjectId, std::shared_ptr<const Payload>> whole_;
   std::unordered_map<ObjectId, std::string> refused_;
   std::unordered_map<ObjectId, PartBytes> expected_;            // others'

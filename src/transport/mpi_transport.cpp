@@ -52,11 +52,11 @@ ReceiveMemory& heap() {
 MpiTransport::MpiTransport(MPI_Comm communicator, std::size_t broadcast_chunk_bytes)
     : MpiTransport(communicator, duplicate_of(communicator), broadcast_chunk_bytes, heap()) {}
 
-MpiTransport::MpiTransport(MPI_Comm communicator, MPI_Comm leaders, std::size_t broadcast_chunk_bytes,
+MpiTransport::MpiTransport(MPI_Comm communicator, MPI_Comm node_heads, std::size_t broadcast_chunk_bytes,
                            ReceiveMemory& memory)
     : communicator_(communicator),
       memory_(&memory),
-      broadcasts_(leaders, broadcast_chunk_bytes),
+      broadcasts_(node_heads, broadcast_chunk_bytes),
       mpi_tells_(mpi_tells_of_dead_ranks()) {
   check_mpi(MPI_Comm_rank(communicator_, &rank_), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(communicator_, &size_), "MPI_Comm_size");

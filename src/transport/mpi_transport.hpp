@@ -27,11 +27,11 @@ namespace joblib_mpi {
 class MpiTransport final : public Transport {
  public:
   /// Collective. `communicator` must return errors, be used for nothing else and stay until this is destroyed; if
-  /// `lost_ranks` has any then, for ever. `leaders`, which is taken over, has rank 0 as its first and those that take
-  /// part in broadcasts; it is MPI_COMM_NULL elsewhere. Rank 0's `broadcast_chunk_bytes` counts. `memory` is where
+  /// `lost_ranks` has any then, for ever. `node_heads`, which is taken over, has rank 0 as its first and those that
+  /// take part in broadcasts; it is MPI_COMM_NULL elsewhere. Rank 0's `broadcast_chunk_bytes` counts. `memory` is where
   /// parts arrive; it must outlive this.
-  MpiTransport(MPI_Comm communicator, MPI_Comm leaders, std::size_t broadcast_chunk_bytes, ReceiveMemory& memory);
-  /// The same with all ranks as leaders and parts on the heap.
+  MpiTransport(MPI_Comm communicator, MPI_Comm node_heads, std::size_t broadcast_chunk_bytes, ReceiveMemory& memory);
+  /// The same with all ranks as node heads and parts on the heap.
   MpiTransport(MPI_Comm communicator, std::size_t broadcast_chunk_bytes);
   /// Takes the posted receives back and waits for sends that are under way; after a loss it leaves all of them as they
   /// are and waits for nothing.

@@ -36,12 +36,12 @@ class Transport {
   /// The next frame that has arrived whole, if any. What it views is valid until the next call of any function here.
   [[nodiscard]] virtual std::optional<ArrivedFrame> receive() = 0;
 
-  /// Queues a broadcast of rank 0's `memory` into the `memory` of every other leader of a node. Every leader must queue
+  /// Queues a broadcast of rank 0's `memory` into the `memory` of every other node head. Every node head must queue
   /// the same broadcasts, of the same sizes, in the same order; no other rank any. `owner` keeps `memory` alive for as
   /// long as it is needed; on rank 0 nobody may change it, and it is only read. Returns what `broadcasts_done` will
   /// have reached when it is done.
   [[nodiscard]] virtual std::size_t broadcast(std::span<std::byte> memory, std::shared_ptr<const void> owner) = 0;
-  /// The same on a leader that does not want the `bytes` bytes: they go nowhere.
+  /// The same on a node head that does not want the `bytes` bytes: they go nowhere.
   [[nodiscard]] virtual std::size_t skip_broadcast(std::size_t bytes) = 0;
   /// How many of all broadcasts queued so far are complete on this rank; they complete in their order.
   [[nodiscard]] virtual std::size_t broadcasts_done() const noexcept = 0;

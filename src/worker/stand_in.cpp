@@ -14,8 +14,8 @@ double pause_seconds(const Settings& settings) {
 
 }  // namespace
 
-StandIn::StandIn(Worker& worker, std::mutex& agent, const Settings& settings)
-    : worker_(&worker), agent_(&agent), pause_(pause_seconds(settings)), thread_([this] { live(); }) {}
+StandIn::StandIn(Worker& worker, std::mutex& worker_mutex, const Settings& settings)
+    : worker_(&worker), worker_mutex_(&worker_mutex), pause_(pause_seconds(settings)), thread_([this] { live(); }) {}
 
 StandIn::~StandIn() {
   {
@@ -30,7 +30,7 @@ void StandIn::live() {
   std::unique_lock lock(mutex_);
   while (!closing_changed_.wait_for(lock, pause_, [this] { return closing_; })) {
     // If its own thread has the worker, nobody need stand in.
-    if (const std::unique_lock agent(*agent_, std::try_to_lock); agent) worker_->attend(Worker::Clock::now());
+    if (const std::unique_lock lock(*worker_mutex_, std::try_to_lock); lock) worker_->attend(Worker::Clock::now());
   }
 }
 

@@ -11,22 +11,22 @@ namespace joblib_mpi {
 
 /// A thread that attends to a worker while the worker's own thread runs user code, so that rank 0 is answered.
 ///
-/// `agent` is the lock under which the worker is used: its own thread holds it except while a function runs (see
+/// `worker_mutex` is the lock under which the worker is used: its own thread holds it except while a function runs (see
 /// InProcessExecutor). Both threads use the worker's transport, one at a time: MPI must allow SERIALIZED, and MULTIPLE
 /// if the functions make MPI calls of their own.
 class StandIn {
  public:
-  StandIn(Worker& worker, std::mutex& agent, const Settings& settings);
+  StandIn(Worker& worker, std::mutex& worker_mutex, const Settings& settings);
   StandIn(const StandIn&) = delete;
   StandIn& operator=(const StandIn&) = delete;
-  /// Waits for the thread, which never waits for `agent`.
+  /// Waits for the thread, which never waits for `worker_mutex`.
   ~StandIn();
 
  private:
   void live();
 
   Worker* worker_;
-  std::mutex* agent_;
+  std::mutex* worker_mutex_;
   std::chrono::duration<double> pause_;
   std::mutex mutex_;
   std::condition_variable closing_changed_;

@@ -25,7 +25,7 @@ Worker::Worker(Transport& transport, ObjectStore& store, Executor& executor, Idl
       tasks_per_message_(settings.tasks_per_message),
       grace_seconds_(settings.grace_seconds),
       during_tasks_(during_tasks),
-      leader_watch_(settings.heartbeat_seconds) {}
+      coordinator_watch_(settings.heartbeat_seconds) {}
 
 to_worker::Stop Worker::serve() {
   say(to_coordinator::Hello{during_tasks_ == DuringTasks::answers});
@@ -34,7 +34,7 @@ to_worker::Stop Worker::serve() {
     if (step()) {
       waiter_->reset();
     } else {
-      if (++looks % looks_between_checks == 0) watch_leader(Clock::now());
+      if (++looks % looks_between_checks == 0) watch_coordinator(Clock::now());
       waiter_->wait();
     }
   }
@@ -71,7 +71,7 @@ void Worker::attend(Clock::time_point now) noexcept {
     store_->progress();
     send_results();
     report_stuck(now);
-    watch_leader(now);
+    watch_coordinator(now);
   } catch (...) {
     attend_error_ = std::current_exception();
   }
@@ -85,15 +85,16 @@ void Worker::report_stuck(Clock::time_point now) {
   say(to_coordinator::Stuck{running_->task});
 }
 
-void Worker::watch_leader(Clock::time_point now) {
-  if (!leader_loss_.lost || said_goodbye_) return;
+void Worker::watch_coordinator(Clock::time_point now) {
+  if (!coordinator_loss_.lost || said_goodbye_) return;
   const std::vector<int> lost = transport_->take_lost_ranks();
   if (std::ranges::find(lost, 0) != lost.end()) {
-    leader_loss_.lost("was found dead by MPI");
-  } else if (leader_loss_.has_ended()) {
-    leader_loss_.lost("has ended");
-  } else if (leader_watch_.is_overdue(now)) {
-    leader_loss_.lost("was silent for " + std::to_string(std::lround(leader_watch_.patience_seconds())) + " s");
+    coordinator_loss_.lost("was found dead by MPI");
+  } else if (coordinator_loss_.has_ended()) {
+    coordinator_loss_.lost("has ended");
+  } else if (coordinator_watch_.is_overdue(now)) {
+    coordinator_loss_.lost("was silent for " + std::to_string(std::lround(coordinator_watch_.patience_seconds())) +
+                           " s");
   }
 }
 
@@ -107,7 +108,7 @@ void Worker::say(const Message& message) {
 bool Worker::receive() {
   const std::optional<ArrivedFrame> arrived = transport_->receive();
   if (!arrived) return false;
-  leader_watch_.heard();
+  coordinator_watch_.heard();
   for (FrameReader reader(arrived->frame); !reader.at_end();) {
     std::visit([this](auto&& message) { handle(std::forward<decltype(message)>(message)); }, reader.next_to_worker());
   }
@@ -147,7 +148,7 @@ void Worker::handle(to_worker::ObjectContent&& message) {
 }
 
 void Worker::handle(const to_worker::Ping& message) {
-  if (message.asks_always) leader_watch_.begin();
+  if (message.asks_always) coordinator_watch_.begin();
   say(to_coordinator::Pong{});
 }
 

@@ -7,7 +7,7 @@
 #include "protocol/messages.hpp"
 #include "store/object_store.hpp"
 #include "transport/transport.hpp"
-#include "worker/leader_watch.hpp"
+#include "worker/coordinator_watch.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -36,11 +36,11 @@ class Worker {
   /// What to do about rank 0's death: `has_ended` is asked now and then where it can be known by other means than
   /// messages, and `lost` hears the reason, from `serve` or `attend`. It is to end this process: there is nobody left
   /// to work for.
-  struct LeaderLoss {
+  struct CoordinatorLoss {
     std::function<bool()> has_ended;
     std::function<void(const std::string& reason)> lost;
   };
-  void on_leader_loss(LeaderLoss loss) { leader_loss_ = std::move(loss); }
+  void on_coordinator_loss(CoordinatorLoss loss) { coordinator_loss_ = std::move(loss); }
 
   /// Works until rank 0 says Stop; returns what it said. The calling thread is the one that uses MPI.
   to_worker::Stop serve();
@@ -73,7 +73,7 @@ class Worker {
   void report(to_coordinator::TaskFinished&& message);
   void send_results();
   void report_stuck(Clock::time_point now);
-  void watch_leader(Clock::time_point now);
+  void watch_coordinator(Clock::time_point now);
   void leave_tasks_to_others(const std::string& reason);
   template <class Message>
   void say(const Message& message);
@@ -111,8 +111,8 @@ class Worker {
   bool broken_ = false;  // and rank 0 has been told
   std::exception_ptr attend_error_;
 
-  LeaderWatch leader_watch_;
-  LeaderLoss leader_loss_;
+  CoordinatorWatch coordinator_watch_;
+  CoordinatorLoss coordinator_loss_;
 };
 
 }  // namespace joblib_mpi

@@ -95,9 +95,9 @@ using namespace checkpoint_test;
 namespace {
 
 /// Rank 0 of a session, as far as checkpoints are concerned, with two workers.
-struct Leader {
-  Leader() { forget_interruption(); }
-  ~Leader() { forget_interruption(); }
+struct Rank0 {
+  Rank0() { forget_interruption(); }
+  ~Rank0() { forget_interruption(); }
   Settings settings = [] {
     Settings changed;
     changed.checkpoint_grace_seconds = 0.2;
@@ -126,7 +126,7 @@ const std::vector<std::string> backends{"mpi", "threading", "sequential"};
 }  // namespace
 
 TEST_CASE("what a checkpoint has is not computed again on any backend") {
-  const Leader leader;
+  const Rank0 rank_0;
   for (const std::string& backend : backends) {
     INFO(backend);
     const TemporaryFolder folder;
@@ -152,7 +152,7 @@ TEST_CASE("what a checkpoint has is not computed again on any backend") {
 }
 
 TEST_CASE("a result of one backend is used on another") {
-  const Leader leader;
+  const Rank0 rank_0;
   const TemporaryFolder folder;
   for (const std::string& backend : backends) {
     const int expected = backend == backends.front() ? 10 : 0;
@@ -162,7 +162,7 @@ TEST_CASE("a result of one backend is used on another") {
 }
 
 TEST_CASE("calls of one Parallel object are numbered and an inner config has the checkpoint of the outer one") {
-  const Leader leader;
+  const Rank0 rank_0;
   const TemporaryFolder folder;
   for (const int expected : {20, 0}) {
     CHECK(runs([&] {
@@ -180,7 +180,7 @@ TEST_CASE("calls of one Parallel object are numbered and an inner config has the
 }
 
 TEST_CASE("another function and other arguments are refused and what is there stays") {
-  const Leader leader;
+  const Rank0 rank_0;
   const TemporaryFolder folder;
   const ParallelOptions options{.checkpoint = folder / "run.h5"};
   (void)Parallel(options)(calls<square>(10));
@@ -195,7 +195,7 @@ TEST_CASE("another function and other arguments are refused and what is there st
 }
 
 TEST_CASE("a file of another program is refused") {
-  const Leader leader;
+  const Rank0 rank_0;
   const TemporaryFolder folder;
   { Journal({.path = folder / "run.h5", .identity = "another program", .layout = lay_out_hdf5_journal}).finish(); }
   {
@@ -209,7 +209,7 @@ TEST_CASE("a file of another program is refused") {
 }
 
 TEST_CASE("a scattered argument counts by its content and not by its id") {
-  const Leader leader;
+  const Rank0 rank_0;
   const TemporaryFolder folder;
   const auto run = [&](double value, int scattered_before) {
     const parallel_config config({.checkpoint = folder / "run.h5"});
@@ -228,7 +228,7 @@ TEST_CASE("a scattered argument counts by its content and not by its id") {
 
 #if defined(__GNUC__) && !defined(__clang__)
 TEST_CASE("bytes between the members of an argument do not count") {
-  const Leader leader;
+  const Rank0 rank_0;
   const TemporaryFolder folder;
   for (const int garbage : {1, 2}) {
     const auto call = [garbage](int number) {
@@ -245,21 +245,21 @@ TEST_CASE("bytes between the members of an argument do not count") {
 #endif
 
 TEST_CASE("what has failed runs again and what has not does not") {
-  Leader leader;
+  Rank0 rank_0;
   for (const std::string& backend : backends) {
     const TemporaryFolder folder;
     const ParallelOptions options{.backend = backend, .checkpoint = folder / "run.h5"};
     fails = true;
     CHECK(runs([&] { CHECK_FALSE(Parallel(options).outcomes(calls<refuse_odd>(10)).at(1).has_value()); }) == 10);
     CHECK(runs([&] { CHECK_THROWS_AS(Parallel(options)(calls<refuse_odd>(10)), std::domain_error); }) >= 1);
-    leader.cluster.drain();  // of what the exception has cancelled
+    rank_0.cluster.drain();  // of what the exception has cancelled
     fails = false;
     CHECK(runs([&] { CHECK(Parallel(options)(calls<refuse_odd>(10)).at(9) == 9); }) == 5);
   }
 }
 
 TEST_CASE("what cannot be serialized cannot be kept and says so") {
-  const Leader leader;
+  const Rank0 rank_0;
   const TemporaryFolder folder;
   CHECK_THROWS_WITH(Parallel({.backend = "threading", .checkpoint = folder / "run.h5"})(
                         iota(0, 1) | transform([](int) { return delayed<hear>(Unspeakable{}); })),
@@ -278,7 +278,7 @@ TEST_CASE("after a signal no task starts, what is finished is kept, and the inte
   for (const std::string& backend : backends) {
     INFO(backend);
     const TemporaryFolder folder;
-    std::optional<Leader> leader(std::in_place);
+    std::optional<Rank0> rank_0(std::in_place);
     const ParallelOptions options{.backend = backend, .pre_dispatch = 10, .checkpoint = folder / "run.h5"};
     fails = true;
     int first = 0;
@@ -297,8 +297,8 @@ TEST_CASE("after a signal no task starts, what is finished is kept, and the inte
     CHECK(first < 100);
     CHECK_FALSE(std::filesystem::exists(folder / "run.h5"));
     CHECK(runs([&] { CHECK_THROWS_AS(Parallel(options)(calls<raise_signal_at_5>(100)), CheckpointInterrupt); }) == 0);
-    leader.reset();
-    leader.emplace();
+    rank_0.reset();
+    rank_0.emplace();
     fails = false;
     CHECK(runs([&] { CHECK(Parallel(options)(calls<raise_signal_at_5>(100)).at(99) == 99); }) == 100 - first);
     CHECK(std::filesystem::exists(folder / "run.h5"));
@@ -309,7 +309,7 @@ TEST_CASE("signals are given back when the last checkpoint is closed") {
   static std::atomic<int> heard{0};
   const auto previous = std::signal(SIGUSR1, [](int) { ++heard; });
   const std::string said = captured_stderr([] {
-    const Leader leader;
+    const Rank0 rank_0;
     const TemporaryFolder folder;
     const Parallel outer({.checkpoint = folder / "a.h5"});
     outer(calls<square>(3));

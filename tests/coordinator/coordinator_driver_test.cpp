@@ -3,7 +3,7 @@
 #include "core/wake_flag.hpp"
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
-#include "support/office.hpp"
+#include "support/scripted_cluster.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <string>
@@ -13,9 +13,9 @@ using namespace joblib_mpi::test;
 
 namespace {
 
-struct DrivenOffice {
-  Office office{2};
-  CoordinatorDriver driver{office.coordinator, office.settings, false};
+struct DrivenCluster {
+  ScriptedCluster cluster{2};
+  CoordinatorDriver driver{cluster.coordinator, cluster.settings, false};
   WakeFlag flag;
 
   void submit(CallId call) { driver.submit(call, {0, "fit", Payload{bytes("arguments"), {}}, {}}); }
@@ -24,9 +24,9 @@ struct DrivenOffice {
 }  // namespace
 
 TEST_CASE("a thread that drives in a loop is woken for whatever there is to do") {
-  DrivenOffice driven;
+  DrivenCluster driven;
   driven.driver.wake(driven.flag, CoordinatorDriver::WakeFor::every_task);
-  const CallId call = driven.driver.start_call({.n_jobs = 1}, driven.office.inbox);
+  const CallId call = driven.driver.start_call({.n_jobs = 1}, driven.cluster.inbox);
   CHECK_FALSE(driven.flag.take());  // there is nothing to do for a call without tasks
   driven.submit(call);
   CHECK(driven.flag.take());
@@ -41,9 +41,9 @@ TEST_CASE("a thread that drives in a loop is woken for whatever there is to do")
 }
 
 TEST_CASE("where submitters soon drive themselves, a new task wakes nobody else") {
-  DrivenOffice driven;
+  DrivenCluster driven;
   driven.driver.wake(driven.flag, CoordinatorDriver::WakeFor::everything_else);
-  const CallId call = driven.driver.start_call({.n_jobs = 1}, driven.office.inbox);
+  const CallId call = driven.driver.start_call({.n_jobs = 1}, driven.cluster.inbox);
   driven.submit(call);
   CHECK_FALSE(driven.flag.take());
   driven.driver.end_call(call);
@@ -51,15 +51,15 @@ TEST_CASE("where submitters soon drive themselves, a new task wakes nobody else"
 }
 
 TEST_CASE("a closed driver refuses new work by name, and lets go of what there was") {
-  DrivenOffice driven;
-  const CallId call = driven.driver.start_call({.n_jobs = 1}, driven.office.inbox);
+  DrivenCluster driven;
+  const CallId call = driven.driver.start_call({.n_jobs = 1}, driven.cluster.inbox);
   const ObjectId object = driven.driver.share(Payload{bytes("value"), {}});
   driven.driver.close();
 
   const auto refuses = [](auto&& use, const std::string& function) {
     CHECK(error_text<UsageError>(use) == function + " was called after the session had ended");
   };
-  refuses([&] { (void)driven.driver.start_call({.n_jobs = 1}, driven.office.inbox); }, "start_call");
+  refuses([&] { (void)driven.driver.start_call({.n_jobs = 1}, driven.cluster.inbox); }, "start_call");
   refuses([&] { driven.submit(call); }, "submit");
   refuses([&] { driven.driver.submit_and_drive(call, {1, "fit", {}, {}}); }, "submit");
   refuses([&] { (void)driven.driver.share(Payload{bytes("value"), {}}); }, "scatter");
@@ -79,5 +79,5 @@ TEST_CASE("a closed driver refuses new work by name, and lets go of what there w
   CHECK_FALSE(driven.driver.results_fill_memory(call));
   CHECK_FALSE(driven.driver.drive());
   CHECK(driven.driver.stop_workers({0, ""}, 0).empty());
-  CHECK(driven.office.transport.take_sent().empty());  // nothing has reached the coordinator
+  CHECK(driven.cluster.transport.take_sent().empty());  // nothing has reached the coordinator
 }

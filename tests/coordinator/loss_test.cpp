@@ -1,7 +1,7 @@
 // What rank 0 does about workers that are gone.
 
 #include "support/catch.hpp"
-#include "support/office.hpp"
+#include "support/scripted_cluster.hpp"
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
@@ -27,13 +27,13 @@ std::vector<Message> all(const std::vector<MessageToWorker>& messages) {
 }  // namespace
 
 TEST_CASE("a task that a lost worker held is sent to another with all its arguments and its attempts are counted") {
-  Office office(2);
-  const CallId call =
-      office.coordinator.start_call({.n_jobs = 2, .task_timeout_seconds = 2.5, .memory_limit_bytes = 77}, office.inbox);
-  office.coordinator.submit(call, {70, "fit", Payload{bytes("arguments"), {part("large")}}, {}});
-  REQUIRE(office.tasks_of(1).size() == 1);
-  office.coordinator.lose(WorkerId{1}, "was unplugged");
-  const auto messages = office.told(2);
+  ScriptedCluster cluster(2);
+  const CallId call = cluster.coordinator.start_call(
+      {.n_jobs = 2, .task_timeout_seconds = 2.5, .memory_limit_bytes = 77}, cluster.inbox);
+  cluster.coordinator.submit(call, {70, "fit", Payload{bytes("arguments"), {part("large")}}, {}});
+  REQUIRE(cluster.tasks_of(1).size() == 1);
+  cluster.coordinator.lose(WorkerId{1}, "was unplugged");
+  const auto messages = cluster.told(2);
   CHECK(std::holds_alternative<to_worker::BroadcastsEnded>(messages.at(0)));
   const auto tasks = all<to_worker::RunTask>(messages);
   REQUIRE(tasks.size() == 1);
@@ -41,201 +41,201 @@ TEST_CASE("a task that a lost worker held is sent to another with all its argume
   CHECK(text(tasks[0].arguments.parts.at(0).view()) == "large");
   CHECK(tasks[0].limits.seconds == 2.5);
   CHECK(tasks[0].limits.memory_bytes == 77);
-  office.finish(2, tasks[0].task);
-  REQUIRE(office.inbox.tasks.size() == 1);
-  CHECK(office.inbox.tasks[0].attempts == 2);
-  CHECK(office.inbox.tasks[0].name == "fit");
-  CHECK(office.inbox.tasks[0].worker == WorkerId{2});
+  cluster.finish(2, tasks[0].task);
+  REQUIRE(cluster.inbox.tasks.size() == 1);
+  CHECK(cluster.inbox.tasks[0].attempts == 2);
+  CHECK(cluster.inbox.tasks[0].name == "fit");
+  CHECK(cluster.inbox.tasks[0].worker == WorkerId{2});
 }
 
 TEST_CASE("results of a worker that was given up and results that come twice are ignored") {
-  Office office(2);
-  const CallId call = office.coordinator.start_call({.n_jobs = 2}, office.inbox);
-  office.submit(call, 1);
-  const TaskId task = office.tasks_of(1).at(0).task;
-  office.coordinator.lose(WorkerId{1}, "was unplugged");
-  office.finish(1, task);
-  CHECK(office.inbox.tasks.empty());
-  (void)office.told(2);
-  office.finish(2, task);
-  office.finish(2, task);
-  office.finish(2, TaskId{99, 0});
-  CHECK(office.inbox.tasks.size() == 1);
+  ScriptedCluster cluster(2);
+  const CallId call = cluster.coordinator.start_call({.n_jobs = 2}, cluster.inbox);
+  cluster.submit(call, 1);
+  const TaskId task = cluster.tasks_of(1).at(0).task;
+  cluster.coordinator.lose(WorkerId{1}, "was unplugged");
+  cluster.finish(1, task);
+  CHECK(cluster.inbox.tasks.empty());
+  (void)cluster.told(2);
+  cluster.finish(2, task);
+  cluster.finish(2, task);
+  cluster.finish(2, TaskId{99, 0});
+  CHECK(cluster.inbox.tasks.size() == 1);
 }
 
 TEST_CASE("a task whose attempts are used up with lost workers ends as lost with the reason") {
-  Office office(3);
-  const CallId call = office.coordinator.start_call({.n_jobs = 1, .retries = 1}, office.inbox);
-  office.submit(call, 1);
-  (void)office.told(1);
-  office.coordinator.lose(WorkerId{1}, "was unplugged");
-  (void)office.told(2);
-  office.coordinator.lose(WorkerId{2}, "did not answer for 10 s");
-  REQUIRE(office.inbox.tasks.size() == 1);
-  const FinishedTask& lost = office.inbox.tasks[0];
+  ScriptedCluster cluster(3);
+  const CallId call = cluster.coordinator.start_call({.n_jobs = 1, .retries = 1}, cluster.inbox);
+  cluster.submit(call, 1);
+  (void)cluster.told(1);
+  cluster.coordinator.lose(WorkerId{1}, "was unplugged");
+  (void)cluster.told(2);
+  cluster.coordinator.lose(WorkerId{2}, "did not answer for 10 s");
+  REQUIRE(cluster.inbox.tasks.size() == 1);
+  const FinishedTask& lost = cluster.inbox.tasks[0];
   CHECK(lost.ending == TaskEnding::lost);
   CHECK(lost.attempts == 2);
   CHECK(lost.worker == WorkerId{2});
   CHECK(text(lost.result.head) == "the rank was lost (did not answer for 10 s)");
-  CHECK(office.coordinator.unfinished_tasks() == 0);
+  CHECK(cluster.coordinator.unfinished_tasks() == 0);
 }
 
 TEST_CASE("when no worker is left every task ends at once, also those that are submitted later") {
-  Office office(1);
-  const CallId call = office.coordinator.start_call({.n_jobs = 1}, office.inbox);
-  office.submit(call, 1);
-  office.submit(call, 2);
-  office.progress();
-  office.coordinator.lose(WorkerId{1}, "was unplugged");
-  CHECK(office.inbox.tasks.size() == 2);
-  office.submit(call, 3);
-  REQUIRE(office.inbox.tasks.size() == 3);
-  for (const FinishedTask& task : office.inbox.tasks) {
+  ScriptedCluster cluster(1);
+  const CallId call = cluster.coordinator.start_call({.n_jobs = 1}, cluster.inbox);
+  cluster.submit(call, 1);
+  cluster.submit(call, 2);
+  cluster.progress();
+  cluster.coordinator.lose(WorkerId{1}, "was unplugged");
+  CHECK(cluster.inbox.tasks.size() == 2);
+  cluster.submit(call, 3);
+  REQUIRE(cluster.inbox.tasks.size() == 3);
+  for (const FinishedTask& task : cluster.inbox.tasks) {
     CHECK(task.ending == TaskEnding::lost);
     CHECK(text(task.result.head) == "no worker is left; the last one, rank 1, was lost (was unplugged)");
   }
-  CHECK(office.inbox.tasks[2].attempts == 0);
-  CHECK(office.coordinator.lost_workers().at(0).tasks_again == 0);
-  office.coordinator.end_call(call);
-  office.coordinator.stop_workers({0, ""});
-  CHECK(office.coordinator.serving_workers().empty());
+  CHECK(cluster.inbox.tasks[2].attempts == 0);
+  CHECK(cluster.coordinator.lost_workers().at(0).tasks_again == 0);
+  cluster.coordinator.end_call(call);
+  cluster.coordinator.stop_workers({0, ""});
+  CHECK(cluster.coordinator.serving_workers().empty());
 }
 
 TEST_CASE("a worker that MPI finds dead is lost, told of once and never spoken to again") {
-  Office office(2);
+  ScriptedCluster cluster(2);
   std::vector<std::string> warnings;
-  office.coordinator.on_worker_lost([&](const LostWorker& lost) {
+  cluster.coordinator.on_worker_lost([&](const LostWorker& lost) {
     warnings.push_back(warning_about(lost, {"n0", "n1", "n2"}));
   });
-  const CallId call = office.coordinator.start_call({.n_jobs = 2}, office.inbox);
-  office.submit(call, 1);
-  (void)office.told(1);
-  office.transport.found_dead = {1};
-  office.progress();
-  office.transport.found_dead = {1};
-  office.progress();
-  CHECK(office.transport.given_up == std::set{1});
+  const CallId call = cluster.coordinator.start_call({.n_jobs = 2}, cluster.inbox);
+  cluster.submit(call, 1);
+  (void)cluster.told(1);
+  cluster.transport.found_dead = {1};
+  cluster.progress();
+  cluster.transport.found_dead = {1};
+  cluster.progress();
+  CHECK(cluster.transport.given_up == std::set{1});
   CHECK(warnings == std::vector<std::string>{"joblib_mpi: warning: rank 1 on n1 was lost (was found dead by MPI); its "
                                              "task will run again on another rank"});
-  CHECK(all<to_worker::RunTask>(office.told(2)).size() == 1);
-  office.coordinator.stop_workers({3, ""});
-  CHECK(office.told(1).empty());
-  const auto stop = all<to_worker::Stop>(office.told(2));
+  CHECK(all<to_worker::RunTask>(cluster.told(2)).size() == 1);
+  cluster.coordinator.stop_workers({3, ""});
+  CHECK(cluster.told(1).empty());
+  const auto stop = all<to_worker::Stop>(cluster.told(2));
   REQUIRE(stop.size() == 1);
   CHECK(stop[0].ranks_lost);
-  CHECK(office.coordinator.serving_workers().size() == 1);
+  CHECK(cluster.coordinator.serving_workers().size() == 1);
 }
 
 TEST_CASE("silent workers are asked and then lost, those that answer are not") {
   Settings settings;
   settings.heartbeat_seconds = 8;
-  Office office(2, settings);
-  for (const int worker : {1, 2}) office.says(worker, to_coordinator::Hello{true});
+  ScriptedCluster cluster(2, settings);
+  for (const int worker : {1, 2}) cluster.says(worker, to_coordinator::Hello{true});
   Heartbeat::TimePoint now{1h};
   int asked = 0;
   for (int second = 0; second < 30; ++second) {
-    office.coordinator.check_workers(now += 1s);
-    const auto pings = all<to_worker::Ping>(office.told(2)).size();
+    cluster.coordinator.check_workers(now += 1s);
+    const auto pings = all<to_worker::Ping>(cluster.told(2)).size();
     asked += static_cast<int>(pings);
     // Only what has arrived by the next look counts: nobody takes it before.
-    if (pings > 0) office.arrives(2, to_coordinator::Pong{});
-    if (office.coordinator.lost_workers().empty()) CHECK(office.told(1).size() <= 1);
+    if (pings > 0) cluster.arrives(2, to_coordinator::Pong{});
+    if (cluster.coordinator.lost_workers().empty()) CHECK(cluster.told(1).size() <= 1);
   }
   CHECK(asked >= 5);
-  REQUIRE(office.coordinator.lost_workers().size() == 1);
-  CHECK(office.coordinator.lost_workers()[0].worker == WorkerId{1});
-  CHECK(office.coordinator.lost_workers()[0].reason == "did not answer for 8 s");
+  REQUIRE(cluster.coordinator.lost_workers().size() == 1);
+  CHECK(cluster.coordinator.lost_workers()[0].worker == WorkerId{1});
+  CHECK(cluster.coordinator.lost_workers()[0].reason == "did not answer for 8 s");
 }
 
 TEST_CASE("a worker with a stuck task is given up and the task runs out of time") {
-  Office office(2);
+  ScriptedCluster cluster(2);
   const CallId call =
-      office.coordinator.start_call({.n_jobs = 2, .retries = 0, .task_timeout_seconds = 2}, office.inbox);
-  office.submit(call, 1);
-  const TaskId task = office.tasks_of(1).at(0).task;
-  office.says(2, to_coordinator::Stuck{task});  // it does not hold it
-  CHECK(office.coordinator.lost_workers().empty());
-  office.says(1, to_coordinator::Stuck{task});
-  REQUIRE(office.coordinator.lost_workers().size() == 1);
-  const std::string reason = office.coordinator.lost_workers()[0].reason;
+      cluster.coordinator.start_call({.n_jobs = 2, .retries = 0, .task_timeout_seconds = 2}, cluster.inbox);
+  cluster.submit(call, 1);
+  const TaskId task = cluster.tasks_of(1).at(0).task;
+  cluster.says(2, to_coordinator::Stuck{task});  // it does not hold it
+  CHECK(cluster.coordinator.lost_workers().empty());
+  cluster.says(1, to_coordinator::Stuck{task});
+  REQUIRE(cluster.coordinator.lost_workers().size() == 1);
+  const std::string reason = cluster.coordinator.lost_workers()[0].reason;
   CHECK(reason == "a task ran longer than its time limit of 2 s and cannot be interrupted in the rank's own process");
-  REQUIRE(office.inbox.tasks.size() == 1);
-  CHECK(office.inbox.tasks[0].ending == TaskEnding::timed_out);
-  CHECK(text(office.inbox.tasks[0].result.head) == "the rank was lost (" + reason + ")");
+  REQUIRE(cluster.inbox.tasks.size() == 1);
+  CHECK(cluster.inbox.tasks[0].ending == TaskEnding::timed_out);
+  CHECK(text(cluster.inbox.tasks[0].result.head) == "the rank was lost (" + reason + ")");
 }
 
 TEST_CASE("after the first loss broadcasts end once and missing objects are sent one by one") {
-  Office office(3);
-  const ObjectId kept = office.coordinator.share(Payload{bytes("kept"), {part("large")}});
-  const ObjectId dropped = office.coordinator.share(Payload{bytes("dropped"), {}});
-  (void)office.told(1);
-  (void)office.told(2);
-  (void)office.told(3);
-  office.coordinator.lose(WorkerId{3}, "was unplugged");
-  CHECK(office.store.broadcasts_ended);
-  CHECK(holds_broadcasts_ended(office.told(1)));
-  office.coordinator.drop(dropped);
-  (void)office.told(1);
-  office.says(1, to_coordinator::ObjectsMissing{{kept, dropped}});
-  const auto contents = all<to_worker::ObjectContent>(office.told(1));
+  ScriptedCluster cluster(3);
+  const ObjectId kept = cluster.coordinator.share(Payload{bytes("kept"), {part("large")}});
+  const ObjectId dropped = cluster.coordinator.share(Payload{bytes("dropped"), {}});
+  (void)cluster.told(1);
+  (void)cluster.told(2);
+  (void)cluster.told(3);
+  cluster.coordinator.lose(WorkerId{3}, "was unplugged");
+  CHECK(cluster.store.broadcasts_ended);
+  CHECK(holds_broadcasts_ended(cluster.told(1)));
+  cluster.coordinator.drop(dropped);
+  (void)cluster.told(1);
+  cluster.says(1, to_coordinator::ObjectsMissing{{kept, dropped}});
+  const auto contents = all<to_worker::ObjectContent>(cluster.told(1));
   REQUIRE(contents.size() == 1);
   CHECK(contents[0].object == kept);
   CHECK(text(contents[0].value.head) == "kept");
-  CHECK(contents[0].value.parts.at(0).owner() == office.store.find(kept)->parts.at(0).owner());
-  office.coordinator.lose(WorkerId{2}, "was unplugged");
-  CHECK_FALSE(holds_broadcasts_ended(office.told(1)));
+  CHECK(contents[0].value.parts.at(0).owner() == cluster.store.find(kept)->parts.at(0).owner());
+  cluster.coordinator.lose(WorkerId{2}, "was unplugged");
+  CHECK_FALSE(holds_broadcasts_ended(cluster.told(1)));
 }
 
 TEST_CASE("objects that are shared after a loss go to each living worker before the tasks that name them") {
-  Office office(3);
-  office.coordinator.lose(WorkerId{3}, "was unplugged");
-  const ObjectId object = office.coordinator.share(Payload{bytes("late"), {part("large")}});
-  const CallId call = office.coordinator.start_call({.n_jobs = 2}, office.inbox);
-  office.submit(call, 1, {object});
+  ScriptedCluster cluster(3);
+  cluster.coordinator.lose(WorkerId{3}, "was unplugged");
+  const ObjectId object = cluster.coordinator.share(Payload{bytes("late"), {part("large")}});
+  const CallId call = cluster.coordinator.start_call({.n_jobs = 2}, cluster.inbox);
+  cluster.submit(call, 1, {object});
   for (const int worker : {1, 2}) {
-    const auto messages = office.told(worker);
+    const auto messages = cluster.told(worker);
     CHECK(std::holds_alternative<to_worker::BroadcastsEnded>(messages.at(0)));
     CHECK(text(std::get<to_worker::ObjectContent>(messages.at(1)).value.head) == "late");
   }
-  CHECK(office.store.published.empty());
-  CHECK(office.store.put_objects == std::vector{object});
+  CHECK(cluster.store.published.empty());
+  CHECK(cluster.store.put_objects == std::vector{object});
 }
 
 TEST_CASE("an object that is shared but not yet sent when a worker is lost is not published") {
-  Office office(2);
-  const ObjectId object = office.coordinator.share(Payload{bytes("x"), {}});
-  office.coordinator.lose(WorkerId{2}, "was unplugged");
-  office.progress();
-  CHECK(office.store.published.empty());
-  CHECK(office.store.put_objects == std::vector{object});
-  office.says(1, to_coordinator::ObjectsMissing{{object}});
-  CHECK(all<to_worker::ObjectContent>(office.told(1)).size() == 1);
+  ScriptedCluster cluster(2);
+  const ObjectId object = cluster.coordinator.share(Payload{bytes("x"), {}});
+  cluster.coordinator.lose(WorkerId{2}, "was unplugged");
+  cluster.progress();
+  CHECK(cluster.store.published.empty());
+  CHECK(cluster.store.put_objects == std::vector{object});
+  cluster.says(1, to_coordinator::ObjectsMissing{{object}});
+  CHECK(all<to_worker::ObjectContent>(cluster.told(1)).size() == 1);
 }
 
 TEST_CASE("a worker that can run no more tasks gets none, stays connected and says goodbye") {
-  Office office(2);
+  ScriptedCluster cluster(2);
   std::vector<std::string> warnings;
-  office.coordinator.on_worker_lost([&](const LostWorker& lost) {
+  cluster.coordinator.on_worker_lost([&](const LostWorker& lost) {
     warnings.push_back(warning_about(lost, {"n0", "n1", "n2"}));
   });
-  const CallId call = office.coordinator.start_call({.n_jobs = 2}, office.inbox);
-  office.submit(call, 1);
-  office.submit(call, 2);
-  const TaskId first = office.tasks_of(1).at(0).task;
-  office.finish(2, office.tasks_of(2).at(0).task);
-  office.says(1, to_coordinator::Broken{"no processes"});
-  CHECK(office.tasks_of(2).at(0).task == first);
-  office.finish(1, first);  // a late answer of the broken one
-  CHECK(office.inbox.tasks.size() == 1);
-  office.submit(call, 3);
-  CHECK(office.told(1).empty());
+  const CallId call = cluster.coordinator.start_call({.n_jobs = 2}, cluster.inbox);
+  cluster.submit(call, 1);
+  cluster.submit(call, 2);
+  const TaskId first = cluster.tasks_of(1).at(0).task;
+  cluster.finish(2, cluster.tasks_of(2).at(0).task);
+  cluster.says(1, to_coordinator::Broken{"no processes"});
+  CHECK(cluster.tasks_of(2).at(0).task == first);
+  cluster.finish(1, first);  // a late answer of the broken one
+  CHECK(cluster.inbox.tasks.size() == 1);
+  cluster.submit(call, 3);
+  CHECK(cluster.told(1).empty());
   CHECK(warnings == std::vector<std::string>{"joblib_mpi: warning: rank 1 on n1 can run no more tasks (no processes); "
                                              "its task will run again on another rank"});
-  office.coordinator.stop_workers({0, ""});
-  const auto said_to_1 = office.told(1);
+  cluster.coordinator.stop_workers({0, ""});
+  const auto said_to_1 = cluster.told(1);
   REQUIRE(said_to_1.size() == 1);
   CHECK_FALSE(std::get<to_worker::Stop>(said_to_1[0]).ranks_lost);
-  CHECK(office.coordinator.serving_workers().size() == 2);
+  CHECK(cluster.coordinator.serving_workers().size() == 2);
 }
 TEST_CASE("a host is without ranks when all of its ranks are gone") {
   const std::vector<std::string> hosts{"n1", "n1", "n2", "n2", "n3"};

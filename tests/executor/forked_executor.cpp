@@ -191,30 +191,30 @@ std::unique_ptr<Zygote> fork_zygote(ZygoteOptions options) {
   return std::move(std::get<std::unique_ptr<Zygote>>(side));
 }
 
-Agent::Agent(ZygoteOptions options, double grace_seconds)
+WorkerSide::WorkerSide(ZygoteOptions options, double grace_seconds)
     : zygote(fork_zygote(std::move(options))), executor(*zygote, pool, {grace_seconds}) {}
 
-ExecutedTask Agent::run(std::string_view what, std::vector<SharedBytes> parts, TaskLimits limits) {
+ExecutedTask WorkerSide::run(std::string_view what, std::vector<SharedBytes> parts, TaskLimits limits) {
   start(what, std::move(parts), limits);
   return wait_for_result();
 }
 
-void Agent::start(std::string_view what, std::vector<SharedBytes> parts, TaskLimits limits,
-                  std::vector<ObjectInput> objects) {
+void WorkerSide::start(std::string_view what, std::vector<SharedBytes> parts, TaskLimits limits,
+                       std::vector<ObjectInput> objects) {
   executor.start({TaskId{++next_slot_, 1}, Payload{bytes(what), std::move(parts)}, std::move(objects), limits});
 }
 
-ExecutedTask Agent::wait_for_result() {
+ExecutedTask WorkerSide::wait_for_result() {
   while (true) {
     if (auto done = executor.take_finished()) {
       if (done->task != TaskId{next_slot_, 1}) std::abort();
       return std::move(*done);
     }
-    zygote->agent_wake_flag().wait_for(pause);
+    zygote->worker_wake_flag().wait_for(pause);
   }
 }
 
-void Agent::wait_for_file(const std::string& path) {
+void WorkerSide::wait_for_file(const std::string& path) {
   while (!std::filesystem::exists(path)) {
     if (executor.take_finished()) std::abort();
     std::this_thread::sleep_for(pause);
@@ -222,7 +222,7 @@ void Agent::wait_for_file(const std::string& path) {
   std::filesystem::remove(path);
 }
 
-pid_t Agent::executor_pid() {
+pid_t WorkerSide::executor_pid() {
   return static_cast<pid_t>(std::stol(head_text(run("pid"))));
 }
 

@@ -17,10 +17,10 @@ namespace joblib_mpi::test {
 /// A zygote whose executors do what the heads of their tasks say (see forked_executor.cpp).
 [[nodiscard]] std::unique_ptr<Zygote> fork_zygote(ZygoteOptions options = {});
 
-/// A rank's agent without a rank: runs tasks in executor processes, one after another.
-class Agent {
+/// A rank's worker without a rank: runs tasks in executor processes, one after another.
+class WorkerSide {
  public:
-  explicit Agent(ZygoteOptions options = {}, double grace_seconds = 30);
+  explicit WorkerSide(ZygoteOptions options = {}, double grace_seconds = 30);
 
   /// Starts a task and waits for what comes of it.
   ExecutedTask run(std::string_view what, std::vector<SharedBytes> parts = {}, TaskLimits limits = {});

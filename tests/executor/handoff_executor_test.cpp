@@ -21,7 +21,7 @@ ExecutedTask done(const ExecutorTask& task, std::string_view result = "") {
   return {task.task, TaskEnding::returned, 0.5, Payload{bytes(result), {}}};
 }
 
-/// The agent's side: waits as a worker's loop does.
+/// The worker's side: waits as a worker's loop does.
 ExecutedTask wait_for_result(HandoffExecutor& executor, IdleWaiter& waiter) {
   while (true) {
     if (auto finished = executor.take_finished()) return std::move(*finished);

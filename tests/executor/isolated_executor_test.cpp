@@ -18,52 +18,52 @@ using namespace joblib_mpi;
 using namespace joblib_mpi::test;
 
 TEST_CASE("a task that is run in another process returns its result") {
-  Agent agent;
-  CHECK_FALSE(agent.executor.take_finished());
-  const ExecutedTask done = agent.run("echo hello");
+  WorkerSide worker;
+  CHECK_FALSE(worker.executor.take_finished());
+  const ExecutedTask done = worker.run("echo hello");
   CHECK(done.ending == TaskEnding::returned);
   CHECK(done.seconds == 0.25);
   CHECK(head_text(done) == " hello");
-  CHECK_FALSE(agent.executor.take_finished());
+  CHECK_FALSE(worker.executor.take_finished());
 }
 
 TEST_CASE("tasks one after another run in the same process, which is not the rank's") {
-  Agent agent;
-  const pid_t first = agent.executor_pid();
+  WorkerSide worker;
+  const pid_t first = worker.executor_pid();
   CHECK(first != getpid());
   bool all_right = true;
   for (int round = 0; round < 2'000; ++round) {
-    all_right = all_right && head_text(agent.run("echo " + std::to_string(round))) == " " + std::to_string(round);
+    all_right = all_right && head_text(worker.run("echo " + std::to_string(round))) == " " + std::to_string(round);
   }
   CHECK(all_right);
-  CHECK(agent.executor_pid() == first);
+  CHECK(worker.executor_pid() == first);
 }
 
 TEST_CASE("a process that a task ends is replaced, and the reason is said, two hundred times in a row") {
-  Agent agent;
+  WorkerSide worker;
   const std::pair<std::string, std::string> ways[] = {{"signal " + std::to_string(SIGSEGV), "signal 11 (SIGSEGV)"},
                                                       {"abort", "signal 6 (SIGABRT)"},
                                                       {"exit 1", "exit code 1"},
                                                       {"signal " + std::to_string(SIGKILL), "signal 9 (SIGKILL)"}};
   for (int round = 0; round < 200; ++round) {
     const auto& [way, reason] = ways[round % 4];
-    const ExecutedTask lost = agent.run(way);
+    const ExecutedTask lost = worker.run(way);
     REQUIRE(lost.ending == TaskEnding::lost);
     REQUIRE(head_text(lost) == reason);
-    REQUIRE(head_text(agent.run("echo")).empty());
+    REQUIRE(head_text(worker.run("echo")).empty());
   }
 }
 
 TEST_CASE("an exit with success in the middle of a task loses the task, too") {
-  Agent agent;
-  CHECK(head_text(agent.run("exit 0")) == "exit code 0");
+  WorkerSide worker;
+  CHECK(head_text(worker.run("exit 0")) == "exit code 0");
 }
 
 TEST_CASE("a process that is ended from outside between two tasks is replaced silently") {
-  Agent agent;
+  WorkerSide worker;
   for (int round = 0; round < 20; ++round) {
-    kill(agent.executor_pid(), SIGKILL);
-    REQUIRE(agent.run("echo").ending == TaskEnding::returned);
+    kill(worker.executor_pid(), SIGKILL);
+    REQUIRE(worker.run("echo").ending == TaskEnding::returned);
   }
 }
 
@@ -72,67 +72,67 @@ TEST_CASE("processes that cannot begin cost the task and are not tried for ever"
   options.hooks.in_child = [first = true]() mutable {
     if (!std::exchange(first, false)) _exit(7);  // the zygote itself lives
   };
-  Agent agent(options);
+  WorkerSide worker(options);
   for (int round = 0; round < 2; ++round) {
-    const ExecutedTask lost = agent.run("echo");
+    const ExecutedTask lost = worker.run("echo");
     CHECK(lost.ending == TaskEnding::lost);
     CHECK(head_text(lost) == "3 executor processes in a row ended before they took a task, the last with exit code 7");
   }
 }
 
 TEST_CASE("a task that obeys when its time is up has timed out and its process goes on") {
-  Agent agent;
-  const pid_t process = agent.executor_pid();
+  WorkerSide worker;
+  const pid_t process = worker.executor_pid();
   for (const std::string way : {"spin ", "sleep "}) {
     const std::string file = new_file_name();
-    agent.start(way + file, {}, {.seconds = 0.05});
-    agent.wait_for_file(file);
-    const ExecutedTask late = agent.wait_for_result();
+    worker.start(way + file, {}, {.seconds = 0.05});
+    worker.wait_for_file(file);
+    const ExecutedTask late = worker.wait_for_result();
     CHECK(late.ending == TaskEnding::timed_out);
     CHECK(head_text(late) == "ran longer than its limit of 0.05 s");
   }
-  CHECK(agent.executor_pid() == process);
+  CHECK(worker.executor_pid() == process);
 }
 
 TEST_CASE("a task that does not obey when its time is up loses its process after the grace period") {
-  Agent agent({}, 0.05);
+  WorkerSide worker({}, 0.05);
   const std::string file = new_file_name();
-  agent.start("deaf " + file, {}, {.seconds = 0.05});
-  agent.wait_for_file(file);
-  const ExecutedTask late = agent.wait_for_result();
+  worker.start("deaf " + file, {}, {.seconds = 0.05});
+  worker.wait_for_file(file);
+  const ExecutedTask late = worker.wait_for_result();
   CHECK(late.ending == TaskEnding::timed_out);
   CHECK(head_text(late) == "ran longer than its limit of 0.05 s");
-  CHECK(agent.run("echo").ending == TaskEnding::returned);
+  CHECK(worker.run("echo").ending == TaskEnding::returned);
 }
 
 TEST_CASE("a task within its time is not disturbed") {
-  Agent agent;
+  WorkerSide worker;
   for (int round = 0; round < 100; ++round) {
-    REQUIRE(agent.run("echo", {}, {.seconds = 3600}).ending == TaskEnding::returned);
+    REQUIRE(worker.run("echo", {}, {.seconds = 3600}).ending == TaskEnding::returned);
   }
 }
 
 TEST_CASE("a cancelled task that obeys ends early and the next one is not interrupted") {
-  Agent agent;
-  const pid_t process = agent.executor_pid();
+  WorkerSide worker;
+  const pid_t process = worker.executor_pid();
   const std::string file = new_file_name();
-  agent.start("sleep " + file);
-  agent.wait_for_file(file);
-  agent.executor.interrupt();
-  agent.executor.interrupt();
-  CHECK(head_text(agent.wait_for_result()) == "interrupted");
-  CHECK(agent.run("echo").ending == TaskEnding::returned);
-  CHECK(agent.executor_pid() == process);
+  worker.start("sleep " + file);
+  worker.wait_for_file(file);
+  worker.executor.interrupt();
+  worker.executor.interrupt();
+  CHECK(head_text(worker.wait_for_result()) == "interrupted");
+  CHECK(worker.run("echo").ending == TaskEnding::returned);
+  CHECK(worker.executor_pid() == process);
 }
 
 TEST_CASE("a cancelled task that does not obey loses its process after the grace period") {
-  Agent agent({}, 0.05);
+  WorkerSide worker({}, 0.05);
   const std::string file = new_file_name();
-  agent.start("deaf " + file);
-  agent.wait_for_file(file);
-  agent.executor.interrupt();
-  CHECK(agent.wait_for_result().ending == TaskEnding::lost);
-  CHECK(agent.run("echo").ending == TaskEnding::returned);
+  worker.start("deaf " + file);
+  worker.wait_for_file(file);
+  worker.executor.interrupt();
+  CHECK(worker.wait_for_result().ending == TaskEnding::lost);
+  CHECK(worker.run("echo").ending == TaskEnding::returned);
 }
 
 TEST_CASE("a task is cancelled at once while there is no process for it") {
@@ -144,32 +144,32 @@ TEST_CASE("a task is cancelled at once while there is no process for it") {
     (void)!read(never_written[0], &byte, 1);
   };
   {
-    Agent agent(options);
-    agent.start("echo");
-    CHECK_FALSE(agent.executor.take_finished());
-    agent.executor.interrupt();
-    CHECK(agent.wait_for_result().ending == TaskEnding::lost);
+    WorkerSide worker(options);
+    worker.start("echo");
+    CHECK_FALSE(worker.executor.take_finished());
+    worker.executor.interrupt();
+    CHECK(worker.wait_for_result().ending == TaskEnding::lost);
   }
   close(never_written[0]);
   close(never_written[1]);
 }
 
 TEST_CASE("a task that uses more memory than it may is ended and says how much it had") {
-  Agent agent;
+  WorkerSide worker;
   const std::uint64_t limit = 400'000'000;
-  CHECK(agent.run("echo", {}, {.memory_bytes = limit}).ending == TaskEnding::returned);
-  const ExecutedTask lost = agent.run("use_megabytes 1000", {}, {.memory_bytes = limit});
+  CHECK(worker.run("echo", {}, {.memory_bytes = limit}).ending == TaskEnding::returned);
+  const ExecutedTask lost = worker.run("use_megabytes 1000", {}, {.memory_bytes = limit});
   CHECK(lost.ending == TaskEnding::lost);
   CHECK_THAT(head_text(lost), contains("memory limit: used "));
   CHECK_THAT(head_text(lost), contains(" MB of 400 MB"));
-  CHECK(agent.run("echo").ending == TaskEnding::returned);
+  CHECK(worker.run("echo").ending == TaskEnding::returned);
 }
 
 TEST_CASE("what a task has started ends with its process") {
-  Agent agent;
+  WorkerSide worker;
   const std::string file = new_file_name();
-  agent.start("children_then_die " + file);
-  const ExecutedTask lost = agent.wait_for_result();
+  worker.start("children_then_die " + file);
+  const ExecutedTask lost = worker.wait_for_result();
   CHECK(head_text(lost) == "signal 9 (SIGKILL)");
   std::ifstream pids(file);
   pid_t child = 0;
@@ -181,23 +181,23 @@ TEST_CASE("what a task has started ends with its process") {
 }
 
 TEST_CASE("what cleans up after others may do so before it ends") {
-  Agent agent;
+  WorkerSide worker;
   const std::string file = new_file_name();
-  agent.start("tracker_then_die " + file);
-  CHECK(head_text(agent.wait_for_result()) == "signal 9 (SIGKILL)");
+  worker.start("tracker_then_die " + file);
+  CHECK(head_text(worker.wait_for_result()) == "signal 9 (SIGKILL)");
   CHECK(std::filesystem::remove(file));
 }
 
 TEST_CASE("once the zygote is gone every task is lost with that reason") {
-  Agent agent;
-  const pid_t process = agent.executor_pid();
+  WorkerSide worker;
+  const pid_t process = worker.executor_pid();
   const std::string file = new_file_name();
-  agent.start("deaf " + file);
-  agent.wait_for_file(file);
-  kill(agent.zygote->pid(), SIGKILL);
+  worker.start("deaf " + file);
+  worker.wait_for_file(file);
+  kill(worker.zygote->pid(), SIGKILL);
   const std::string reason = "the process that starts executors ended with signal 9 (SIGKILL)";
-  CHECK(head_text(agent.wait_for_result()) == reason);
-  const ExecutedTask next = agent.run("echo");
+  CHECK(head_text(worker.wait_for_result()) == reason);
+  const ExecutedTask next = worker.run("echo");
   CHECK(next.ending == TaskEnding::lost);
   CHECK(head_text(next) == reason);
   wait_until_gone(process);
@@ -211,7 +211,7 @@ TEST_CASE("executors one after another may use the same zygote") {
     for (const std::string what : {"exit 4", "echo"}) {
       executor.start({TaskId{round, 0}, Payload{bytes(what), {}}, {}});
       std::optional<ExecutedTask> done;
-      while (!(done = executor.take_finished())) zygote->agent_wake_flag().wait_for(std::chrono::milliseconds(1));
+      while (!(done = executor.take_finished())) zygote->worker_wake_flag().wait_for(std::chrono::milliseconds(1));
       CHECK(head_text(*done) == (what == "echo" ? "" : "exit code 4"));
     }
   }

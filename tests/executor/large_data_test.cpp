@@ -33,15 +33,15 @@ ObjectInput object(std::uint64_t id, std::size_t size) {
 }  // namespace
 
 TEST_CASE("large arrays arrive unchanged in both directions") {
-  Agent agent;
+  WorkerSide worker;
   const std::vector<std::size_t> sizes{0, 1, 70'000, megabyte, 5 * megabyte + 3, 0, 17 * megabyte};
   for (int round = 0; round < 3; ++round) {
     std::vector<SharedBytes> parts;
     for (std::size_t index = 0; index < sizes.size(); ++index) {
       const Bytes content = pattern(sizes[index], index);
-      parts.push_back(index % 2 == 0 ? SharedBytes(content) : received(agent.pool, content));
+      parts.push_back(index % 2 == 0 ? SharedBytes(content) : received(worker.pool, content));
     }
-    const ExecutedTask done = agent.run("echo", std::move(parts));
+    const ExecutedTask done = worker.run("echo", std::move(parts));
     REQUIRE(done.result.parts.size() == sizes.size());
     for (std::size_t index = 0; index < sizes.size(); ++index) {
       CHECK(is_pattern(done.result.parts[index].view(), sizes[index], index));
@@ -50,11 +50,11 @@ TEST_CASE("large arrays arrive unchanged in both directions") {
 }
 
 TEST_CASE("a task with thousands of arrays arrives whole") {
-  Agent agent;
+  WorkerSide worker;
   constexpr std::size_t count = 5'000;
   std::vector<SharedBytes> parts;
   for (std::size_t index = 0; index < count; ++index) parts.emplace_back(pattern(index % 300, index));
-  const ExecutedTask done = agent.run("echo", std::move(parts));
+  const ExecutedTask done = worker.run("echo", std::move(parts));
   REQUIRE(done.result.parts.size() == count);
   bool all_right = true;
   for (std::size_t index = 0; index < count; ++index) {
@@ -64,18 +64,18 @@ TEST_CASE("a task with thousands of arrays arrives whole") {
 }
 
 TEST_CASE("heads larger than the ring arrive whole") {
-  Agent agent;
+  WorkerSide worker;
   for (const std::size_t size : {30'000, 100'000, 3'000'000}) {
     const std::string text(size, 'x');
-    CHECK(head_text(agent.run("echo" + text)) == "unknown: echo" + text);
-    CHECK(head_text(agent.run("echo " + text)) == " " + text);
+    CHECK(head_text(worker.run("echo" + text)) == "unknown: echo" + text);
+    CHECK(head_text(worker.run("echo " + text)) == " " + text);
   }
 }
 
 TEST_CASE("a task may write into its arguments") {
-  Agent agent;
+  WorkerSide worker;
   const Bytes content = pattern(megabyte, 1);
-  const ExecutedTask done = agent.run("reverse", {SharedBytes(content)});
+  const ExecutedTask done = worker.run("reverse", {SharedBytes(content)});
   REQUIRE(done.ending == TaskEnding::returned);
   Bytes back = copy_of(done.result.parts.at(0).view());
   std::ranges::reverse(back);
@@ -83,16 +83,16 @@ TEST_CASE("a task may write into its arguments") {
 }
 
 TEST_CASE("a task cannot write into a scattered object") {
-  Agent agent;
-  agent.start("write_object", {}, {}, {object(1, megabyte)});
-  CHECK(head_text(agent.wait_for_result()) == "signal 11 (SIGSEGV)");
+  WorkerSide worker;
+  worker.start("write_object", {}, {}, {object(1, megabyte)});
+  CHECK(head_text(worker.wait_for_result()) == "signal 11 (SIGSEGV)");
 }
 
 TEST_CASE("a scattered object stays with its process until it is forgotten and is given to the next one") {
-  Agent agent;
+  WorkerSide worker;
   const auto ask = [&](std::vector<ObjectInput> objects) {
-    agent.start("objects", {}, {}, std::move(objects));
-    return agent.wait_for_result();
+    worker.start("objects", {}, {}, std::move(objects));
+    return worker.wait_for_result();
   };
   const ObjectInput first = object(1, megabyte);
   for (int round = 0; round < 3; ++round) {
@@ -101,40 +101,41 @@ TEST_CASE("a scattered object stays with its process until it is forgotten and i
     CHECK(is_pattern(done.result.parts.at(0).view(), megabyte, 1));
     CHECK(is_pattern(done.result.parts.at(1).view(), 100, 2));
   }
-  agent.executor.forget(ObjectId{2});
-  agent.executor.forget(ObjectId{77});  // which it never had
-  CHECK(head_text(agent.run("forgotten")) == "2,");
-  CHECK(agent.run("exit 1").ending == TaskEnding::lost);
+  worker.executor.forget(ObjectId{2});
+  worker.executor.forget(ObjectId{77});  // which it never had
+  CHECK(head_text(worker.run("forgotten")) == "2,");
+  CHECK(worker.run("exit 1").ending == TaskEnding::lost);
   CHECK(is_pattern(ask({first}).result.parts.at(0).view(), megabyte, 1));
 }
 
 TEST_CASE("memory that a task still holds is not used again") {
-  Agent agent;
-  CHECK(agent.run("keep", {received(agent.pool, pattern(2 * megabyte, 5))}).ending == TaskEnding::returned);
+  WorkerSide worker;
+  CHECK(worker.run("keep", {received(worker.pool, pattern(2 * megabyte, 5))}).ending == TaskEnding::returned);
   for (std::size_t round = 0; round < 5; ++round) {
-    CHECK(agent.run("echo", {received(agent.pool, pattern(2 * megabyte, 100 + round))}).ending == TaskEnding::returned);
+    CHECK(worker.run("echo", {received(worker.pool, pattern(2 * megabyte, 100 + round))}).ending ==
+          TaskEnding::returned);
   }
-  CHECK(is_pattern(agent.run("show_kept").result.parts.at(0).view(), 2 * megabyte, 5));
+  CHECK(is_pattern(worker.run("show_kept").result.parts.at(0).view(), 2 * megabyte, 5));
 }
 
 TEST_CASE("a result stays readable after its process has ended and while others run") {
-  Agent agent;
-  const ExecutedTask first = agent.run("echo", {SharedBytes(pattern(2 * megabyte, 1))});
-  CHECK(agent.run("echo", {SharedBytes(pattern(2 * megabyte, 2))}).ending == TaskEnding::returned);
+  WorkerSide worker;
+  const ExecutedTask first = worker.run("echo", {SharedBytes(pattern(2 * megabyte, 1))});
+  CHECK(worker.run("echo", {SharedBytes(pattern(2 * megabyte, 2))}).ending == TaskEnding::returned);
   CHECK(is_pattern(first.result.parts.at(0).view(), 2 * megabyte, 1));
-  CHECK(agent.run("signal 9").ending == TaskEnding::lost);
-  CHECK(agent.run("echo", {SharedBytes(pattern(2 * megabyte, 3))}).ending == TaskEnding::returned);
+  CHECK(worker.run("signal 9").ending == TaskEnding::lost);
+  CHECK(worker.run("echo", {SharedBytes(pattern(2 * megabyte, 3))}).ending == TaskEnding::returned);
   CHECK(is_pattern(first.result.parts.at(0).view(), 2 * megabyte, 1));
 }
 
 TEST_CASE("the same memory serves task after task") {
-  Agent agent;
-  const auto data_of = [&] { return received(agent.pool, pattern(2 * megabyte, 1)).view().data(); };
+  WorkerSide worker;
+  const auto data_of = [&] { return received(worker.pool, pattern(2 * megabyte, 1)).view().data(); };
   const std::byte* const place = data_of();
   for (int round = 0; round < 20; ++round) {
-    CHECK(agent.run("echo", {received(agent.pool, pattern(2 * megabyte, 1))}).ending == TaskEnding::returned);
+    CHECK(worker.run("echo", {received(worker.pool, pattern(2 * megabyte, 1))}).ending == TaskEnding::returned);
     // What the executor has let go it says with its next message.
-    CHECK(agent.run("echo").ending == TaskEnding::returned);
+    CHECK(worker.run("echo").ending == TaskEnding::returned);
     CHECK(data_of() == place);
   }
 }
@@ -143,13 +144,13 @@ TEST_CASE("no descriptor is left open and no process stays") {
   const std::size_t before = open_files();
   pid_t executor = 0;
   {
-    Agent agent;
+    WorkerSide worker;
     for (int round = 0; round < 5; ++round) {
-      CHECK(agent.run("echo", {SharedBytes(pattern(3 * megabyte, 1)), SharedBytes(pattern(100, 2))}).ending ==
+      CHECK(worker.run("echo", {SharedBytes(pattern(3 * megabyte, 1)), SharedBytes(pattern(100, 2))}).ending ==
             TaskEnding::returned);
-      CHECK(agent.run("signal 9").ending == TaskEnding::lost);
+      CHECK(worker.run("signal 9").ending == TaskEnding::lost);
     }
-    executor = agent.executor_pid();
+    executor = worker.executor_pid();
   }
   CHECK(open_files() == before);
   CHECK(kill(executor, 0) != 0);

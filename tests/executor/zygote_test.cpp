@@ -43,9 +43,9 @@ TEST_CASE("executors know nothing of the launcher but what the user allows") {
                            "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "PMIXED_DRINKS"}) {
     setenv(name, "1", 1);
   }
-  Agent agent;
+  WorkerSide worker;
   CHECK(std::getenv("OMPI_COMM_WORLD_RANK") != nullptr);
-  const std::string environment = "\n" + head_text(agent.run("environment"));
+  const std::string environment = "\n" + head_text(worker.run("environment"));
   for (const std::string gone : {"\nOMPI_COMM", "\nPMIX_", "\nPMI_"})
     CHECK(environment.find(gone) == std::string::npos);
   for (const std::string kept : {"\nOMPI_ALLOW_RUN_AS_ROOT=1", "\nOMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "\nPATH="}) {
@@ -56,26 +56,26 @@ TEST_CASE("executors know nothing of the launcher but what the user allows") {
 TEST_CASE("what a task prints is in the rank's output, once") {
   const std::string printed = captured_stdout([] {
     std::printf("before the fork\n");
-    Agent agent;
-    agent.run("print");
+    WorkerSide worker;
+    worker.run("print");
   });
   CHECK(printed == "before the fork\nprinted by a task\n");
 }
 
 TEST_CASE("a task has no input") {
-  Agent agent;
-  CHECK(head_text(agent.run("read_stdin")) == "0");
+  WorkerSide worker;
+  CHECK(head_text(worker.run("read_stdin")) == "0");
 }
 
 TEST_CASE("what is prepared is there in every executor and was made once") {
   ZygoteOptions options;
   options.prepare = [] { setenv("JOBLIB_MPI_TEST_PREPARED_BY", std::to_string(getpid()).c_str(), 1); };
-  Agent agent(options);
-  agent.zygote->wait_until_prepared();
-  const std::string expected = "JOBLIB_MPI_TEST_PREPARED_BY=" + std::to_string(agent.zygote->pid()) + "\n";
+  WorkerSide worker(options);
+  worker.zygote->wait_until_prepared();
+  const std::string expected = "JOBLIB_MPI_TEST_PREPARED_BY=" + std::to_string(worker.zygote->pid()) + "\n";
   for (int round = 0; round < 2; ++round) {
-    CHECK_THAT(head_text(agent.run("environment")), contains(expected));
-    agent.run("exit 1");
+    CHECK_THAT(head_text(worker.run("environment")), contains(expected));
+    worker.run("exit 1");
   }
   CHECK(std::getenv("JOBLIB_MPI_TEST_PREPARED_BY") == nullptr);
 }
@@ -83,10 +83,10 @@ TEST_CASE("what is prepared is there in every executor and was made once") {
 TEST_CASE("what goes wrong in preparing reaches the rank as text") {
   ZygoteOptions options;
   options.prepare = [] { throw std::runtime_error("no module named skleran"); };
-  Agent agent(options);
+  WorkerSide worker(options);
   const std::string expected = "executor processes could not be prepared: no module named skleran";
-  CHECK(error_text<Error>([&] { agent.zygote->wait_until_prepared(); }) == expected);
-  const ExecutedTask lost = agent.run("echo");
+  CHECK(error_text<Error>([&] { worker.zygote->wait_until_prepared(); }) == expected);
+  const ExecutedTask lost = worker.run("echo");
   CHECK(lost.ending == TaskEnding::lost);
   CHECK(head_text(lost) == expected);
 }
@@ -107,19 +107,19 @@ TEST_CASE("the hooks surround every fork") {
                      calls += "c";
                      setenv("JOBLIB_MPI_TEST_CALLS", calls.c_str(), 1);
                    }};
-  Agent agent(options);
+  WorkerSide worker(options);
   CHECK(calls == "bp");
-  CHECK_THAT(head_text(agent.run("environment")), contains("JOBLIB_MPI_TEST_CALLS=bcbc\n"));
-  agent.run("exit 1");
-  CHECK_THAT(head_text(agent.run("environment")), contains("JOBLIB_MPI_TEST_CALLS=bcbpbc\n"));
+  CHECK_THAT(head_text(worker.run("environment")), contains("JOBLIB_MPI_TEST_CALLS=bcbc\n"));
+  worker.run("exit 1");
+  CHECK_THAT(head_text(worker.run("environment")), contains("JOBLIB_MPI_TEST_CALLS=bcbpbc\n"));
 }
 
 TEST_CASE("signals that end the rank do not end the zygote before it has cleaned up") {
-  Agent agent;
-  agent.zygote->wait_until_prepared();
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) kill(agent.zygote->pid(), signal);
-  CHECK(agent.run("echo").ending == TaskEnding::returned);
-  CHECK(head_text(agent.run("signal 15")) == "signal 15 (SIGTERM)");
+  WorkerSide worker;
+  worker.zygote->wait_until_prepared();
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) kill(worker.zygote->pid(), signal);
+  CHECK(worker.run("echo").ending == TaskEnding::returned);
+  CHECK(head_text(worker.run("signal 15")) == "signal 15 (SIGTERM)");
 }
 
 TEST_CASE("when the rank is killed its zygote, executor and all that tasks have started end") {
@@ -127,9 +127,9 @@ TEST_CASE("when the rank is killed its zygote, executor and all that tasks have 
   REQUIRE(pipe(ends) == 0);
   const pid_t rank = fork();
   if (rank == 0) {
-    Agent agent;
-    std::istringstream children(head_text(agent.run("children")));
-    std::array<pid_t, 4> pids{agent.zygote->pid(), agent.executor_pid(), 0, 0};
+    WorkerSide worker;
+    std::istringstream children(head_text(worker.run("children")));
+    std::array<pid_t, 4> pids{worker.zygote->pid(), worker.executor_pid(), 0, 0};
     children >> pids[2] >> pids[3];
     if (write(ends[1], pids.data(), sizeof pids) != sizeof pids) _exit(1);
     while (true) pause();

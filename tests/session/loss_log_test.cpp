@@ -2,7 +2,7 @@
 
 #include "support/captured_stderr.hpp"
 #include "support/catch.hpp"
-#include "support/office.hpp"
+#include "support/scripted_cluster.hpp"
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
@@ -15,13 +15,13 @@ const std::vector<std::string> hosts{"n0", "n1", "n2"};
 
 TEST_CASE("a worker that is lost in one run is lost in the next, and the loss is told once") {
   LossLog log;
-  Office first(2);
+  ScriptedCluster first(2);
   log.watch(first.coordinator, hosts);
   const std::string warning = captured_stderr([&] { first.coordinator.lose(WorkerId{2}, "did not answer for 10 s"); });
   CHECK_THAT(warning, contains("rank 2 on n2 was lost (did not answer for 10 s)"));
   REQUIRE(log.lost().size() == 1);
 
-  Office second(2);
+  ScriptedCluster second(2);
   CHECK(captured_stderr([&] { log.watch(second.coordinator, hosts); }).empty());
   CHECK(second.coordinator.lost_workers().size() == 1);
   CHECK(log.lost().size() == 1);
@@ -29,10 +29,10 @@ TEST_CASE("a worker that is lost in one run is lost in the next, and the loss is
 
 TEST_CASE("a worker that only runs no more tasks is not among the lost") {
   LossLog log;
-  Office office(2);
-  log.watch(office.coordinator, hosts);
+  ScriptedCluster cluster(2);
+  log.watch(cluster.coordinator, hosts);
   const std::string warning =
-      captured_stderr([&] { office.coordinator.retire(WorkerId{1}, "its executors do not start"); });
+      captured_stderr([&] { cluster.coordinator.retire(WorkerId{1}, "its executors do not start"); });
   CHECK_THAT(warning, contains("rank 1 on n1 can run no more tasks"));
   CHECK(log.lost().empty());
 }

@@ -63,9 +63,9 @@ TEST_CASE("the last rank may lead when the program's communicator says so") {
   {
     MpiSession session(reversed);
     CHECK(session.rank() == world_size() - 1 - own_rank());
-    int leader = -1;
-    session.run([&] { leader = own_rank(); });
-    CHECK(leader == (own_rank() == world_size() - 1 ? own_rank() : -1));
+    int coordinator = -1;
+    session.run([&] { coordinator = own_rank(); });
+    CHECK(coordinator == (own_rank() == world_size() - 1 ? own_rank() : -1));
   }
   MPI_Comm_free(&reversed);
 }

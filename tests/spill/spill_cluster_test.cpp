@@ -69,7 +69,7 @@ TEST_CASE("results that spill are those that were returned, and leave nothing be
     const auto results = Parallel()(calls(20));
     for (int first = 0; first < 20; ++first) CHECK(results.at(static_cast<std::size_t>(first)) == numbers(first));
     CHECK(files_in(folder / "", "result-") == 0);
-    CHECK(cluster.spill_desk().held_bytes() == 0);
+    CHECK(cluster.result_store().held_bytes() == 0);
   }
   CHECK(fs::is_empty(folder / ""));
 }
@@ -81,10 +81,10 @@ TEST_CASE("results that do not spill are counted while they are held") {
   LoopbackCluster cluster(2, settings, &result_format());
   auto results = Parallel().spilled(calls(3));
   for (const auto& result : results) CHECK_FALSE(result.is_on_disk());
-  CHECK(cluster.spill_desk().held_bytes() == 3 * elements * sizeof(double));
+  CHECK(cluster.result_store().held_bytes() == 3 * elements * sizeof(double));
   CHECK(results[2].load() == numbers(2));
   results.clear();
-  CHECK(cluster.spill_desk().held_bytes() == 0);
+  CHECK(cluster.result_store().held_bytes() == 0);
 }
 
 TEST_CASE("a budget that is used up lets results spill under the threshold") {

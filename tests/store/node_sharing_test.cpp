@@ -29,10 +29,10 @@ struct TwoNodes {
   static constexpr std::size_t spare_bytes = std::size_t{16} << 20;
 
   TwoNodes() {
-    for (const std::size_t leader : {0U, 2U}) {
+    for (const std::size_t head : {0U, 2U}) {
       SocketPair sockets = make_socket_pair();
-      links[leader].members.push_back(std::make_unique<NodeLink>(std::move(sockets.first), pools[leader]));
-      links[leader + 1].leader = std::make_unique<NodeLink>(std::move(sockets.second), pools[leader + 1]);
+      links[head].members.push_back(std::make_unique<NodeLink>(std::move(sockets.first), pools[head]));
+      links[head + 1].head = std::make_unique<NodeLink>(std::move(sockets.second), pools[head + 1]);
     }
     for (std::size_t rank = 0; rank < 4; ++rank) {
       stores[rank] = std::make_unique<NodeStore>(*cluster[rank], pools[rank], links[rank]);
@@ -85,7 +85,7 @@ std::size_t open_files() {
 
 }  // namespace
 
-TEST_CASE("an object is once on each node and its other ranks map the leader's memory") {
+TEST_CASE("an object is once on each node and its other ranks map the node head's memory") {
   TwoNodes nodes;
   nodes.publish(object, large_object(9 * megabyte));
   nodes.progress();
@@ -93,20 +93,20 @@ TEST_CASE("an object is once on each node and its other ranks map the leader's m
     REQUIRE(store->find(object) != nullptr);
     check_large_object(*store->find(object), 9 * megabyte);
   }
-  for (const std::size_t leader : {0U, 2U}) {
-    CHECK(nodes.stores[leader]->stats().segments == 1);
-    CHECK(nodes.stores[leader + 1]->stats().segments == 0);
-    // The same pages: what the leader writes, its neighbour reads.
-    const auto mine = nodes.stores[leader]->find(object)->parts[0].view();
-    const auto neighbours = nodes.stores[leader + 1]->find(object)->parts[0].view();
+  for (const std::size_t head : {0U, 2U}) {
+    CHECK(nodes.stores[head]->stats().segments == 1);
+    CHECK(nodes.stores[head + 1]->stats().segments == 0);
+    // The same pages: what the node head writes, its neighbour reads.
+    const auto mine = nodes.stores[head]->find(object)->parts[0].view();
+    const auto neighbours = nodes.stores[head + 1]->find(object)->parts[0].view();
     CHECK(mine.data() != neighbours.data());
     const_cast<std::byte&>(mine.front()) = std::byte{7};
     CHECK(neighbours.front() == std::byte{7});
-    CHECK(nodes.pools[leader + 1].find(neighbours)->segment->access() == Access::read_only);
+    CHECK(nodes.pools[head + 1].find(neighbours)->segment->access() == Access::read_only);
   }
 }
 
-TEST_CASE("nobody but the leader can write to what it shares") {
+TEST_CASE("nobody but the node head can write to what it shares") {
   TwoNodes nodes;
   nodes.publish(object, large_object(2 * megabyte));
   nodes.progress();
@@ -197,13 +197,13 @@ TEST_CASE("an object that is dropped on its way does not stay on any rank") {
   nodes.stores[2]->drop(object);
   nodes.progress();
   for (const auto& store : nodes.stores) CHECK(store->find(object) == nullptr);
-  for (const std::size_t leader : {0U, 2U}) {
-    const ObjectStats stats = nodes.stores[leader]->stats();
+  for (const std::size_t head : {0U, 2U}) {
+    const ObjectStats stats = nodes.stores[head]->stats();
     CHECK(stats.segment_bytes == stats.spare_bytes);
   }
 }
 
-TEST_CASE("a rank of a node whose leader is gone keeps what it has") {
+TEST_CASE("a rank of a node whose head is gone keeps what it has") {
   TwoNodes nodes;
   nodes.publish(object, large_object(3 * megabyte));
   nodes.progress();
@@ -220,12 +220,12 @@ TEST_CASE("a rank of a node whose leader is gone keeps what it has") {
   check_large_object(*orphan.find(object), 3 * megabyte);
 }
 
-TEST_CASE("a leader gets back what it has lent to a rank that is gone") {
+TEST_CASE("a node head gets back what it has lent to a rank that is gone") {
   TwoNodes nodes;
   nodes.publish(object, large_object(3 * megabyte));
   nodes.progress();
   nodes.stores[3].reset();
-  nodes.links[3].leader.reset();
+  nodes.links[3].head.reset();
   nodes.stores[2]->drop(object);
   for (int turn = 0; turn < 100; ++turn) nodes.stores[2]->progress();
   CHECK(nodes.stores[2]->stats().spare_bytes == nodes.stores[2]->stats().segment_bytes);

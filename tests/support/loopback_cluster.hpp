@@ -49,7 +49,7 @@ class LoopbackCluster {
   /// Safe to use while no other thread drives.
   [[nodiscard]] Coordinator& coordinator() { return coordinating_->coordinator(); }
   /// If it was given a format.
-  [[nodiscard]] SpillDesk& spill_desk() { return *coordinating_->spill_desk(); }
+  [[nodiscard]] ResultStore& result_store() { return *coordinating_->result_store(); }
   /// The transport of a rank, to let it die.
   [[nodiscard]] LoopbackTransport& transport(int rank) { return *transports_.at(static_cast<std::size_t>(rank)); }
   /// The rank of the worker whose task calls this.

@@ -12,8 +12,8 @@ namespace joblib_mpi {
 /// The mailboxes of all ranks, under one lock.
 class LoopbackNetwork {
  public:
-  LoopbackNetwork(int size, const std::vector<int>& leaders) : ranks_(static_cast<std::size_t>(size)) {
-    for (const int leader : leaders) at(leader).leads = true;
+  LoopbackNetwork(int size, const std::vector<int>& node_heads) : ranks_(static_cast<std::size_t>(size)) {
+    for (const int head : node_heads) at(head).leads = true;
   }
 
   [[nodiscard]] int size() const noexcept { return static_cast<int>(ranks_.size()); }
@@ -136,8 +136,8 @@ std::vector<std::unique_ptr<LoopbackTransport>> LoopbackTransport::make_cluster(
 }
 
 std::vector<std::unique_ptr<LoopbackTransport>> LoopbackTransport::make_cluster(int size,
-                                                                                const std::vector<int>& leaders) {
-  const auto network = std::make_shared<LoopbackNetwork>(size, leaders);
+                                                                                const std::vector<int>& node_heads) {
+  const auto network = std::make_shared<LoopbackNetwork>(size, node_heads);
   std::vector<std::unique_ptr<LoopbackTransport>> cluster;
   for (int rank = 0; rank < size; ++rank) cluster.push_back(std::make_unique<LoopbackTransport>(network, rank));
   return cluster;

@@ -17,9 +17,9 @@ class LoopbackTransport final : public Transport {
  public:
   /// One transport per rank, connected with each other. Each may be used by a thread of its own.
   [[nodiscard]] static std::vector<std::unique_ptr<LoopbackTransport>> make_cluster(int size);
-  /// The same with these ranks as leaders of nodes; 0 must be one. Otherwise all are.
+  /// The same with these ranks as node heads; 0 must be one. Otherwise all are.
   [[nodiscard]] static std::vector<std::unique_ptr<LoopbackTransport>> make_cluster(int size,
-                                                                                    const std::vector<int>& leaders);
+                                                                                    const std::vector<int>& node_heads);
 
   LoopbackTransport(std::shared_ptr<LoopbackNetwork> network, int rank);
   ~LoopbackTransport() override;

@@ -17,9 +17,9 @@ class TransportOnWorld {
   }
   /// With large arrays that arrive in `memory`.
   explicit TransportOnWorld(ReceiveMemory& memory) : communicator_(duplicate()) {
-    MPI_Comm leaders = MPI_COMM_NULL;  // all ranks
-    MPI_Comm_dup(communicator_, &leaders);
-    transport_.emplace(communicator_, leaders, std::size_t{1} << 20, memory);
+    MPI_Comm node_heads = MPI_COMM_NULL;  // all ranks
+    MPI_Comm_dup(communicator_, &node_heads);
+    transport_.emplace(communicator_, node_heads, std::size_t{1} << 20, memory);
   }
   TransportOnWorld(const TransportOnWorld&) = delete;
   TransportOnWorld& operator=(const TransportOnWorld&) = delete;

@@ -27,7 +27,8 @@ class Runner final : public TaskRunner {
   std::vector<ObjectId> forgotten;
 };
 
-/// Worker 1, whose tasks run on the test's thread, and its stand-in. What is scripted belongs to who holds `agent`.
+/// Worker 1, whose tasks run on the test's thread, and its stand-in. What is scripted belongs to who holds
+/// `worker_mutex`.
 struct Bench {
   Settings settings = [] {
     Settings quick;
@@ -35,11 +36,11 @@ struct Bench {
     quick.grace_seconds = 0;
     return quick;
   }();
-  std::mutex agent;
+  std::mutex worker_mutex;
   ScriptedTransport transport{1, 2};
   ScriptedStore store;
   Runner runner;
-  InProcessExecutor executor{runner, &agent};
+  InProcessExecutor executor{runner, &worker_mutex};
   IdleWaiter waiter{settings, false};
   Worker worker{transport, store, executor, waiter, settings};
   std::vector<MessageToCoordinator> said;
@@ -61,7 +62,7 @@ struct Bench {
   template <class Message>
   void wait_for() {
     for (bool heard = false; !heard; std::this_thread::yield()) {
-      const std::lock_guard lock(agent);
+      const std::lock_guard lock(worker_mutex);
       listen();
       heard = !said.empty() && std::holds_alternative<Message>(said.back());
     }
@@ -69,13 +70,13 @@ struct Bench {
   /// Inside a task.
   template <class Message>
   void tell_meanwhile(Message message) {
-    const std::lock_guard lock(agent);
+    const std::lock_guard lock(worker_mutex);
     tell(std::move(message));
   }
   void run_task(std::function<void()> function, TaskLimits limits = {}) {
     runner.function = std::move(function);
-    const std::lock_guard own(agent);
-    const StandIn stand_in(worker, agent, settings);
+    const std::lock_guard own(worker_mutex);
+    const StandIn stand_in(worker, worker_mutex, settings);
     tell(to_worker::RunTask{TaskId{1, 0}, CallId{1}, limits, {}, {}});
     while (worker.step()) {
     }

@@ -346,7 +346,7 @@ TEST_CASE("rank 0 is lost to a worker when MPI or the system says so, and not be
   Bench bench;
   bool has_ended = false;
   std::vector<std::string> reasons;
-  bench.worker.on_leader_loss(
+  bench.worker.on_coordinator_loss(
       {[&] { return has_ended; }, [&](const std::string& reason) { reasons.push_back(reason); }});
   bench.worker.attend(Worker::Clock::now());
   CHECK(reasons.empty());
@@ -358,7 +358,8 @@ TEST_CASE("rank 0 is lost to a worker when MPI or the system says so, and not be
 TEST_CASE("a rank 0 that always asks is lost to a worker after a long silence") {
   Bench bench;
   std::vector<std::string> reasons;
-  bench.worker.on_leader_loss({[] { return false; }, [&](const std::string& reason) { reasons.push_back(reason); }});
+  bench.worker.on_coordinator_loss(
+      {[] { return false; }, [&](const std::string& reason) { reasons.push_back(reason); }});
   bench.tell(to_worker::Ping{true});
   const auto now = Worker::Clock::now();
   for (int second = 0; second < 30; ++second) bench.worker.attend(now + std::chrono::seconds(second));

@@ -27,7 +27,7 @@ namespace joblib_mpi {
 ///
 /// A result's file loses its name when rank 0 has it: its pages stay as long as somebody has a part of the result, and
 /// no crash leaves them behind. Files that are kept stay, and an `index.h5` beside them links them when the call ends.
-class SpillDesk {
+class ResultStore {
  public:
   struct Options {
     const ResultFormat* format;
@@ -35,7 +35,7 @@ class SpillDesk {
     std::uint64_t memory_budget_bytes;
     bool one_node = true;  ///< whether TMPDIR is the same on all ranks
   };
-  explicit SpillDesk(Options options);
+  explicit ResultStore(Options options);
 
   /// Before the call's first task. Throws SpillError if the folder that was asked for cannot be used, and UsageError
   /// for a compression that there is not. Where nobody has asked for a folder and there is none, nothing spills.

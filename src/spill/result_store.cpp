@@ -1,4 +1,4 @@
-#include "spill/spill_desk.hpp"
+#include "spill/result_store.hpp"
 
 #include "spill/result_file.hpp"
 #include "spill/result_spiller.hpp"
@@ -40,9 +40,9 @@ std::string default_spill_folder(bool one_node) {
   return is_usable ? temporary : ".";
 }
 
-SpillDesk::SpillDesk(Options options) : options_(std::move(options)) {}
+ResultStore::ResultStore(Options options) : options_(std::move(options)) {}
 
-void SpillDesk::start_call(CallId id, const SpillOptions& asked) {
+void ResultStore::start_call(CallId id, const SpillOptions& asked) {
   const SpillOptions& defaults = options_.defaults;
   Call call;
   call.limits.threshold_bytes = first_of(asked.threshold_bytes, defaults.threshold_bytes, default_threshold_bytes);
@@ -69,13 +69,13 @@ void SpillDesk::start_call(CallId id, const SpillOptions& asked) {
   calls_.emplace(id, std::move(call));
 }
 
-SpillFolder& SpillDesk::folder_in(const std::string& parent) {
+SpillFolder& ResultStore::folder_in(const std::string& parent) {
   auto& folder = folders_[parent];
   if (!folder) folder = std::make_unique<SpillFolder>(parent);
   return *folder;
 }
 
-std::shared_ptr<const SpillPlace> SpillDesk::place_in(const SpillFolder& folder, const std::string& compression) {
+std::shared_ptr<const SpillPlace> ResultStore::place_in(const SpillFolder& folder, const std::string& compression) {
   const SpillPlace wanted{folder.path().string(), folder.token().string(), compression};
   for (const auto& place : places_) {
     if (*place == wanted) return place;
@@ -83,7 +83,7 @@ std::shared_ptr<const SpillPlace> SpillDesk::place_in(const SpillFolder& folder,
   return places_.emplace_back(std::make_shared<const SpillPlace>(wanted));
 }
 
-Payload SpillDesk::open(CallId id, std::uint64_t task, ByteView encoded) {
+Payload ResultStore::open(CallId id, std::uint64_t task, ByteView encoded) {
   const ResultHandle handle = decode_result_handle(encoded);
   Call& call = calls_.at(id);
   call.has_spilled = true;
@@ -97,7 +97,7 @@ Payload SpillDesk::open(CallId id, std::uint64_t task, ByteView encoded) {
   return result;
 }
 
-void SpillDesk::discard(ByteView encoded) noexcept {
+void ResultStore::discard(ByteView encoded) noexcept {
   try {
     std::error_code ignored;
     fs::remove(decode_result_handle(encoded).path, ignored);
@@ -105,7 +105,7 @@ void SpillDesk::discard(ByteView encoded) noexcept {
   }
 }
 
-void SpillDesk::end_call(CallId id) {
+void ResultStore::end_call(CallId id) {
   const auto found = calls_.find(id);
   if (found == calls_.end()) return;
   const Call& call = found->second;
@@ -117,7 +117,7 @@ void SpillDesk::end_call(CallId id) {
   calls_.erase(found);
 }
 
-void SpillDesk::write_index(const Call& call, const std::string& folder) const noexcept {
+void ResultStore::write_index(const Call& call, const std::string& folder) const noexcept {
   try {
     std::set<std::string> wanted;
     for (const IndexEntry& entry : call.kept) wanted.insert(entry.file);

@@ -1,4 +1,4 @@
-#include "worker/leader_watch.hpp"
+#include "worker/coordinator_watch.hpp"
 
 #include "support/catch.hpp"
 
@@ -7,10 +7,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const LeaderWatch::TimePoint start{1000s};
+const CoordinatorWatch::TimePoint start{1000s};
 
 /// Looks each second from `from` on, for so many seconds; whether rank 0 was overdue at the last look.
-bool looks_each_second(LeaderWatch& watch, std::chrono::seconds from, int seconds) {
+bool looks_each_second(CoordinatorWatch& watch, std::chrono::seconds from, int seconds) {
   bool overdue = false;
   for (int second = 0; second <= seconds; ++second) overdue = watch.is_overdue(start + from + second * 1s);
   return overdue;
@@ -19,19 +19,19 @@ bool looks_each_second(LeaderWatch& watch, std::chrono::seconds from, int second
 }  // namespace
 
 TEST_CASE("a rank 0 that always asks is overdue after three heartbeats of silence") {
-  LeaderWatch watch(10);
+  CoordinatorWatch watch(10);
   watch.begin();
   CHECK_FALSE(looks_each_second(watch, 0s, 29));
   CHECK(watch.is_overdue(start + 30s));
 }
 
 TEST_CASE("a rank 0 that has not said that it always asks may be silent") {
-  LeaderWatch watch(10);
+  CoordinatorWatch watch(10);
   CHECK_FALSE(looks_each_second(watch, 0s, 1000));
 }
 
 TEST_CASE("whatever comes from rank 0 starts its time over") {
-  LeaderWatch watch(10);
+  CoordinatorWatch watch(10);
   watch.begin();
   CHECK_FALSE(looks_each_second(watch, 0s, 25));
   watch.heard();
@@ -40,7 +40,7 @@ TEST_CASE("whatever comes from rank 0 starts its time over") {
 }
 
 TEST_CASE("a long pause of the worker itself does not count") {
-  LeaderWatch watch(10);
+  CoordinatorWatch watch(10);
   watch.begin();
   CHECK_FALSE(watch.is_overdue(start));
   CHECK_FALSE(watch.is_overdue(start + 500s));
@@ -49,7 +49,7 @@ TEST_CASE("a long pause of the worker itself does not count") {
 }
 
 TEST_CASE("without heartbeats rank 0 is never overdue") {
-  LeaderWatch watch(0);
+  CoordinatorWatch watch(0);
   watch.begin();
   CHECK_FALSE(looks_each_second(watch, 0s, 1000));
 }

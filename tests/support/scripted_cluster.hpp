@@ -20,8 +20,8 @@ class Inbox final : public CompletionSink {
 };
 
 /// Rank 0 of a cluster whose workers are the test.
-struct Office {
-  explicit Office(int workers, Settings given = {}) : settings(given), transport(0, workers + 1) {}
+struct ScriptedCluster {
+  explicit ScriptedCluster(int workers, Settings given = {}) : settings(given), transport(0, workers + 1) {}
 
   Settings settings;
   ScriptedTransport transport;

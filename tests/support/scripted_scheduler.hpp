@@ -11,9 +11,9 @@
 namespace joblib_mpi::test {
 
 /// A scheduler, and what it has decided since the last look.
-class SchedulerDesk {
+class ScriptedScheduler {
  public:
-  explicit SchedulerDesk(int workers, SchedulerOptions options = {}) : scheduler_(options) {
+  explicit ScriptedScheduler(int workers, SchedulerOptions options = {}) : scheduler_(options) {
     for (int worker = 1; worker <= workers; ++worker) tell(event::WorkerJoined{WorkerId{worker}});
   }
 

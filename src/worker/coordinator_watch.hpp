@@ -7,12 +7,12 @@ namespace joblib_mpi {
 /// Notices that rank 0 has fallen silent, on a worker. Rank 0 asks workers that are silent for a sign every quarter of
 /// a heartbeat; where it does so whatever its program is doing, its own silence means that it is gone. The clock
 /// belongs to the caller.
-class LeaderWatch {
+class CoordinatorWatch {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
   /// Patient for three times `heartbeat_seconds`, or for ever if that is 0.
-  explicit LeaderWatch(double heartbeat_seconds);
+  explicit CoordinatorWatch(double heartbeat_seconds);
 
   /// Anything has arrived from rank 0.
   void heard() noexcept { heard_ = true; }
