@@ -29,7 +29,7 @@ endfunction()
 #              [LABELS label...] [ALONE name])
 #
 # One program that runs once per number of ranks: CTest entries `NAME.ranks_1`, `NAME.ranks_2`, ..., labelled `mpi`.
-# A run that takes longer than TIMEOUT (180) is ended with all its ranks. With ALONE no two of that name run at a time on
+# A run that takes longer than TIMEOUT (600) is ended with all its ranks. With ALONE no two of that name run at a time on
 # this machine, whoever runs them; each may wait for ten minutes.
 function(add_mpi_test name)
   cmake_parse_arguments(PARSE_ARGV 1 test "" "TIMEOUT;ALONE" "SOURCES;RANKS;LIBRARIES;ARGUMENTS;LABELS")
@@ -37,7 +37,7 @@ function(add_mpi_test name)
     message(FATAL_ERROR "add_mpi_test(${name}): say RANKS, for example RANKS 1 2 4")
   endif()
   if(NOT test_TIMEOUT)
-    set(test_TIMEOUT 180)
+    set(test_TIMEOUT 600)
   endif()
   _joblib_mpi_add_test_program()
   foreach(ranks IN LISTS test_RANKS)
@@ -60,7 +60,7 @@ function(add_mpi_run name)
     message(FATAL_ERROR "add_mpi_run(${name}): unknown arguments ${run_UNPARSED_ARGUMENTS}")
   endif()
   if(NOT run_TIMEOUT)
-    set(run_TIMEOUT 180)
+    set(run_TIMEOUT 600)
   endif()
   # mpiexec ends its ranks on SIGTERM, and leaves them alone when ctest kills it: so timeout comes first.
   math(EXPR last_resort_seconds "${run_TIMEOUT} + 15")

@@ -24,7 +24,7 @@ from joblib_mpi.calls.dispatcher import Dispatcher, Encode
 from joblib_mpi.calls.inline_backend import InlineBackend
 from joblib_mpi.calls.single_tasks import GatheredOutcomes
 from joblib_mpi.checkpoint.checkpoint import Checkpoints
-from joblib_mpi.payloads.outcome import RETURNED, Outcome, results_of
+from joblib_mpi.payloads.outcome import RETURNED, FinishedTask, Outcome, results_of
 from joblib_mpi.payloads.task_context import TaskContext, authkey, pickled_warning_filters
 from joblib_mpi.payloads.task_format import TaskEncoder
 from joblib_mpi.scattering import ScatteredObjects, check_scatter
@@ -238,8 +238,8 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         list
             The results of the batch's tasks.
         """
-        if type(out) is tuple and out[3] == RETURNED:  # first, since nearly all are
-            results: list[Any] = pickle.loads(out[6], buffers=out[7])
+        if type(out) is FinishedTask and out.ending == RETURNED:  # first, since nearly all are
+            results: list[Any] = pickle.loads(out.head, buffers=out.buffers)
             return results
         host = sessions.require().core.host
         if type(out) is GatheredOutcomes:

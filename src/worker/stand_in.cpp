@@ -30,7 +30,8 @@ void StandIn::live() {
   std::unique_lock lock(mutex_);
   while (!closing_changed_.wait_for(lock, pause_, [this] { return closing_; })) {
     // If its own thread has the worker, nobody need stand in.
-    if (const std::unique_lock lock(*worker_mutex_, std::try_to_lock); lock) worker_->attend(Worker::Clock::now());
+    if (const std::unique_lock worker_lock(*worker_mutex_, std::try_to_lock); worker_lock)
+      worker_->attend(Worker::Clock::now());
   }
 }
 

@@ -137,7 +137,7 @@ class CheckpointedCall:
     ----------
     journal : _core.Journal
         The open file.
-    number : int
+    call : int
         The number of the call in its checkpoint, from 0.
 
     Attributes
@@ -146,9 +146,9 @@ class CheckpointedCall:
         True once no further result is found or kept.
     """
 
-    def __init__(self, journal: _core.Journal, number: int) -> None:
+    def __init__(self, journal: _core.Journal, call: int) -> None:
         self._journal = journal
-        self._results = _core.JournaledCall(journal, number)
+        self._results = _core.JournaledCall(journal, call)
         self._keys = TaskKeys()
         self._one_less = threading.Event()
         self.is_over = False
@@ -176,7 +176,7 @@ class CheckpointedCall:
         name = str(getattr(function, "__name__", type(function).__name__))
         result = self._results.find(index, *self._keys.key(function, args, kwargs), name)
         if result is None:
-            _warn_of(self._journal)  # of damage that has lost it
+            _warn_of(self._journal)  # a damaged file may have lost it
         return result
 
     def keep(self, index: int, outcome: Outcome) -> None:

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 from joblib_mpi import _core
-from joblib_mpi._core import FinishedTask
 from joblib_mpi.payloads.errors import unpack_error
 from joblib_mpi.payloads.lost_tasks import TaskTimeoutError, WorkerLostError
+
+#: A finished task, as `_core.CoordinatorSession.next_results` returns it.
+FinishedTask = _core.FinishedTask
 
 #: A finished task, or the exception of a task that could not be sent or was lost.
 Outcome = FinishedTask | BaseException

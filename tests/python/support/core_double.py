@@ -10,11 +10,17 @@ from collections import defaultdict, deque, namedtuple
 SPILL_OPTIONS = {"spill_threshold", "memory_budget", "spill_dir", "keep_spill", "spill_compression"}
 
 
-class FinishedTask(namedtuple("_Fields", ["call", "ticket", "rank", "ending", "attempts", "name", "head", "buffers"])):
-    """Made of a sequence, as `_core.FinishedTask` is."""
+try:
+    from joblib_mpi._core import FinishedTask
+except ImportError:  # not built, see install_if_not_built
 
-    def __new__(cls, fields):
-        return super().__new__(cls, *fields)
+    class FinishedTask(
+        namedtuple("_Fields", ["call", "ticket", "rank", "ending", "attempts", "name", "head", "buffers"])
+    ):
+        """A tuple with named fields, made of a sequence."""
+
+        def __new__(cls, fields):
+            return super().__new__(cls, *fields)
 
 
 class Refused(AssertionError):
