@@ -1,13 +1,16 @@
-"""Runs scripts one after the other on rank 0 of one job: those whose paths it reads from stdin.
+"""Runs scripts one after the other on rank 0 of one job: script_1.py when there is script_1.start, and so on.
 
-When a script and its threads have ended, PATH.ended has its status and what it has printed, as JSON.
+When a script and its threads have ended, script_1.ended has its status and what it has printed, as JSON. The end of
+stdin ends the job.
 """
 
 import contextlib
 import io
+import itertools
 import json
 import os
 import runpy
+import select
 import sys
 import threading
 import traceback
@@ -33,9 +36,20 @@ def run(path):
     return {"status": status, "stdout": stdout.getvalue(), "stderr": stderr.getvalue()}
 
 
-for line in sys.stdin:
-    path = line.rstrip("\n")
-    ended = json.dumps(run(path))
-    with open(f"{path}.partial", "w") as file:
+def is_asked_for(name):
+    """Wait until this script is to run; return False if none is any more."""
+    while not os.path.exists(f"{name}.start"):
+        readable, _, _ = select.select([sys.stdin], [], [], 0.005)
+        if readable and not sys.stdin.read(1):
+            return False
+    return True
+
+
+for number in itertools.count(1):
+    name = f"script_{number}"
+    if not is_asked_for(name):
+        break
+    ended = json.dumps(run(f"{name}.py"))
+    with open(f"{name}.partial", "w") as file:
         file.write(ended)
-    os.rename(f"{path}.partial", f"{path}.ended")
+    os.rename(f"{name}.partial", f"{name}.ended")
