@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs a command on a copy of this work tree in a Debian system of its own:
+# Runs a command on a copy of this work tree in a separate Debian system:
 #
 #   .ci/debian.sh RELEASE [--fresh] [--user] COMMAND...     RELEASE is bookworm (Debian 12) or trixie (Debian 13)
 #   .ci/debian.sh RELEASE --remove
@@ -59,7 +59,7 @@ copy_work_tree() {
   chroot "$system" chown --recursive --no-dereference "$account:" "/$copy"
 }
 
-# Runs in namespaces of its own: whatever is mounted or started in here is gone when it ends, however it ends.
+# Runs in separate namespaces: what is mounted or started in here is gone when it ends, however it ends.
 run_inside() {
   local variable environment=() certificates=/etc/ssl/certs/ca-certificates.crt
   mount --bind "$system" "$system"

@@ -126,7 +126,7 @@ use_own_system() {
   JOBLIB_MPI_CHROOT=/var/cache/joblib-mpi/bare-$1-$(pwd | cksum | cut -d ' ' -f 1)
 }
 
-# remove_own_systems: whatever use_own_system has led to.
+# remove_own_systems: removes the systems that use_own_system has led to.
 remove_own_systems() {
   local release
   for release in bookworm trixie; do

@@ -30,7 +30,7 @@ endfunction()
 #
 # One program that runs once per number of ranks: CTest entries `NAME.ranks_1`, `NAME.ranks_2`, ..., labelled `mpi`.
 # A run that takes longer than TIMEOUT (600) is ended with all its ranks. With ALONE no two of that name run at a time on
-# this machine, whoever runs them; each may wait for ten minutes.
+# this machine, even for different users; each may wait for ten minutes.
 function(add_mpi_test name)
   cmake_parse_arguments(PARSE_ARGV 1 test "" "TIMEOUT;ALONE" "SOURCES;RANKS;LIBRARIES;ARGUMENTS;LABELS")
   if(NOT test_RANKS)

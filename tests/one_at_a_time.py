@@ -16,12 +16,12 @@ _PAUSE_SECONDS = 0.2
 
 
 def wait_for_turn(name: str) -> socket.socket:
-    """Wait until nobody else has the name, and return what has it until it is closed."""
+    """Wait until no other process has the name, and return what holds it until it is closed."""
     holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     while True:
         try:
             holder.bind(f"\0joblib-mpi test {name}")
-        except OSError:  # somebody else has it
+        except OSError:  # another process has it
             time.sleep(_PAUSE_SECONDS)
         else:
             return holder

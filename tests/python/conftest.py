@@ -320,7 +320,7 @@ def shared_script(tmp_path_factory):
 def mpirun(tmp_path):
     """Launch real MPI jobs, which must leave nothing behind; skips where the compiled part is not built."""
     skip_if_not_built()
-    # Of its own, so that nobody else's files are taken for the job's; short, because sockets' paths must be.
+    # A new folder, so that no other program's files are taken for the job's; short, because sockets' paths must be.
     with tempfile.TemporaryDirectory(prefix="jm", ignore_cleanup_errors=True) as temporary_folder:
         launcher = Mpirun(tmp_path, temporary_folder)
         yield launcher
@@ -329,6 +329,6 @@ def mpirun(tmp_path):
 
 @pytest.fixture
 def most_of_the_memory():
-    """Let no other test of this machine that needs so much run meanwhile, whoever runs it."""
+    """Let no other test of this machine that needs so much memory run at the same time."""
     with wait_for_turn("memory"):
         yield
