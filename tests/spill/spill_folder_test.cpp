@@ -38,6 +38,7 @@ void die_after(const std::function<void()>& work) {
   int ended = 0;
   while (waitpid(-1, nullptr, 0) > 0) ++ended;
   CHECK(ended == 2);
+  prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 
 /// SIGTERM as it is in a program that does nothing about it: Catch2 does.
