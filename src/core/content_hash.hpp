@@ -6,10 +6,11 @@
 
 namespace joblib_mpi {
 
-/// 128 bits (xxHash3) that tell contents apart; not for contents that somebody chooses to deceive.
+/// A 128-bit hash (xxHash3) that identifies contents. It is not cryptographic: it does not protect against contents
+/// that were made to collide.
 using ContentHash = std::array<std::byte, 16>;
 
-/// The same on every machine.
+/// Returns the hash of `bytes`, which is equal on every machine.
 [[nodiscard]] ContentHash content_hash(std::span<const std::byte> bytes);
 
 }  // namespace joblib_mpi

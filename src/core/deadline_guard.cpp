@@ -12,7 +12,7 @@
 namespace joblib_mpi {
 namespace {
 
-/// The launcher's part on this host, if Open MPI's has started this process.
+/// Returns the process id of Open MPI's launcher or daemon on this host if it is the parent of this process.
 std::optional<pid_t> launcher() {
   const pid_t parent = getppid();
   std::ifstream file("/proc/" + std::to_string(parent) + "/comm");
@@ -24,7 +24,8 @@ std::optional<pid_t> launcher() {
   return std::nullopt;
 }
 
-/// A launcher that is told to end forwards nothing more: gives it a second to take what is in its pipe.
+/// Waits at most one second until the reader of the pipe `descriptor` has taken what is in it: a launcher that is told
+/// to end forwards nothing more.
 void wait_until_read(int descriptor) {
   for (int turn = 0; turn < 10; ++turn) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
@@ -57,7 +58,7 @@ void DeadlineGuard::watch() {
   std::unique_lock lock(mutex_);
   const std::chrono::duration<double> limit(options_.seconds);
   if (changed_.wait_for(lock, limit, [this] { return disarmed_; })) return;
-  // Still under the lock, so that nobody goes on meanwhile as if it had ended in time.
+  // Still under the lock, so that the destructor cannot return as if the operation had ended in time.
   expiry_(options_.operation + " did not end within " + in_seconds(options_.seconds) +
               (options_.advice.empty() ? "" : ": " + options_.advice),
           options_.exit_status);
@@ -65,11 +66,12 @@ void DeadlineGuard::watch() {
 
 void DeadlineGuard::end_process(const std::string& text, int exit_status) {
   const std::string line = "joblib_mpi: " + text + "\n";
-  if (ftrylockfile(stdout) == 0) fflush_unlocked(stdout);  // whoever holds it may be who is stuck
+  if (ftrylockfile(stdout) == 0) fflush_unlocked(stdout);  // the thread that holds the lock may be the stuck one
   // In one piece, since all ranks may write theirs at the same time.
   [[maybe_unused]] const auto written = write(STDERR_FILENO, line.data(), line.size());
   wait_until_read(STDERR_FILENO);
-  // With the options that let the others live, mpirun of Open MPI 4.1 goes on when all ranks have ended, for ever.
+  // With the options that let ranks outlive each other, mpirun of Open MPI 4.1 keeps running after all ranks have
+  // ended.
   if (const auto parent = launcher()) kill(*parent, SIGTERM);
   _exit(exit_status);
 }

@@ -7,7 +7,8 @@
 
 namespace joblib_mpi {
 
-/// What a transport carries in one piece: a body, which it packs, and large parts, which it sends from where they are.
+/// The unit that a transport carries: a body, which is packed into a message, and large parts, which are sent from
+/// where they lie.
 struct Frame {
   Bytes body;
   std::vector<SharedBytes> parts;
@@ -15,7 +16,7 @@ struct Frame {
   [[nodiscard]] bool empty() const noexcept { return body.empty(); }
 };
 
-/// A frame that has arrived; valid until the transport is used again. `parts` may be kept by copying them.
+/// A frame that has arrived. It is valid until the transport is used again; copies of its `parts` stay valid longer.
 struct FrameView {
   ByteView body;
   std::span<const SharedBytes> parts;

@@ -7,34 +7,36 @@
 
 namespace joblib_mpi {
 
-/// How a polling loop waits for traffic: it looks again at once for a moment, then gives its core away between looks,
-/// then sleeps for pauses that double up to a limit. Any traffic, or `notify`, starts it over.
+/// Decides how a polling loop waits for traffic: it first polls without a pause, then yields its core between polls,
+/// then sleeps for pauses that double up to a limit. Traffic or a call of `notify` starts this sequence again.
 class IdleWaiter {
  public:
-  /// Without a core of its own a loop never spins: the time would be taken from the rank it waits for.
+  /// Makes a waiter. Without a core to itself the loop never spins, since it would take the time from the rank it
+  /// waits for.
   IdleWaiter(const Settings& settings, bool has_own_core);
-  /// The same; whoever notifies `wake_flag` wakes the loop, too. The flag must outlive the waiter.
+  /// Makes a waiter that is also woken by notifications of `wake_flag`, which must outlive it.
   IdleWaiter(const Settings& settings, bool has_own_core, WakeFlag& wake_flag);
   IdleWaiter(const IdleWaiter&) = delete;
   IdleWaiter& operator=(const IdleWaiter&) = delete;
 
-  /// After a look that found something.
+  /// Notes that a poll has found something.
   void reset() noexcept {
     idle_ = false;
     spinning_ = has_own_core_;
   }
 
-  /// After a look that found nothing. Returns when it is time to look again. Only the polling thread may call it.
+  /// Notes that a poll has found nothing, and returns when it is time to poll again. Only the polling thread may call
+  /// it.
   void wait() {
-    // The clock is read only at each 64th look, so that looking stays most of the work.
+    // The clock is read only at every 64th poll, so that most of the time goes into polling.
     if (spinning_ && (++looks_ % 64) != 0) return;
     wait_slowly();
   }
 
-  /// Sleeps for the longest pause, whatever has happened before; true if `notify` ended it.
+  /// Sleeps for the longest pause regardless of what happened before. Returns true if `notify` ended it.
   bool sleep();
 
-  /// From any thread: there is something to look at. Cheap while the polling thread is awake.
+  /// Wakes the polling thread. Thread-safe, and cheap while that thread is awake.
   void notify() noexcept { wake_flag_->notify(); }
 
  private:

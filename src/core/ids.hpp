@@ -7,8 +7,8 @@
 
 namespace joblib_mpi {
 
-/// The id of a task. Slots are used again, so that tables of tasks are arrays; a slot and its generation together are
-/// used once.
+/// The id of a task. Slots are reused, so that tables of tasks are arrays; the combination of slot and generation is
+/// never reused.
 struct TaskId {
   std::uint32_t slot{};
   std::uint32_t generation{};

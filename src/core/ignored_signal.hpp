@@ -2,8 +2,8 @@
 
 namespace joblib_mpi {
 
-/// A signal that this process, and those that it forks from now on, live on after; while the object lives. A program's
-/// own handler stays.
+/// Makes this process, and processes that it forks from now on, ignore a signal while the object lives. A handler that
+/// the program has installed stays in place.
 class IgnoredSignal {
  public:
   explicit IgnoredSignal(int number);
@@ -11,7 +11,7 @@ class IgnoredSignal {
   IgnoredSignal& operator=(const IgnoredSignal&) = delete;
   ~IgnoredSignal() { heed(); }
 
-  /// Ends it now, in this process.
+  /// Restores the signal's default action now, in this process only.
   void heed();
 
  private:

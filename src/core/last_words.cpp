@@ -9,9 +9,10 @@
 namespace joblib_mpi {
 namespace {
 
-/// Only what is allowed after a fork among threads.
+/// Prints `text` once the parent has ended. Uses only functions that are allowed after a fork in a program with
+/// threads.
 [[noreturn]] void wait_for_end(int read_end, const char* text, std::size_t size) {
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::signal(signal, SIG_IGN);  // meant for the process that ends
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::signal(signal, SIG_IGN);  // they are meant for the parent
   char byte = 0;
   ssize_t got = -1;
   do {

@@ -5,14 +5,14 @@
 
 namespace joblib_mpi {
 
-/// Has a text written to stderr if this process ends while the object lives: by a child that waits for that, so that no
-/// way to end it is too sudden.
+/// Prints a text on stderr if this process ends while the object lives. A child process waits for that, so that even
+/// SIGKILL is noticed.
 class LastWords {
  public:
   explicit LastWords(std::string text);
   LastWords(const LastWords&) = delete;
   LastWords& operator=(const LastWords&) = delete;
-  /// Nothing is to be said any more.
+  /// Cancels the text and ends the child process.
   ~LastWords();
 
  private:

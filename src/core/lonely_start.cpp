@@ -25,7 +25,7 @@ std::optional<LonelyStart> lonely_start(const EnvironmentLookup& lookup, const s
   const auto alone = [](std::optional<int> processes) { return !processes || *processes <= 1; };
   const std::string own_mpirun = "the mpirun that belongs to " + mpi;
 
-  // Inside Slurm mpirun starts its daemons as a step, so its own variables come first.
+  // Inside a Slurm allocation mpirun starts its daemons as a job step, so mpirun's own variables come first.
   if (const auto processes = number(lookup, "OMPI_COMM_WORLD_SIZE")) {
     if (alone(processes)) return std::nullopt;
     return LonelyStart{number(lookup, "OMPI_COMM_WORLD_RANK").value_or(0) == 0, false,

@@ -7,15 +7,16 @@
 
 namespace joblib_mpi {
 
-/// A process that is one of several of its launcher, in case that MPI does not make ranks of one job of them.
+/// A process that its launcher has started together with others, although MPI may not make them ranks of one job.
 struct LonelyStart {
-  bool is_first = true;     ///< of the launcher's processes: it speaks for all
-  bool lacks_pmix = false;  ///< srun has started it without what Open MPI needs, which may not even start then
-  std::string text;         ///< what is wrong and what to do
+  bool is_first = true;     ///< true in the first of the launcher's processes, which reports for all
+  bool lacks_pmix = false;  ///< true if srun gave it no PMIx, without which Open MPI may not even start
+  std::string text;         ///< the problem and what to do about it
 };
 
-/// What is to be said if this process is the only rank of its MPI job, as far as the variables tell that launchers set.
-/// None if a launcher has started it alone, or none has. `mpi` is the library in words.
+/// Returns the report for the case that this process is the only rank of its MPI job, judging by the variables that
+/// launchers set. Returns nothing if it was started alone or without a launcher. `mpi` is the name and version of the
+/// MPI library.
 [[nodiscard]] std::optional<LonelyStart> lonely_start(const EnvironmentLookup& lookup, const std::string& mpi);
 
 }  // namespace joblib_mpi

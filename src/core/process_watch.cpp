@@ -16,7 +16,8 @@ ProcessState state_of(const std::string& pid) {
   std::ifstream file("/proc/" + pid + "/stat");
   std::string line;
   if (!std::getline(file, line)) return {};
-  // The name before may hold spaces and brackets. proc(5): behind it come the state and, as the 22nd field, the start.
+  // The name before the last bracket may hold spaces and brackets. proc(5): after it come the state and, as the 22nd
+  // field, the start time.
   std::istringstream fields(line.substr(line.rfind(')') + 1));
   ProcessState result;
   fields >> result.state;

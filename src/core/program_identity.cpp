@@ -32,7 +32,7 @@ constexpr std::size_t round_up_to_4(std::size_t size) {
   return (size + 3) & ~std::size_t{3};
 }
 
-/// The build id out of one segment of ELF notes, or nothing.
+/// Returns the build id in a segment of ELF notes, or an empty string.
 std::string build_id_in(const unsigned char* notes, std::size_t size) {
   while (size >= sizeof(ElfW(Nhdr))) {
     ElfW(Nhdr) note;

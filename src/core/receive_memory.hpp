@@ -9,12 +9,12 @@
 
 namespace joblib_mpi {
 
-/// Where large arrays that arrive are put: on the heap, or where another process can map them.
+/// Allocates memory for large arrays that arrive: on the heap, or where another process can map it.
 class ReceiveMemory {
  public:
   struct Block {
-    std::shared_ptr<const void> owner;  ///< the bytes live as long as it or a copy does
-    std::span<std::byte> bytes;         ///< aligned for any type; not initialised
+    std::shared_ptr<const void> owner;  ///< the bytes live as long as this pointer or a copy of it
+    std::span<std::byte> bytes;         ///< aligned for any type, not initialised
   };
 
   ReceiveMemory() = default;
@@ -22,9 +22,11 @@ class ReceiveMemory {
   ReceiveMemory& operator=(const ReceiveMemory&) = delete;
   virtual ~ReceiveMemory() = default;
 
+  /// Allocates `bytes` bytes.
   [[nodiscard]] virtual Block allocate(std::size_t bytes) = 0;
 };
 
+/// Allocates on the heap of this process.
 class HeapMemory final : public ReceiveMemory {
  public:
   [[nodiscard]] Block allocate(std::size_t bytes) override {

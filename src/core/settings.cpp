@@ -33,7 +33,7 @@ void read_choice(const EnvironmentLookup& lookup, const char* name, bool& value,
   value = *text == yes;
 }
 
-/// The same of what is left open otherwise.
+/// Reads a number of bytes; leaves `value` empty if the variable is not set.
 void read_bytes(const EnvironmentLookup& lookup, const char* name, std::optional<std::uint64_t>& value) {
   if (!lookup(name)) return;
   value.emplace();

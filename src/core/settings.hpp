@@ -9,57 +9,71 @@
 
 namespace joblib_mpi {
 
-/// Everything that the environment can change, read once per session. Rank 0's and the workers' may differ.
+/// The environment variables that the C++ core reads once per session. Rank 0 and the workers may have different
+/// values. Some variables are read elsewhere and have no member here, such as JOBLIB_MPI_ISOLATION and those of Python
+/// alone; docs/settings.md lists all of them.
+///
+/// The comment of a member that starts with the variable's name and a colon becomes its row in docs/settings.md.
 struct Settings {
-  /// JOBLIB_MPI_TASKS_PER_MESSAGE: small tasks that may share a message to one worker, and results one back.
+  /// JOBLIB_MPI_TASKS_PER_MESSAGE: The number of small tasks that may share one message to a worker, and of results
+  /// that may share one message back.
   std::size_t tasks_per_message = 16;
-  /// JOBLIB_MPI_MAX_CREDITS: tasks that one worker may hold, the running one included. Tasks that take longer than
-  /// `prefetch_seconds` are never held ahead.
+  /// JOBLIB_MPI_MAX_CREDITS: The number of tasks that one worker may hold, the running one included. Tasks that take
+  /// longer than `prefetch_seconds` are never sent ahead.
   std::size_t max_credits = 32;
-  /// JOBLIB_MPI_PREFETCH_SECONDS: work that a worker holds beside the running task, by the measured time per task.
-  /// Far more than a round trip to rank 0, so that a worker need not wait, and little balance to lose at the end.
+  // Far more than a round trip to rank 0, so that workers need not wait, yet little imbalance at the end.
+  /// JOBLIB_MPI_PREFETCH_SECONDS: The work that a worker holds in addition to the running task, by the measured time
+  /// per task.
   double prefetch_seconds = 0.5e-3;
-  /// JOBLIB_MPI_START_SECONDS: how long ranks wait for each other at the start, rank 0 for a worker's first sign, and
-  /// all for each other's end after the session. Chosen, not measured: thousands of ranks that import Python from a
-  /// shared file system take minutes.
+  // Chosen, not measured: thousands of ranks that import Python from a shared file system take minutes.
+  /// JOBLIB_MPI_START_SECONDS: The time that ranks wait for each other at the start, rank 0 for the first message of a
+  /// worker, and all ranks for each other after the session.
   double start_seconds = 120.0;
-  /// JOBLIB_MPI_SHUTDOWN_SECONDS: how long rank 0 waits at the end for workers that still run a task.
+  /// JOBLIB_MPI_SHUTDOWN_SECONDS: The time that rank 0 waits at the end of the session for workers that still run a
+  /// task.
   double shutdown_seconds = 5.0;
-  /// JOBLIB_MPI_HEARTBEAT_SECONDS: a worker that leaves rank 0 without an answer for so long is given up; 0 is never.
-  /// Chosen, not measured: longer than a busy node or network leaves a process waiting.
+  // Chosen, not measured: longer than a busy node or network keeps a process waiting.
+  /// JOBLIB_MPI_HEARTBEAT_SECONDS: The time after which a worker that does not answer rank 0 is given up. 0 means
+  /// never.
   double heartbeat_seconds = 10.0;
-  /// JOBLIB_MPI_GRACE_SECONDS: what a task may take beyond its time limit before more is done about it than to ask.
+  /// JOBLIB_MPI_GRACE_SECONDS: The time by which a task may exceed its limit before it is ended by other means than a
+  /// request.
   double grace_seconds = 0.5;
-  /// JOBLIB_MPI_SPIN_SECONDS: how long a rank with a core of its own polls before it yields and then sleeps.
+  /// JOBLIB_MPI_SPIN_SECONDS: The time that an idle rank with a core to itself polls before it yields the core and then
+  /// sleeps.
   double spin_seconds = 200e-6;
-  /// JOBLIB_MPI_MAX_SLEEP_SECONDS: the longest pause of an idle rank between two looks at its messages.
+  /// JOBLIB_MPI_MAX_SLEEP_SECONDS: The longest pause of an idle rank between two polls for messages.
   double max_sleep_seconds = 1e-3;
-  /// JOBLIB_MPI_BROADCAST_CHUNK_BYTES: the pieces in which a broadcast goes from node to node; rank 0's counts. Each
-  /// node of the chain adds the time of one to that of the array.
+  /// JOBLIB_MPI_BROADCAST_CHUNK_BYTES: The size of the pieces in which a broadcast travels from node to node; rank 0's
+  /// value counts. Each node in the chain adds the time of one piece to that of the whole array.
   std::size_t broadcast_chunk_bytes = std::size_t{1} << 20;
-  /// JOBLIB_MPI_CHECKPOINT_SECONDS: the longest that a result waits before it is written to a checkpoint.
+  /// JOBLIB_MPI_CHECKPOINT_SECONDS: The longest time before a result is written to the checkpoint.
   double checkpoint_seconds = 2.0;
-  /// JOBLIB_MPI_CHECKPOINT_GRACE_SECONDS: how long tasks that run may go on after SIGUSR1 or SIGTERM.
+  /// JOBLIB_MPI_CHECKPOINT_GRACE_SECONDS: The time that running tasks may continue after SIGUSR1 or SIGTERM.
   double checkpoint_grace_seconds = 60.0;
-  /// JOBLIB_MPI_REQUEUE_STATUS: the exit status that says "start me again": EX_TEMPFAIL of sysexits.h.
+  /// JOBLIB_MPI_REQUEUE_STATUS: The exit status that asks the batch script to start the program again, EX_TEMPFAIL of
+  /// sysexits.h by default.
   int requeue_status = 75;
-  /// JOBLIB_MPI_SPARE_BYTES: memory of a node that is kept when objects are freed, for those to come: its pages are
-  /// there already, which is most of what a new object costs.
+  /// JOBLIB_MPI_SPARE_BYTES: The memory of a node that is kept for future objects when objects are freed. Its pages are
+  /// allocated already, which is most of the cost of a new object.
   std::size_t spare_bytes = std::size_t{512} << 20;
-  /// JOBLIB_MPI_SHARED_FALLBACK, "file" or "error": whether an object for which a node has no memory left lies in a
-  /// file of its TMPDIR, or is refused there.
+  /// JOBLIB_MPI_SHARED_FALLBACK, "file" or "error": The treatment of an object that does not fit into the memory of a
+  /// node: `file` puts it into a file in TMPDIR of that node, `error` refuses it there.
   bool shared_fallback_to_file = true;
-  /// JOBLIB_MPI_SPILL_THRESHOLD and JOBLIB_MPI_MEMORY_BUDGET in bytes, JOBLIB_MPI_SPILL_DIR, JOBLIB_MPI_KEEP_SPILL
-  /// ("yes" or "no") and JOBLIB_MPI_SPILL_COMPRESSION: of calls that do not say. Rank 0's count.
+  /// The spill options of calls that set none: JOBLIB_MPI_SPILL_THRESHOLD and JOBLIB_MPI_MEMORY_BUDGET in bytes,
+  /// JOBLIB_MPI_SPILL_DIR, JOBLIB_MPI_KEEP_SPILL ("yes" or "no") and JOBLIB_MPI_SPILL_COMPRESSION. Rank 0's values
+  /// count.
   SpillOptions spill = {};
 };
 
+/// A function that returns the value of an environment variable, or nothing if it is not set.
 using EnvironmentLookup = std::function<std::optional<std::string>(const char* name)>;
 
-/// Reads the settings. Throws UsageError that names the variable, its value and the allowed range.
+/// Returns the settings that `lookup` finds. Throws UsageError that names the variable, its value and the allowed
+/// range.
 [[nodiscard]] Settings settings_from(const EnvironmentLookup& lookup);
 
-/// The same from this process's environment.
+/// Returns the settings from the environment of this process. Throws UsageError as `settings_from` does.
 [[nodiscard]] Settings settings_from_environment();
 
 }  // namespace joblib_mpi

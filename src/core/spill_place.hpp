@@ -11,31 +11,32 @@
 
 namespace joblib_mpi {
 
-/// Where a worker writes the results that do not go through memory.
+/// The place where a worker writes results that do not go through memory.
 struct SpillPlace {
-  std::string folder;       ///< the job's
-  std::string token;        ///< a file in it that rank 0 has made: who does not see it is on another file system
-  std::string compression;  ///< empty: none
-  int rank = 0;             ///< the worker's; set where it arrives
+  std::string folder;  ///< the job's folder
+  std::string token;   ///< a file in it that rank 0 has made; a worker that does not see it is on another file system
+  std::string compression;  ///< the HDF5 filter; empty for none
+  int rank = 0;             ///< the worker's rank; set on arrival
 
   friend bool operator==(const SpillPlace&, const SpillPlace&) = default;
 };
 
+/// Returns the place as bytes that `decode_spill_place` reads.
 [[nodiscard]] Bytes encode(const SpillPlace& place);
-/// Throws SerializationError.
+/// Returns the place that `encode` has written. Throws SerializationError.
 [[nodiscard]] SpillPlace decode_spill_place(ByteView bytes);
 
-/// Where one task's result belongs, should it spill.
+/// The place of one task's result if it spills.
 struct ResultPlace {
-  std::shared_ptr<const SpillPlace> spill;  ///< null: it must not
+  std::shared_ptr<const SpillPlace> spill;  ///< null if the result must not spill
   CallId call;
-  std::uint64_t task = 0;  ///< its index in the call
+  std::uint64_t task = 0;  ///< the task's index in the call
 };
 
-/// What is known of a result beside its bytes, where it was made.
+/// Facts about a result that its bytes do not contain, known where it was made.
 struct ResultNotes {
-  std::string function;              ///< that made it
-  std::vector<ArrayLayout> layouts;  ///< of the result's parts; those that are not told are opaque
+  std::string function;              ///< the function that made it
+  std::vector<ArrayLayout> layouts;  ///< the layouts of the result's parts; a part without one is opaque
 };
 
 }  // namespace joblib_mpi

@@ -22,7 +22,7 @@ bool WakeFlag::wait_for(std::chrono::nanoseconds pause) noexcept {
   if (word_.compare_exchange_strong(expected, asleep, std::memory_order_seq_cst)) {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(pause);
     const timespec timeout{static_cast<std::time_t>(seconds.count()), static_cast<long>((pause - seconds).count())};
-    // Ends early for a signal, too: the caller looks again, as after any pause.
+    // A signal ends the wait early, too; the caller polls again, as after any pause.
     syscall(SYS_futex, &word_, FUTEX_WAIT, asleep, &timeout, nullptr, 0);
   }
   return word_.exchange(quiet, std::memory_order_seq_cst) == notified;

@@ -7,14 +7,17 @@
 namespace joblib_mpi {
 
 /// Wakes one waiting thread, of this process or of another that shares the flag's memory. A notification is remembered
-/// until it is taken; several before that are one. A process that dies while it uses the flag leaves it usable.
+/// until it is taken; several of them before that count as one. The flag stays usable if a process dies while it uses
+/// it.
 class WakeFlag {
  public:
-  /// From any thread or process. A system call only if the waiter is asleep.
+  /// Notifies the waiting thread. Any thread of any process may call this. It makes a system call only if the waiter is
+  /// asleep.
   void notify() noexcept;
-  /// Takes the notification, if there is one. Only the waiting thread may call this and `wait_for`.
+  /// Takes the notification and returns true, or returns false if there is none. Only the waiting thread may call this
+  /// and `wait_for`.
   [[nodiscard]] bool take() noexcept;
-  /// Sleeps until there is a notification, which it takes, or until `pause` is over: then false.
+  /// Sleeps until there is a notification, takes it and returns true; returns false once `pause` is over.
   bool wait_for(std::chrono::nanoseconds pause) noexcept;
 
  private:
