@@ -9,7 +9,7 @@
 namespace joblib_mpi {
 namespace {
 
-/// Room for the one open file that comes with a message.
+/// The control data of a message, with room for one file descriptor.
 union ControlBuffer {
   cmsghdr header;
   char bytes[CMSG_SPACE(sizeof(int))];
@@ -35,7 +35,7 @@ void Descriptor::close() noexcept {
 SocketPair make_socket_pair() {
   int numbers[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, numbers) != 0) {
-    throw std::system_error(errno, std::generic_category(), "no socket for an executor process");
+    throw std::system_error(errno, std::generic_category(), "cannot make a socket pair for an executor process");
   }
   return {Descriptor(numbers[0]), Descriptor(numbers[1])};
 }

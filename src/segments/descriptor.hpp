@@ -7,10 +7,11 @@
 
 namespace joblib_mpi {
 
-/// Owns an open file.
+/// Owns a file descriptor and closes it in its destructor.
 class Descriptor {
  public:
   Descriptor() = default;
+  /// Takes over the descriptor `number`; -1 stands for none.
   explicit Descriptor(int number) noexcept : number_(number) {}
   Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
   Descriptor& operator=(Descriptor&& other) noexcept {
@@ -19,31 +20,35 @@ class Descriptor {
   }
   ~Descriptor();
 
+  /// Returns the number of the descriptor, -1 if there is none.
   [[nodiscard]] int get() const noexcept { return number_; }
+  /// Returns true if there is a descriptor.
   [[nodiscard]] bool open() const noexcept { return number_ >= 0; }
+  /// Closes the descriptor if there is one.
   void close() noexcept;
 
  private:
   int number_ = -1;
 };
 
-/// Two connected sockets that keep the bounds of messages and that exec closes.
+/// Two connected sockets that keep the bounds of messages and are closed by exec.
 struct SocketPair {
   Descriptor first;
   Descriptor second;
 };
-/// Throws std::system_error.
+/// Makes a pair of sockets. Throws std::system_error.
 [[nodiscard]] SocketPair make_socket_pair();
 
-/// Sends a message, with an open file if `descriptor` is not -1. False if the socket is full and `wait` is not given,
-/// or if nobody is at the other end.
+/// Sends a message, together with the file `descriptor` unless that is -1. Returns false if the socket is full and
+/// `wait` is false, or if the other end is closed.
 bool send_message(const Descriptor& socket, std::span<const std::byte> message, int descriptor, bool wait);
 
+/// A message that has arrived.
 struct ReceivedMessage {
-  std::size_t bytes;      ///< 0: nobody is at the other end any more
-  Descriptor descriptor;  ///< that came with it, if any
+  std::size_t bytes;      ///< 0 if the other end is closed
+  Descriptor descriptor;  ///< the file that came with the message, if any
 };
-/// Waits for a message if `wait` is given; nothing if there is none.
+/// Receives a message into `message`, waiting for one if `wait` is true. Returns nothing if there is none.
 [[nodiscard]] std::optional<ReceivedMessage> receive_message(const Descriptor& socket, std::span<std::byte> message,
                                                              bool wait);
 

@@ -11,16 +11,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The names of one version's files.
+/// The file names of one version of cgroups.
 struct CgroupFiles {
   const char* limit;
   const char* usage;
-  const char* droppable;  // the line of memory.stat that counts pages of files which can be dropped
+  const char* droppable;  // the line of memory.stat that counts pages of files that can be dropped
 };
 constexpr CgroupFiles version_1{"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"};
 constexpr CgroupFiles version_2{"memory.max", "memory.current", "inactive_file"};
 
-/// The number that a file consists of; nothing if there is no such file, or a word such as "max" in it.
+/// Returns the number that a file consists of; nothing if the file does not exist or holds a word such as "max".
 std::optional<std::uint64_t> number_in(const fs::path& file) {
   std::ifstream stream(file);
   std::uint64_t number = 0;
@@ -28,7 +28,7 @@ std::optional<std::uint64_t> number_in(const fs::path& file) {
   return number;
 }
 
-/// The number behind `name` in a file of such lines.
+/// Returns the number that follows `name` in a file of names and numbers.
 std::optional<std::uint64_t> number_after(const fs::path& file, std::string_view name) {
   std::ifstream stream(file);
   for (std::string word; stream >> word;) {
@@ -38,6 +38,7 @@ std::optional<std::uint64_t> number_after(const fs::path& file, std::string_view
   return std::nullopt;
 }
 
+/// Lowers `room` to what the cgroup `group` and those above it have left.
 void narrow(MemoryRoom& room, const fs::path& mount, fs::path group, const CgroupFiles& files) {
   for (;; group = group.parent_path()) {
     const fs::path folder = mount / group.relative_path();

@@ -19,7 +19,7 @@ struct Address {
   explicit Address(std::string_view name) {
     value.sun_family = AF_UNIX;
     const std::size_t size = std::min(name.size(), sizeof value.sun_path - 1);
-    std::memcpy(value.sun_path + 1, name.data(), size);  // after the zero that makes it abstract
+    std::memcpy(value.sun_path + 1, name.data(), size);  // after the zero byte that makes the name abstract
     bytes = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + size);
   }
   [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&value); }
@@ -56,7 +56,7 @@ Descriptor NodeSocket::connect(std::string_view name) {
 
 std::vector<Descriptor> NodeSocket::accept_all() const {
   std::vector<Descriptor> connections;
-  fcntl(socket_.get(), F_SETFL, O_NONBLOCK);  // of this socket alone: connections do not inherit it
+  fcntl(socket_.get(), F_SETFL, O_NONBLOCK);  // only for this socket: connections do not inherit it
   while (true) {
     Descriptor connection(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (connection.open()) {

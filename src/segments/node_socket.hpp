@@ -9,16 +9,17 @@
 
 namespace joblib_mpi {
 
-/// A socket by which processes of one user meet on their machine: of the kind of `make_socket_pair`, and under a name
-/// that no file system has.
+/// A socket at which processes of one user meet on their machine. It keeps the bounds of messages, and its name is in
+/// the abstract namespace, not in a file system.
 class NodeSocket {
  public:
-  /// Nothing if the system refuses.
+  /// Returns a socket that listens under `name`, or nothing if the system refuses it.
   [[nodiscard]] static std::optional<NodeSocket> listen(std::string_view name);
-  /// A connection with whoever listens, which is not open if that is nobody, or another user.
+  /// Returns a connection to the process that listens under `name`. It is not open if there is no such process or if it
+  /// belongs to another user.
   [[nodiscard]] static Descriptor connect(std::string_view name);
 
-  /// All who are waiting now. Another user's processes are sent away.
+  /// Accepts all connections that are waiting now and returns them. Connections from other users are closed.
   [[nodiscard]] std::vector<Descriptor> accept_all() const;
 
  private:

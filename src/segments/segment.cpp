@@ -19,7 +19,7 @@ namespace {
 
 [[noreturn]] void throw_no_memory(std::size_t bytes) {
   throw std::system_error(errno, std::generic_category(),
-                          "no " + std::to_string(bytes) + " bytes of memory to share with another process");
+                          "cannot get " + std::to_string(bytes) + " bytes of memory to share with another process");
 }
 
 }  // namespace

@@ -9,12 +9,13 @@
 
 namespace joblib_mpi {
 
+/// The way in which a process may use a segment.
 enum class Access : std::uint8_t { read_only, writable };
 
-/// Pages of a file in this process's memory.
+/// Maps a file into the memory of this process while the object lives.
 class Mapping {
  public:
-  /// Throws std::system_error.
+  /// Maps the first `bytes` bytes of `file`. Throws std::system_error.
   Mapping(const Descriptor& file, std::size_t bytes, Access access);
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
@@ -26,14 +27,15 @@ class Mapping {
   std::span<std::byte> bytes_;
 };
 
-/// A file in memory, of that size for ever, that has no name: nothing is left of it when the last process that has it
-/// ends. Throws std::system_error.
+/// Makes a nameless file in memory whose size can never change. It disappears when the last process that has it ends.
+/// Throws std::system_error.
 [[nodiscard]] Descriptor make_memory_file(std::size_t bytes);
 
 /// Memory that other processes can map once they have its descriptor.
 class Segment {
  public:
-  /// Maps a file of at least `bytes`. `id` must be new among all segments of this process. Throws std::system_error.
+  /// Maps a file of at least `bytes` bytes. `id` must be new among all segments of this process. Throws
+  /// std::system_error.
   Segment(std::uint64_t id, Descriptor file, std::size_t bytes, Access access);
 
   [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
@@ -41,11 +43,11 @@ class Segment {
   [[nodiscard]] int descriptor() const noexcept { return file_.get(); }
   [[nodiscard]] Access access() const noexcept { return access_; }
 
-  /// Puts `content` there. While nothing else has touched the pages, that is cheaper than through `bytes()`: the system
-  /// need not clear them first.
+  /// Copies `content` to `offset`, in bytes. As long as the pages are untouched, this is cheaper than writing through
+  /// `bytes()`: the system need not clear them first.
   void write(std::size_t offset, ByteView content) const;
-  /// From now on nobody can write but this process, through `bytes()`. A file that is not in memory, and a kernel
-  /// before 5.1, cannot promise that.
+  /// Forbids all writing from now on, except by this process through `bytes()`. This has no effect on files that are
+  /// not in memory and on kernels before 5.1.
   void seal() const noexcept;
 
  private:
@@ -55,8 +57,8 @@ class Segment {
   Access access_;
 };
 
-/// Bytes of a segment that show what it holds until this process writes to them, and are its own then, page by page.
-/// Throws std::system_error.
+/// Maps bytes of a segment for reading and writing. A page shows the segment's content until this process writes to it,
+/// and is a private copy from then on. Throws std::system_error.
 [[nodiscard]] SharedBytes copy_on_write(const Segment& segment, std::size_t offset, std::size_t bytes);
 
 }  // namespace joblib_mpi

@@ -7,7 +7,7 @@
 
 namespace joblib_mpi {
 
-/// Filled by whichever thread drops an array last.
+/// Collects the loans that have ended. Any thread may drop the last reference to an array and add its loan here.
 struct SegmentExchange::ReturnedLoans {
   std::mutex mutex;
   std::atomic<bool> any{false};
@@ -64,7 +64,7 @@ SharedBytes SegmentExchange::borrow(const PartReference& reference) {
   const auto found = mapped_.find({reference.segment, reference.access});
   if (found == mapped_.end() || reference.offset > found->second->bytes().size() ||
       reference.bytes > found->second->bytes().size() - reference.offset) {
-    throw SerializationError("a message between a rank and its executor names memory that neither has");
+    throw SerializationError("a message between a rank and its executor refers to memory that was never handed over");
   }
   const std::span<std::byte> bytes = found->second->bytes().subspan(reference.offset, reference.bytes);
   auto let_go = [segment = found->second, returned = returned_, loan = reference.loan](const void*) {

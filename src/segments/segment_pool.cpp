@@ -12,19 +12,19 @@
 namespace joblib_mpi {
 namespace {
 
-// Arrays of less than a quarter share segments: each costs an open file. Chosen, not measured.
+// Arrays of less than a quarter of this share segments, since each segment costs an open file. Chosen, not measured.
 constexpr std::size_t common_segment_bytes = std::size_t{4} << 20;
 constexpr std::size_t most_in_common = common_segment_bytes / 4;
 
 constexpr std::size_t alignment = 64;
 
-/// Up to an eighth more, so that arrays of nearly the same size fit into each other's segments.
+/// Rounds up by at most an eighth, so that arrays of nearly the same size fit into each other's segments.
 std::size_t rounded(std::size_t bytes) {
   const std::size_t step = std::max(std::bit_floor(bytes) / 8, common_segment_bytes / 8);
   return (bytes + step - 1) / step * step;
 }
 
-/// Segments of one kind: once sealed for the node, none is ever given to a process that may write.
+/// The segments of one kind. A segment that was sealed for the node is never given to a process that may write.
 struct Shelf;
 
 struct PooledSegment {
@@ -37,7 +37,7 @@ struct PooledSegment {
 
 struct Shelf {
   PooledSegment* common = nullptr;   // takes small arrays at present
-  std::deque<PooledSegment*> spare;  // the warmest last
+  std::deque<PooledSegment*> spare;  // the most recently used last
   std::size_t spare_bytes = 0;
 };
 
@@ -47,20 +47,20 @@ struct SegmentPool::State {
   State(std::size_t most_spare, SegmentSource node_source)
       : most_spare_bytes(most_spare), source(std::move(node_source)) {}
 
-  /// A free segment of at least `bytes` and at most twice that, or a new one.
+  /// Returns a free segment of at least `bytes` and at most twice that, or a new one. The lock must be held.
   PooledSegment& segment_of(std::size_t bytes, Shelf& shelf);
   [[nodiscard]] ReceiveMemory::Block allocate(std::size_t bytes, Shelf& shelf, const std::shared_ptr<State>& self);
   void let_go(PooledSegment& pooled);
   void let_go_adopted(const std::byte* begin);
-  /// The lock must be held.
+  /// Returns the segment that begins last at or before `place`, or nullptr. The lock must be held.
   [[nodiscard]] PooledSegment* pooled_at(const std::byte* place);
 
   const std::size_t most_spare_bytes;
-  const SegmentSource source;  // of what the node shares
+  const SegmentSource source;  // the source of memory for the node
   std::mutex mutex;
   std::uint64_t next_id = 1;
-  std::map<const std::byte*, PooledSegment> segments;                // by where they begin
-  std::map<const std::byte*, std::weak_ptr<const Segment>> adopted;  // by the same
+  std::map<const std::byte*, PooledSegment> segments;                // by the address where they begin
+  std::map<const std::byte*, std::weak_ptr<const Segment>> adopted;  // by the address where they begin
   Shelf for_one;
   Shelf for_node;
   std::uint64_t dropped = 0;
@@ -167,7 +167,7 @@ std::shared_ptr<const Segment> SegmentPool::adopt(Descriptor file, std::size_t b
   auto mapped = std::make_unique<const Segment>(state_->next_id++, std::move(file), bytes, Access::read_only);
   const std::byte* begin = mapped->bytes().data();
   const std::shared_ptr<const Segment> segment(mapped.release(), [state = state_, begin](const Segment* gone) {
-    state->let_go_adopted(begin);  // first: once it is unmapped, its place may be another's
+    state->let_go_adopted(begin);  // before the unmapping, after which another segment may get the address
     delete gone;
   });
   state_->adopted.insert_or_assign(begin, segment);
@@ -180,7 +180,7 @@ std::optional<SegmentPool::Place> SegmentPool::find(ByteView bytes) const {
     if (offset + bytes.size() > segment->bytes().size()) return std::nullopt;
     return Place{segment, offset};
   };
-  std::shared_ptr<const Segment> found;  // if it is the last to have it, it must let go without the lock
+  std::shared_ptr<const Segment> found;  // outlives the lock: the segment's deleter takes the lock
   const std::lock_guard lock(state_->mutex);
   if (const PooledSegment* pooled = state_->pooled_at(bytes.data())) {
     if (auto place = place_in(pooled->segment)) return place;

@@ -11,50 +11,56 @@
 
 namespace joblib_mpi {
 
-/// Memory for large arrays that other processes on the same machine are to see without a copy.
+/// Allocates memory for large arrays that other processes on this machine will see without a copy.
 ///
-/// Segments are used again, so that their pages are warm and the other processes have them mapped already; one is free
-/// once everything in it has been let go. Any thread may allocate and let go.
+/// Segments are reused, so that their pages are warm and the other processes have them mapped already. A segment is
+/// free once everything in it has been released. Any thread may allocate and release.
 class SegmentPool final : public ReceiveMemory {
  public:
-  /// Free memory of either kind that a pool keeps. Chosen, not measured.
+  /// The number of bytes of free memory that a pool keeps of each kind, for one process and for the node. Chosen, not
+  /// measured.
   static constexpr std::size_t default_spare_bytes = std::size_t{256} << 20;
 
+  /// Makes a pool that keeps at most `spare_bytes` bytes of free memory of each kind. `source` supplies the memory for
+  /// the node.
   explicit SegmentPool(std::size_t spare_bytes = default_spare_bytes, SegmentSource source = {});
 
-  /// For one process, which may be allowed to write.
+  /// Allocates memory for one other process, which may be allowed to write. Throws std::system_error.
   [[nodiscard]] Block allocate(std::size_t bytes) override;
-  /// For all processes of the node, which only read. Throws NoRoomError.
+  /// Allocates memory for all processes of the node, which only read it. Throws NoRoomError.
   [[nodiscard]] Block allocate_for_node(std::size_t bytes);
-  /// Puts `content` at the beginning of `place`, which lies in a block that nobody else has yet.
+  /// Copies `content` to the beginning of `place`, which lies in a block that no other process has yet.
   void write(std::span<std::byte> place, ByteView content);
-  /// The block is complete: see Segment::seal.
+  /// Seals the segment of a block that is complete, see Segment::seal.
   void seal(ByteView block);
 
-  /// Takes a segment of another process in, so that `find` finds it while the result is kept. Throws std::system_error.
+  /// Maps a segment of another process; `find` finds it as long as the returned pointer is kept. Throws
+  /// std::system_error.
   [[nodiscard]] std::shared_ptr<const Segment> adopt(Descriptor file, std::size_t bytes);
 
+  /// A position in a segment, in bytes from its beginning.
   struct Place {
     std::shared_ptr<const Segment> segment;
     std::size_t offset;
   };
-  /// Where in the pool's segments these bytes lie, if they do.
+  /// Returns the place of these bytes in the pool's segments; nothing if they lie elsewhere.
   [[nodiscard]] std::optional<Place> find(ByteView bytes) const;
 
-  /// How often the pool has given a segment back to the system.
+  /// Returns how many segments the pool has given back to the system.
   [[nodiscard]] std::uint64_t segments_dropped() const;
 
+  /// The segments of a pool and their sizes in bytes.
   struct Stats {
     std::size_t segments = 0;
-    std::size_t bytes = 0;        ///< of those segments
-    std::size_t spare_bytes = 0;  ///< of those that nothing uses
+    std::size_t bytes = 0;        ///< the size of those segments
+    std::size_t spare_bytes = 0;  ///< the size of the unused ones
   };
-  /// Of the memory for the node.
+  /// Returns the figures of the memory for the node.
   [[nodiscard]] Stats node_stats() const;
 
  private:
   struct State;
-  std::shared_ptr<State> state_;  // what is allocated may outlive the pool
+  std::shared_ptr<State> state_;  // allocated memory may outlive the pool
 };
 
 }  // namespace joblib_mpi

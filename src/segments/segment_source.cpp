@@ -16,7 +16,7 @@
 namespace joblib_mpi {
 namespace {
 
-/// What the node's processes need beside it. Chosen, not measured.
+/// Memory that is left to the processes of the node for other uses. Chosen, not measured.
 constexpr std::uint64_t kept_free_bytes = std::uint64_t{64} << 20;
 
 std::string temporary_folder() {
@@ -24,7 +24,7 @@ std::string temporary_folder() {
   return folder != nullptr && *folder != '\0' ? folder : "/tmp";
 }
 
-/// A file of the folder that has no name any more.
+/// Makes a file in the folder that has no name (any more).
 Descriptor make_nameless_file(const std::string& folder) {
   Descriptor file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (file.open()) return file;
@@ -34,7 +34,7 @@ Descriptor make_nameless_file(const std::string& folder) {
   return file;
 }
 
-/// All of its blocks are there, or `reason` says why not.
+/// Makes a file with all its blocks allocated. If that fails, returns no descriptor and sets `reason`.
 Descriptor make_disk_file(const std::string& folder, std::size_t bytes, std::string& reason) {
   struct statfs system {};
   if (statfs(folder.c_str(), &system) != 0) {
@@ -42,7 +42,7 @@ Descriptor make_disk_file(const std::string& folder, std::size_t bytes, std::str
     return {};
   }
   if (system.f_type == TMPFS_MAGIC) {
-    reason = folder + " is memory, too";
+    reason = folder + " lies in memory, too (tmpfs)";
     return {};
   }
   Descriptor file = make_nameless_file(folder);
@@ -71,10 +71,10 @@ Descriptor SegmentSource::open(std::size_t bytes) const {
     if (file.open()) return file;
     reasons += ", and " + reason;
   }
-  throw NoRoomError(
-      "no room for " + std::to_string(bytes) + " bytes that the node's processes are to share: " + reasons +
-      (uses_files ? "; free some, or set TMPDIR to a folder on a disk with more"
-                  : "; free some, or let a file in TMPDIR take its place (JOBLIB_MPI_SHARED_FALLBACK=file)"));
+  throw NoRoomError("the node has no room for " + std::to_string(bytes) + " bytes of shared data: " + reasons +
+                    (uses_files
+                         ? "; free some, or set TMPDIR to a folder on a disk with more room"
+                         : "; free some, or set JOBLIB_MPI_SHARED_FALLBACK=file to use a file in TMPDIR instead"));
 }
 
 }  // namespace joblib_mpi

@@ -10,21 +10,22 @@
 
 namespace joblib_mpi {
 
-/// A node has no room for memory that all its processes are to share; the text says what was needed and what is free.
+/// A node has no room for memory that all its processes share. The text says how much was needed and how much is free.
 class NoRoomError : public Error {
  public:
   using Error::Error;
 };
 
-/// Where the memory that a node's processes share comes from: memory while there is some, then a file on a disk.
+/// Supplies the memory that the processes of a node share: memory as long as there is room, then a file on a disk.
 struct SegmentSource {
-  /// Whether a file may take the place of memory.
+  /// Allows a file to take the place of memory.
   bool uses_files = true;
-  /// Of those files. Empty: TMPDIR, or /tmp.
+  /// The folder for these files. Empty: TMPDIR, or /tmp.
   std::string folder = {};
+  /// Returns the memory that is left.
   std::function<MemoryRoom()> room = [] { return memory_room(); };
 
-  /// A file without a name, of that size for ever, whose pages can all be used: nobody is killed for touching one.
+  /// Makes a nameless file of fixed size whose pages are all available: touching one does not get a process killed.
   /// Throws NoRoomError.
   [[nodiscard]] Descriptor open(std::size_t bytes) const;
 };

@@ -8,7 +8,7 @@
 namespace joblib_mpi {
 namespace {
 
-/// Of one message; sockets take far longer ones.
+/// The limit for one message; sockets accept far longer ones.
 constexpr std::size_t most_message_bytes = 8192;
 
 }  // namespace
@@ -45,7 +45,8 @@ void NodeLink::flush() {
   while (!waiting_.empty()) {
     const Waiting& next = waiting_.front();
     const int descriptor = next.segment ? next.segment->descriptor() : -1;
-    if (!send_message(socket_, next.message, descriptor, false)) return;  // full, or `receive` will find out
+    if (!send_message(socket_, next.message, descriptor, false))
+      return;  // the socket is full, or closed, which `receive` will notice
     waiting_.pop_front();
   }
 }

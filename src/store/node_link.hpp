@@ -16,42 +16,43 @@
 
 namespace joblib_mpi {
 
-/// One end of the socket between a node's head, which has the objects, and another rank of the node, which maps them.
+/// One end of the socket between a node head, which has the objects, and another rank of its node, which maps them.
 ///
-/// Nothing here waits: what the socket does not take at once goes with a later call. If the other end is gone, what was
-/// lent to it is free, and what was borrowed from it stays.
+/// All functions are non-blocking: what the socket does not accept at once is sent by a later call. If the other end is
+/// closed, memory that was lent to it is free again, and memory that was borrowed from it stays valid.
 class NodeLink {
  public:
-  /// A connected socket that keeps the bounds of messages. Both must stay as long as this.
+  /// Takes over a connected socket that keeps the bounds of messages. `pool` must outlive the link.
   NodeLink(Descriptor socket, SegmentPool& pool);
 
-  /// Both ends begin the next run of their session, in which objects have the same ids again.
+  /// Begins the next run of the session, in which object ids start over. Both ends must call it.
   void begin_run() noexcept { ++run_; }
 
-  // The node head's.
-  /// The object's bytes are `block`, which lies in the pool.
+  // For the node head:
+  /// Offers an object whose bytes are `block`, which lies in the pool.
   void offer(ObjectId object, const SharedBytes& block);
-  /// The node has no room for the object, for that reason.
+  /// Tells the other end that the node has no room for the object, and why.
   void refuse(ObjectId object, std::string_view reason);
 
-  // The others'.
+  // For the other ranks of the node:
+  /// An object that the node head has offered or refused.
   struct Offer {
     ObjectId object;
-    std::optional<SharedBytes> block;  ///< none if the node has no room
-    std::string refusal;
+    std::optional<SharedBytes> block;  ///< empty if the node has no room
+    std::string refusal;               ///< the reason, if `block` is empty
   };
-  /// The next object that the node head has offered or refused, if any. Throws std::system_error if its memory cannot
-  /// be mapped.
+  /// Returns the next object that the node head has offered or refused, if any. Throws std::system_error if its memory
+  /// cannot be mapped.
   [[nodiscard]] std::optional<Offer> take_offer();
 
-  // Both ends'.
-  /// Sends what waits, and takes back what is not used any more.
+  // For both ends:
+  /// Sends what is queued, and takes back memory that the other end does not use any more.
   void settle();
-  /// Lets the other end know what is not used here any more. Costs next to nothing if that is nothing.
+  /// Tells the other end which of its memory this end does not use any more. Costs next to nothing if there is none.
   void send_returned();
-  /// Whether something waits to be sent.
+  /// Returns whether messages are queued.
   [[nodiscard]] bool has_waiting() const noexcept { return !waiting_.empty(); }
-  /// Blocks that the other end has of this one.
+  /// Returns the number of blocks of this end that the other end uses.
   [[nodiscard]] std::size_t lent() const noexcept { return exchange_.lent(); }
 
  private:
@@ -65,13 +66,13 @@ class NodeLink {
   };
   struct Waiting {
     Bytes message;
-    std::shared_ptr<const Segment> segment;  // to be handed over with it
+    std::shared_ptr<const Segment> segment;  // the segment whose descriptor goes with the message, or null
   };
 
   void send(const Header& header, std::span<const std::byte> rest = {},
             std::shared_ptr<const Segment> segment = nullptr);
   void flush();
-  /// Takes what is there, up to the next offer.
+  /// Receives messages up to the next offer. Returns false if there is no offer.
   bool receive();
 
   Descriptor socket_;
@@ -86,11 +87,12 @@ class NodeLink {
   bool open_ = true;
 };
 
-/// The links of one rank: with the others of its node if it is the node head, else with the node head.
+/// The links of one rank: a node head's links to the other ranks of its node, or another rank's link to its node head.
 struct NodeLinks {
   std::vector<std::unique_ptr<NodeLink>> members;
   std::unique_ptr<NodeLink> head;
 
+  /// Begins the next run of the session on all links.
   void begin_run() {
     for (const auto& member : members) member->begin_run();
     if (head) head->begin_run();

@@ -9,20 +9,21 @@
 namespace joblib_mpi {
 namespace {
 
-/// What rank 0 copies in one turn: some milliseconds of fresh memory, so that messages are answered in between.
+/// The number of bytes that rank 0 copies in one turn: some milliseconds of fresh memory, so that messages are answered
+/// in between.
 constexpr std::size_t fill_bytes = std::size_t{4} << 20;
 
-/// Turns between two looks for what need not be known at once.
+/// The number of turns between two checks for what need not be known at once.
 constexpr unsigned turns_between_looks = 64;
 
-/// Where a part lies in its object's block: on a cache line of its own, as arrays want to be read.
+/// The alignment of a part in its object's block: the size of a cache line.
 constexpr std::size_t part_alignment = 64;
 
 std::size_t aligned(std::size_t bytes) {
   return (bytes + part_alignment - 1) / part_alignment * part_alignment;
 }
 
-/// The head and the parts of an object in one block.
+/// Returns the size of a block that holds the head and the parts of an object.
 std::size_t block_bytes(std::span<const std::uint64_t> part_bytes) {
   return std::accumulate(part_bytes.begin(), part_bytes.end(), std::size_t{0},
                          [](std::size_t total, std::uint64_t bytes) { return total + aligned(bytes); });
@@ -39,12 +40,12 @@ Payload payload_in(const std::shared_ptr<const void>& owner, ByteView block,
   return value;
 }
 
-/// The head is number 0.
+/// Returns a part by its number. The head is number 0.
 ByteView part_of(const Payload& value, std::size_t number) {
   return number == 0 ? ByteView(value.head) : value.parts[number - 1].view();
 }
 
-/// Rank 0's memory is only read.
+/// Returns `bytes` as MPI takes them. Rank 0's memory is only read.
 std::span<std::byte> memory_of(ByteView bytes) {
   return {const_cast<std::byte*>(bytes.data()), bytes.size()};
 }
@@ -60,7 +61,7 @@ void NodeStore::publish(ObjectId object, Payload value) {
   auto source = std::make_shared<const Payload>(std::move(value));
   Transfer transfer{.object = object, .part_bytes = {source->head.size()}, .source = source};
   for (const SharedBytes& part : source->parts) transfer.part_bytes.push_back(part.size());
-  whole_.emplace(object, source);  // rank 0 has it already
+  whole_.emplace(object, source);  // rank 0 has the object already
   if (!links_->members.empty()) allocate(transfer);
   for (std::size_t part = 0; part <= source->parts.size(); ++part) {
     transfer.last_broadcast = transport_->broadcast(memory_of(part_of(*source, part)), source);
@@ -69,7 +70,7 @@ void NodeStore::publish(ObjectId object, Payload value) {
 }
 
 void NodeStore::expect(ObjectId object, std::span<const std::uint64_t> part_bytes) {
-  if (part_bytes.empty()) throw SerializationError("a scattered object was announced without its head");
+  if (part_bytes.empty()) throw SerializationError("rank 0 announced a scattered object without its head");
   if (!is_node_head()) {
     if (const auto early = early_offers_.extract(object)) {
       accept(object, {part_bytes.begin(), part_bytes.end()}, early.mapped());
@@ -92,7 +93,7 @@ void NodeStore::expect(ObjectId object, std::span<const std::uint64_t> part_byte
 }
 
 void NodeStore::allocate(Transfer& transfer) {
-  for (const auto& member : links_->members) member->settle();  // what they have let go can be used again
+  for (const auto& member : links_->members) member->settle();  // memory that they have returned can be reused
   try {
     transfer.block = pool_->allocate_for_node(block_bytes(transfer.part_bytes));
   } catch (const NoRoomError& error) {
@@ -115,7 +116,7 @@ std::vector<ObjectId> NodeStore::end_broadcasts() {
       if (!transfer.dropped) missing.push_back(transfer.object);
     }
   }
-  transfers_.clear();  // the transport keeps their memory as long as it must
+  transfers_.clear();  // the transport keeps their memory as long as MPI may use it
   for (const auto& [object, part_bytes] : expected_) missing.push_back(object);
   expected_.clear();
   early_offers_.clear();
@@ -187,12 +188,12 @@ void NodeStore::complete(Transfer& transfer) {
     for (const auto& member : links_->members) member->refuse(transfer.object, transfer.refusal);
     return;
   }
-  if (transfer.source && links_->members.empty()) return;  // rank 0 has its own
+  if (transfer.source && links_->members.empty()) return;  // rank 0 keeps using the original
   pool_->seal(transfer.block.bytes);
   const SharedBytes block(transfer.block.owner, transfer.block.bytes);
   for (const auto& member : links_->members) member->offer(transfer.object, block);
   if (!links_->members.empty()) offered_.insert(transfer.object);
-  // From here on rank 0 has no need of the program's own array either.
+  // From here on rank 0 uses the node's copy, too, and does not need the program's array any more.
   whole_.insert_or_assign(transfer.object, std::make_shared<const Payload>(payload_in(
                                                transfer.block.owner, transfer.block.bytes, transfer.part_bytes)));
 }
@@ -211,7 +212,7 @@ void NodeStore::accept(ObjectId object, const PartBytes& part_bytes, const NodeL
   if (!offer.block) {
     refused_.emplace(object, offer.refusal);
   } else if (offer.block->size() != block_bytes(part_bytes)) {
-    throw SerializationError("a scattered object has another size on its node than rank 0 has announced");
+    throw SerializationError("a scattered object has another size on its node than rank 0 announced");
   } else {
     whole_.emplace(object,
                    std::make_shared<const Payload>(payload_in(offer.block->owner(), offer.block->view(), part_bytes)));

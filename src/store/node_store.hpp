@@ -14,13 +14,15 @@
 
 namespace joblib_mpi {
 
-/// One copy of every object on each node: broadcast to the node's head, who shares its memory with the others.
+/// Keeps one copy of every object on each node: it is broadcast to the node head, which shares its memory with the
+/// other ranks of the node.
 ///
-/// On rank 0's node the copy is filled from the object itself, bit by bit, while the broadcast goes on; without another
-/// rank there, there is none. A node without room for an object takes part in its broadcast and refuses it.
+/// On rank 0's node the copy is filled piece by piece from the object itself during the broadcast; if rank 0 is alone
+/// on its node, no copy is made. A node without room for an object takes part in its broadcast and refuses the object.
 class NodeStore final : public ObjectStore {
  public:
-  /// All three must outlive this. Each run of a session has a store of its own on the same `links`.
+  /// Makes an empty store. All three arguments must outlive it. Each run of a session has a separate store on the same
+  /// `links`.
   NodeStore(Transport& transport, SegmentPool& pool, NodeLinks& links);
 
   void publish(ObjectId object, Payload value) override;
@@ -36,23 +38,24 @@ class NodeStore final : public ObjectStore {
  private:
   using PartBytes = std::vector<std::uint64_t>;
 
-  /// An object on its way to a node head. Holds the memory until the broadcast is complete, dropped or not.
+  /// An object on its way to a node head. It keeps the memory until the broadcast is complete, even if the object is
+  /// dropped.
   struct Transfer {
     ObjectId object;
     PartBytes part_bytes;
-    std::shared_ptr<const Payload> source = nullptr;  // rank 0's
+    std::shared_ptr<const Payload> source = nullptr;  // the original; only on rank 0
     ReceiveMemory::Block block = {};                  // the node's copy
-    std::string refusal = {};                         // why there is none, if there should be one
-    std::size_t part = 0;                             // the next of `source` to be copied
+    std::string refusal = {};                         // why there is no copy; empty if there is one or none is needed
+    std::size_t part = 0;                             // the part of `source` that is copied next
     std::size_t part_offset = 0;
-    std::size_t last_broadcast = 0;  // complete when this many are
-    bool dropped = false;            // while it was under way
+    std::size_t last_broadcast = 0;  // the transfer is complete when this many broadcasts are
+    bool dropped = false;            // true if the object was dropped in the meantime
   };
 
   [[nodiscard]] bool is_node_head() const noexcept { return links_->head == nullptr; }
-  /// Room for the node's copy, or the reason why there is none.
+  /// Allocates the node's copy, or notes why there is no room.
   void allocate(Transfer& transfer);
-  /// Copies a piece; true if there is more.
+  /// Copies a piece of the object into the node's copy. Returns true if more is left.
   bool fill(Transfer& transfer);
   void complete(Transfer& transfer);
   void accept(ObjectId object, const PartBytes& part_bytes, const NodeLink::Offer& offer);
@@ -62,13 +65,13 @@ class NodeStore final : public ObjectStore {
   Transport* transport_;
   SegmentPool* pool_;
   NodeLinks* links_;
-  std::deque<Transfer> transfers_;  // node heads'
+  std::deque<Transfer> transfers_;  // only on node heads
   std::unordered_map<ObjectId, std::shared_ptr<const Payload>> whole_;
   std::unordered_map<ObjectId, std::string> refused_;
-  std::unordered_map<ObjectId, PartBytes> expected_;            // others'
+  std::unordered_map<ObjectId, PartBytes> expected_;            // only on other ranks
   std::unordered_set<ObjectId> unwanted_;                       // dropped before they were offered
-  std::unordered_map<ObjectId, NodeLink::Offer> early_offers_;  // of objects that rank 0 has not announced here yet
-  std::unordered_set<ObjectId> offered_;                        // to the node's others, and not dropped
+  std::unordered_map<ObjectId, NodeLink::Offer> early_offers_;  // offered before rank 0's announcement arrived
+  std::unordered_set<ObjectId> offered_;                        // to the other ranks of the node, and not dropped
   bool broadcasts_ended_ = false;
   unsigned turns_ = 0;
 };

@@ -14,11 +14,11 @@
 
 namespace joblib_mpi {
 
-/// Scattered objects as serialized bytes, the same on every rank.
+/// Keeps scattered objects as serialized bytes, equal on every rank.
 ///
-/// Rank 0 publishes; every worker expects the same objects in the same order. Nothing waits: an object arrives while
-/// `progress` is called. Once a rank is lost, all end their broadcasts and objects are put here one by one. Only the
-/// thread that uses the transport may call this.
+/// Rank 0 publishes objects; every worker expects the same objects in the same order. All functions are non-blocking:
+/// objects arrive while `progress` is called. After a rank is lost, all ranks end their broadcasts, and objects are put
+/// into the stores one by one. Only the thread that uses the transport may call these functions.
 class ObjectStore {
  public:
   ObjectStore() = default;
@@ -26,27 +26,29 @@ class ObjectStore {
   ObjectStore& operator=(const ObjectStore&) = delete;
   virtual ~ObjectStore() = default;
 
-  /// On rank 0: starts to send the object. Its parts are sent from where they are. Not after `end_broadcasts`.
-  virtual void publish(ObjectId object, Payload value) = 0;
-  /// On a worker: makes room for an object of these parts (bytes each), its head being the first. Not after
+  /// Starts to send an object, on rank 0. Its parts are sent from where they lie. Must not be called after
   /// `end_broadcasts`.
+  virtual void publish(ObjectId object, Payload value) = 0;
+  /// Makes room for an object, on a worker. `part_bytes` are the sizes of its parts in bytes, the head being the first.
+  /// Must not be called after `end_broadcasts`.
   virtual void expect(ObjectId object, std::span<const std::uint64_t> part_bytes) = 0;
-  /// Keeps an object that is whole.
+  /// Keeps an object that is complete.
   virtual void put(ObjectId object, Payload value) = 0;
-  /// Leaves all broadcasts and allows no other. Keeps what is whole, and returns the objects that were expected, were
-  /// not dropped and are not whole.
+  /// Leaves all broadcasts and allows no further ones. Keeps complete objects, and returns those that were expected,
+  /// not dropped, and are not complete.
   [[nodiscard]] virtual std::vector<ObjectId> end_broadcasts() = 0;
 
-  /// The object once it is whole, until then nullptr. It stays valid as long as the pointer is kept.
+  /// Returns the object once it is complete, until then nullptr. It stays valid as long as the pointer is kept.
   [[nodiscard]] virtual std::shared_ptr<const Payload> find(ObjectId object) const = 0;
-  /// Why the object will never be whole here, if so.
+  /// Returns why the object will never be complete here; nothing if it may be.
   [[nodiscard]] virtual std::optional<std::string> refusal(ObjectId object) const = 0;
-  /// Forgets the object, if it is known; memory is freed when nothing uses it any more, its own transfer included.
+  /// Forgets the object if it is known. Its memory is freed when nothing uses it any more, including its transfer.
   virtual void drop(ObjectId object) = 0;
 
-  /// True if there is more to do at once.
+  /// Advances transfers. Returns true if there is more to do at once.
   virtual bool progress() = 0;
 
+  /// Returns the number and size of the objects on this rank, and the node's memory for them.
   [[nodiscard]] virtual ObjectStats stats() const = 0;
 };
 
