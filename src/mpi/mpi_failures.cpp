@@ -34,9 +34,9 @@ std::vector<int> dead_ranks(MPI_Comm communicator) {
   check_mpi(MPI_Group_size(dead, &count), "MPI_Group_size");
   std::vector<int> ranks(static_cast<std::size_t>(count));
   if (count > 0) {
-    // Acknowledged, they no longer fail receives from any source. Not by MPIX_Comm_ack_failed: Open MPI 5.0.7 lists a
-    // death a moment before it stops such receives for it, and that function does nothing about a death that was
-    // acknowledged in this moment.
+    // An acknowledged death no longer makes receives from any source fail. MPIX_Comm_ack_failed does not serve here:
+    // Open MPI 5.0.7 lists a death a moment before it stops such receives because of it, and that function does nothing
+    // about a death that was acknowledged in this moment.
     check_mpi(MPIX_Comm_failure_ack(communicator), "MPIX_Comm_failure_ack");
     MPI_Group all = MPI_GROUP_NULL;
     check_mpi(MPI_Comm_group(communicator, &all), "MPI_Comm_group");

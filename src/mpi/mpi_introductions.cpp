@@ -23,20 +23,21 @@ using Clock = std::chrono::steady_clock;
 constexpr int introduction_tag = 1;
 constexpr int verdict_tag = 2;
 
-/// For rank 0's verdict to arrive after its own wait. Chosen, not measured.
+/// The time that rank 0's verdict may take to arrive after rank 0's own wait. Chosen, not measured.
 constexpr double verdict_seconds = 5.0;
 
-/// Between two looks at who has joined.
+/// The pause between two polls for ranks that have joined.
 constexpr std::chrono::microseconds look_pause{100};
 
-/// What each rank tells rank 0. Of a fixed form, so that ranks of different versions understand each other.
+/// The message of each rank to rank 0. Its format never changes, so that ranks of different versions understand each
+/// other.
 struct Introduction {
   std::array<char, MPI_MAX_PROCESSOR_NAME> host{};
   std::array<char, 400> identity{};
 };
 
-/// What rank 0 answers, as text: the first character, and behind it rank 0's process and all hosts, a line each, or why
-/// not.
+/// The first character of rank 0's answer. In a welcome, the rest is rank 0's process and all hosts, one per line;
+/// otherwise it is the reason for the refusal.
 enum class Verdict : char { welcome = '+', different = 'v', incomplete = '-' };
 
 template <std::size_t size>
@@ -59,17 +60,17 @@ std::string in_seconds(double seconds) {
   return text.data();
 }
 
-/// One message under way to or from each of some ranks.
+/// A pending message to or from one rank.
 struct Exchange {
   int rank;
   MPI_Request request = MPI_REQUEST_NULL;
   bool done = false;
 };
 
-/// Goes on until all are done; false if it is too late or a rank is dead.
+/// Polls until all exchanges are complete. Returns false once the deadline is over or a rank is dead.
 bool complete(MPI_Comm communicator, std::vector<Exchange>& exchanges, Clock::time_point deadline) {
   for (;;) {
-    // First, since what a rank has sent before its death has arrived by then.
+    // Before the polls: messages that a rank sent before its death have arrived by then.
     const bool last_look = Clock::now() >= deadline || !dead_ranks(communicator).empty();
     for (Exchange& exchange : exchanges) {
       if (exchange.done) continue;
@@ -108,7 +109,7 @@ std::string verdict_on(const std::vector<Introduction>& all) {
   return welcome;
 }
 
-/// Rank 0: hears everybody and answers those that it has heard.
+/// Receives all introductions, on rank 0, and answers the ranks whose introduction has arrived. Returns the verdict.
 std::string give_verdict(MPI_Comm communicator, const Introduction& own, int size, double limit_seconds) {
   const auto all = std::make_shared<std::vector<Introduction>>(static_cast<std::size_t>(size));
   all->front() = own;
@@ -145,7 +146,7 @@ std::string give_verdict(MPI_Comm communicator, const Introduction& own, int siz
   return *verdict;
 }
 
-/// The others.
+/// Sends the introduction of this rank, which is not 0, and returns rank 0's verdict.
 std::string ask_for_verdict(MPI_Comm communicator, const Introduction& own, double limit_seconds) {
   const auto deadline = after(limit_seconds + verdict_seconds);
   const auto introduction = std::make_shared<const Introduction>(own);

@@ -7,17 +7,17 @@
 
 namespace joblib_mpi {
 
-/// What all ranks know of each other from the start.
+/// The facts that all ranks know about each other from the start.
 struct RankDirectory {
-  std::vector<std::string> hosts;  ///< by rank
-  std::string rank_0_process;      ///< see process_watch.hpp
+  std::vector<std::string> hosts;  ///< processor names, by rank
+  std::string rank_0_process;      ///< rank 0's process, named as in process_watch.hpp
 };
 
-/// Lets all ranks of `communicator` tell rank 0 what they run and where.
+/// Tells rank 0 the program and host of every rank of `communicator`, and returns the hosts of all ranks.
 ///
-/// All ranks must call it, but no rank waits longer than `limit_seconds` (the others a moment longer than rank 0, whose
-/// verdict they want) for one that does not: then all that did throw MpiError, which names the missing ranks. Throws
-/// VersionMismatch on every rank if an `identity` differs from rank 0's.
+/// Collective, but no rank waits longer than `limit_seconds` for one that does not call it (the other ranks wait a
+/// moment longer than rank 0, whose verdict they need). Then all ranks that did call it throw MpiError, which names the
+/// missing ranks. Throws VersionMismatch on every rank if an `identity` differs from rank 0's.
 [[nodiscard]] RankDirectory introduce_ranks(MPI_Comm communicator, const std::string& host, const std::string& identity,
                                             double limit_seconds);
 

@@ -33,15 +33,15 @@ MpiLifetime::MpiLifetime(double limit_seconds, int* argc, char*** argv) : limit_
                      ? std::make_unique<environment>(*argc, *argv, level, abort_on_exception)
                      : std::make_unique<environment>(level, abort_on_exception);
   wait_for_ranks_in_init();
-  // Errors that belong to no communicator, such as that a rank is dead, go to this one.
+  // Errors that belong to no communicator, such as the death of a rank, are raised on MPI_COMM_SELF.
   MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
 }
 
 namespace {
 
-/// Whether mpirun of Open MPI 4 lets ranks end without finalising MPI (`--mca orte_allowed_exit_without_sync 1`), as it
-/// is told to when ranks are to outlive each other. There it waits for ever, with no rank left, if one is killed while
-/// the others finalise.
+/// Returns whether mpirun of Open MPI 4 lets ranks end without finalising MPI (`--mca orte_allowed_exit_without_sync
+/// 1`), as it is told to when ranks are to outlive each other. In this mode mpirun never ends, with no rank left, if
+/// one is killed while the others finalise.
 bool launcher_needs_no_finalisation() {
   const char* allowed = std::getenv("OMPI_MCA_orte_allowed_exit_without_sync");
   return allowed != nullptr && std::string_view(allowed) == "1";
@@ -54,10 +54,11 @@ MpiLifetime::~MpiLifetime() {
     (void)environment_.release();
     return;
   }
-  const DeadlineGuard guard({.seconds = limit_seconds_,
-                             .operation = this_process() + ": MPI_Finalize",
-                             .advice = "another rank has ended without it (JOBLIB_MPI_START_SECONDS changes the wait)",
-                             .exit_status = exit_status_});
+  const DeadlineGuard guard(
+      {.seconds = limit_seconds_,
+       .operation = this_process() + ": MPI_Finalize",
+       .advice = "another rank has ended without calling it (JOBLIB_MPI_START_SECONDS changes the wait)",
+       .exit_status = exit_status_});
   environment_.reset();
 }
 

@@ -7,23 +7,24 @@
 
 namespace joblib_mpi {
 
-/// This process in words for people, also before MPI is initialised: "rank 2 on n1", as far as the launcher tells.
+/// Returns a readable name of this process such as "rank 2 on n1", with the rank that the launcher's environment
+/// states. May be called before MPI is initialised.
 [[nodiscard]] std::string this_process();
 
-/// MPI from its initialisation to its finalisation. Both wait for all ranks, and some may never come: if that takes
-/// longer than the limit, the process says so and ends.
+/// Initialises MPI and finalises it. Both wait for all ranks, some of which may never arrive: if either takes longer
+/// than the limit, the process prints a message and ends.
 class MpiLifetime {
  public:
   /// Initialises MPI. `argc` and `argv` are passed to MPI_Init_thread (MPI 4.0, section 11.2.1) unless they are null.
   explicit MpiLifetime(double limit_seconds, int* argc = nullptr, char*** argv = nullptr);
   MpiLifetime(const MpiLifetime&) = delete;
   MpiLifetime& operator=(const MpiLifetime&) = delete;
-  /// Finalises MPI, except after `leave_unfinalised` and where the launcher needs it not.
+  /// Finalises MPI, except after `leave_unfinalised` and where the launcher does not need it.
   ~MpiLifetime();
 
-  /// With which status the process ends if its finalisation does not return.
+  /// Sets the status with which the process ends if MPI_Finalize does not return.
   void set_exit_status(int status) noexcept { exit_status_ = status; }
-  /// For a job that has failed and in which finalising could only wait in vain.
+  /// Makes the destructor leave MPI alone: the job has failed, and finalising could only wait in vain.
   void leave_unfinalised() noexcept { finalise_ = false; }
 
  private:

@@ -16,8 +16,8 @@
 namespace joblib_mpi {
 namespace {
 
-/// A launcher may end all with the first that ends. Longer than processes of one launch start apart. Chosen, not
-/// measured.
+/// The time that the first process has to print its message: a launcher may end all processes once one ends. Longer
+/// than the differences between the start times of one launch. Chosen, not measured.
 constexpr std::chrono::seconds speaker_first{3};
 
 std::optional<std::string> variable(const char* name) {
@@ -25,7 +25,7 @@ std::optional<std::string> variable(const char* name) {
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
-/// "Open MPI v4.1.4" of "Open MPI v4.1.4, package: …"; also allowed before MPI is initialised.
+/// Returns "Open MPI v4.1.4" for "Open MPI v4.1.4, package: …". May be called before MPI is initialised.
 std::string library_in_words() {
   std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
   int size = 0;

@@ -16,7 +16,7 @@ namespace {
 
 using SocketName = std::array<char, 48>;
 
-/// Nobody else's, and nobody can guess it.
+/// Returns a unique name that other users cannot guess.
 SocketName new_name() {
   std::random_device random;
   SocketName name{};
@@ -47,7 +47,7 @@ NodeMeeting meet_node(MPI_Comm communicator) {
   }
   check_mpi(MPI_Bcast(name.data(), static_cast<int>(name.size()), MPI_CHAR, 0, node), "MPI_Bcast");
   if (!is_node_head && name[0] != '\0') meeting.head = NodeSocket::connect(name.data());
-  // Whoever is connected is in the entrance's queue from here on.
+  // After the barrier, all ranks that could connect are in the queue of the listening socket.
   check_mpi(MPI_Barrier(node), "MPI_Barrier");
   if (entrance) meeting.members = entrance->accept_all();
   if (!is_node_head && !meeting.head.open()) is_node_head = true;

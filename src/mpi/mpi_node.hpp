@@ -8,18 +8,18 @@
 
 namespace joblib_mpi {
 
-/// Where a rank stands among those of its node.
+/// The position of a rank among the ranks of its node.
 struct NodeMeeting {
-  /// The heads of all nodes, which are each node's first rank; rank 0 is the first. To be freed by its new owner.
-  /// MPI_COMM_NULL on the others.
+  /// The communicator of the node heads, which are the first ranks of all nodes; rank 0 is its first. The caller must
+  /// free it. MPI_COMM_NULL on other ranks.
   MPI_Comm heads = MPI_COMM_NULL;
-  std::vector<Descriptor> members;  ///< a node head's sockets to the others of its node
-  Descriptor head;                  ///< the others' socket to their node head
+  std::vector<Descriptor> members;  ///< on a node head: the sockets to the other ranks of its node
+  Descriptor head;                  ///< on other ranks: the socket to the node head
 };
 
-/// Lets the ranks of each node meet at a Unix socket in the abstract namespace, of which nothing is left behind.
-/// Collective. A rank that cannot reach its node head, as from another container, is a node of its own. Throws
-/// MpiError.
+/// Connects the ranks of each node through a Unix socket in the abstract namespace, which leaves nothing behind.
+/// Collective. A rank that cannot reach its node head, for example from another container, becomes a node by itself.
+/// Throws MpiError.
 [[nodiscard]] NodeMeeting meet_node(MPI_Comm communicator);
 
 }  // namespace joblib_mpi

@@ -19,7 +19,8 @@ namespace joblib_mpi {
 namespace {
 
 #ifdef PMIX_COLLECT_DATA
-/// A function of the PMIx that MPI has loaded and connected: one that we linked could be another.
+/// Returns a function of the PMIx library that MPI has loaded and connected; a PMIx that this library linked could be a
+/// different one. Returns nullptr if there is none.
 template <typename Function>
 Function* loaded(const char* name) {
   const auto close = [](void* library) { dlclose(library); };
@@ -27,7 +28,7 @@ Function* loaded(const char* name) {
   return library ? reinterpret_cast<Function*>(dlsym(library.get(), name)) : nullptr;
 }
 
-/// Has MPI answer the others, which may need that before they come here.
+/// Lets MPI answer the other ranks, which may need that before they reach the fence.
 void make_progress() {
   int found = 0;
   MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_SELF, &found, MPI_STATUS_IGNORE);
@@ -44,7 +45,8 @@ struct Fence {
   }
 };
 
-/// Whether all ranks have met. They bring some data along, and Slurm must not let go of anyone before it has all.
+/// Returns whether all ranks have met. The ranks bring some data along, so that Slurm releases no rank before it has
+/// all.
 bool fence_with_data() {
   auto* const put = loaded<decltype(PMIx_Put)>("PMIx_Put");
   auto* const commit = loaded<decltype(PMIx_Commit)>("PMIx_Commit");
@@ -72,6 +74,7 @@ bool fence_with_data() {
 }
 #endif
 
+/// Returns whether srun started this process with PMIx.
 bool started_by_srun() {
   return std::getenv("SLURM_STEP_ID") != nullptr && std::getenv("PMIX_RANK") != nullptr;
 }
@@ -79,7 +82,8 @@ bool started_by_srun() {
 }  // namespace
 
 void wait_for_ranks_in_init() {
-  // A guess where there is nothing to wait for: an Open MPI with a PMIx inside that nobody else can call.
+  // An estimate, for an Open MPI whose built-in PMIx cannot be called from outside: without the fence there is nothing
+  // to wait for.
   constexpr std::chrono::milliseconds pause_without_fence{250};
   if (!fence_with_data() && started_by_srun()) std::this_thread::sleep_for(pause_without_fence);
 }

@@ -40,14 +40,17 @@ const char* name_of(boost::mpi::threading::level level) {
 
 MpiWorld::MpiWorld(const Options& options) : limit_seconds_(options.start_seconds) {
   if (boost::mpi::environment::finalized()) {
-    throw MpiError("MPI is already finalised, and cannot be started twice in a process: create the session before");
+    throw MpiError(
+        "MPI is already finalised and cannot be initialised a second time in a process; create the session before "
+        "MPI_Finalize");
   }
   if (boost::mpi::environment::initialized()) {
     const auto level = boost::mpi::environment::thread_level();
     if (options.needs_multiple && level < boost::mpi::threading::multiple) {
-      throw MpiError(std::string("MPI was initialised with ") + name_of(level) +
-                     ", but here a thread of the session makes MPI calls beside the program's: initialise it with "
-                     "MPI_THREAD_MULTIPLE, or create the session first");
+      throw MpiError(
+          std::string("MPI was initialised with ") + name_of(level) +
+          ", but a thread of the session makes MPI calls at the same time as the program; initialise MPI with "
+          "MPI_THREAD_MULTIPLE, or create the session first");
     }
   } else {
     const auto last_words = explain_failing_start();
@@ -95,7 +98,7 @@ void MpiWorld::join(MPI_Comm communicator, const Options& options) {
     const DeadlineGuard guard({.seconds = limit_seconds_, .operation = this_process() + ": MPI_Comm_split_type"});
     look_at_cores(options.busy_threads);
   } catch (const MpiError&) {
-    // Somebody is missing, who would be waited for.
+    // A rank is missing, and finalising would wait for it.
     if (lifetime_) lifetime_->leave_unfinalised();
     keep_communicator();
     throw;
@@ -123,7 +126,7 @@ void MpiWorld::wait_for_turn_to_abort() const {
 
 void MpiWorld::abort(int status) const {
   MPI_Abort(MPI_COMM_WORLD, status);
-  std::abort();  // MPI_Abort does not come back
+  std::abort();  // not reached: MPI_Abort does not return
 }
 
 void MpiWorld::wait_for_all() noexcept {
@@ -135,7 +138,7 @@ void MpiWorld::wait_for_all() noexcept {
     if (MPI_Test(&request, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS) return leave_without_lost_ranks();
     if (done != 0) return;
     if (!dead_ranks(communicator_).empty()) return leave_without_lost_ranks();
-    // Rank 0's program may go on for long before it ends its session; the others have nothing to do then.
+    // Rank 0's program may run for long before it ends its session; the other ranks have nothing else to do then.
     if (rank_ == 0 && std::chrono::steady_clock::now() > deadline) {
       abort_with("not all ranks have left within the " + std::to_string(static_cast<int>(limit_seconds_)) +
                  " s after the session (JOBLIB_MPI_START_SECONDS)");

@@ -11,12 +11,13 @@
 namespace joblib_mpi {
 namespace {
 
-/// Chunks of one broadcast that a rank has under way: some arrive while others are passed on. Chosen, not measured.
+/// The number of chunks of one broadcast that a rank has under way: some arrive while others are passed on. Chosen, not
+/// measured.
 constexpr std::size_t broadcast_window = 4;
 
 constexpr int chunk_tag = 0;
 
-/// Throws MpiError for every other error.
+/// Returns whether `code` means that a rank is dead. Throws MpiError for every other error.
 bool rank_failed(int code, const char* function) {
   if (is_rank_failure(code)) return true;
   check_mpi(code, function);
@@ -69,12 +70,12 @@ void MpiBroadcasts::advance() {
 }
 
 bool MpiBroadcasts::advance(Broadcast& broadcast) {
-  // A window of one, where chunks share their place: MPI must not get the same memory twice at a time.
+  // With a window of one where chunks share their memory, since MPI must not get the same memory twice at a time.
   const std::size_t window = broadcast.memory == nullptr ? 1 : broadcast_window;
   while (true) {
     for (Chunk& chunk : broadcast.chunks) {
       if (!advance(chunk)) return false;
-      if (chunk.state == Chunk::State::on_its_way) break;  // the next rank expects them in order
+      if (chunk.state == Chunk::State::on_its_way) break;  // the next rank expects the chunks in order
     }
     while (!broadcast.chunks.empty() && broadcast.chunks.front().state == Chunk::State::done) {
       broadcast.chunks.pop_front();
@@ -118,9 +119,9 @@ bool MpiBroadcasts::advance(Chunk& chunk) const {
 
 void MpiBroadcasts::end() {
   if (std::exchange(ended_, true)) return;
-  // Those that wait for a rank which has left its broadcasts, but is alive, would otherwise never hear of it.
+  // Ranks that wait for a rank which is alive but has left its broadcasts would otherwise never learn of it.
   if (mpi_tells_of_dead_ranks() && communicator_ != MPI_COMM_NULL) revoke(communicator_);
-  // Failed or not: a chunk may still be on its way from a rank that lives.
+  // Revoked or not, a chunk may still be on its way from a rank that is alive.
   for (const Broadcast& broadcast : under_way_) abandon_to_mpi(broadcast.owner);
   under_way_.clear();
 }

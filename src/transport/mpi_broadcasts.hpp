@@ -11,32 +11,35 @@
 
 namespace joblib_mpi {
 
-/// The broadcasts of an MpiTransport, on a communicator of their own, so that they can be given up without harm to
-/// anything else.
+/// Makes the broadcasts of an MpiTransport, on a separate communicator, so that they can be abandoned without affecting
+/// other messages.
 ///
-/// A chain: each rank passes a chunk on to the next while it receives others, so every link carries an array once in
-/// each direction. MPI_Ibcast would have rank 0 send it once to each of up to three others (Open MPI 4.1 and 5).
+/// The ranks form a chain: each passes a chunk on to the next while it receives further ones, so that every link
+/// carries an array once in each direction. MPI_Ibcast would make rank 0 send the array to each of up to three other
+/// ranks (Open MPI 4.1 and 5).
 class MpiBroadcasts {
  public:
-  /// Collective over `communicator`, which is taken over. Its first rank's `chunk_bytes` counts: the pieces of a
-  /// broadcast must be the same everywhere. With MPI_COMM_NULL there are no broadcasts.
+  /// Takes over `communicator`. Collective over it. The `chunk_bytes` of its first rank counts, since the chunks of a
+  /// broadcast must have equal sizes on all ranks. With MPI_COMM_NULL there are no broadcasts.
   MpiBroadcasts(MPI_Comm communicator, std::size_t chunk_bytes);
   MpiBroadcasts(const MpiBroadcasts&) = delete;
   MpiBroadcasts& operator=(const MpiBroadcasts&) = delete;
   ~MpiBroadcasts();
 
-  /// See Transport::broadcast. Not after `end`.
+  /// Does what Transport::broadcast does. Must not be called after `end`.
   [[nodiscard]] std::size_t start(std::span<std::byte> memory, std::shared_ptr<const void> owner);
-  /// See Transport::skip_broadcast. Not after `end`.
+  /// Does what Transport::skip_broadcast does. Must not be called after `end`.
   [[nodiscard]] std::size_t skip(std::size_t bytes);
+  /// Returns how many broadcasts are complete on this rank.
   [[nodiscard]] std::size_t done() const noexcept { return done_; }
-  /// See Transport::end_broadcasts.
+  /// Does what Transport::end_broadcasts does.
   void end();
 
+  /// Moves the oldest broadcasts on as far as possible without waiting.
   void advance();
-  /// Whether one that is under way cannot complete, because MPI has found a rank dead.
+  /// Returns whether a broadcast cannot complete because MPI has found a rank dead.
   [[nodiscard]] bool broken() const noexcept { return broken_; }
-  /// Whether none is under way that may still complete.
+  /// Returns whether no broadcast is under way that may still complete.
   [[nodiscard]] bool quiet() const noexcept { return under_way_.empty() || broken_; }
 
  private:
@@ -47,14 +50,14 @@ class MpiBroadcasts {
     MPI_Request request = MPI_REQUEST_NULL;
   };
   struct Broadcast {
-    std::byte* memory;  // null if all chunks go to the same place, which nobody reads
+    std::byte* memory;  // null if all chunks go to one place, whose content is never read
     std::size_t bytes;
     std::shared_ptr<const void> owner;
     std::size_t posted_bytes = 0;
     std::deque<Chunk> chunks = {};
   };
 
-  /// False if it cannot complete.
+  /// Moves a broadcast on. Returns false if it cannot complete.
   [[nodiscard]] bool advance(Broadcast& broadcast);
   [[nodiscard]] bool post_chunk(Broadcast& broadcast) const;
   [[nodiscard]] bool advance(Chunk& chunk) const;
@@ -64,7 +67,7 @@ class MpiBroadcasts {
   int size_ = 1;
   std::size_t chunk_bytes_;
   std::deque<Broadcast> under_way_;
-  std::shared_ptr<Bytes> unread_;  // where skipped broadcasts go
+  std::shared_ptr<Bytes> unread_;  // the destination of skipped broadcasts
   std::size_t started_ = 0;
   std::size_t done_ = 0;
   bool broken_ = false;

@@ -14,15 +14,16 @@ namespace {
 constexpr int eager_tag = 1;
 constexpr int large_tag = 2;
 
-/// MPI counts are int. Larger arrays go in pieces.
+/// The size of the largest MPI message in bytes. MPI counts are int, so larger arrays are sent in pieces.
 constexpr std::size_t largest_message = std::size_t{1} << 30;
 
-/// Receives that wait for eager messages on rank 0 (for each worker, up to a limit) and on a worker. More only moves
-/// the wait from MPI's queue of unexpected messages to ours.
+/// The number of receives posted for eager messages: this many for each worker on rank 0, up to `most_receives`, and
+/// this many on a worker. More would only move the wait from MPI's queue of unexpected messages to that of the
+/// transport.
 constexpr int receives_per_worker = 8;
 constexpr int most_receives = 256;
 
-/// Parts of a frame begin at multiples of a cache line.
+/// The alignment of the parts of a frame in memory: the size of a cache line.
 constexpr std::size_t part_alignment = 64;
 
 constexpr std::size_t aligned(std::size_t size) {
@@ -95,9 +96,10 @@ MpiTransport::Outcome MpiTransport::test(MPI_Request& request, MPI_Status* statu
   int done = 0;
   if (check(MPI_Test(&request, &done, status), "MPI_Test")) return done != 0 ? Outcome::done : Outcome::pending;
   if (request == MPI_REQUEST_NULL) return Outcome::failed;
-  // A receive from any source, which is still posted: the dead one need not be the one whose message it gets.
+  // A receive from any source is still posted: the message that it gets may come from a rank that is alive.
   if (done == 0) return Outcome::pending;
-  // Open MPI 5.0.7 keeps saying that it is in danger once it has, even when its message has come from somebody else.
+  // Once Open MPI 5.0.7 has reported a failure for such a receive, it keeps doing so, even after a message from another
+  // rank has arrived.
   MPI_Request_free(&request);
   return Outcome::done;
 }
@@ -153,8 +155,8 @@ void MpiTransport::leave(int rank) {
 
 void MpiTransport::post(PostedReceive& receive) {
   const int source = rank_ == 0 ? MPI_ANY_SOURCE : 0;
-  // Open MPI refuses a receive from any source until all deaths that it knows of are acknowledged. Not posted now, it
-  // would be out of turn in the ring.
+  // Open MPI refuses a receive from any source until all deaths that it knows of are acknowledged. A receive that is
+  // posted later would be out of order in the ring.
   for (int attempt = 0; attempt < size_; ++attempt) {
     const int code =
         MPI_Irecv(receive.buffer->data(), eager_bytes, MPI_BYTE, source, eager_tag, communicator_, &receive.request);
@@ -237,7 +239,8 @@ std::optional<ArrivedFrame> MpiTransport::receive() {
 }
 
 std::optional<ArrivedFrame> MpiTransport::take_eager() {
-  // Each turn takes one message; those that have to wait are put aside, so the ring ends this at last.
+  // Each iteration takes one message; messages that have to wait are put aside, so the loop ends after one round of the
+  // ring.
   for (std::size_t turn = 0; turn < ring_.size(); ++turn) {
     PostedReceive& receive = ring_[oldest_];
     MPI_Status status;
@@ -275,7 +278,7 @@ void MpiTransport::keep(int source, const Header& header, ByteView rest) {
 
 std::optional<ArrivedFrame> MpiTransport::take_completed() {
   for (auto source = incoming_.begin(); source != incoming_.end(); ++source) {
-    // Only the oldest frame of a source moves on: its large messages come first, too.
+    // Only the oldest frame of a source advances, since its large messages arrive first, too.
     if (!advance(source->first, source->second.front())) continue;
     current_ = std::move(source->second.front());
     const int rank = source->first;

@@ -15,26 +15,26 @@
 
 namespace joblib_mpi {
 
-/// Frames over MPI point-to-point messages, and broadcasts.
+/// Sends frames as MPI point-to-point messages, and makes broadcasts.
 ///
-/// A frame is one eager message: a header, the sizes of its parts and its body. A body too large for it follows as a
-/// message of its own, then the parts do, each straight from its owner's memory into memory of the receiver: all parts
-/// of a frame into one block, each at a multiple of 64 bytes. Receives for eager messages are posted ahead, in a ring;
-/// MPI matches them in the order of posting, so looking at the oldest alone sees all frames in order.
+/// A frame is one eager message: a header, the sizes of its parts and its body. A body that does not fit follows as a
+/// separate message, then each part does, straight from its owner's memory into memory of the receiver: all parts of a
+/// frame into one block, each at a multiple of 64 bytes. Receives for eager messages are posted ahead, in a ring; MPI
+/// matches them in the order of posting, so that polling the oldest one sees all frames in order.
 ///
-/// Where MPI tells of dead ranks, `take_lost_ranks` does, and nothing throws because a rank is dead. Elsewhere
-/// operations with it stay pending until `give_up`, which leaves them and never frees their memory.
+/// Where MPI reports dead ranks, `take_lost_ranks` does too, and no function throws because a rank is dead. Elsewhere
+/// operations with a dead rank stay pending until `give_up`, which abandons them and never frees their memory.
 class MpiTransport final : public Transport {
  public:
-  /// Collective. `communicator` must return errors, be used for nothing else and stay until this is destroyed; if
-  /// `lost_ranks` has any then, for ever. `node_heads`, which is taken over, has rank 0 as its first and those that
-  /// take part in broadcasts; it is MPI_COMM_NULL elsewhere. Rank 0's `broadcast_chunk_bytes` counts. `memory` is where
-  /// parts arrive; it must outlive this.
+  /// Posts the receives. Collective. `communicator` must return errors, be used for nothing else and outlive the
+  /// transport; if `lost_ranks` returns any at the end, it must never be freed. `node_heads`, which is taken over, has
+  /// rank 0 as its first rank and holds the ranks that take part in broadcasts; it is MPI_COMM_NULL on other ranks.
+  /// Rank 0's `broadcast_chunk_bytes` counts. Parts arrive in memory from `memory`, which must outlive the transport.
   MpiTransport(MPI_Comm communicator, MPI_Comm node_heads, std::size_t broadcast_chunk_bytes, ReceiveMemory& memory);
-  /// The same with all ranks as node heads and parts on the heap.
+  /// Makes a transport in which all ranks are node heads and parts arrive on the heap. Collective.
   MpiTransport(MPI_Comm communicator, std::size_t broadcast_chunk_bytes);
-  /// Takes the posted receives back and waits for sends that are under way; after a loss it leaves all of them as they
-  /// are and waits for nothing.
+  /// Cancels the posted receives and waits for pending sends. After a loss it abandons all of them and waits for
+  /// nothing.
   ~MpiTransport() override;
 
   [[nodiscard]] int rank() const noexcept override { return rank_; }
@@ -49,16 +49,17 @@ class MpiTransport final : public Transport {
   void give_up(int rank) override;
   void progress() override;
   [[nodiscard]] bool quiet() const noexcept override;
-  /// All ranks that were found dead or given up, here.
+  /// Returns all ranks that this rank has found dead or given up.
   [[nodiscard]] std::vector<int> lost_ranks() const;
 
  private:
-  /// With the transport's own header of some 30 bytes below Open MPI's eager limit for shared memory, 4096 bytes.
+  /// The size of an eager message in bytes: together with Open MPI's header of some 30 bytes it stays below Open MPI's
+  /// eager limit for shared memory, 4096 bytes.
   static constexpr std::size_t eager_bytes = 4000;
   using EagerBuffer = std::array<std::byte, eager_bytes>;
 
   struct Header {
-    std::uint64_t following_bytes;  // of a message that holds sizes and body, or 0 if they stand behind this header
+    std::uint64_t following_bytes;  // the size of a second message with sizes and body; 0 if they follow this header
     std::uint32_t body_bytes;
     std::uint32_t parts;
   };
@@ -71,17 +72,17 @@ class MpiTransport final : public Transport {
     std::unique_ptr<EagerBuffer> buffer;
     MPI_Request request;
   };
-  /// A message from where its bytes are, until MPI has taken them.
+  /// A message that MPI sends straight from where its bytes lie; they are kept until MPI has taken them.
   struct LargeSend {
     int destination;
     SharedBytes bytes;
     MPI_Request request;
   };
-  /// A frame of which parts are still to come, or that has to wait for one.
+  /// A frame whose parts are still to come, or that has to wait for an earlier one.
   struct IncomingFrame {
     Header header{};
     std::shared_ptr<Bytes> sizes_and_body = std::make_shared<Bytes>();
-    std::shared_ptr<const void> block;  // that the parts are in
+    std::shared_ptr<const void> block;  // the memory of the parts
     std::vector<SharedBytes> parts;
     std::vector<MPI_Request> requests;
     enum class Stage { waiting, receiving_body, receiving_parts } stage = Stage::waiting;
@@ -90,12 +91,13 @@ class MpiTransport final : public Transport {
   };
 
   enum class Outcome { pending, done, failed };
-  /// Notes if MPI says that a rank is dead.
+  /// Tests a pending operation. Notes if MPI reports that a rank is dead.
   [[nodiscard]] Outcome test(MPI_Request& request, MPI_Status* status = MPI_STATUS_IGNORE);
-  /// The same for what starts or tests operations otherwise; false if `code` says that a rank is dead.
+  /// Checks the return code of an operation. Returns false, and notes it, if the code means that a rank is dead; throws
+  /// MpiError for other errors.
   bool check(int code, const char* operation);
   void find_lost_ranks();
-  /// From now on there is nothing between `rank` and this one.
+  /// Abandons all messages between `rank` and this rank, and drops later ones.
   void leave(int rank);
   [[nodiscard]] bool is_lost(int rank) const { return lost_[static_cast<std::size_t>(rank)]; }
 
@@ -106,7 +108,7 @@ class MpiTransport final : public Transport {
   [[nodiscard]] std::optional<ArrivedFrame> take_eager();
   [[nodiscard]] std::optional<ArrivedFrame> take_completed();
   void keep(int source, const Header& header, ByteView rest);
-  /// Moves the frame on; true if it is whole.
+  /// Moves the frame on. Returns true if it is complete.
   bool advance(int source, IncomingFrame& frame);
   void receive_parts(int source, IncomingFrame& frame);
   void receive_large(int source, IncomingFrame& frame, std::span<std::byte> memory);
@@ -117,11 +119,11 @@ class MpiTransport final : public Transport {
   int size_;
 
   std::vector<PostedReceive> ring_;
-  std::size_t oldest_ = 0;           // in ring_: the receive that completes next
-  PostedReceive* viewed_ = nullptr;  // its buffer is what the last receive() views
+  std::size_t oldest_ = 0;           // index in ring_ of the receive that completes next
+  PostedReceive* viewed_ = nullptr;  // the receive whose buffer the last receive() returned a view of
   std::vector<SharedBytes> no_parts_;
   std::unordered_map<int, std::deque<IncomingFrame>> incoming_;  // by source, in order
-  IncomingFrame current_;                                        // what the last receive() views otherwise
+  IncomingFrame current_;  // the frame that the last receive() returned a view of otherwise
 
   std::vector<std::unique_ptr<EagerBuffer>> spare_buffers_;
   std::deque<EagerSend> eager_sends_;
@@ -130,7 +132,7 @@ class MpiTransport final : public Transport {
   MpiBroadcasts broadcasts_;
 
   const bool mpi_tells_;
-  bool failure_seen_ = false;    // and not looked into yet
+  bool failure_seen_ = false;    // and not examined yet
   std::vector<bool> lost_;       // by rank
   std::vector<int> newly_lost_;  // found by MPI and not yet taken
   bool any_lost_ = false;

@@ -10,16 +10,18 @@
 
 namespace joblib_mpi {
 
+/// A frame and the rank that has sent it.
 struct ArrivedFrame {
   int source;
   FrameView frame;
 };
 
-/// How ranks exchange frames, and how rank 0 reaches all of them at once.
+/// Exchanges frames between ranks, and broadcasts memory from rank 0 to all nodes.
 ///
-/// Nothing here waits: sends and broadcasts go on in the background, whenever `receive` or `progress` is called. One
-/// thread at a time may use a transport (with MPI, one that MPI allows). Between two ranks frames arrive in the order
-/// in which they were sent. A rank may be gone: frames to it are lost, and nothing ever waits for it.
+/// All functions are non-blocking: sends and broadcasts progress in the background whenever `receive` or `progress` is
+/// called. One thread at a time may use a transport (with MPI, a thread that MPI allows). Frames between two ranks
+/// arrive in the order in which they were sent. After the loss of a rank, frames to it are dropped, and no function
+/// waits for it.
 class Transport {
  public:
   Transport() = default;
@@ -27,36 +29,40 @@ class Transport {
   Transport& operator=(const Transport&) = delete;
   virtual ~Transport() = default;
 
+  /// Returns the rank of this process.
   [[nodiscard]] virtual int rank() const noexcept = 0;
+  /// Returns the number of ranks, including lost ones.
   [[nodiscard]] virtual int size() const noexcept = 0;
 
-  /// Takes the frame's content over and returns at once. `frame` is left empty; its memory may be used again.
+  /// Takes over the content of the frame and returns at once. `frame` is left empty; its memory may be reused.
   virtual void send(int destination, Frame& frame) = 0;
 
-  /// The next frame that has arrived whole, if any. What it views is valid until the next call of any function here.
+  /// Returns the next frame that has arrived completely, if any. It is valid until the next call of any function of the
+  /// transport.
   [[nodiscard]] virtual std::optional<ArrivedFrame> receive() = 0;
 
   /// Queues a broadcast of rank 0's `memory` into the `memory` of every other node head. Every node head must queue
-  /// the same broadcasts, of the same sizes, in the same order; no other rank any. `owner` keeps `memory` alive for as
-  /// long as it is needed; on rank 0 nobody may change it, and it is only read. Returns what `broadcasts_done` will
-  /// have reached when it is done.
+  /// equal broadcasts, with equal sizes, in the same order; other ranks must queue none. `owner` keeps `memory` alive
+  /// as long as it is needed; on rank 0 the memory is only read and must not change. Returns the value that
+  /// `broadcasts_done` reaches when this broadcast is complete.
   [[nodiscard]] virtual std::size_t broadcast(std::span<std::byte> memory, std::shared_ptr<const void> owner) = 0;
-  /// The same on a node head that does not want the `bytes` bytes: they go nowhere.
+  /// Queues a broadcast on a node head that does not want its `bytes` bytes, which are discarded. Returns what
+  /// `broadcast` returns.
   [[nodiscard]] virtual std::size_t skip_broadcast(std::size_t bytes) = 0;
-  /// How many of all broadcasts queued so far are complete on this rank; they complete in their order.
+  /// Returns how many of all queued broadcasts are complete on this rank; they complete in order.
   [[nodiscard]] virtual std::size_t broadcasts_done() const noexcept = 0;
-  /// Leaves the broadcasts that are not complete, since a rank that takes part is gone, and allows no other ever after.
-  /// Whoever is left must do the same. Their memory is not freed before MPI has let go of it, if ever.
+  /// Abandons the incomplete broadcasts, because a rank that takes part is gone, and allows no further ones. All
+  /// remaining ranks must call it. The memory of a broadcast is freed only after MPI has released it, or never.
   virtual void end_broadcasts() = 0;
 
-  /// The ranks that the transport itself has found dead since it was last asked.
+  /// Returns the ranks that the transport has found dead since the previous call.
   [[nodiscard]] virtual std::vector<int> take_lost_ranks() = 0;
-  /// Treats `rank` as dead, whether it is or not: what it sends is dropped, what is sent to it goes nowhere.
+  /// Treats `rank` as dead, whether it is or not: messages from it and to it are dropped.
   virtual void give_up(int rank) = 0;
 
-  /// Moves sends and broadcasts on. `receive` does it, too.
+  /// Advances sends and broadcasts, as `receive` does.
   virtual void progress() = 0;
-  /// Whether nothing is under way from or to this rank, as far as it knows.
+  /// Returns whether no message is under way from or to this rank, as far as it knows.
   [[nodiscard]] virtual bool quiet() const noexcept = 0;
 };
 
