@@ -8,7 +8,7 @@ namespace {
 int get_buffer(PyObject* self, Py_buffer* view, int flags) {
   const Buffer* buffer = nb::inst_ptr<Buffer>(self);
   const ByteView bytes = buffer->bytes.view();
-  // Writable buffers were received for one task alone; nobody else refers to them.
+  // Writable buffers were received for one task alone; nothing else refers to them.
   return PyBuffer_FillInfo(view, self, const_cast<std::byte*>(bytes.data()), static_cast<Py_ssize_t>(bytes.size()),
                            buffer->writable ? 0 : 1, flags);
 }

@@ -4,6 +4,7 @@
 
 namespace joblib_mpi {
 
+/// Adds the function `content_hash` to the module.
 void bind_content_hash(nanobind::module_& module);
 
 }  // namespace joblib_mpi

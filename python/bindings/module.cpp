@@ -17,7 +17,7 @@ namespace nb = nanobind;
 
 NB_MODULE(_core, module) {
   module.attr("__version__") = joblib_mpi::version;
-  // The handler registered last is asked first.
+  // The handler that is registered last is tried first, so derived exceptions follow their base.
   const auto session_error = nb::exception<joblib_mpi::Error>(module, "SessionError", PyExc_RuntimeError);
   nb::exception<joblib_mpi::VersionMismatch>(module, "VersionMismatchError", session_error.ptr());
   nb::exception<joblib_mpi::CheckpointError>(module, "CheckpointError", session_error.ptr());

@@ -2,7 +2,7 @@
 
 namespace joblib_mpi {
 
-/// Whether this process has called MPI_Init.
+/// Returns whether this process has called MPI_Init.
 [[nodiscard]] bool mpi_is_initialized();
 
 }  // namespace joblib_mpi

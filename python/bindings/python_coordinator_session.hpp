@@ -11,10 +11,11 @@
 
 namespace joblib_mpi {
 
-/// `_core.CoordinatorSession`, rank 0's part in the job, in terms of Python's objects: see _core.pyi. Every function is
-/// called with the GIL and releases it while it waits, for a lock, the disk or messages.
+/// Implements `_core.CoordinatorSession`, the session of rank 0, in terms of Python objects; _core.pyi describes the
+/// functions. Every function is called with the GIL and releases it while it waits for a lock, the disk or messages.
 class PythonCoordinatorSession {
  public:
+  /// Takes over the session, which must be that of rank 0.
   explicit PythonCoordinatorSession(std::unique_ptr<ThreadedSession> session) : session_(std::move(session)) {}
 
   [[nodiscard]] const ThreadedSession& session() const noexcept { return *session_; }
@@ -36,6 +37,7 @@ class PythonCoordinatorSession {
   std::unique_ptr<ThreadedSession> session_;
 };
 
+/// Adds the type `CoordinatorSession` to the module.
 void bind_coordinator_session(nanobind::module_& module);
 
 }  // namespace joblib_mpi

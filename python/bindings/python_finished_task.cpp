@@ -9,7 +9,8 @@ namespace {
 
 PyTypeObject* type = nullptr;
 
-/// The same string objects each time: the caller compares by identity, and none is made for each task.
+/// Returns the name of an ending, always as one and the same string object: the caller compares by identity, and no
+/// string is made for each task.
 PyObject* ending_name(TaskEnding ending) {
   static PyObject* const returned = PyUnicode_InternFromString("returned");
   static PyObject* const raised = PyUnicode_InternFromString("raised");
@@ -35,8 +36,8 @@ PyObject* ending_name(TaskEnding ending) {
   return lost;
 }
 
-/// The function's name, only where the error will contain it: a string for each result would cost more than the rest
-/// of the tuple.
+/// Returns the function's name if the error message will contain it, otherwise None: a string for each result would
+/// cost more than the rest of the tuple.
 nb::object function_name(const FinishedTask& task) {
   const bool has_answer = task.ending == TaskEnding::returned || task.ending == TaskEnding::raised;
   return has_answer ? nb::none() : nb::cast(task.name.c_str());
@@ -67,7 +68,7 @@ void bind_finished_task(nb::module_& module) {
       {"rank", "The rank of the last attempt; 0 if there was none."},
       {"ending", "\"returned\", \"raised\", \"lost\", \"timed out\", \"cancelled\" or \"spill failed\"."},
       {"attempts", "How often it was started."},
-      {"name", "The name of its function if it has no answer, else None."},
+      {"name", "The name of its function if the task has no answer, else None."},
       {"head", "What `run` returned, or the reason why there is no answer as UTF-8 text."},
       {"buffers", "The buffers that `run` returned; those that are read-only lie in a file."},
       {nullptr, nullptr},

@@ -6,9 +6,10 @@
 
 namespace joblib_mpi {
 
-/// A `_core.FinishedTask`: a tuple whose fields have names, which costs what a tuple costs. Needs the GIL.
+/// Returns a `_core.FinishedTask`, a tuple with named fields that costs no more than a plain tuple. Needs the GIL.
 [[nodiscard]] nanobind::object finished_task(const FinishedTask& task);
 
+/// Adds the type `FinishedTask` to the module.
 void bind_finished_task(nanobind::module_& module);
 
 }  // namespace joblib_mpi

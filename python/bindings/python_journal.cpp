@@ -20,7 +20,7 @@ namespace nb = nanobind;
 namespace joblib_mpi {
 namespace {
 
-/// `_core.Journal`. What waits for the disk waits without the GIL.
+/// Implements `_core.Journal`. Functions that wait for the disk release the GIL.
 class PythonJournal {
  public:
   PythonJournal(const std::string& path, std::string identity)
@@ -39,10 +39,10 @@ class PythonJournal {
   Journal journal_;
 };
 
-/// `_core.JournaledCall`.
+/// Implements `_core.JournaledCall`.
 class PythonJournaledCall {
  public:
-  /// `journal` must outlive this.
+  /// Starts the call with this number. `journal` must outlive it.
   PythonJournaledCall(PythonJournal& journal, std::uint64_t number) : call_(journal.journal(), number) {}
 
   [[nodiscard]] nb::object find(std::size_t index, std::uint64_t function, std::uint64_t arguments, std::string name) {

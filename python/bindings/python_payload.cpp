@@ -14,7 +14,7 @@ namespace nb = nanobind;
 namespace joblib_mpi {
 namespace {
 
-/// Views that the core has dropped, until somebody with the GIL releases them.
+/// Collects views that the core has dropped, until a thread with the GIL releases them.
 class DoneBuffers {
  public:
   void add(std::unique_ptr<Py_buffer> view) {
@@ -40,7 +40,7 @@ class DoneBuffers {
   std::vector<std::unique_ptr<Py_buffer>> views_;
 };
 
-/// Never destroyed: the core may drop views while the interpreter ends.
+/// Returns the collection. It is never destroyed, since the core may drop views while the interpreter ends.
 DoneBuffers& done_buffers() {
   static auto* buffers = new DoneBuffers;
   return *buffers;

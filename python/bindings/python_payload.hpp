@@ -6,18 +6,20 @@
 
 namespace joblib_mpi {
 
-/// The memory of an object that has the buffer protocol. To be called with the GIL.
+/// Returns the memory of an object that supports the buffer protocol, and keeps the object alive. Needs the GIL.
 [[nodiscard]] SharedBytes bytes_of(nanobind::handle object);
 
-/// Copies `head`; keeps the objects in `buffers` alive and refers to their memory.
+/// Returns a payload with a copy of `head`, and with the memory of the objects in `buffers` as parts; it keeps these
+/// objects alive. Needs the GIL.
 [[nodiscard]] Payload payload_from(const nanobind::bytes& head, nanobind::handle buffers);
 
+/// Returns a copy of the payload's head. Needs the GIL.
 [[nodiscard]] nanobind::bytes head_of(const Payload& payload);
-/// A list of `Buffer`.
+/// Returns the parts of the payload as a list of `Buffer`, without copying them. Needs the GIL.
 [[nodiscard]] nanobind::list buffers_of(const Payload& payload, bool writable);
 
-/// Lets go of Python memory that the core is done with. The core's threads never take the GIL, so whoever has it does
-/// this now and then.
+/// Releases Python objects whose memory the core does not use any more. The core's threads never take the GIL, so
+/// threads that have it must call this regularly.
 void release_done_buffers();
 
 }  // namespace joblib_mpi

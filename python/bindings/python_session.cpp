@@ -15,7 +15,8 @@ namespace nb = nanobind;
 namespace joblib_mpi {
 namespace {
 
-/// Takes the process out of `zygote`, if one is given; a worker's tasks then run in its executors.
+/// Starts the session and returns a CoordinatorSession or a WorkerSession. Takes over the process of `zygote` if one is
+/// given; a worker's tasks then run in its executor processes.
 nb::object start_session(std::string identity, PythonZygote* zygote) {
   const auto thread = std::make_shared<ServingThread>();
   std::unique_ptr<Zygote> process = zygote == nullptr ? nullptr : std::move(zygote->zygote);

@@ -4,7 +4,7 @@
 
 namespace joblib_mpi {
 
-/// Binds `start_session` and the two types that it returns.
+/// Adds `start_session`, and the two types that it returns, to the module.
 void bind_session(nanobind::module_& module);
 
 }  // namespace joblib_mpi

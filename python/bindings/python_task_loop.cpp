@@ -18,7 +18,8 @@ namespace nb = nanobind;
 namespace joblib_mpi {
 namespace {
 
-/// Of what `run` returns last: None, or the function's name and a (type, shape, fortran_order) for each buffer.
+/// Converts the last value that `run` returns: None, or the function's name and a tuple (type, shape, fortran_order)
+/// for each buffer.
 ResultNotes notes_from(const nb::object& notes) {
   ResultNotes result;
   if (notes.is_none()) return result;

@@ -11,20 +11,24 @@
 
 namespace joblib_mpi {
 
-/// The loop of _core.WorkerSession and of _core.ExecutorPort that runs Python tasks, and what the running task may ask.
-/// Every function is called with the GIL.
+/// The loop of `_core.WorkerSession` and `_core.ExecutorPort` that runs Python tasks, and the functions that the
+/// running task may call. Every function is called with the GIL.
 class PythonTaskLoop {
  public:
+  /// Makes a loop that takes tasks from `port`, which must outlive it.
   explicit PythonTaskLoop(TaskPort& port) : port_(&port) {}
 
-  /// Gives each task to `run` until the port has no more, and the ids of objects that no task will name again to
-  /// `forget`. What they raise ends the loop, and the task has no answer.
+  /// Passes each task to `run` until the port has no more, and the ids of objects that no task will use again to
+  /// `forget`. An exception of either ends the loop, and the task has no answer. Releases the GIL while it waits.
   void serve(const nanobind::callable& run, const nanobind::callable& forget);
 
+  /// Returns the head and the buffers of a shared object. Raises KeyError if the running task does not name it.
   [[nodiscard]] nanobind::tuple object(std::uint64_t object) const;
-  /// A writable Buffer, or None; see TaskPort.
+  /// Returns bytes of a shared object as a writable Buffer, or None, see TaskPort. Raises IndexError if the object has
+  /// no such bytes.
   [[nodiscard]] nanobind::object copy_on_write(std::uint64_t object, std::size_t part, std::size_t offset,
                                                std::size_t bytes) const;
+  /// Returns whether the running task has been cancelled.
   [[nodiscard]] bool interrupt_requested() const { return running_ && port_->interrupt_requested(); }
 
  private:

@@ -14,13 +14,15 @@ void ServingThread::interrupt() const noexcept {
 }
 
 PythonTaskLoop& PythonWorkerSession::loop() {
-  if (!loop_) throw UsageError("only a running task may ask for this, and none has run on this rank");
+  if (!loop_) throw UsageError("this function may be called only by a running task, and no task has run on this rank");
   return *loop_;
 }
 
 int PythonWorkerSession::serve(const nb::callable& run, const nb::callable& forget) {
   TaskPort* const port = session_->task_port();
-  if (port == nullptr) throw UsageError("serve was called on a rank whose tasks run in executor processes");
+  if (port == nullptr)
+    throw UsageError(
+        "serve was called on a rank whose tasks run in executor processes; call wait_until_closed instead");
   loop_.emplace(*port);
   thread_->begin();
   loop_->serve(run, forget);

@@ -13,16 +13,17 @@
 
 namespace joblib_mpi {
 
-/// The thread that runs a worker's tasks, for the session's thread to interrupt.
+/// The thread that runs a worker's tasks. The session's thread interrupts it through this object.
 class ServingThread {
  public:
-  /// The calling thread runs tasks from now on.
+  /// Notes that the calling thread runs tasks from now on.
   void begin() noexcept {
     thread_ = pthread_self();
     serving_ = true;
   }
+  /// Notes that this thread runs no more tasks.
   void end() noexcept { serving_ = false; }
-  /// Sends SIGINT to it, if there is one.
+  /// Sends SIGINT to the thread if there is one.
   void interrupt() const noexcept;
 
  private:
@@ -30,16 +31,16 @@ class ServingThread {
   pthread_t thread_{};
 };
 
-/// `_core.WorkerSession`, a worker's part in the job, in terms of Python's objects: see _core.pyi. Every function is
-/// called with the GIL and releases it while it waits.
+/// Implements `_core.WorkerSession`, the session of a worker, in terms of Python objects; _core.pyi describes the
+/// functions. Every function is called with the GIL and releases it while it waits.
 class PythonWorkerSession {
  public:
-  /// `thread` is the one that `session` interrupts.
+  /// Takes over the session. `thread` is the one that `session` interrupts.
   PythonWorkerSession(std::unique_ptr<ThreadedSession> session, std::shared_ptr<ServingThread> thread)
       : thread_(std::move(thread)), session_(std::move(session)) {}
 
   [[nodiscard]] const ThreadedSession& session() const noexcept { return *session_; }
-  /// Throws UsageError before `serve`.
+  /// Returns the loop that runs tasks. Throws UsageError before `serve`.
   [[nodiscard]] PythonTaskLoop& loop();
 
   [[nodiscard]] int serve(const nanobind::callable& run, const nanobind::callable& forget);
@@ -51,6 +52,7 @@ class PythonWorkerSession {
   std::unique_ptr<ThreadedSession> session_;  // last: its thread uses what is above
 };
 
+/// Adds the type `WorkerSession` to the module.
 void bind_worker_session(nanobind::module_& module);
 
 }  // namespace joblib_mpi

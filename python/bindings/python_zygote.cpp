@@ -13,8 +13,8 @@ namespace nb = nanobind;
 namespace joblib_mpi {
 namespace {
 
-/// The zygote waits for commands without the GIL, so that what `prepare` has imported may have threads; it takes the
-/// GIL for each fork, and an executor starts with it.
+/// The state of the zygote's thread while it waits for commands without the GIL, so that libraries which `prepare` has
+/// imported may have threads. The zygote takes the GIL for each fork, and an executor starts with it.
 PyThreadState* released = nullptr;
 bool is_zygote = false;
 

@@ -11,12 +11,12 @@
 
 namespace joblib_mpi {
 
-/// `_core.Zygote`, until the session takes what it holds.
+/// Implements `_core.Zygote`, which holds a zygote until the session takes it over.
 struct PythonZygote {
   std::unique_ptr<Zygote> zygote;
 };
 
-/// `_core.ExecutorPort`: an executor process's loop, on its own port.
+/// Implements `_core.ExecutorPort`: the task loop of an executor process on its port.
 class PythonExecutorPort {
  public:
   explicit PythonExecutorPort(std::unique_ptr<ExecutorPort> port) : port_(std::move(port)), loop_(*port_) {}
@@ -28,6 +28,7 @@ class PythonExecutorPort {
   PythonTaskLoop loop_;
 };
 
+/// Adds `fork_zygote`, and the two types that it returns, to the module.
 void bind_zygote(nanobind::module_& module);
 
 }  // namespace joblib_mpi

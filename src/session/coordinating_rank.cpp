@@ -8,7 +8,8 @@
 namespace joblib_mpi {
 namespace {
 
-/// Results may take half of rank 0's share of its node's memory, unless the settings or a call say otherwise.
+/// Returns the options of the result store. Results may take half of rank 0's share of its node's memory unless the
+/// settings or a call say otherwise.
 ResultStore::Options spill_options(const Rank& rank) {
   const auto ranks_here = static_cast<std::uint64_t>(std::ranges::count(rank.hosts, rank.hosts.front()));
   return {.format = rank.result_format,

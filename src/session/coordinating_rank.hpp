@@ -16,17 +16,19 @@ namespace joblib_mpi {
 /// use them.
 class CoordinatingRank {
  public:
-  /// `losses` must outlive this. Without another rank, or without a result format, no result spills.
+  /// Composes the coordinator from the parts of a rank. What `rank` refers to, and `losses`, must outlive it. If rank 0
+  /// is alone, or without a result format, no result spills.
   CoordinatingRank(const Rank& rank, LossLog& losses);
   CoordinatingRank(const CoordinatingRank&) = delete;
   CoordinatingRank& operator=(const CoordinatingRank&) = delete;
-  /// Closes the driver, which others may still hold.
+  /// Closes the driver, to which others may still hold pointers.
   ~CoordinatingRank() { driver_->close(); }
 
+  /// Returns the driver, which stays valid but closed after this object is destroyed.
   [[nodiscard]] const std::shared_ptr<CoordinatorDriver>& driver() const noexcept { return driver_; }
-  /// The coordinator behind the driver, for use while no other thread drives.
+  /// Returns the coordinator behind the driver. It may be used while no other thread drives.
   [[nodiscard]] Coordinator& coordinator() noexcept { return coordinator_; }
-  /// Null if no result spills.
+  /// Returns the store of spilled results; null if no result spills.
   [[nodiscard]] ResultStore* result_store() noexcept { return result_store_ ? &*result_store_ : nullptr; }
 
  private:

@@ -25,7 +25,8 @@ namespace {
 
 const ExecutorPort* interrupted_port = nullptr;
 
-/// A signal may come late, when the task that it was meant for is over.
+/// Ends this process if its task was interrupted. The signal may come late, when the task that it was meant for is
+/// over.
 void leave_if_interrupted(int) {
   if (interrupted_port->interrupt_requested()) _exit(128 + SIGINT);
 }
@@ -56,14 +57,14 @@ void work_off(ExecutorPort& port) {
   interrupted_port = &port;
   port.spill_with(session_result_format());
   std::signal(SIGINT, leave_if_interrupted);
-  register_backend("mpi", std::make_shared<SequentialBackend>());  // a task's calls of its own
+  register_backend("mpi", std::make_shared<SequentialBackend>());  // for calls that a task makes
   try {
     work_off(port);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "joblib_mpi: an executor process ends: %s\n", error.what());
+    std::fprintf(stderr, "joblib_mpi: an executor process ends after an error: %s\n", error.what());
     _exit(EXIT_FAILURE);
   }
-  _exit(EXIT_SUCCESS);  // not through the program's static objects: they are the rank's
+  _exit(EXIT_SUCCESS);  // without destroying the program's static objects, which belong to the rank
 }
 
 }  // namespace

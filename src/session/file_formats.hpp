@@ -5,10 +5,10 @@
 
 namespace joblib_mpi {
 
-/// The format of the files that large results go to, in all ranks and executors of this process.
+/// Returns the format of the files for large results, in all ranks and executors of this process.
 [[nodiscard]] const ResultFormat& session_result_format();
 
-/// The format of checkpoint files.
+/// Returns the format of checkpoint files.
 [[nodiscard]] JournalLayout session_journal_layout();
 
 }  // namespace joblib_mpi

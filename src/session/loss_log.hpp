@@ -11,12 +11,14 @@ namespace joblib_mpi {
 /// Rank 0's record of the workers that it has lost, over all runs of a session.
 class LossLog {
  public:
-  /// Prints one line about each worker that `coordinator` loses, and remembers those that are gone. Tells `coordinator`
-  /// first of the losses of earlier runs. `hosts` are the processor names by rank; both must outlive `coordinator`.
+  /// Prints one line about each worker that `coordinator` loses, and records those that are gone. First tells
+  /// `coordinator` the losses of earlier runs. `hosts` are the processor names by rank; `hosts` and this object must
+  /// outlive `coordinator`.
   void watch(Coordinator& coordinator, const std::vector<std::string>& hosts);
-  /// Adds a rank that the transport has found dead, unless it is known.
+  /// Records a rank that the transport has found dead, unless it is recorded already.
   void add(WorkerId worker);
 
+  /// Returns the workers that are gone.
   [[nodiscard]] const std::vector<LostWorker>& lost() const noexcept { return lost_; }
 
  private:

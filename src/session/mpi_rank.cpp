@@ -13,7 +13,8 @@
 namespace joblib_mpi {
 namespace {
 
-/// Chosen: without it, one job of three on four hosts that shared two cores ended before its last line was there.
+/// The time that the launcher gets to forward the last line. Chosen: without it, one job of three on four hosts that
+/// shared two cores ended before its last line was printed.
 constexpr std::chrono::seconds time_for_last_line{1};
 
 }  // namespace
@@ -50,7 +51,7 @@ void MpiRank::abort_with(const std::vector<ServingWorker>& stuck, int status) co
 
 void MpiRank::end_as_coordinator(int status) {
   world_.set_exit_status(status);
-  (void)transport_.take_lost_ranks();  // for the death of one that had left already
+  (void)transport_.take_lost_ranks();  // a rank may have died after it had left
   for (const int rank : transport_.lost_ranks()) losses_.add(WorkerId{rank});
   const std::vector<LostWorker>& lost_workers = losses_.lost();
   if (lost_workers.empty()) return;
@@ -66,13 +67,13 @@ void MpiRank::end_as_coordinator(int status) {
   if (const auto hosts = hosts_without_ranks(lost_workers, world_.hosts()); !hosts.empty()) {
     advice += "; if mpirun now waits for " + hosts.front() + ", which it cannot reach, two interrupts (Ctrl-C) end it";
   }
-  std::fflush(nullptr);  // everything else is to stand before this line
+  std::fflush(nullptr);  // this line is to be the last
   std::fprintf(stderr, "joblib_mpi: the program %s (status %d)%s %s %s lost%s\n", status == 0 ? "succeeded" : "failed",
                status, status == 0 ? " although" : ";", names.c_str(), lost_workers.size() == 1 ? "was" : "were",
                advice.c_str());
   std::fflush(stderr);
   if (!mpi_tells_of_dead_ranks() && world_.owns_mpi()) {
-    // The line goes from node to node on another way than the end of the job, which overtakes it.
+    // The line and the end of the job travel between nodes on different ways, and the end can overtake it.
     std::this_thread::sleep_for(time_for_last_line);
     world_.abort(status);
   }
@@ -84,7 +85,7 @@ void MpiRank::end_as_worker(int status, bool ranks_lost) {
   if (!ranks_lost && transport_.lost_ranks().empty()) return;
   world_.leave_without_lost_ranks();
   if (mpi_tells_of_dead_ranks() || !world_.owns_mpi()) return;
-  // Rank 0 ends the job. Open MPI 5 without ULFM ends rank 0 if another one has closed its connection before.
+  // Rank 0 ends the job. Open MPI 5 without ULFM ends rank 0 if another rank has closed its connection before.
   std::this_thread::sleep_for(std::chrono::duration<double>(settings_.shutdown_seconds) + MpiWorld::time_for_launcher);
 }
 
@@ -106,7 +107,7 @@ MpiWorld::Options MpiRank::timed(MpiWorld::Options options) const {
 
 MpiTransport MpiRank::start_transport(ReceiveMemory& memory) {
   const DeadlineGuard guard(
-      {.seconds = settings_.start_seconds, .operation = this_process() + ": the ranks' meeting at the start"});
+      {.seconds = settings_.start_seconds, .operation = this_process() + ": connecting the ranks of each node"});
   NodeMeeting meeting = meet_node(world_.communicator());
   for (Descriptor& member : meeting.members) {
     links_.members.push_back(std::make_unique<NodeLink>(std::move(member), memory_.segments()));

@@ -13,43 +13,45 @@
 
 namespace joblib_mpi {
 
-/// A rank of an MPI job: its communicator, what it exchanges messages through, and how it leaves the job.
+/// A rank of an MPI job: its communicator, its transport, and the way in which it leaves the job.
 class MpiRank {
  public:
-  /// Initialises MPI, or joins it, on all ranks of MPI_COMM_WORLD; `options.start_seconds` comes from the settings.
-  /// Messages arrive where executor processes see them, if there are any. Collective; throws as MpiWorld does.
+  /// Initialises MPI, or joins it, on all ranks of MPI_COMM_WORLD. Collective. `options.start_seconds` is taken from
+  /// the settings. If there are executor processes, messages arrive in memory that these can map. Throws what
+  /// MpiWorld's constructor throws.
   MpiRank(const MpiWorld::Options& options, bool has_executor_processes);
-  /// Joins the ranks of a communicator of the program's.
+  /// Joins the ranks of a communicator that belongs to the program. Collective over it. Throws what MpiWorld's
+  /// constructor throws.
   MpiRank(MPI_Comm communicator, const MpiWorld::Options& options, bool has_executor_processes);
 
   [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
   [[nodiscard]] MpiWorld& world() noexcept { return world_; }
   [[nodiscard]] const MpiWorld& world() const noexcept { return world_; }
-  /// The parts that CoordinatingRank and ServingRank are made of.
+  /// Returns the parts from which CoordinatingRank and ServingRank are composed.
   [[nodiscard]] Rank parts() noexcept;
-  /// Rank 0's record of the workers that are gone.
+  /// Returns rank 0's record of the workers that are gone.
   [[nodiscard]] LossLog& losses() noexcept { return losses_; }
 
-  /// Ends the job, since `stuck` workers do not leave, after a line that names them.
+  /// Ends the job because the workers `stuck` do not leave, after a line on stderr that names them.
   [[noreturn]] void abort_with(const std::vector<ServingWorker>& stuck, int status) const;
 
-  /// Ends rank 0's session once the workers that live have left; `status` is the program's.
+  /// Ends rank 0's session once all workers that are alive have left; `status` is that of the program.
   ///
-  /// If ranks were lost, the last line that this process prints names them and says whether the program succeeded all
-  /// the same. Where MPI does not tell of dead ranks, finalising it would hang then: a job whose MPI was initialised
-  /// here ends through MPI_Abort.
+  /// If ranks were lost, the last line that this process prints names them and says whether the program succeeded
+  /// nevertheless. Where MPI does not report dead ranks, MPI_Finalize would hang then, so a job whose MPI was
+  /// initialised by the session ends through MPI_Abort.
   void end_as_coordinator(int status);
-  /// Ends a worker's session. Prints nothing; after a loss it waits for rank 0 to end the job. `ranks_lost` is what
-  /// rank 0 has said.
+  /// Ends a worker's session. Prints nothing; after a loss it waits for rank 0 to end the job. `ranks_lost` is true if
+  /// rank 0 has reported a loss.
   void end_as_worker(int status, bool ranks_lost);
 
-  /// What a worker does about rank 0's death: it ends the job, which nothing else would, where ranks outlive each
-  /// other.
+  /// Returns a worker's reaction to the death of rank 0: it ends the job, which would otherwise keep running where
+  /// ranks outlive each other.
   [[nodiscard]] Worker::CoordinatorLoss ending_without_coordinator() const;
 
  private:
   [[nodiscard]] MpiWorld::Options timed(MpiWorld::Options options) const;
-  /// Makes `links_`, too.
+  /// Connects the ranks of the node and returns the transport. Also makes `links_`.
   [[nodiscard]] MpiTransport start_transport(ReceiveMemory& memory);
 
   const Settings settings_ = settings_from_environment();

@@ -25,25 +25,26 @@ namespace {
 MpiWorld::Options world_options(Isolation isolation, int* argc = nullptr, char*** argv = nullptr) {
   const auto functions = detail::FunctionRegistry::instance().fingerprint();
   return {.identity = program_identity() + ", functions " + std::to_string(functions),
-          .busy_threads = isolation == Isolation::none ? 1 : 2,  // the worker looks on while its executor works
+          .busy_threads = isolation == Isolation::none ? 1 : 2,  // the worker polls while its executor works
           .argc = argc,
           .argv = argv};
 }
 
-/// The zygote of a rank that isolates its tasks. Only in the rank does it return.
+/// Returns the zygote of a rank that isolates its tasks, otherwise null. Returns only in the rank. Throws UsageError if
+/// MPI is initialised already.
 std::unique_ptr<Zygote> zygote_for(Isolation isolation) {
   if (isolation == Isolation::none) return nullptr;
   int initialized = 0;
   check_mpi(MPI_Initialized(&initialized), "MPI_Initialized");
   if (initialized != 0) {
     throw UsageError(
-        "isolation=process needs a process that is forked before MPI_Init, which this program has called already; make "
-        "the MpiSession from main's arguments before MPI_Init, or set JOBLIB_MPI_ISOLATION=none");
+        "isolation=process forks a process before MPI_Init, but this program has called MPI_Init already; make the "
+        "MpiSession from main's arguments before MPI_Init, or set JOBLIB_MPI_ISOLATION=none");
   }
   return may_become_worker() ? fork_zygote_of_registered_functions() : nullptr;
 }
 
-/// "mpi" under its name while the object lives.
+/// Registers a backend as "mpi" while the object lives.
 class RegisteredBackend {
  public:
   explicit RegisteredBackend(std::shared_ptr<Backend> backend) { register_backend("mpi", std::move(backend)); }
@@ -52,7 +53,7 @@ class RegisteredBackend {
   ~RegisteredBackend() { unregister_backend("mpi"); }
 };
 
-/// Where a function that rank 0 calls finds its driver.
+/// Sets a pointer to the driver while the object lives, so that functions called on rank 0 find it.
 class DriverInUse {
  public:
   DriverInUse(CoordinatorDriver*& place, CoordinatorDriver& driver) : place_(&place) { place = &driver; }
@@ -82,11 +83,11 @@ struct MpiSession::State {
 
   int coordinate(const std::function<int()>& function);
   int serve();
-  /// Where the tasks of this worker run.
+  /// Returns where the tasks of this worker run.
   [[nodiscard]] ServingRank::TaskPlace task_place() const;
-  /// Whether another thread may answer rank 0 while a task runs.
+  /// Returns whether another thread may answer rank 0 while a task runs.
   [[nodiscard]] bool may_have_stand_in() const;
-  /// Makes the others leave, on rank 0 in place of `coordinate`.
+  /// Makes the workers leave, on rank 0 in place of `coordinate`.
   void dismiss();
   void stop(CoordinatorDriver& driver, const to_worker::Stop& stop) {
     const auto stuck = driver.stop_workers(stop, mpi.settings().shutdown_seconds);
@@ -94,7 +95,7 @@ struct MpiSession::State {
     status = stop.status;
   }
 
-  IgnoredSignal ends_soon{SIGUSR1};  // Slurm sends it to all; rank 0 decides
+  IgnoredSignal ends_soon{SIGUSR1};  // Slurm sends it to all ranks; rank 0 decides
   std::unique_ptr<Zygote> zygote;    // if tasks are isolated; made before MPI is initialised
   MpiRank mpi;
   std::thread::id thread = std::this_thread::get_id();
@@ -114,12 +115,12 @@ MpiSession::MpiSession(MPI_Comm communicator) : state_(std::make_unique<State>(c
 
 MpiSession::~MpiSession() {
   try {
-    // The other ranks wait in `run` or here. What rank 0 says has to be taken: on a communicator that is gone it would
-    // wait for the next one that MPI gives the same number.
+    // The other ranks wait in `run` or here. The Stop message of rank 0 must be received: left in a communicator that
+    // is freed, it would arrive in the next one to which MPI gives the same number.
     if (!state_->has_run) rank() == 0 ? state_->dismiss() : (void)state_->serve();
     rank() == 0 ? state_->mpi.end_as_coordinator(state_->status)
                 : state_->mpi.end_as_worker(state_->status, state_->ranks_lost);
-  } catch (const std::exception&) {  // they will find out from MPI
+  } catch (const std::exception&) {  // the other ranks learn of it from MPI
   }
 }
 
@@ -133,7 +134,8 @@ int MpiSession::size() const {
 
 ObjectStats MpiSession::object_stats() const {
   if (state_->driver_in_use == nullptr) {
-    throw UsageError("MpiSession::object_stats is for rank 0, while MpiSession::run calls its function");
+    throw UsageError(
+        "MpiSession::object_stats may be called only on rank 0, by the function that MpiSession::run calls");
   }
   return state_->driver_in_use->object_stats();
 }
@@ -182,7 +184,7 @@ void MpiSession::State::dismiss() {
 
 bool MpiSession::State::may_have_stand_in() const {
   if (!mpi.world().any_thread_may_call()) return false;
-  // A task in a program with MPI of its own may call MPI itself, at the same time as the stand-in.
+  // A task in a program that has initialised MPI may call MPI itself, at the same time as the stand-in.
   int level = MPI_THREAD_SINGLE;
   check_mpi(MPI_Query_thread(&level), "MPI_Query_thread");
   return mpi.world().owns_mpi() || level == MPI_THREAD_MULTIPLE;

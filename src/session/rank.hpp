@@ -12,14 +12,16 @@
 
 namespace joblib_mpi {
 
-/// The memory that a rank receives into, made before its transport.
+/// The memory into which a rank receives. It is made before the transport.
 class RankMemory {
  public:
+  /// Makes the memory as the settings say.
   explicit RankMemory(const Settings& settings)
       : segments_(settings.spare_bytes, {.uses_files = settings.shared_fallback_to_file}) {}
 
+  /// Returns the segments that the processes of the node share.
   [[nodiscard]] SegmentPool& segments() noexcept { return segments_; }
-  /// The memory for large arrays of messages: segments where executor processes are to map them, the heap otherwise.
+  /// Returns the memory for large arrays in messages: segments if executor processes must map them, otherwise the heap.
   [[nodiscard]] ReceiveMemory& for_messages(bool has_executor_processes) noexcept {
     return has_executor_processes ? static_cast<ReceiveMemory&>(segments_) : heap_;
   }
@@ -29,7 +31,7 @@ class RankMemory {
   HeapMemory heap_;
 };
 
-/// The parts of a rank that do not depend on the role it plays. What they refer to must outlive the rank's roles,
+/// The parts of a rank that do not depend on its role. Everything that they refer to must outlive the roles,
 /// CoordinatingRank and ServingRank.
 struct Rank {
   const Settings& settings;
@@ -37,8 +39,8 @@ struct Rank {
   SegmentPool& segments;
   NodeLinks& node_links;
   const std::vector<std::string>& hosts;  ///< processor names, by rank
-  bool has_own_core;                      ///< whether its threads have cores to themselves, see MpiWorld
-  const ResultFormat* result_format;      ///< how large results are written to files; null: they never are
+  bool has_own_core;                      ///< true if its threads have cores to themselves, see MpiWorld
+  const ResultFormat* result_format;      ///< the format of files for large results; null: they are never written
 };
 
 }  // namespace joblib_mpi

@@ -14,7 +14,7 @@ bool wants_stand_in(const ServingRank::TaskPlace& place) {
   return thread != nullptr && thread->has_stand_in;
 }
 
-/// The flag that is notified when a task is done, if its executor notifies one.
+/// Returns the flag that the executor notifies when a task is done, or `otherwise` if it notifies none.
 WakeFlag& wake_flag_of(const ServingRank::TaskPlace& place, WakeFlag& otherwise) {
   if (const auto* processes = std::get_if<ServingRank::ExecutorProcesses>(&place)) {
     return processes->zygote.worker_wake_flag();

@@ -18,33 +18,34 @@
 
 namespace joblib_mpi {
 
-/// A worker rank during one run of a session: its objects, its executor and its loop.
+/// A worker during one run of a session: its objects, its executor and its loop.
 class ServingRank {
  public:
   /// Tasks run in executor processes that `zygote` forks.
   struct ExecutorProcesses {
     Zygote& zygote;
   };
-  /// Tasks are registered C++ functions and run on the thread that calls `serve`. With a stand-in another thread
-  /// answers rank 0 in that time, which MPI must allow.
+  /// Tasks are registered C++ functions and run on the thread that calls `serve`. If `has_stand_in` is true, another
+  /// thread answers rank 0 during that time, which MPI must allow.
   struct ServingThread {
     bool has_stand_in;
   };
-  /// Tasks run on another thread of this process, which works off `executor`. That one must have been made with
-  /// `wake_flag`.
+  /// Tasks run on another thread of this process, which takes them from `executor`. The executor must have been made
+  /// with `wake_flag`.
   struct OtherThread {
     HandoffExecutor& executor;
     WakeFlag& wake_flag;
   };
   using TaskPlace = std::variant<ExecutorProcesses, ServingThread, OtherThread>;
 
+  /// Composes the worker from the parts of a rank. What `rank` and `place` refer to must outlive it.
   ServingRank(const Rank& rank, const TaskPlace& place);
   ServingRank(const ServingRank&) = delete;
   ServingRank& operator=(const ServingRank&) = delete;
 
-  /// Sets what to do when rank 0 is lost, see Worker.
+  /// Sets the reaction to the loss of rank 0, see Worker.
   void on_coordinator_loss(Worker::CoordinatorLoss loss) { worker_.on_coordinator_loss(std::move(loss)); }
-  /// Works until rank 0 says Stop; returns what it said. The calling thread is the one that uses the transport.
+  /// Works until rank 0 sends Stop, and returns that message. The calling thread is the one that uses the transport.
   to_worker::Stop serve();
 
  private:

@@ -23,17 +23,17 @@
 namespace joblib_mpi {
 namespace {
 
-/// Python runs a task on one thread while the session's answers rank 0 on another.
+/// The number of threads that want a core: Python runs a task on one thread while the session's thread answers rank 0.
 constexpr int busy_threads = 2;
 
-/// How long a thread that wants results makes the MPI calls itself before it leaves them to the session's thread and
-/// falls asleep. Longer than the round trip of a small task.
+/// The time for which a thread that wants results makes the MPI calls itself before it leaves them to the session's
+/// thread and sleeps. Longer than the round trip of a small task.
 constexpr std::chrono::microseconds longest_help{200};
 
-/// How often it then looks for more results before it hands over those that it has.
+/// The number of polls for further results before such a thread returns those that it has.
 constexpr int most_turns_with_results = 16;
 
-/// Results of all calls, from the session's thread to the program's.
+/// Passes the results of all calls from the session's thread to the program's threads. Thread-safe.
 class ResultQueue final : public CompletionSink {
  public:
   void finished(FinishedTask task) override {
@@ -62,7 +62,7 @@ class ResultQueue final : public CompletionSink {
     changed_.notify_one();
   }
 
-  /// Whether `take` will not wait.
+  /// Returns whether `take` will return without waiting.
   [[nodiscard]] bool has_something() const noexcept { return something_.load(std::memory_order_acquire); }
 
   [[nodiscard]] std::vector<FinishedTask> take(double seconds) {
@@ -87,11 +87,12 @@ struct ThreadedSession::State {
   State(std::string session_identity, std::function<void()> interrupt, std::unique_ptr<Zygote> with_zygote)
       : identity(std::move(session_identity)), interrupt_task(std::move(interrupt)), zygote(std::move(with_zygote)) {}
 
-  /// Lives on the session's thread: everything that uses MPI is made and destroyed here.
+  /// Runs on the session's thread: everything that uses MPI is created and destroyed here.
   void live(std::promise<void>& started);
   void coordinate(MpiRank& mpi, std::promise<void>& started);
   void drive_until_closing(IdleWaiter& waiter);
-  /// The calling thread makes the MPI calls that are due, if it may, for a moment or until there are results.
+  /// Lets the calling thread make the MPI calls that are due, if MPI allows it, until there are results or
+  /// `longest_help` is over.
   void help();
   void serve(MpiRank& mpi, std::promise<void>& started);
 
@@ -102,15 +103,15 @@ struct ThreadedSession::State {
   std::vector<std::string> hosts;
   WakeFlag wake_flag;  // of the session's thread, unless a zygote has one
 
-  // Set by the thread before `started`.
+  // Set by the session's thread before `started`.
   std::shared_ptr<CoordinatorDriver> driver;  // rank 0
   std::optional<HandoffExecutor> handoff;     // workers without a zygote
 
   bool may_help = false;            // any thread may make MPI calls
-  std::atomic<unsigned> helped{0};  // times
+  std::atomic<unsigned> helped{0};  // number of turns that other threads have made
   ResultQueue results;
   std::atomic<bool> closing{false};
-  int status = 0;  // written before `closing`, or by the thread before it ends
+  int status = 0;  // written before `closing` is set, or by the session's thread before it ends
   std::mutex close_mutex;
   std::thread thread;
 };
@@ -157,8 +158,8 @@ void ThreadedSession::State::coordinate(MpiRank& mpi, std::promise<void>& starte
   coordinating.coordinator().always_asks();
   driver = coordinating.driver();
   may_help = mpi.world().any_thread_may_call();
-  // A thread that submits soon asks for results and drives then; if not, the session's thread does within its longest
-  // pause.
+  // A thread that submits a task soon asks for results and drives then; if it does not, the session's thread drives
+  // within its longest pause.
   driver->wake(wake_flag,
                may_help ? CoordinatorDriver::WakeFor::everything_else : CoordinatorDriver::WakeFor::every_task);
   IdleWaiter waiter(mpi.settings(), mpi.world().has_own_core(), wake_flag);
@@ -178,7 +179,8 @@ void ThreadedSession::State::drive_until_closing(IdleWaiter& waiter) {
   unsigned seen = helped;
   while (!closing.load(std::memory_order_acquire)) {
     if (const unsigned now = helped; now != seen) {
-      // Another thread does the work. If it stops without telling, as for a long computation, the next look finds out.
+      // Another thread does the work. If it stops without notice, for example for a long computation, the next poll
+      // detects it.
       seen = waiter.sleep() ? helped.load() : now;
     } else if (driver->drive()) {
       waiter.reset();
@@ -194,7 +196,7 @@ void ThreadedSession::State::help() {
     ++helped;
     if (!driver->drive()) sched_yield();
   }
-  // What else has arrived costs the caller less now than one by one.
+  // Taking everything else that has arrived now costs the caller less than taking it one by one later.
   for (int turn = 0; may_help && turn < most_turns_with_results && driver->drive(); ++turn) ++helped;
   if (!results.has_something()) wake_flag.notify();
 }

@@ -4,24 +4,25 @@
 
 namespace joblib_mpi {
 
-/// Notices that rank 0 has fallen silent, on a worker. Rank 0 asks workers that are silent for a sign every quarter of
-/// a heartbeat; where it does so whatever its program is doing, its own silence means that it is gone. The clock
-/// belongs to the caller.
+/// Detects, on a worker, that rank 0 has fallen silent. Rank 0 sends pings to silent workers every quarter of a
+/// heartbeat; if it does so regardless of what its program is doing, its own silence means that it is gone. The caller
+/// supplies the time.
 class CoordinatorWatch {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  /// Patient for three times `heartbeat_seconds`, or for ever if that is 0.
+  /// Allows a silence of three times `heartbeat_seconds`, or of any length if that is 0.
   explicit CoordinatorWatch(double heartbeat_seconds);
 
-  /// Anything has arrived from rank 0.
+  /// Notes that a message has arrived from rank 0.
   void heard() noexcept { heard_ = true; }
-  /// Rank 0 has said that it always asks. Until then its silence means nothing.
+  /// Notes that rank 0 always sends pings. Before this its silence means nothing.
   void begin() noexcept { begun_ = true; }
 
-  /// Whether rank 0 has been silent for too long. Only time in which this is called counts: after a long pause of this
-  /// process rank 0's messages may lie unread.
+  /// Returns whether rank 0 has been silent for too long. Only time during which this function is called counts: after
+  /// a long pause of this process, messages of rank 0 may be waiting unread.
   [[nodiscard]] bool is_overdue(TimePoint now);
+  /// Returns the length of silence that is allowed, in seconds.
   [[nodiscard]] double patience_seconds() const { return patience_.count(); }
 
  private:

@@ -5,8 +5,8 @@
 namespace joblib_mpi {
 namespace {
 
-/// Often enough for a heartbeat, for a task's time limit, and for objects that go on arriving meanwhile. Chosen, not
-/// measured.
+/// Returns the pause between two turns: short enough for a heartbeat, for a task's time limit, and for objects that
+/// arrive during a task. Chosen, not measured.
 double pause_seconds(const Settings& settings) {
   constexpr double longest = 0.25;
   return settings.heartbeat_seconds == 0 ? longest : std::min(settings.heartbeat_seconds / 8, longest);
@@ -29,9 +29,9 @@ StandIn::~StandIn() {
 void StandIn::live() {
   std::unique_lock lock(mutex_);
   while (!closing_changed_.wait_for(lock, pause_, [this] { return closing_; })) {
-    // If its own thread has the worker, nobody need stand in.
-    if (const std::unique_lock worker_lock(*worker_mutex_, std::try_to_lock); worker_lock)
-      worker_->attend(Worker::Clock::now());
+    // While the worker's own thread holds the lock, no stand-in is needed.
+    const std::unique_lock worker_lock(*worker_mutex_, std::try_to_lock);
+    if (worker_lock) worker_->attend(Worker::Clock::now());
   }
 }
 

@@ -9,17 +9,18 @@
 
 namespace joblib_mpi {
 
-/// A thread that attends to a worker while the worker's own thread runs user code, so that rank 0 is answered.
+/// A thread that attends to a worker while the worker's own thread runs user code, so that rank 0 gets answers.
 ///
-/// `worker_mutex` is the lock under which the worker is used: its own thread holds it except while a function runs (see
-/// InProcessExecutor). Both threads use the worker's transport, one at a time: MPI must allow SERIALIZED, and MULTIPLE
-/// if the functions make MPI calls of their own.
+/// `worker_mutex` protects the worker: its own thread holds the lock except while a function runs (see
+/// InProcessExecutor). Both threads use the worker's transport, one at a time: MPI must provide MPI_THREAD_SERIALIZED,
+/// or MPI_THREAD_MULTIPLE if the functions make MPI calls themselves.
 class StandIn {
  public:
+  /// Starts the thread. `worker` and `worker_mutex` must outlive it.
   StandIn(Worker& worker, std::mutex& worker_mutex, const Settings& settings);
   StandIn(const StandIn&) = delete;
   StandIn& operator=(const StandIn&) = delete;
-  /// Waits for the thread, which never waits for `worker_mutex`.
+  /// Stops the thread and waits for its end. The thread itself never waits for `worker_mutex`.
   ~StandIn();
 
  private:

@@ -9,8 +9,8 @@
 namespace joblib_mpi {
 namespace {
 
-/// Results of tasks that took less than this together may wait for each other and share a message: it is about what
-/// one message costs on a network.
+/// The run time up to which results of small tasks, taken together, may wait for each other and share a message: about
+/// the cost of one message on a network.
 constexpr double most_seconds_held_back = 20e-6;
 constexpr std::size_t most_bytes_held_back = 3072;  // so that the frame stays one eager message
 
@@ -29,7 +29,7 @@ Worker::Worker(Transport& transport, ObjectStore& store, Executor& executor, Idl
 
 to_worker::Stop Worker::serve() {
   say(to_coordinator::Hello{during_tasks_ == DuringTasks::answers});
-  constexpr unsigned looks_between_checks = 64;  // so that looking is all that most turns do
+  constexpr unsigned looks_between_checks = 64;  // so that most turns do nothing but poll
   for (unsigned looks = 0; !stopped();) {
     if (step()) {
       waiter_->reset();
@@ -53,7 +53,7 @@ bool Worker::step() {
   if (!running_) executor_->reclaim();
   const bool started = start_next_task();
   active |= started;
-  active |= take_finished_task();                              // at once, if the executor ran it on this thread
+  active |= take_finished_task();                              // done already if the executor ran it on this thread
   if (queue_.empty() || running_ || !started) send_results();  // nothing more will join them soon
   if (stop_ && !running_ && !said_goodbye_) {
     send_results();
@@ -116,7 +116,7 @@ bool Worker::receive() {
 }
 
 void Worker::handle(to_worker::RunTask&& message) {
-  if (broken_) return;  // sent before rank 0 knew
+  if (broken_) return;  // sent before rank 0 knew that this worker is broken
   queue_.push_back({std::move(message), spill_place_});
 }
 
@@ -178,11 +178,11 @@ bool Worker::start_next_task() {
     auto value = store_->find(object);
     if (!value) {
       const std::optional<std::string> refusal = store_->refusal(object);
-      return refusal && refuse_next_task(*refusal);  // otherwise it is on its way
+      return refusal && refuse_next_task(*refusal);  // otherwise the object is still on its way
     }
     task.objects.push_back({object, std::move(value)});
   }
-  // Before a task that may take long, what is done already goes out.
+  // Finished results are sent before a task that may take long.
   if (results_count_ >= tasks_per_message_ || results_seconds_ > most_seconds_held_back ||
       results_.body.size() > most_bytes_held_back || !results_.parts.empty()) {
     send_results();
@@ -191,7 +191,7 @@ bool Worker::start_next_task() {
   running_ = RunningTask{.task = next.task, .call = next.call, .limit_seconds = next.limits.seconds};
   if (running_->limit_seconds > 0) running_->started = Clock::now();
   queue_.pop_front();
-  // Last: the executor may run the function here, and another thread attend to this worker meanwhile.
+  // Last, because the executor may run the function here while another thread attends to this worker.
   executor_->start(std::move(task));
   return true;
 }

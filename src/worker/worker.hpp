@@ -21,36 +21,39 @@
 
 namespace joblib_mpi {
 
-/// The loop of every rank but 0: takes tasks from rank 0, has the executor run them one after another, and sends what
-/// came of them back.
+/// The loop of a worker: takes tasks from rank 0, lets the executor run them one after another, and sends their results
+/// back.
 class Worker {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// Whether this worker answers rank 0 while a task runs: if not, rank 0 must bear its silence.
+  /// Says whether this worker answers rank 0 while a task runs; if not, rank 0 must tolerate its silence.
   enum class DuringTasks { answers, is_silent };
 
+  /// Makes the loop. All references except `settings` must outlive it.
   Worker(Transport& transport, ObjectStore& store, Executor& executor, IdleWaiter& waiter, const Settings& settings,
          DuringTasks during_tasks = DuringTasks::answers);
 
-  /// What to do about rank 0's death: `has_ended` is asked now and then where it can be known by other means than
-  /// messages, and `lost` hears the reason, from `serve` or `attend`. It is to end this process: there is nobody left
-  /// to work for.
+  /// The reaction to the death of rank 0. `has_ended` is polled now and then; it returns true if the death is known by
+  /// other means than messages. `lost` is called with the reason, from `serve` or `attend`; it should end this process,
+  /// since there is no rank left to work for.
   struct CoordinatorLoss {
     std::function<bool()> has_ended;
     std::function<void(const std::string& reason)> lost;
   };
+  /// Sets the reaction to the death of rank 0. By default there is none.
   void on_coordinator_loss(CoordinatorLoss loss) { coordinator_loss_ = std::move(loss); }
 
-  /// Works until rank 0 says Stop; returns what it said. The calling thread is the one that uses MPI.
+  /// Works until rank 0 sends Stop, and returns that message. The calling thread is the one that uses MPI.
   to_worker::Stop serve();
-  /// One turn of the loop: true if there was something to do.
+  /// Makes one turn of the loop. Returns true if there was something to do.
   bool step();
-  /// Takes and answers messages and sends what is done, but starts no task: for another thread that stands in while the
-  /// worker's own runs one (stand_in.hpp), never at the same time as any other function here. If that task has used up
-  /// its time, rank 0 is told, once. What fails is thrown by the next `step`.
+  /// Takes and answers messages and sends results, but starts no task. It is for another thread that stands in while
+  /// the worker's own thread runs a task (stand_in.hpp), and must never run at the same time as any other function of
+  /// this class. If the running task has exceeded its time limit and the grace period, rank 0 is told, once. An
+  /// exception is thrown by the next `step`.
   void attend(Clock::time_point now) noexcept;
-  /// Whether rank 0 has said Stop and everything has been sent.
+  /// Returns whether rank 0 has sent Stop and everything has been sent.
   [[nodiscard]] bool stopped() const;
 
  private:
@@ -66,7 +69,8 @@ class Worker {
   void handle(to_worker::SpillInto&& message);
 
   bool start_next_task();
-  /// An object that it names will not be here. Another node may have it.
+  /// Reports the next task as lost because an object that it names will not be available here. Another node may have
+  /// it.
   bool refuse_next_task(const std::string& reason);
   bool take_finished_task();
   void cancel_running();
@@ -82,8 +86,8 @@ class Worker {
     TaskId task;
     CallId call;
     bool cancelled = false;
-    double limit_seconds = 0;     // 0 is none
-    Clock::time_point started{};  // if there is a limit
+    double limit_seconds = 0;     // 0 means no limit
+    Clock::time_point started{};  // set if there is a limit
     bool reported_stuck = false;
   };
 
@@ -99,10 +103,10 @@ class Worker {
     std::shared_ptr<const SpillPlace> spill_place;
   };
   std::deque<WaitingTask> queue_;
-  std::shared_ptr<const SpillPlace> spill_place_;  // of the tasks that come; null: their results do not spill
+  std::shared_ptr<const SpillPlace> spill_place_;  // for tasks that arrive from now on; null: no results spill
   std::optional<RunningTask> running_;
 
-  Frame results_;  // finished tasks that rank 0 does not know of yet
+  Frame results_;  // finished tasks that are not yet reported to rank 0
   std::size_t results_count_ = 0;
   double results_seconds_ = 0;
 
