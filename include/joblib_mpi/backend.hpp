@@ -24,6 +24,7 @@ class Task;
 /// written.
 class Backend : public ObjectHome {
  public:
+  /// Returns the name of this kind of backend, such as "mpi", for messages.
   [[nodiscard]] virtual std::string_view name() const noexcept = 0;
   /// Returns how many tasks run at a time for the user's `n_jobs`: -1 means all that are possible, -2 all but one.
   /// Throws UsageError for 0, where joblib raises ValueError.
@@ -59,6 +60,7 @@ void unregister_backend(const std::string& name);
 /// tasks are left, `abort_everything`: it drops them, and nothing more reaches the sink.
 class BackendCall {
  public:
+  /// A time on the steady clock until which a function waits; unset for no limit.
   using Deadline = std::optional<std::chrono::steady_clock::time_point>;
 
   virtual ~BackendCall() = default;
@@ -82,13 +84,13 @@ class ResultSink {
   virtual void fail(std::size_t index, std::exception_ptr error) = 0;
   /// Serializes what `Task::run` returned in the form that `load` takes, without storing it.
   virtual void save(const std::shared_ptr<void>& result, PayloadWriter& writer) const = 0;
-  /// Notes that the task has not started and will not. Called only after `BackendCall::stop_starting`.
+  /// Notes that the task with this index has not started and will not. Called only after `BackendCall::stop_starting`.
   virtual void withdraw(std::size_t) {}
 };
 
 /// The serialized arguments of a task, and what must be present where it runs.
 struct TaskArguments {
-  Payload payload;
+  Payload payload;                ///< the arguments as bytes
   std::vector<ObjectId> objects;  ///< scattered objects that the arguments name
 };
 

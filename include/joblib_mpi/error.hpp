@@ -40,7 +40,7 @@ class SerializationError : public Error {
   using Error::Error;
 };
 
-/// Thrown on the workers when rank 0 has left `MpiSession::run` with an exception; repeats the text of that exception.
+/// Rank 0 has left `MpiSession::run` with an exception. Thrown on the workers, with the text of that exception.
 class SessionAborted : public Error {
  public:
   using Error::Error;
@@ -58,6 +58,7 @@ class CheckpointError : public Error {
 /// requeues its job. A program that catches it gets it again from the next call with a checkpoint.
 class CheckpointInterrupt {
  public:
+  /// Keeps the exit status for the batch script. Thrown by the library; programs need not make one.
   explicit CheckpointInterrupt(int status) noexcept : status_(status) {}
   /// Returns the exit status for the batch script: JOBLIB_MPI_REQUEUE_STATUS, by default 75 (EX_TEMPFAIL).
   [[nodiscard]] int status() const noexcept { return status_; }
@@ -84,12 +85,15 @@ class TimeoutError : public Error {
 /// this type, too.
 class TaskFailure {
  public:
+  /// Describes a failure: the function of the task, its rank and host, the exception's type and its `what()`.
   TaskFailure(std::string function, int rank, std::string host, std::string type_name, std::string remote_what);
   virtual ~TaskFailure() = default;
 
   /// Returns the name of the function in `delayed<function>`.
   [[nodiscard]] const std::string& function() const noexcept { return function_; }
+  /// Returns the rank on which the task ran.
   [[nodiscard]] int rank() const noexcept { return rank_; }
+  /// Returns the name of that rank's host, as MPI_Get_processor_name gives it.
   [[nodiscard]] const std::string& host() const noexcept { return host_; }
   /// Returns the readable name of the exception's type.
   [[nodiscard]] const std::string& type_name() const noexcept { return type_name_; }
@@ -115,13 +119,14 @@ class TaskFailure {
 /// A task failed with an exception whose type is not known on rank 0 (see `register_exception`).
 class TaskError : public Error, public TaskFailure {
  public:
+  /// Makes the error for a failure; `what()` is its `text()`.
   explicit TaskError(TaskFailure failure) : Error(failure.text()), TaskFailure(std::move(failure)) {}
 };
 
 /// A task that has no result because its executor or rank is gone.
 struct LostTask {
-  std::size_t number;    ///< its index in the call
-  std::string function;  ///< its name in `delayed<function>`
+  std::size_t number;    ///< the task's index in the call
+  std::string function;  ///< the name of the function in `delayed<function>`
   int rank;              ///< the rank of the last attempt
   std::string host;      ///< the host of that rank
   unsigned attempts;     ///< the number of attempts; 0 if no worker was left for the first
@@ -132,15 +137,18 @@ struct LostTask {
 /// joblib's `TerminatedWorkerError`.
 class WorkerLostError : public Error, public TaskFailure {
  public:
+  /// Makes the error for a task whose last attempt ended as `task.reason` says.
   explicit WorkerLostError(LostTask task);
 
   /// Returns the task's index in its call.
   [[nodiscard]] std::size_t task_number() const noexcept { return task_number_; }
+  /// Returns the number of attempts; 0 if no worker was left for the first.
   [[nodiscard]] unsigned attempts() const noexcept { return attempts_; }
   /// Returns how the last attempt ended, such as "signal 11 (SIGSEGV)".
   [[nodiscard]] const std::string& reason() const noexcept { return remote_what(); }
 
  protected:
+  /// Makes an error of a derived type with this name, whose `what()` is `text`.
   WorkerLostError(LostTask task, const char* type_name, const std::string& text);
 
  private:
@@ -151,6 +159,7 @@ class WorkerLostError : public Error, public TaskFailure {
 /// The last attempt of a task exceeded `ParallelOptions::task_timeout_seconds`.
 class TaskTimeoutError : public WorkerLostError {
  public:
+  /// Makes the error for a task whose last attempt took too long.
   explicit TaskTimeoutError(LostTask task);
 };
 
@@ -158,7 +167,9 @@ class TaskTimeoutError : public WorkerLostError {
 template <class E>
 class RemoteException final : public E, public TaskFailure {
  public:
+  /// Makes an `E` from the text that `what()` had on the task's rank.
   explicit RemoteException(TaskFailure failure) : E(failure.remote_what()), TaskFailure(std::move(failure)) {}
+  /// Returns `text()`: one line with the error, the function, the rank and its host.
   [[nodiscard]] const char* what() const noexcept override { return text().c_str(); }
 };
 

@@ -1,6 +1,6 @@
 #pragma once
 
-/// Everything that a program needs.
+/// Includes everything that a program needs.
 #include <joblib_mpi/backend.hpp>
 #include <joblib_mpi/delayed.hpp>
 #include <joblib_mpi/error.hpp>

@@ -24,13 +24,15 @@ class MpiSession {
   /// VersionMismatch, on every rank.
   MpiSession(int& argc, char**& argv);
 
+  /// The options of a session.
   struct Options {
     /// The place where workers run tasks, equal on all ranks. If unset, it comes from the environment variable
     /// JOBLIB_MPI_ISOLATION, "none" or "process", and is `none` by default.
     std::optional<Isolation> isolation;
   };
-  /// Does so with options. Isolation::process forks, so that the session must be made before MPI_Init and before the
-  /// program starts threads. Throws UsageError if MPI is initialised already.
+  /// Initialises MPI as the constructor without options does, with these options. Isolation::process forks, so that the
+  /// session must be made before MPI_Init and before the program starts threads. Throws UsageError if this is asked for
+  /// and MPI is initialised already.
   MpiSession(int& argc, char**& argv, Options options);
 
   /// Joins the MPI that the program has initialised. Collective over `communicator`, which the session only duplicates:
@@ -40,13 +42,15 @@ class MpiSession {
 
   MpiSession(const MpiSession&) = delete;
   MpiSession& operator=(const MpiSession&) = delete;
-  /// Collective. Finalises MPI if the session has initialised it.
+  /// Ends the session, and finalises MPI if the session has initialised it. Collective.
   ~MpiSession();
 
+  /// Returns the rank of this process in the session's communicator, from 0.
   [[nodiscard]] int rank() const;
+  /// Returns the number of ranks, rank 0 included.
   [[nodiscard]] int size() const;
-  /// Returns the shared objects of rank 0 and its node's memory for them. Throws UsageError on other ranks, and outside
-  /// of the function that `run` calls.
+  /// Returns the numbers and sizes of the shared objects on rank 0 and of its node's memory for them. Throws UsageError
+  /// on other ranks, and outside of the function that `run` calls.
   [[nodiscard]] ObjectStats object_stats() const;
 
   /// Calls `function` on rank 0, with "mpi" as the default backend. The other ranks run its tasks until it returns.

@@ -20,6 +20,7 @@ namespace joblib_mpi {
 /// `Parallel{{.n_jobs = -1}}(calls)`.
 class Parallel {
  public:
+  /// Keeps the options for all calls of this object. They are checked when a call starts.
   explicit Parallel(ParallelOptions options = {})
       : options_(std::move(options)), checkpoint_(detail::make_checkpoint(options_.checkpoint)) {}
 

@@ -15,11 +15,11 @@ struct ParallelOptions {
   /// The number of tasks that run at a time: -1 means all workers, -2 all but one. 0 is refused with UsageError, as in
   /// joblib. Default: that of the backend, -1 for "mpi" and "threading".
   std::optional<int> n_jobs = {};
-  /// "mpi", "threading", "sequential", or a name given to `register_backend`. Default: "mpi" while a session runs,
-  /// otherwise "threading"; "sequential" inside a task.
+  /// The name of the backend: "mpi", "threading", "sequential", or a name given to `register_backend`. Default: "mpi"
+  /// while a session runs, otherwise "threading"; "sequential" inside a task.
   std::optional<std::string> backend = {};
-  /// Progress on stderr: 0 prints nothing, 1 to 9 a line now and then, 10 to 49 one each second, 50 and above one after
-  /// each task. Default: 0.
+  /// The amount of progress output on stderr: 0 prints nothing, 1 to 9 a line now and then, 10 to 49 one each second,
+  /// 50 and above one after each task. Default: 0.
   std::optional<int> verbose = {};
   /// The number of tasks that are taken from the range ahead of their results. Default: 64 for each job.
   std::optional<std::size_t> pre_dispatch = {};
@@ -27,7 +27,7 @@ struct ParallelOptions {
   std::optional<double> timeout_seconds = {};
   /// The number of further attempts after one that timed out or was lost with its executor or rank. Default: 2.
   std::optional<unsigned> retries = {};
-  /// Also retries tasks that throw. The backends "threading" and "sequential" do so only for functions that take their
+  /// Retries tasks that throw, too. The backends "threading" and "sequential" do so only for functions that take their
   /// arguments by reference or as plain bytes, since the first attempt consumes other arguments. Default: false.
   std::optional<bool> retry_exceptions = {};
   /// The time limit for each attempt of a task, in seconds, greater than 0; if the last attempt exceeds it, the task
@@ -56,8 +56,8 @@ struct ParallelOptions {
   /// Keeps the files after the call, with an `index.h5` that links them as `result/<index>`. Default:
   /// JOBLIB_MPI_KEEP_SPILL, or false.
   std::optional<bool> keep_spill = {};
-  /// "none", "gzip", "gzip:6" or another filter that HDF5 finds. Compressed results are read into memory. Default:
-  /// JOBLIB_MPI_SPILL_COMPRESSION, or "none".
+  /// The compression of these files: "none", "gzip", "gzip:6" or another filter that HDF5 finds. Compressed results are
+  /// read into memory. Default: JOBLIB_MPI_SPILL_COMPRESSION, or "none".
   std::optional<std::string> spill_compression = {};
 };
 

@@ -26,9 +26,12 @@ namespace joblib_mpi {
 template <class T>
 class Shared {
  public:
+  /// The type of the value.
   using element_type = T;
 
+  /// Returns the value in this process.
   [[nodiscard]] const T& operator*() const noexcept { return *state_->value; }
+  /// Gives access to a member of the value in this process.
   [[nodiscard]] const T* operator->() const noexcept { return state_->value.get(); }
 
   /// Brings the value to `home` unless it is there already, and returns its id there. Called by the library.

@@ -31,10 +31,10 @@
 /// header from boost/serialization.
 namespace joblib_mpi {
 
-/// True if serializing a `T` passes on only arrays that are part of the value, none that its `serialize` makes for the
-/// purpose. Large arrays are then sent from where they lie; otherwise each is copied once. Specialise it for a class
-/// that is scattered or returned large: `template <> inline constexpr bool joblib_mpi::serializes_in_place<Matrix> =
-/// true;`.
+/// Is true if serializing a `T` passes on only arrays that are part of the value, none that its `serialize` makes for
+/// the purpose. Large arrays are then sent from where they lie; otherwise each is copied once. Specialise it for a
+/// class that is scattered or returned large: `template <> inline constexpr bool
+/// joblib_mpi::serializes_in_place<Matrix> = true;`.
 template <class T>
 inline constexpr bool serializes_in_place = false;
 

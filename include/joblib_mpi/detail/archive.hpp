@@ -65,7 +65,8 @@ class OutputArchive final : private PayloadOutput,
   using Base = boost::archive::binary_oarchive_impl<OutputArchive, char, std::char_traits<char>>;
 
  public:
-  /// `owner` keeps the value's arrays alive and unchanged; if it is null, large arrays are copied into their parts.
+  /// Writes to `writer`, which must outlive the archive. `owner` keeps the value's arrays alive and unchanged; if it is
+  /// null, large arrays are copied into their parts.
   OutputArchive(PayloadWriter& writer, std::shared_ptr<const void> owner)
       : PayloadOutput(writer), Base(static_cast<std::streambuf&>(*this), archive_flags), owner_(std::move(owner)) {
     init(archive_flags);
@@ -89,11 +90,13 @@ class InputArchive final : private PayloadInput,
   using Base = boost::archive::binary_iarchive_impl<InputArchive, char, std::char_traits<char>>;
 
  public:
+  /// Reads from `reader`, which must outlive the archive.
   explicit InputArchive(PayloadReader& reader)
       : PayloadInput(reader), Base(static_cast<std::streambuf&>(*this), archive_flags) {
     init(archive_flags);
   }
 
+  /// Loads an array of numbers; called by Boost. Throws SerializationError if its size differs from what was saved.
   template <class T>
   void load_array(boost::serialization::array_wrapper<T>& array, unsigned) {
     const std::size_t size = array.count() * sizeof(T);

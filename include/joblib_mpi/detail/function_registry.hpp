@@ -35,8 +35,10 @@ struct RegisteredFunction {
 /// The functions that `delayed` names anywhere in the program. Filled by static initialisation, before `main`.
 class FunctionRegistry {
  public:
+  /// Returns the registry of this process.
   [[nodiscard]] static FunctionRegistry& instance();
 
+  /// Adds a function and returns its id. Called before `main`; ids are equal on all ranks of one program.
   FunctionId add(RegisteredFunction function);
   /// Returns the function with this id. Throws SerializationError if there is none.
   [[nodiscard]] const RegisteredFunction& at(FunctionId id) const;

@@ -35,7 +35,9 @@ struct UninitializedAllocator : std::allocator<T> {
 };
 }  // namespace detail
 
+/// Memory for bytes; resizing it leaves new bytes uninitialised.
 using Bytes = std::vector<std::byte, detail::UninitializedAllocator<std::byte>>;
+/// A view of bytes that another object owns.
 using ByteView = std::span<const std::byte>;
 
 /// Returns a copy of `bytes`, made by memcpy: with this allocator, `assign` and the constructor from a range copy byte
@@ -49,16 +51,22 @@ using ByteView = std::span<const std::byte>;
 /// Immutable memory that lives until the last copy of this object is destroyed.
 class SharedBytes {
  public:
+  /// Makes an empty view without an owner.
   SharedBytes() = default;
+  /// Refers to `bytes`, which `owner` keeps alive and unchanged.
   SharedBytes(std::shared_ptr<const void> owner, ByteView bytes) : owner_(std::move(owner)), bytes_(bytes) {}
+  /// Takes over `bytes` and owns them.
   explicit SharedBytes(Bytes bytes) {
     auto owner = std::make_shared<const Bytes>(std::move(bytes));
     bytes_ = *owner;
     owner_ = std::move(owner);
   }
 
+  /// Returns the bytes; valid as long as this object or a copy of it lives.
   [[nodiscard]] ByteView view() const noexcept { return bytes_; }
+  /// Returns the number of bytes.
   [[nodiscard]] std::size_t size() const noexcept { return bytes_.size(); }
+  /// Returns the owner of the bytes; null if there is none.
   [[nodiscard]] const std::shared_ptr<const void>& owner() const noexcept { return owner_; }
 
  private:
@@ -68,10 +76,11 @@ class SharedBytes {
 
 /// A serialized value: a head, and the large arrays of the value beside it, which travel without being packed.
 struct Payload {
-  Bytes head;
-  std::vector<SharedBytes> parts;
+  Bytes head;                      ///< the small values, packed
+  std::vector<SharedBytes> parts;  ///< the large arrays, in the order of writing
   bool on_disk = false;  ///< true if read from a file; the parts are the file's pages unless it was compressed
 
+  /// Returns the size of the head and all parts in bytes.
   [[nodiscard]] std::size_t size_bytes() const noexcept {
     std::size_t total = head.size();
     for (const SharedBytes& part : parts) total += part.size();
@@ -90,6 +99,7 @@ class PayloadWriter {
   explicit PayloadWriter(Payload& payload, std::vector<ArrayLayout>* layouts = nullptr)
       : payload_(&payload), layouts_(layouts) {}
 
+  /// Appends `size` bytes to the head.
   void write_bytes(const void* data, std::size_t size) {
     if (size == 0) return;
     const std::size_t position = payload_->head.size();
@@ -97,6 +107,7 @@ class PayloadWriter {
     std::memcpy(payload_->head.data() + position, data, size);
   }
 
+  /// Appends the bytes of `value` to the head.
   template <class T>
     requires std::is_trivially_copyable_v<T>
   void write(const T& value) {
@@ -120,11 +131,14 @@ class PayloadWriter {
 /// must outlive the reader.
 class PayloadReader {
  public:
+  /// Reads a value from its head and parts; both must outlive the reader.
   PayloadReader(ByteView head, std::span<const SharedBytes> parts) : head_(head), parts_(parts) {}
+  /// Reads a value from a payload, which must outlive the reader.
   explicit PayloadReader(const Payload& payload) : PayloadReader(payload.head, payload.parts) {
     on_disk_ = payload.on_disk;
   }
 
+  /// Returns a view of the next `size` bytes of the head.
   [[nodiscard]] ByteView read_bytes(std::size_t size) {
     if (size > head_.size()) throw SerializationError("a serialized value ends too early: its type differs here");
     ByteView result = head_.first(size);
@@ -132,6 +146,7 @@ class PayloadReader {
     return result;
   }
 
+  /// Returns the next value of the head. `T` must be the type that was written.
   template <class T>
     requires std::is_trivially_copyable_v<T>
   [[nodiscard]] T read() {
@@ -140,6 +155,7 @@ class PayloadReader {
     return value;
   }
 
+  /// Returns the next part.
   [[nodiscard]] const SharedBytes& read_part() {
     if (parts_.empty()) throw SerializationError("a serialized value lacks a large array: its type differs here");
     const SharedBytes& part = parts_.front();
@@ -147,6 +163,7 @@ class PayloadReader {
     return part;
   }
 
+  /// Returns the number of unread bytes of the head.
   [[nodiscard]] std::size_t remaining_bytes() const noexcept { return head_.size(); }
   /// Returns the unread rest; its parts are shared, not copied.
   [[nodiscard]] Payload rest() const { return {copy_of(head_), {parts_.begin(), parts_.end()}, on_disk_}; }

@@ -12,7 +12,7 @@
 
 namespace joblib_mpi::detail {
 
-/// True if a `T` is only a reference to memory of its process.
+/// Is true if a `T` is only a reference to memory of its process.
 template <class T>
 inline constexpr bool refers_elsewhere = std::is_pointer_v<T> || std::is_member_pointer_v<T>;
 template <class Char, class Traits>
@@ -27,7 +27,7 @@ inline constexpr bool refers_elsewhere<std::reference_wrapper<T>> = true;
 template <class T>
 concept PlainBytes = std::is_trivially_copyable_v<T> && std::is_default_constructible_v<T> && !refers_elsewhere<T>;
 
-/// True if `T` is one contiguous block of plain values that knows its size.
+/// Is true if `T` is one contiguous block of plain values that knows its size.
 template <class T>
 inline constexpr bool is_plain_array = false;
 template <PlainBytes T, class Allocator>
