@@ -10,7 +10,7 @@
 namespace joblib_mpi {
 namespace {
 
-/// "2.5" of 2.5 s.
+/// Returns `seconds` as text without trailing zeros, such as "2.5".
 std::string in_words(double seconds) {
   char text[32];
   std::snprintf(text, sizeof text, "%g", seconds);
@@ -41,7 +41,7 @@ CallId Coordinator::start_call(const CallOptions& options, CompletionSink& sink)
 
 void Coordinator::submit(CallId call, TaskRequest request) {
   const auto found = calls_.find(call);
-  if (found == calls_.end()) return;  // another thread has ended it meanwhile
+  if (found == calls_.end()) return;  // another thread has ended the call in between
   const auto& [sink, limits] = found->second;
   for (const ObjectId object : request.objects) objects_.use(object);
   const TaskId task =
@@ -113,7 +113,7 @@ bool Coordinator::take_arrived() {
 
 void Coordinator::check_workers(Heartbeat::TimePoint now) {
   if (heartbeat_.anyone_overdue(now)) {
-    while (take_arrived()) {  // the answer may be there
+    while (take_arrived()) {  // the answer may have arrived already
     }
   }
   const auto [to_ask, overdue] = heartbeat_.look(now);
@@ -259,7 +259,8 @@ void Coordinator::remove(TaskId task) {
 
 void Coordinator::handle(WorkerId worker, const to_coordinator::Hello& message) {
   heartbeat_.has_started(worker, message.answers_during_tasks);
-  if (asks_always_) outbox_.tell(worker, to_worker::Ping{asks_always_});  // so that it begins to watch
+  // so that the worker begins to watch the coordinator
+  if (asks_always_) outbox_.tell(worker, to_worker::Ping{asks_always_});
 }
 
 void Coordinator::handle(WorkerId worker, to_coordinator::TaskFinished&& message) {
@@ -280,7 +281,8 @@ void Coordinator::handle(WorkerId worker, to_coordinator::TaskFinished&& message
 void Coordinator::handle(WorkerId worker, const to_coordinator::ObjectsMissing& message) {
   for (const ObjectId object : message.objects) {
     const auto value = store_->find(object);
-    if (value) outbox_.tell(worker, to_worker::ObjectContent{object, *value});  // otherwise it is dropped already
+    // a missing value means that the object has been dropped
+    if (value) outbox_.tell(worker, to_worker::ObjectContent{object, *value});
   }
 }
 
@@ -300,7 +302,7 @@ bool Coordinator::flush(Outlook outlook) {
   if (outbox_.empty() && objects_.is_up_to_date()) return false;
   outbox_.flush(outlook == Outlook::more_tasks_soon && !objects_.has_new(),
                 [this](WorkerId worker) { heartbeat_.set_busy(worker, true); });
-  // Workers take part in a broadcast once they have heard of it, so the announcements have gone first.
+  // Workers take part in a broadcast once they have been told of it, so the announcements are sent first.
   objects_.update_store(!broadcasts_ended_);
   return true;
 }

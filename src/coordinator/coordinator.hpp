@@ -25,11 +25,11 @@ namespace joblib_mpi {
 
 struct FinishedTask {
   CallId call;
-  std::uint64_t ticket;  ///< of its TaskRequest
-  WorkerId worker;       ///< of the last attempt; 0 if there was none
-  TaskEnding ending;     ///< `cancelled` only after stop_starting, never `spilled`
+  std::uint64_t ticket;  ///< The ticket of the task's TaskRequest.
+  WorkerId worker;       ///< The worker of the last attempt; 0 if there was no attempt.
+  TaskEnding ending;     ///< Is `cancelled` only after stop_starting, and never `spilled`.
   unsigned attempts;
-  std::string name;  ///< of its TaskRequest
+  std::string name;  ///< The name in the task's TaskRequest.
   Payload result;
 };
 
@@ -39,82 +39,86 @@ struct ServingWorker {
   std::string task;
 };
 
-/// Where a call's tasks come back. Called from whichever thread drives the coordinator.
+/// Receives the finished tasks of a call. It is called on the thread that drives the coordinator.
 class CompletionSink {
  public:
   virtual ~CompletionSink() = default;
   virtual void finished(FinishedTask task) = 0;
 };
 
-/// Rank 0's loop: tells the scheduler what happens, and does what it decides, by messages to the workers.
+/// The coordinator's event loop: reports events to the scheduler and carries out its decisions by sending messages to
+/// the workers.
 ///
 /// Not thread-safe. Only `progress`, `check_workers`, `lose` and `stop_workers` use the transport and the store; the
-/// others note what is wanted.
+/// other functions only record requests.
 ///
-/// Broadcasts wait for all ranks, so after the first loss there are none: objects that a worker lacks are sent to it
-/// alone. Nothing is ever sent to a lost worker, and nothing is taken from it.
+/// A broadcast waits for all ranks, so there are no broadcasts after the first loss: objects that a worker lacks are
+/// then sent to that worker alone. A lost worker is sent nothing, and messages from it are ignored.
 class Coordinator {
  public:
   Coordinator(Transport& transport, ObjectStore& store, const Settings& settings);
 
-  /// Large results of later calls go through files.
+  /// Lets large results of later calls go through files of `store`, which must outlive the coordinator.
   void spill_with(ResultStore& store) noexcept { result_store_ = &store; }
 
-  /// `sink` must stay until end_call. Throws what ResultStore::start_call does.
+  /// Starts a call and returns its id. `sink` must live until end_call. Throws what ResultStore::start_call throws.
   [[nodiscard]] CallId start_call(const CallOptions& options, CompletionSink& sink);
-  /// Does nothing if the call has ended.
+  /// Queues a task of the call. Does nothing if the call has ended.
   void submit(CallId call, TaskRequest request);
-  /// No task of the call starts any more: those that have not come back as `cancelled`, now or from their workers. What
-  /// runs goes on, for the last time. Does nothing if the call has ended.
+  /// Prevents further tasks of the call from starting. Tasks that have not started come back as `cancelled`, at once or
+  /// from their workers. Running tasks go on but are not retried. Does nothing if the call has ended.
   void stop_starting(CallId call);
-  /// The sink hears nothing more of the call. What has not started is dropped, what runs is interrupted.
+  /// Ends the call: drops its tasks that have not started, interrupts those that run, and no longer calls its sink.
   void end_call(CallId call);
 
   [[nodiscard]] ObjectId share(Payload value);
   void drop(ObjectId object);
-  /// Objects that are to be sent with the next `progress` count as under way.
+  /// Returns the statistics of objects; those that the next `progress` will send count as under way.
   [[nodiscard]] ObjectStats object_stats() const { return objects_.stats(); }
-  /// Whether results that somebody still has use up the call's memory budget, if results may spill at all.
+  /// Returns whether results that are still in use fill the call's memory budget; false if results cannot spill.
   [[nodiscard]] bool results_fill_memory(CallId call) const {
     return result_store_ != nullptr && result_store_->memory_is_full(call);
   }
 
-  /// Whether more tasks are about to be submitted, so that one more may join those that wait to be sent.
+  /// Tells whether the caller is about to submit more tasks, which may join those that wait to be sent.
   enum class Outlook { more_tasks_soon, nothing_known };
 
-  /// Takes what has arrived, passes on what is decided. True if there was anything to do. Never waits.
+  /// Takes the messages that have arrived and sends what has been decided. Returns true if there was anything to do.
+  /// Non-blocking.
   ///
-  /// With `more_tasks_soon`, tasks stay here while they fit into a message with the next ones, unless their worker is
-  /// about to run out of work. They are tiny ones: others are never assigned ahead. Another `progress` must follow.
+  /// With `more_tasks_soon`, tiny tasks wait here while they fit into one message with the next ones, unless their
+  /// worker is about to run out of work; larger tasks are never assigned ahead. Another `progress` must follow.
   bool progress(Outlook outlook = Outlook::nothing_known);
-  /// Whether something is decided that should not wait, even with `more_tasks_soon`.
+  /// Returns whether a message is queued that should not wait, even with `more_tasks_soon`.
   [[nodiscard]] bool is_urgent() const noexcept { return outbox_.is_urgent(); }
 
-  /// Asks workers for a sign of life where it is time, and gives up those that owe one for too long.
+  /// Pings workers that have been silent for some time, and gives up those that have owed an answer for too long.
   void check_workers(Heartbeat::TimePoint now);
-  /// Gives the worker up, dead or not: its tasks run elsewhere, or end as lost. Not from inside a CompletionSink.
+  /// Gives the worker up, whether it is dead or not: its tasks run elsewhere or end as lost. Must not be called from a
+  /// CompletionSink.
   void lose(WorkerId worker, std::string reason);
-  /// Gives the worker no more tasks; what it holds runs elsewhere. It stays otherwise.
+  /// Gives the worker no more tasks; the tasks that it holds run elsewhere. The worker stays in the session.
   void retire(WorkerId worker, std::string reason);
-  /// All workers that were lost or retired, first to last.
+  /// Returns all workers that were lost or retired, in the order of their loss.
   [[nodiscard]] const std::vector<LostWorker>& lost_workers() const noexcept { return lost_workers_; }
-  /// `tell` hears of each loss from whichever thread drives the coordinator.
+  /// Sets the function that is called for each loss, on the thread that drives the coordinator.
   void on_worker_lost(std::function<void(const LostWorker&)> tell) { tell_of_loss_ = std::move(tell); }
 
-  /// From now on `check_workers` is called all the time, whatever the program does: workers may rely on being asked.
+  /// Promises that `check_workers` is called regularly from now on, whatever the program does, so that workers may take
+  /// a missing ping as the loss of the coordinator.
   void always_asks() noexcept { asks_always_ = true; }
 
-  /// Asks all workers that are not lost to leave; says in `stop` whether some are.
+  /// Asks all workers that are not lost to leave; sets in `stop` whether ranks have been lost.
   void stop_workers(to_worker::Stop stop);
-  /// The workers that are not lost and have not said Goodbye yet.
+  /// Returns the workers that are not lost and have not said Goodbye yet.
   [[nodiscard]] std::vector<ServingWorker> serving_workers() const;
-  /// Whether nothing is under way any more.
+  /// Returns whether no transfer is under way.
   [[nodiscard]] bool quiet() const { return transport_->quiet(); }
   [[nodiscard]] std::size_t unfinished_tasks() const noexcept { return tasks_.size(); }
 
  private:
   struct WorkerState {
-    std::shared_ptr<const SpillPlace> spill_place = {};  // that it has been told
+    std::shared_ptr<const SpillPlace> spill_place = {};  // the place that the worker was told last
     bool serving = true;
     bool lost = false;
   };
@@ -140,9 +144,9 @@ class Coordinator {
   void handle(WorkerId worker, const to_coordinator::Goodbye& message);
   void complete(TaskTable::Entry& entry, TaskEnding ending, Payload result);
   [[nodiscard]] std::string how_lost(const TaskTable::Entry& entry) const;
-  /// Where the task's result may go, for its next attempt.
+  /// Sets where the result of the task's next attempt may go.
   void prepare_result(WorkerId worker, to_worker::RunTask& task);
-  /// Turns a result of which only the handle came into the result itself, or into the reason why there is none.
+  /// Replaces a result handle by the result itself, or by the reason why the result cannot be had.
   void receive_result(to_coordinator::TaskFinished& message, const TaskTable::Entry& entry);
   void end_broadcasts();
   void remove(TaskId task);
@@ -154,12 +158,12 @@ class Coordinator {
 
   Transport* transport_;
   ObjectStore* store_;
-  ResultStore* result_store_ = nullptr;  // null: nothing spills
+  ResultStore* result_store_ = nullptr;  // null: no result spills
   Scheduler scheduler_;
   SchedulerActions actions_;
 
   TaskTable tasks_;
-  to_coordinator::TaskFinished* finishing_ = nullptr;  // the message that the scheduler hears of just now
+  to_coordinator::TaskFinished* finishing_ = nullptr;  // the message about which the scheduler is being told
   std::unordered_map<CallId, Call> calls_;
   ObjectTable objects_;
   Outbox outbox_;
@@ -176,9 +180,9 @@ class Coordinator {
     WorkerId worker;
     std::string reason;
   };
-  std::vector<StuckTask> stuck_;  // workers are lost once their messages are no longer being read
+  std::vector<StuckTask> stuck_;  // workers are lost only after their messages have been read
   std::vector<BrokenWorker> broken_;
-  std::optional<TaskId> timed_out_;  // what the worker that is being lost was running, if it is known
+  std::optional<TaskId> timed_out_;  // the task, if known, that the worker that is being lost was running
   std::vector<LostWorker> lost_workers_;
   std::function<void(const LostWorker&)> tell_of_loss_;
   std::uint64_t calls_started_ = 0;

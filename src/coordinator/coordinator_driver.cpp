@@ -92,7 +92,7 @@ bool CoordinatorDriver::drive() {
 }
 
 void CoordinatorDriver::submit_and_drive(CallId call, TaskRequest request) {
-  // A look for results is a large share of what is done for a tiny task here, so not each task pays for one.
+  // Polling for results is a large share of the coordinator's work for a tiny task, so it is not done for each task.
   constexpr unsigned tasks_between_turns = 8;
   const std::lock_guard lock(mutex_);
   coordinator("submit").submit(call, std::move(request));

@@ -13,7 +13,7 @@
 
 namespace joblib_mpi {
 
-/// Finished tasks on their way to the thread that wants them. Only the driver touches it, under its lock.
+/// Holds finished tasks for the thread that waits for them. Only the driver accesses it, under the driver's lock.
 class ResultInbox final : public CompletionSink {
  public:
   void finished(FinishedTask task) override { tasks_.push_back(std::move(task)); }
@@ -23,8 +23,8 @@ class ResultInbox final : public CompletionSink {
   std::vector<FinishedTask> tasks_;
 };
 
-/// Lets several threads use one coordinator. It moves on whenever one of them calls `drive` or `wait`; a thread that
-/// waits while another drives gets its results all the same.
+/// Lets several threads use one coordinator. The coordinator makes progress whenever one of them calls `drive` or
+/// `wait`; a thread that waits while another one drives gets its results as well.
 class CoordinatorDriver {
  public:
   using Clock = std::chrono::steady_clock;
@@ -35,18 +35,18 @@ class CoordinatorDriver {
         has_own_core_(has_own_core),
         turns_between_checks_(turns_between_checks(settings)) {}
 
-  /// The tasks that a thread which drives in a loop should be woken for.
+  /// The requests for which a thread that drives in a loop is woken.
   enum class WakeFor { every_task, everything_else };
-  /// Notifies `flag` whenever there is something to do that was asked for from outside `drive` and `wait`: the flag of
-  /// a thread that drives in a loop. With `everything_else`, a new task does not wake it: then its submitter soon
-  /// drives. `flag` must outlive the driver's use. To be called before any other thread uses the driver.
+  /// Notifies `flag`, which belongs to a thread that drives in a loop, whenever another thread has asked for something.
+  /// With `everything_else`, a new task does not wake it: the submitter drives soon after. `flag` must outlive the
+  /// driver. Must be called before any other thread uses the driver.
   void wake(WakeFlag& flag, WakeFor wake_for) noexcept {
     wake_flag_ = &flag;
     wake_for_ = wake_for;
   }
 
-  // For any thread. These wait for a turn that another thread takes, and make no MPI call: `drive` does what they ask
-  // for. `start_call` may make a folder for large results, `end_call` may write their index file.
+  // Thread-safe. These functions wait while another thread takes a turn and make no MPI call: `drive` carries out the
+  // requests. `start_call` may create a folder for large results, `end_call` may write their index file.
   [[nodiscard]] CallId start_call(const CallOptions& options, CompletionSink& sink);
   void submit(CallId call, TaskRequest request);
   void stop_starting(CallId call);
@@ -56,41 +56,43 @@ class CoordinatorDriver {
   [[nodiscard]] ObjectStats object_stats();
   [[nodiscard]] bool results_fill_memory(CallId call);
 
-  /// Ends the use of the coordinator, which is about to go: from now on `start_call`, `submit`, `share`, `object_stats`
-  /// and `wait` throw UsageError, the others do nothing.
+  /// Detaches the driver from the coordinator, which is about to be destroyed: from now on `start_call`, `submit`,
+  /// `share`, `object_stats` and `wait` throw UsageError, and the other functions do nothing.
   void close() noexcept;
 
-  // The calling thread makes MPI calls.
+  // These functions make MPI calls on the calling thread.
 
-  /// Gives a worker up, see Coordinator.
+  /// Gives a worker up; see Coordinator::lose.
   void lose(WorkerId worker, std::string reason);
 
-  /// One turn; true if there was something to do.
+  /// Takes one turn; returns true if there was something to do.
   bool drive();
-  /// Submits one of many tasks, and takes a turn if it is time. A `drive` or `wait` must follow the last.
+  /// Submits one of many tasks, and takes a turn after every few of them. A `drive` or `wait` must follow the last.
   void submit_and_drive(CallId call, TaskRequest request);
-  /// Drives until something has come and moves it to `results`, which must be empty. False after the deadline.
+  /// Drives until tasks have finished and moves them to `results`, which must be empty. Returns false after the
+  /// deadline.
   [[nodiscard]] bool wait(ResultInbox& inbox, std::vector<FinishedTask>& results,
                           std::optional<Clock::time_point> deadline);
-  /// Asks the workers to leave and drives until they have, for `seconds` at most. Returns those that have not.
+  /// Asks the workers to leave and drives until they have left, for at most `seconds`. Returns those that have not
+  /// left.
   [[nodiscard]] std::vector<ServingWorker> stop_workers(const to_worker::Stop& stop, double seconds);
 
  private:
-  /// Workers are checked once in so many turns, so that a turn need not read the clock, and even if each turn waits as
-  /// long as it may, sixteen times per heartbeat.
+  /// Returns after how many turns workers are checked, so that a turn need not read the clock. Even if each turn waits
+  /// as long as it may, workers are checked sixteen times per heartbeat.
   [[nodiscard]] static unsigned turns_between_checks(const Settings& settings) {
     return static_cast<unsigned>(std::clamp(settings.heartbeat_seconds / 16 / settings.max_sleep_seconds, 1.0, 64.0));
   }
-  /// The coordinator, for a function that needs one. Throws UsageError after `close`. The lock must be held.
+  /// Returns the coordinator for `function`. Throws UsageError after `close`. The lock must be held.
   [[nodiscard]] Coordinator& coordinator(const char* function) const;
   void notify() noexcept {
     if (wake_flag_ != nullptr) wake_flag_->notify();
   }
-  /// One turn. The lock must be held.
+  /// Takes one turn; returns true if there was something to do. The lock must be held.
   bool take_turn(Coordinator::Outlook outlook = Coordinator::Outlook::nothing_known);
 
   std::mutex mutex_;
-  Coordinator* coordinator_;  // null once it is closed
+  Coordinator* coordinator_;  // null after `close`
   WakeFlag* wake_flag_ = nullptr;
   WakeFor wake_for_ = WakeFor::every_task;
   const Settings settings_;

@@ -8,24 +8,24 @@
 
 namespace joblib_mpi {
 
-/// Notices workers that have fallen silent: one that has said nothing for a while is asked for a sign, and is overdue
-/// when it leaves that without an answer for `heartbeat_seconds`. The clock belongs to the caller.
+/// Detects workers that have fallen silent. A worker that has sent nothing for a while is to be pinged, and is overdue
+/// when it leaves the ping unanswered for `heartbeat_seconds`. The caller passes the time.
 ///
-/// Time counts only while `look` is called: after a long pause nobody is overdue before being asked anew.
+/// Time counts only while `look` is called: after a long pause no worker is overdue until it has been pinged again.
 class Heartbeat {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  /// Of workers 1 to `workers`.
+  /// Watches the workers 1 to `workers`.
   Heartbeat(const Settings& settings, int workers);
 
-  /// Anything has arrived from the worker.
+  /// Notes that a message has arrived from the worker.
   void heard_from(WorkerId worker) { at(worker).heard = true; }
-  /// The worker serves from now on: until then it has `start_seconds` to answer, if that is longer.
+  /// Notes that the worker has begun to serve. Until then it has `start_seconds` to answer, if that is longer.
   void has_started(WorkerId worker, bool answers_during_tasks);
-  /// While it holds tasks, a worker that does not answer during tasks may be silent.
+  /// Sets whether the worker holds tasks. While it does, it may be silent if it does not answer during tasks.
   void set_busy(WorkerId worker, bool busy) { at(worker).busy = busy; }
-  /// Nothing more is asked of the worker.
+  /// Stops watching the worker.
   void forget(WorkerId worker) { at(worker).watched = false; }
 
   struct Overdue {
@@ -34,11 +34,12 @@ class Heartbeat {
     bool started;
   };
   struct Findings {
-    std::vector<WorkerId> to_ask;  ///< counted as asked at the time of the look
+    std::vector<WorkerId> to_ask;  ///< The workers to ping; they count as pinged at the time of the look.
     std::vector<Overdue> overdue;
   };
   [[nodiscard]] Findings look(TimePoint now);
-  /// Whether `look` would find a worker overdue: the caller takes what has arrived before it looks.
+  /// Returns whether `look` would find a worker overdue, so that the caller can take the messages that have arrived
+  /// first.
   [[nodiscard]] bool anyone_overdue(TimePoint now) const;
 
  private:
@@ -48,9 +49,9 @@ class Heartbeat {
     bool started = false;
     bool answers_during_tasks = true;
     bool busy = false;
-    bool heard = true;   // since the last look
-    bool asked = false;  // and not heard from since
-    TimePoint since{};   // when it was asked, or heard from last
+    bool heard = true;   // something has arrived since the last look
+    bool asked = false;  // pinged, and nothing has arrived since
+    TimePoint since{};   // when it was pinged, or when something last arrived
   };
 
   Watched& at(WorkerId worker) { return workers_[static_cast<std::size_t>(worker.value - 1)]; }

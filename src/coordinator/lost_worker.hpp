@@ -8,19 +8,20 @@
 
 namespace joblib_mpi {
 
-/// A worker that was given up, or one that is there and can run no task any more.
+/// A worker that was given up (`is_gone`), or one that is still there but can run no more tasks.
 struct LostWorker {
   WorkerId worker;
-  std::string reason;       ///< "did not answer for 10 s"
-  std::size_t tasks_again;  ///< that it held and that run again elsewhere
+  std::string reason;       ///< The reason, such as "did not answer for 10 s".
+  std::size_t tasks_again;  ///< The number of tasks that the worker held and that run again elsewhere.
   bool is_gone = true;
 };
 
-/// One line for people: `joblib_mpi: warning: rank 2 on n1 was lost (…); its 3 tasks will run again on other ranks`.
-/// `hosts` are the processor names by rank.
+/// Returns one line for the user: `joblib_mpi: warning: rank 2 on n1 was lost (…); its 3 tasks will run again on other
+/// ranks`. `hosts` are the processor names by rank.
 [[nodiscard]] std::string warning_about(const LostWorker& lost, const std::vector<std::string>& hosts);
 
-/// The hosts whose ranks are all among those lost, each once, in the order of ranks. `hosts` as above.
+/// Returns the hosts whose ranks are all among `lost`, each once, in the order of ranks. `hosts` are the processor
+/// names by rank.
 [[nodiscard]] std::vector<std::string> hosts_without_ranks(const std::vector<LostWorker>& lost,
                                                            const std::vector<std::string>& hosts);
 

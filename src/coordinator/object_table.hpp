@@ -11,9 +11,9 @@
 
 namespace joblib_mpi {
 
-/// The objects that the program shares: how many tasks still need each, and what the store is to do about them.
+/// The objects that the program shares: counts the tasks that still need each, and updates the store.
 ///
-/// The store hears of nothing before `update_store`, so that the messages which announce it can go first.
+/// The store learns of changes only in `update_store`, so that the messages which announce them can be sent first.
 class ObjectTable {
  public:
   explicit ObjectTable(ObjectStore& store) : store_(&store) {}
@@ -22,30 +22,30 @@ class ObjectTable {
     ObjectId id;
     Payload value;
   };
-  /// Adds an object, and returns it; the reference is valid until the next call of a function here.
+  /// Adds an object and returns it; the reference is valid until the next call of a member function.
   [[nodiscard]] const NewObject& add(Payload value);
-  /// A task names the object, which must be there.
+  /// Counts a task that uses the object, which must be in the table.
   void use(ObjectId object) { ++objects_.at(object).users; }
 
-  /// A task that named the object is done, or the program does not name it any more. True if that was the last use: the
-  /// object is no longer in the table, and the ranks can forget it.
+  /// Ends the use of an object by a task (`release`) or by the program (`drop`). Returns true if that was the last use:
+  /// the object is then no longer in the table, and the ranks can forget it.
   [[nodiscard]] bool release(ObjectId object);
   [[nodiscard]] bool drop(ObjectId object);
 
-  /// Whether there are objects that the store does not have yet.
+  /// Returns whether there are objects that the store does not have yet.
   [[nodiscard]] bool has_new() const noexcept { return !new_.empty(); }
-  /// Whether `update_store` has nothing to do.
+  /// Returns whether `update_store` has nothing to do.
   [[nodiscard]] bool is_up_to_date() const noexcept { return new_.empty() && unused_.empty(); }
-  /// Publishes new objects by broadcast, or, where there are none any more, puts them into the store alone; drops what
-  /// is not used any more.
+  /// Publishes new objects by broadcast, or only puts them into the store once broadcasts have ended; removes objects
+  /// that are no longer used.
   void update_store(bool by_broadcast);
 
-  /// The objects of rank 0's node; those that the store does not have yet count as under way.
+  /// Returns the statistics of the objects on rank 0's node; those that the store does not have yet count as under way.
   [[nodiscard]] ObjectStats stats() const;
 
  private:
   struct Uses {
-    std::size_t users = 0;  // unfinished tasks that name it
+    std::size_t users = 0;  // the number of unfinished tasks that use it
     bool dropped = false;
   };
 

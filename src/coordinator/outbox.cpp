@@ -3,7 +3,7 @@
 namespace joblib_mpi {
 namespace {
 
-constexpr std::size_t most_bytes_per_shared_frame = 3072;  // so that the frame stays one eager message
+constexpr std::size_t most_bytes_per_shared_frame = 3072;  // so that MPI sends the frame eagerly
 
 }  // namespace
 
@@ -35,7 +35,7 @@ bool Outbox::can_wait(const Line& line) const {
 void Outbox::send(WorkerId worker) {
   Line& line = this->line(worker);
   for (Frame& frame : line.frames) transport_->send(worker.value, frame);
-  line.frames.resize(1);  // its memory is used again
+  line.frames.resize(1);  // keeps its memory for the next message
   line.tasks_sent += std::exchange(line.tasks_in_frames, 0);
   line.tasks_in_last = 0;
   line.unsent = false;

@@ -11,14 +11,14 @@
 
 namespace joblib_mpi {
 
-/// Rank 0's messages to the workers, from the moment at which they are decided until the transport has them. Small
-/// tasks share frames. A worker that is given up gets nothing any more.
+/// The coordinator's messages to the workers, from the decision to send them until the transport has them. Small tasks
+/// share frames. Messages to a worker that was given up are discarded.
 class Outbox {
  public:
-  /// `tasks_per_message` small tasks share a frame at the most.
+  /// At most `tasks_per_message` small tasks share a frame.
   Outbox(Transport& transport, std::size_t tasks_per_message);
 
-  /// Adds a message to the worker's next frame. It is urgent.
+  /// Adds a message to the worker's next frame. The message is urgent.
   template <class Message>
   void tell(WorkerId worker, Message&& message) {
     Line& line = this->line(worker);
@@ -32,14 +32,15 @@ class Outbox {
   void tell_all(const Message& message) {
     for (int rank = 1; rank < transport_->size(); ++rank) tell(WorkerId{rank}, message);
   }
-  /// Adds a task. It is urgent unless its worker has enough to do and its frame has room for more.
+  /// Adds a task to the worker's next message. The task is urgent unless its worker has enough to do and its frame has
+  /// room for more.
   void add_task(WorkerId worker, to_worker::RunTask& task);
 
-  /// Whether there is anything to send.
+  /// Returns whether there is nothing to send.
   [[nodiscard]] bool empty() const noexcept { return unsent_.empty(); }
-  /// Whether there is a message that should not wait for more tasks.
+  /// Returns whether there is a message that should not wait for more tasks.
   [[nodiscard]] bool is_urgent() const noexcept { return urgent_; }
-  /// Sends what there is, or, with `tasks_may_wait`, leaves tasks that are not urgent for a later call. Calls
+  /// Sends all messages or, with `tasks_may_wait`, keeps tasks that are not urgent for a later call. Calls
   /// `sent(worker)` for each worker that now holds tasks.
   template <class Sent>
   void flush(bool tasks_may_wait, Sent&& sent) {
@@ -52,13 +53,13 @@ class Outbox {
     });
   }
 
-  /// The tasks that the worker has been sent and that have not come back.
+  /// Returns the number of tasks that the worker has been sent and that have not come back.
   [[nodiscard]] std::size_t tasks_sent(WorkerId worker) const { return line(worker).tasks_sent; }
-  /// One of those has come back.
+  /// Notes that one of the worker's tasks has come back.
   void task_came_back(WorkerId worker) { --line(worker).tasks_sent; }
-  /// None of those comes back any more, although the worker is there.
+  /// Notes that none of the worker's tasks will come back, although the worker is still there.
   void forget_tasks(WorkerId worker) { line(worker).tasks_sent = 0; }
-  /// All tasks, of all workers, that are to be sent or have been sent and have not come back.
+  /// Returns the number of tasks, for all workers, that are queued or sent and have not come back.
   [[nodiscard]] std::size_t tasks_under_way() const;
 
   void give_up(WorkerId worker);
@@ -66,10 +67,10 @@ class Outbox {
  private:
   struct Line {
     std::vector<Frame> frames = {};
-    std::size_t tasks_in_last = 0;    // frame
-    std::size_t tasks_in_frames = 0;  // all of them
+    std::size_t tasks_in_last = 0;    // in the last frame
+    std::size_t tasks_in_frames = 0;  // in all frames
     std::size_t tasks_sent = 0;
-    bool unsent = false;  // is in `unsent_`
+    bool unsent = false;  // whether the worker is in `unsent_`
     bool given_up = false;
   };
 

@@ -13,12 +13,12 @@
 
 namespace joblib_mpi {
 
-/// What a call gives away with a task.
+/// A task as a call hands it to the coordinator.
 struct TaskRequest {
-  std::uint64_t ticket{};  ///< the call's own number of the task
-  std::string name;        ///< of its function, for messages
+  std::uint64_t ticket{};  ///< The call's own number for the task.
+  std::string name;        ///< The name of the task's function, for messages.
   Payload arguments;
-  std::vector<ObjectId> objects;  ///< that must be on the worker before the task starts
+  std::vector<ObjectId> objects;  ///< The objects that must be on the worker before the task starts.
 };
 
 class CompletionSink;
@@ -30,13 +30,13 @@ class TaskTable {
     CompletionSink* sink;
     std::uint64_t ticket;
     std::string name;
-    to_worker::RunTask message;  // kept until the task is complete: it may have to be sent again
-    WorkerId worker{};           // of the last attempt, if any
+    to_worker::RunTask message;  // kept until the task is complete, because it may have to be sent again
+    WorkerId worker{};           // the worker of the last attempt, if any
     unsigned attempts = 0;
-    bool held = false;  // by that worker
+    bool held = false;  // by `worker`
   };
 
-  /// The id goes into the entry's message.
+  /// Adds a task and returns its id, which is also set in the entry's message.
   TaskId add(Entry entry) {
     if (free_slots_.empty()) {
       free_slots_.push_back(static_cast<std::uint32_t>(slots_.size()));
@@ -52,7 +52,7 @@ class TaskTable {
     return task;
   }
 
-  /// The task, or nullptr if it is complete.
+  /// Returns the task, or nullptr if it is complete.
   [[nodiscard]] Entry* find(TaskId task) {
     if (task.slot >= slots_.size()) return nullptr;
     Slot& slot = slots_[task.slot];
@@ -71,7 +71,7 @@ class TaskTable {
     free_slots_.push_back(task.slot);
   }
 
-  /// A task that the worker holds, or nullptr.
+  /// Returns a task that the worker holds, or nullptr.
   [[nodiscard]] const Entry* any_of(WorkerId worker) const {
     for (const Slot& slot : slots_) {
       if (slot.in_use && slot.entry.held && slot.entry.worker == worker) return &slot.entry;
@@ -79,7 +79,7 @@ class TaskTable {
     return nullptr;
   }
 
-  /// How many tasks the worker holds.
+  /// Returns the number of tasks that the worker holds.
   [[nodiscard]] std::size_t count_of(WorkerId worker) const {
     return static_cast<std::size_t>(std::ranges::count_if(
         slots_, [&](const Slot& slot) { return slot.in_use && slot.entry.held && slot.entry.worker == worker; }));

@@ -8,31 +8,31 @@
 
 namespace joblib_mpi {
 
-/// What the scheduler wants done, in this order.
+/// The scheduler's instructions to the coordinator, to be carried out in the order in which they are given.
 namespace action {
 
-/// Send the task to the worker, for the first time or again.
+/// Sends the task to the worker, for the first time or again.
 struct Assign {
   TaskId task;
   WorkerId worker;
 };
-/// Hand what came of the task's last attempt to the call.
+/// Hands the outcome of the task's last attempt to the call.
 struct Complete {
   TaskId task;
 };
-/// Tell the call that the task is lost: the worker of its last attempt was, or no worker is left.
+/// Tells the call that the task is lost: the worker of its last attempt was lost, or no worker is left.
 struct GiveUp {
   TaskId task;
 };
-/// Tell the call that the task has not started and will not.
+/// Tells the call that the task has not started and will not start.
 struct Withdraw {
   TaskId task;
 };
-/// Forget the task: it never ran, or its call has ended.
+/// Forgets the task: it never ran, or its call has ended.
 struct Discard {
   TaskId task;
 };
-/// Tell the worker to drop the call's tasks that it has not started, and what to do with the running one.
+/// Tells the worker to drop the call's tasks that it has not started, and what to do with the running one.
 struct CancelCall {
   CallId call;
   WorkerId worker;

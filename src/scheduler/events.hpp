@@ -9,13 +9,13 @@
 
 namespace joblib_mpi {
 
-/// What the scheduler is told.
+/// The events that are reported to the scheduler.
 namespace event {
 
 struct WorkerJoined {
   WorkerId worker;
 };
-/// The worker is gone, and with it what it held.
+/// The worker is gone, and the tasks that it held are gone with it.
 struct WorkerLost {
   WorkerId worker;
 };
@@ -29,17 +29,17 @@ struct TaskSubmitted {
   TaskId task;
   CallId call;
 };
-/// The worker is done with the task. `seconds` is the time that its function took.
+/// The worker has finished an attempt at the task, whose function took `seconds`.
 struct TaskFinished {
   TaskId task;
   double seconds;
   TaskEnding ending = TaskEnding::returned;
 };
-/// No task of the call starts any more. Those that run go on, and have no more attempts.
+/// No further task of the call starts. Running tasks go on and are not tried again.
 struct CallStopped {
   CallId call;
 };
-/// Nobody wants the call's results any more. Its tasks that a worker holds still end with TaskFinished or WorkerLost.
+/// The call's results are no longer wanted. Its tasks that a worker holds still end with TaskFinished or WorkerLost.
 struct CallEnded {
   CallId call;
 };

@@ -7,7 +7,7 @@
 
 namespace joblib_mpi {
 
-/// The tasks of one call that no worker holds, first submitted first; those that run again come before all others.
+/// The tasks of one call that no worker holds, in the order of submission; tasks that run again come before all others.
 class ReadyQueue {
  public:
   void push(TaskId task) { tasks_.push_back(task); }

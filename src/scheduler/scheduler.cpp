@@ -17,8 +17,9 @@ void Scheduler::on(const event::WorkerJoined& event, SchedulerActions& actions) 
 
 void Scheduler::on(const event::WorkerLost& event, SchedulerActions& actions) {
   if (!workers_.contains(event.worker)) return;
-  // A loss is rare and its cost may grow with the tasks; keeping a list per worker would cost each task.
-  for (auto task = tasks_.rbegin(); task != tasks_.rend(); ++task) {  // each goes in front of those before it
+  // A loss is rare, so its cost may grow with the number of tasks; a list per worker would cost time for each task. The
+  // order is reversed because each task is pushed to the front of its queue.
+  for (auto task = tasks_.rbegin(); task != tasks_.rend(); ++task) {
     if (!task->held || task->worker != event.worker) continue;
     Call& call = call_of(task->call);
     release(call, *task);
@@ -129,7 +130,7 @@ std::optional<WorkerId> Scheduler::worker_for(const Call& call, const Task& task
   if (call.max_running >= workers_.size()) return workers_.least_loaded(limit, failed_on);
 
   if (call.holders < call.max_running) {
-    if (const auto idle = workers_.least_loaded(1, failed_on)) return idle;  // so it holds nothing of this call
+    if (const auto idle = workers_.least_loaded(1, failed_on)) return idle;  // such a worker holds nothing of this call
   }
   std::optional<WorkerId> fewest;
   std::size_t fewest_load = limit;
@@ -143,8 +144,8 @@ std::optional<WorkerId> Scheduler::worker_for(const Call& call, const Task& task
 }
 
 std::size_t Scheduler::most_held(const Call& call) const {
-  // Calls that compete hold nothing ahead: the others would have to wait behind it. Nor does anyone while a task waits
-  // to run alone: no worker would ever be idle.
+  // Calls that compete hold nothing ahead: the tasks of other calls would have to wait behind it. Nothing is held ahead
+  // either while a task waits to run alone: no worker would ever be idle.
   const bool competes = std::ranges::any_of(calls_, [&](const Call& other) {
     return !other.ready_alone.empty() || (&other != &call && !other.ready.empty());
   });

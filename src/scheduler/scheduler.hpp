@@ -19,23 +19,23 @@ struct SchedulerOptions {
   std::size_t max_credits = 32;
 };
 
-/// Decides which worker runs which task, and does nothing else: no I/O, no clock, no thread. The same events give the
-/// same actions.
+/// Decides which worker runs which task, and does nothing else: it does no I/O, reads no clock and starts no thread.
+/// Equal sequences of events give equal actions.
 ///
-/// Tasks of one call start in the order of their submission, those that run again before the others; calls take turns.
-/// A call never has tasks on more workers at a time than its `max_running`.
+/// Tasks of one call start in the order of their submission, except that tasks which run again come first; calls take
+/// turns. A call never has tasks on more workers at a time than its `max_running`.
 ///
-/// Which of the tasks of a lost worker was running, and may have caused the loss, is unknown: each is charged one
-/// attempt and is a suspect from then on. A suspect runs alone: its worker holds nothing else meanwhile. So does a task
-/// that has one attempt left after others failed, which nothing but itself shall cost. A task of a call without
-/// retries is not held ahead.
+/// When a worker is lost, the scheduler does not know which of its tasks was running and may have caused the loss. It
+/// charges each of them one attempt and treats each as a suspect from then on. A suspect runs alone: its worker holds
+/// no other task at that time. A task that has one attempt left after failed attempts also runs alone, so that no other
+/// task can cost it that attempt. A task of a call without retries is not held ahead.
 ///
-/// Once the last worker is lost, all tasks are given up, also those that are submitted later, until another joins.
+/// Once the last worker is lost, all tasks are given up, including those submitted later, until another worker joins.
 class Scheduler {
  public:
   explicit Scheduler(SchedulerOptions options = {}) : options_(options) {}
 
-  /// Appends what is to be done to `actions`, which belongs to the caller.
+  /// Handles the event and appends the resulting actions to `actions`, which belongs to the caller.
   void handle(const SchedulerEvent& event, SchedulerActions& actions);
 
   [[nodiscard]] std::size_t workers() const noexcept { return workers_.size(); }
@@ -47,9 +47,9 @@ class Scheduler {
     RetryPolicy retry;
     Credits credits;
     ReadyQueue ready = {};
-    ReadyQueue ready_alone = {};         // tasks that may share their worker with no other
-    std::vector<std::size_t> held = {};  // tasks of this call, by worker id
-    std::size_t holders = 0;             // workers that hold any
+    ReadyQueue ready_alone = {};         // tasks that may not share their worker with another
+    std::vector<std::size_t> held = {};  // the number of this call's tasks that each worker holds, by worker id
+    std::size_t holders = 0;             // the number of workers that hold any
     bool stopped = false;
     bool ended = false;
 
@@ -58,7 +58,7 @@ class Scheduler {
   struct Task {
     TaskId id;
     CallId call;
-    WorkerId worker{};  // of the last attempt, if any
+    WorkerId worker{};  // the worker of the last attempt, if any
     unsigned attempts = 0;
     bool held = false;
     bool alone = false;
@@ -86,7 +86,7 @@ class Scheduler {
 
   SchedulerOptions options_;
   WorkerTable workers_;
-  bool all_lost_ = false;    // the last worker is
+  bool all_lost_ = false;    // the last worker was lost and none has joined since
   std::vector<Call> calls_;  // a handful at most
   std::size_t turn_ = 0;     // the call that is served next
   std::vector<Task> tasks_;  // by slot

@@ -9,16 +9,17 @@
 
 namespace joblib_mpi {
 
-/// The workers by how many tasks they hold. Finding the least loaded one takes time in the number of distinct loads
-/// (at most the credits), not of workers. Among equals the one that has waited longest is chosen.
+/// The workers, ordered by the number of tasks that they hold. The time to find the least loaded worker grows with the
+/// number of distinct loads (at most the credits), not with the number of workers. Among workers with equal load the
+/// one that has waited longest is chosen.
 class WorkerTable {
  public:
   void add(WorkerId worker);
-  /// Whatever it holds.
+  /// Removes the worker, whatever tasks it holds.
   void remove(WorkerId worker);
   void increment(WorkerId worker) { move(worker, at(worker).load + 1); }
   void decrement(WorkerId worker) { move(worker, at(worker).load - 1); }
-  /// Takes a worker that holds nothing out of all choices: it is full until `set_free`.
+  /// Excludes a worker that holds nothing from all choices: it counts as full until `set_free`.
   void set_full(WorkerId worker);
   void set_free(WorkerId worker) { append(worker.value, 0); }
 
@@ -27,7 +28,8 @@ class WorkerTable {
     return index(worker) < entries_.size() && entries_[index(worker)].load != absent;
   }
   [[nodiscard]] std::size_t load(WorkerId worker) const { return entries_.at(index(worker)).load; }
-  /// A worker that holds fewest tasks, if that is less than `limit`; another than `avoided` if one holds as few.
+  /// Returns a worker that holds the fewest tasks, if these are fewer than `limit`; prefers one other than `avoided`
+  /// among equals.
   [[nodiscard]] std::optional<WorkerId> least_loaded(std::size_t limit, std::optional<WorkerId> avoided = {}) const;
 
  private:
