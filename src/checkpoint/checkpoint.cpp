@@ -24,7 +24,7 @@ Files require_files(const std::filesystem::path& path) {
   const std::lock_guard lock(files_mutex);
   if (files) return *files;
   throw UsageError("checkpoint = \"" + path.string() +
-                   "\" has no session to belong to: make the call on rank 0 inside MpiSession::run");
+                   "\" needs a session: make the call on rank 0 inside MpiSession::run");
 }
 
 std::uint64_t hash_of(const Payload& payload) {
@@ -97,13 +97,13 @@ void Checkpoint::report_warnings() {
 bool CheckpointedCall::take(std::size_t index, const Task& task) {
   const std::optional<Payload> result = results_.find(index, key_of(index, task), std::string(task.name()));
   if (!result) {
-    checkpoint_->report_warnings();  // of damage that has lost it
+    checkpoint_->report_warnings();  // about damage that has lost the result
     return false;
   }
   PayloadReader reader(*result);
   try {
     sink_->load(index, reader);
-  } catch (...) {  // it would not have arrived in the first run either
+  } catch (...) {  // loading would also have failed in the first run
     sink_->fail(index, std::current_exception());
   }
   return true;
@@ -130,7 +130,7 @@ void CheckpointedCall::store(std::size_t index, std::shared_ptr<void> result) {
     PayloadWriter writer(payload);
     sink_->save(result, writer);
     results_.keep(index, std::move(payload));
-  } catch (...) {  // it cannot be serialized
+  } catch (...) {  // the result cannot be serialized
     return fail(index, std::current_exception());
   }
   sink_->store(index, std::move(result));

@@ -14,8 +14,8 @@
 
 namespace joblib_mpi {
 
-/// While it lives, calls of this process may have checkpoints: rank 0 of a session makes one. Not more than one at a
-/// time.
+/// Lets calls of this process have checkpoints while it lives: rank 0 of a session creates one. At most one may exist
+/// at a time.
 class CheckpointFiles {
  public:
   CheckpointFiles(JournalLayout layout, const Settings& settings);
@@ -24,7 +24,7 @@ class CheckpointFiles {
   ~CheckpointFiles();
 };
 
-/// Names scattered objects by what they contain, so that a task's arguments are the same bytes in each run.
+/// Names scattered objects by their content, so that a task's arguments are equal bytes in each run.
 class ObjectsByContent final : public ObjectHome {
  public:
   [[nodiscard]] std::shared_ptr<const ObjectId> share(Payload value) override;
@@ -32,9 +32,8 @@ class ObjectsByContent final : public ObjectHome {
 
 class CheckpointedCall;
 
-/// The checkpoint file of one `Parallel` object or one `parallel_config` scope, which numbers its calls. It is opened
-/// by the first call, and merged into one file when the object ends, unless the run was told to end: then parts are
-/// left.
+/// The checkpoint file of one `Parallel` object or one `parallel_config` scope, which numbers its calls. The first call
+/// opens it. The destructor merges its parts into one file, unless the run was told to end: then the parts are left.
 class Checkpoint {
  public:
   explicit Checkpoint(const std::filesystem::path& path) : path_(std::filesystem::absolute(path)) {}
@@ -42,9 +41,9 @@ class Checkpoint {
   Checkpoint& operator=(const Checkpoint&) = delete;
   ~Checkpoint();
 
-  /// The next call, whose results go to `sink`; both this and `sink` must outlive it. Throws UsageError where there are
-  /// no checkpoints, CheckpointError for a file that cannot be used, CheckpointInterrupt if the run has been told to
-  /// end.
+  /// Starts the next call, whose results go to `sink`; both this object and `sink` must outlive the returned call.
+  /// Throws UsageError where there are no checkpoints, CheckpointError for a file that cannot be used, and
+  /// CheckpointInterrupt if the run has been told to end.
   [[nodiscard]] std::unique_ptr<CheckpointedCall> start_call(ResultSink& sink);
 
  private:
@@ -53,25 +52,26 @@ class Checkpoint {
   void report_warnings();
 
   const std::filesystem::path path_;
-  std::mutex mutex_;  // of what follows
+  std::mutex mutex_;  // guards the members below
   std::uint64_t calls_ = 0;
   std::optional<Journal> journal_;
   std::optional<InterruptionWatch> watch_;
   ObjectsByContent objects_;
 };
 
-/// One call, between its backend and its results: keeps each on the way. Used by the call's thread.
+/// One call, between its backend and its results: writes each result to the checkpoint on its way. Used by the call's
+/// thread.
 class CheckpointedCall final : public ResultSink {
  public:
   CheckpointedCall(Checkpoint& checkpoint, std::uint64_t number, ResultSink& sink)
       : checkpoint_(&checkpoint), number_(number), results_(*checkpoint.journal_, number), sink_(&sink) {}
 
-  /// True if the task's result is there: the sink has it now. Otherwise its result will be kept when it comes. Throws
-  /// CheckpointError if the result that is there is another task's.
+  /// Returns true if the checkpoint has the task's result, which the sink has then been given. Otherwise the result is
+  /// kept when it comes. Throws CheckpointError if the result that the checkpoint has belongs to another task.
   [[nodiscard]] bool take(std::size_t index, const Task& task);
-  /// Returns when all results that have come are on the disk.
+  /// Returns when all results that have come are on disk.
   void flush();
-  /// Whether tasks that are not in the file have not come back yet.
+  /// Returns whether tasks whose results are not in the file have not come back yet.
   [[nodiscard]] bool has_tasks_under_way() const { return results_.has_tasks_under_way(); }
 
   void store(std::size_t index, std::shared_ptr<void> result) override;

@@ -11,13 +11,13 @@ namespace joblib_mpi {
 namespace {
 
 Hdf5Handle text_type(std::size_t size) {
-  Hdf5Handle type(H5Tcopy(H5T_C_S1), H5Tclose, "copying a text type");
-  check_hdf5(H5Tset_size(type.get(), size), "setting a text's size");
+  Hdf5Handle type(H5Tcopy(H5T_C_S1), H5Tclose, "copying a string type");
+  check_hdf5(H5Tset_size(type.get(), size), "setting the size of a string type");
   return type;
 }
 
 Hdf5Handle record_type() {
-  Hdf5Handle type(H5Tcreate(H5T_COMPOUND, sizeof(JournalRecord)), H5Tclose, "making the type of a record");
+  Hdf5Handle type(H5Tcreate(H5T_COMPOUND, sizeof(JournalRecord)), H5Tclose, "creating the type of a record");
   const auto add = [&](const char* name, std::size_t offset, hid_t member) {
     check_hdf5(H5Tinsert(type.get(), name, offset, member), "adding a column to the type of a record");
   };
@@ -35,34 +35,34 @@ Hdf5Handle record_type() {
 }
 
 Hdf5Handle make_dataset(const Hdf5Handle& file, const char* name, const Hdf5Handle& type, hsize_t size) {
-  const Hdf5Handle space(H5Screate_simple(1, &size, nullptr), H5Sclose, "making a dataset's shape");
-  const Hdf5Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "making a dataset's properties");
-  // Its place must be known now; what is written to it comes from elsewhere.
-  check_hdf5(H5Pset_alloc_time(properties.get(), H5D_ALLOC_TIME_EARLY), "asking for room at once");
-  check_hdf5(H5Pset_fill_time(properties.get(), H5D_FILL_TIME_NEVER), "asking for no fill value");
+  const Hdf5Handle space(H5Screate_simple(1, &size, nullptr), H5Sclose, "creating a dataspace");
+  const Hdf5Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "creating a dataset's properties");
+  // The dataset's offset must be known now; its bytes are written without HDF5.
+  check_hdf5(H5Pset_alloc_time(properties.get(), H5D_ALLOC_TIME_EARLY), "requesting early allocation of a dataset");
+  check_hdf5(H5Pset_fill_time(properties.get(), H5D_FILL_TIME_NEVER), "turning off fill values of a dataset");
   return {H5Dcreate2(file.get(), name, type.get(), space.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT), H5Dclose,
-          "making a dataset"};
+          "creating a dataset"};
 }
 
 std::uint64_t place_of(const Hdf5Handle& dataset) {
   const haddr_t offset = H5Dget_offset(dataset.get());
-  if (offset == HADDR_UNDEF) throw Hdf5Error("a journal's dataset has no place in its file");
+  if (offset == HADDR_UNDEF) throw Hdf5Error("HDF5 has allocated no space in the file for a dataset of the checkpoint");
   return offset;
 }
 
 void write_attribute(const Hdf5Handle& file, const char* name, const std::string& text) {
   const Hdf5Handle type = text_type(std::max<std::size_t>(text.size(), 1));
-  const Hdf5Handle space(H5Screate(H5S_SCALAR), H5Sclose, "making an attribute's shape");
+  const Hdf5Handle space(H5Screate(H5S_SCALAR), H5Sclose, "creating the dataspace of an attribute");
   const Hdf5Handle attribute(H5Acreate2(file.get(), name, type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
-                             "making an attribute");
+                             "creating an attribute");
   check_hdf5(H5Awrite(attribute.get(), type.get(), text.empty() ? "\0" : text.data()), "writing an attribute");
 }
 
 Hdf5Handle create(Hdf5FileImage& image) {
-  const Hdf5Handle properties(H5Pcreate(H5P_FILE_CREATE), H5Pclose, "making a file's properties");
-  check_hdf5(H5Pset_userblock(properties.get(), journal_user_block_bytes), "asking for a user block");
+  const Hdf5Handle properties(H5Pcreate(H5P_FILE_CREATE), H5Pclose, "creating a file's properties");
+  check_hdf5(H5Pset_userblock(properties.get(), journal_user_block_bytes), "requesting a user block");
   return {H5Fcreate("a journal in memory", H5F_ACC_TRUNC, properties.get(), image.properties().get()), H5Fclose,
-          "making a journal file"};
+          "creating a journal file"};
 }
 
 }  // namespace

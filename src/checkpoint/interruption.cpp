@@ -20,7 +20,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::array heeded{SIGUSR1, SIGTERM};
 
-// All that the handler touches.
+// The signal handler touches only these variables.
 std::atomic<int> signal_number{0};
 std::atomic<Clock::rep> signal_time{0};
 sem_t listener_wakes;
@@ -36,7 +36,7 @@ void note_signal(int number) {
   errno = error;
 }
 
-/// What the watches of this process share. A thread of its own does what a signal handler may not.
+/// The state that the watches of this process share. A separate thread does the work that a signal handler may not do.
 class Watches {
  public:
   static Watches& instance() {
@@ -88,8 +88,8 @@ class Watches {
     const std::lock_guard lock(mutex_);
     if (signal_number == 0 || announced_.exchange(true)) return;
     std::fprintf(stderr,
-                 "joblib_mpi: %s: no task starts any more, those that run have %g s, and the program ends with status "
-                 "%d; started again, it goes on from its checkpoint\n",
+                 "joblib_mpi: %s: no more tasks start, running tasks have %g s, and the program exits with status "
+                 "%d; start it again to resume from its checkpoint\n",
                  signal_number == SIGUSR1 ? "SIGUSR1" : "SIGTERM", options_.grace.count(), options_.exit_status);
   }
 
@@ -113,11 +113,11 @@ class Watches {
     for (Journal* journal : journals_) journal->request_flush();
   }
 
-  std::mutex first_and_last_;  // of the watches: taken before the other
+  std::mutex first_and_last_;  // guards the first and the last watch; locked before `mutex_`
   std::array<struct sigaction, heeded.size()> previous_{};
   std::jthread listener_;
 
-  std::mutex mutex_;  // of what follows
+  std::mutex mutex_;  // guards the members below
   std::vector<Journal*> journals_;
   InterruptionWatch::Options options_{};
   std::atomic<bool> announced_ = false;

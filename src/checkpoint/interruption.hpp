@@ -7,21 +7,22 @@
 
 namespace joblib_mpi {
 
-/// The run has been told to end, once and for all.
+/// The order to end the run, which is never withdrawn.
 struct Interruption {
-  std::chrono::steady_clock::time_point deadline;  ///< until which running tasks may go on
+  std::chrono::steady_clock::time_point deadline;  ///< The time until which running tasks may go on.
   int exit_status;
 };
 
-/// Nothing if no signal has come. From any thread.
+/// Returns nothing if no signal has come. Thread-safe.
 [[nodiscard]] std::optional<Interruption> interruption();
 
-/// Says on stderr, once, that the run has been told to end: when it is true that no task starts any more.
+/// Prints on stderr, once, that the run has been told to end. Must be called when no more tasks start.
 void announce_interruption();
 
-/// Heeds SIGUSR1 and SIGTERM while it lives: the first one has `journal` written, and is from then on what
-/// `interruption` says. Slurm sends SIGUSR1 some time before the limit if asked to (`--signal=USR1@120`),
-/// and SIGTERM when it cancels or preempts a job; both may come twice. The last one alive gives the signals back.
+/// Handles SIGUSR1 and SIGTERM while it lives: the first signal makes `journal` write its results, and `interruption`
+/// reports it from then on. Slurm sends SIGUSR1 some time before the limit if asked to (`--signal=USR1@120`), and
+/// SIGTERM when it cancels or preempts a job; both may come twice. The last watch that is destroyed restores the
+/// previous signal handlers.
 class InterruptionWatch {
  public:
   struct Options {
@@ -37,7 +38,7 @@ class InterruptionWatch {
   Journal* journal_;
 };
 
-/// As if no signal had come: for tests.
+/// Resets the state to that before any signal. For tests only.
 void forget_interruption();
 
 }  // namespace joblib_mpi

@@ -15,9 +15,10 @@
 namespace joblib_mpi {
 namespace {
 
-constexpr const char* start_anew = "; move it away, or give another name, to start anew";
+constexpr const char* start_anew = "; to start over, move it away or give another name";
 constexpr const char* lock_name = "lock";
-/// More parts than this become one, so that a long run does not fill a parallel file system with small files.
+/// If there are more parts than this, they are compacted, so that a long run does not fill a parallel file system with
+/// small files.
 constexpr std::size_t most_parts = 64;
 
 bool is_part(const std::filesystem::path& path) {
@@ -38,7 +39,7 @@ std::string this_process() {
   return "process " + std::to_string(getpid()) + " on " + host.data();
 }
 
-/// Calls `use`, for which a file that cannot be used is a checkpoint that cannot be used.
+/// Calls `use` and throws CheckpointError in place of a FileError.
 template <class Use>
 auto with_checkpoint_errors(Use&& use) {
   try {
@@ -76,11 +77,11 @@ void Journal::hold_folder() {
   std::filesystem::create_directory(folder_, error);
   if (error) {
     throw CheckpointError(name() + "cannot be written: its folder for unfinished runs, \"" + folder_.string() +
-                          "\", cannot be made: " + error.message() +
-                          "; give a file in a folder that exists and can be "
+                          "\", cannot be created: " + error.message() +
+                          "; name a file in a folder that exists and can be "
                           "written on rank 0's node");
   }
-  do {  // whoever finishes removes the file that others may have opened
+  do {  // another process may have removed the lock file, on its end, after this one opened it
     try {
       lock_.emplace(folder_ / lock_name, O_RDWR | O_CREAT);
     } catch (const FileError& problem) {
@@ -90,7 +91,7 @@ void Journal::hold_folder() {
       const Bytes holder = lock_->read_at(0, 300);
       throw CheckpointError(name() + "is in use by " +
                             std::string(reinterpret_cast<const char*>(holder.data()), holder.size()) +
-                            "; wait for it, or give this run a file of its own");
+                            "; wait until that ends, or give this run another file");
     }
   } while (!lock_->is_at_its_path());
   const std::string holder = this_process();
@@ -109,7 +110,7 @@ void Journal::read_all() {
                           static_cast<std::uint64_t>(std::strtoull(part.filename().string().c_str() + 5, nullptr, 10)));
     read_file(part, true);
   }
-  // Only now that everything is known to be this run's.
+  // Removed only here, where all files are known to belong to this run.
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
     if (is_temporary(entry.path())) std::filesystem::remove(entry.path(), ignored);
@@ -122,7 +123,7 @@ void Journal::read_file(const std::filesystem::path& path, bool is_part) {
   JournalFile file(path, options_.identity);
   const bool of_nobody = file.condition() == Condition::damaged || file.condition() == Condition::no_journal;
   if (is_part && of_nobody) {
-    warn(file_name + file.reason() + ": what it held is computed again");
+    warn(file_name + file.reason() + ": its results are computed again");
     return;
   }
   if (file.condition() != Condition::usable) throw CheckpointError(file_name + file.reason() + start_anew);
@@ -203,7 +204,7 @@ void Journal::finish() {
     parts_.clear();
   } catch (const Error& error) {
     warn(name() + "could not be merged from its parts in \"" + folder_.string() + "\": " + error.what() +
-         "; they stay, and the next run uses them");
+         "; the parts are kept, and the next run uses them");
   }
   remove_folder();
 }
@@ -248,8 +249,8 @@ void Journal::write_groups() {
       stopped_ = true;
       pending_.clear();
       pending_bytes_ = 0;
-      warnings_.push_back(name() + "is written no further: " + failure +
-                          "; the run goes on without it, and what has been written can be used by the next run");
+      warnings_.push_back(name() + "is no longer written: " + failure +
+                          "; the run goes on without it, and the next run can use the results that are already in it");
     }
     written_.notify_all();
   }
@@ -271,7 +272,7 @@ void Journal::write_group(std::deque<Pending> group) {
 
 void Journal::compact(std::size_t most) {
   if (parts_.size() <= most) return;
-  // The largest stays as it is, so that each result is copied a few times in a long run and not at each compaction.
+  // The larger half stays as it is, so that a long run copies each result a few times and not at each compaction.
   const auto size = [](const std::filesystem::path& path) {
     std::error_code ignored;
     return std::filesystem::file_size(path, ignored);
@@ -314,7 +315,7 @@ void Journal::merge(const std::vector<std::filesystem::path>& sources, const std
 void Journal::remove_folder() {
   std::error_code ignored;
   std::filesystem::remove(folder_ / lock_name, ignored);
-  std::filesystem::remove(folder_, ignored);  // unless there is something in it
+  std::filesystem::remove(folder_, ignored);  // fails if the folder is not empty
   lock_.reset();
 }
 

@@ -23,54 +23,55 @@ namespace joblib_mpi {
 
 /// The finished results of a program, on disk, so that the program's next run need not compute them again.
 ///
-/// A thread of its own writes them, in groups: each group is a file of its own in the folder `<path>.parts`, complete
-/// and on the disk before it gets its name. `finish` merges them into the one file `path`. So a kill at any moment, of
-/// the merge too, costs at most what was not written yet. May be used from several threads.
+/// A writer thread writes them in groups. Each group is a separate file in the folder `<path>.parts`; it gets its name
+/// when it is complete and on disk. `finish` merges the files into the one file `path`. So a kill at any moment, even
+/// during the merge, loses at most what was not written yet. Thread-safe.
 class Journal {
  public:
   struct Options {
     std::filesystem::path path;
-    /// Of the program and its library; a file with another one is refused.
+    /// The identity of the program and its library; a file with another identity is refused.
     std::string identity;
     JournalLayout layout;
-    /// The longest that a result waits before it is written.
+    /// The longest time that a result waits before it is written.
     std::chrono::duration<double> flush_after{2.0};
-    /// Results of more bytes do not wait any longer; twice as many make `append` wait for the disk.
+    /// The number of waiting bytes beyond which results are written at once; with twice as many, `append` waits for the
+    /// disk.
     std::size_t group_bytes = std::size_t{256} << 20;
   };
 
-  /// What is known of a task.
+  /// The outcome of a search for a task's result.
   enum class Known { nothing, result, other_function, other_arguments };
 
-  /// Reads what is there. Throws CheckpointError if the file is another program's or version's, in use by another run,
-  /// or in a folder that cannot be written; it is then left as it is.
+  /// Reads the existing files. Throws CheckpointError if the file belongs to another program or version, is in use by
+  /// another run, or is in a folder that cannot be written; the file is then left as it is.
   explicit Journal(Options options);
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
-  /// Writes what has been appended; what goes wrong with it is lost to the caller.
+  /// Writes what has been appended; errors are not reported to the caller.
   ~Journal();
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return options_.path; }
 
   /// Compares a task with the result of earlier runs at its place; results that this run appends do not count.
   [[nodiscard]] Known find(const JournalPlace& place, const JournalKey& key) const;
-  /// The result that `find` has found. Nothing, and a warning, if it is damaged on disk.
+  /// Returns the result that `find` has found. Returns nothing, and adds a warning, if the result is damaged on disk.
   [[nodiscard]] std::optional<Payload> load(const JournalPlace& place);
-  /// The name of the function whose result is at `place`, as it was then.
+  /// Returns the name that the function whose result is at `place` had when the result was written.
   [[nodiscard]] std::string function_at(const JournalPlace& place) const;
-  /// How many results of earlier runs there are.
+  /// Returns the number of results of earlier runs.
   [[nodiscard]] std::size_t n_found() const noexcept { return known_.size(); }
 
-  /// Takes a result over, to be written soon. Does nothing after writing has failed.
+  /// Takes ownership of a result, which is written soon. Does nothing after writing has failed.
   void append(const JournalPlace& place, const JournalKey& key, std::string_view function, Payload result);
-  /// Has what was appended written now. Does not wait; async-signal-unsafe.
+  /// Asks for appended results to be written now. Does not wait; not async-signal-safe.
   void request_flush();
-  /// Returns when what was appended is on the disk, or writing has failed.
+  /// Returns when all appended results are on disk, or writing has failed.
   void flush();
-  /// Flushes and merges all files into one. The journal is closed after it, and lets others use the file.
+  /// Flushes and merges all files into one. The journal is closed afterwards, and other runs may use the file.
   void finish();
 
-  /// What went wrong since the last time, in words for the user: damaged files, a full disk.
+  /// Returns the warnings for the user since the last call, for example about damaged files or a full disk.
   [[nodiscard]] std::vector<std::string> take_warnings();
 
  private:
@@ -103,22 +104,22 @@ class Journal {
   const Options options_;
   const std::filesystem::path folder_;
   std::optional<DurableFile> lock_;
-  std::vector<JournalFile> files_;  // that were there at the start
+  std::vector<JournalFile> files_;  // the files that existed at the start
   std::unordered_map<JournalPlace, Stored, PlaceHash> known_;
-  std::vector<std::filesystem::path> parts_;  // in the order of their writing
+  std::vector<std::filesystem::path> parts_;  // in the order in which they were written
   std::uint64_t last_part_ = 0;
 
-  mutable std::mutex mutex_;  // of what follows
+  mutable std::mutex mutex_;  // guards the members below
   std::condition_variable appended_;
   std::condition_variable written_;
   std::deque<Pending> pending_;
   std::size_t pending_bytes_ = 0;
   bool writing_ = false;
   bool flush_requested_ = false;
-  bool stopped_ = false;  // by a failure
+  bool stopped_ = false;  // because of a failure
   bool closing_ = false;
   std::vector<std::string> warnings_;
-  std::jthread writer_;  // last: it uses what is above
+  std::jthread writer_;  // declared last because it uses the members above
 };
 
 }  // namespace joblib_mpi

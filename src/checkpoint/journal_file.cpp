@@ -12,7 +12,7 @@
 namespace joblib_mpi {
 namespace {
 
-/// Bytes of the table of `header` that lie in a file of `size` bytes; 0 if it says what cannot be.
+/// Returns how many bytes of the table of `header` lie in a file of `size` bytes; 0 if the header is impossible.
 std::uint64_t table_bytes(const JournalHeader& header, std::uint64_t size) {
   if (header.records_offset > size) return 0;
   const std::uint64_t rows = std::min(header.n_records, (size - header.records_offset) / sizeof(JournalRecord));
@@ -30,10 +30,10 @@ void JournalFile::examine(const std::string& identity) {
   if (!start.empty()) std::memcpy(&header_, start.data(), start.size());
   if (!has_magic(header_)) {
     condition_ = Condition::no_journal;
-    reason_ = "is no checkpoint of joblib-mpi";
+    reason_ = "is not a joblib-mpi checkpoint";
   } else if (header_.format_version != journal_format_version) {
     condition_ = Condition::other_version;
-    reason_ = "has format version " + std::to_string(header_.format_version) + ", and this joblib-mpi reads version " +
+    reason_ = "has format version " + std::to_string(header_.format_version) + ", but this joblib-mpi reads version " +
               std::to_string(journal_format_version);
   } else if (start.size() < sizeof header_ || !is_intact(header_)) {
     condition_ = Condition::damaged;
@@ -41,7 +41,7 @@ void JournalFile::examine(const std::string& identity) {
   } else if (const std::string other = text_in(header_.identity);
              other != text_in(make_journal_header(identity).identity)) {
     condition_ = Condition::other_identity;
-    reason_ = "was written by " + other + ", and this is " + identity;
+    reason_ = "was written by " + other + ", but this is " + identity;
   }
 }
 

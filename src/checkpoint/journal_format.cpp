@@ -13,7 +13,7 @@
 namespace joblib_mpi {
 namespace {
 
-/// Parts hold arrays: their elements are to lie in memory as they should.
+/// Parts hold arrays, whose elements must be aligned in memory.
 constexpr std::size_t piece_alignment = 16;
 
 constexpr std::size_t padded(std::size_t size) {
@@ -97,7 +97,7 @@ std::uint64_t JournalData::checksum() const {
 bool read_journal_data(const JournalRecord& record, Bytes data, Payload& payload) {
   const ByteView whole = data;
   if (data.size() != record.size || sum_of_pieces(std::span(&whole, 1)) != record.data_checksum) return false;
-  // Beyond this point it is what was written.
+  // The checksum matches, so the bytes are those that were written.
   std::vector<std::uint64_t> sizes(static_cast<std::size_t>(record.n_parts) + 1);
   std::memcpy(sizes.data(), data.data(), sizes.size() * sizeof sizes[0]);
   const SharedBytes all(std::move(data));

@@ -9,10 +9,10 @@ namespace joblib_mpi {
 std::optional<Payload> JournaledCall::find(std::size_t index, const JournalKey& key, std::string function) {
   switch (journal_->find(place(index), key)) {
     case Journal::Known::other_function:
-      refuse(index, function, "the function is another one, or what it refers to has changed");
+      refuse(index, function, "the function or something that it refers to has changed");
     case Journal::Known::other_arguments:
       refuse(index, function,
-             "the arguments are others, or differ from run to run, as random numbers without a seed do");
+             "the arguments have changed, or differ from run to run, as random numbers without a seed do");
     case Journal::Known::result:
       if (std::optional<Payload> result = journal_->load(place(index))) return result;
       break;
@@ -42,11 +42,11 @@ bool JournaledCall::has_tasks_under_way() const {
 }
 
 void JournaledCall::refuse(std::size_t index, const std::string& function, const char* reason) const {
-  throw CheckpointError("checkpoint \"" + journal_->path().string() + "\" belongs to another call: task " +
+  throw CheckpointError("checkpoint \"" + journal_->path().string() + "\" does not match this program: task " +
                         std::to_string(index) + " (\"" + function + "\") of call " + std::to_string(number_) +
-                        " is not the one whose result it has there (\"" + journal_->function_at(place(index)) +
+                        " is not the task whose result it holds there (\"" + journal_->function_at(place(index)) +
                         "\"): " + reason +
-                        ". Run the program as it was, or move the file away, or give another name, to start anew");
+                        ". Run the unchanged program, or start over: move the file away or give another name");
 }
 
 }  // namespace joblib_mpi

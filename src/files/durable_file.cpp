@@ -13,7 +13,7 @@
 namespace joblib_mpi {
 namespace {
 
-/// What Linux moves at most in one call.
+/// The largest number of bytes passed to one system call; Linux limits it.
 constexpr std::size_t most_at_once = std::size_t{1} << 30;
 
 }  // namespace
@@ -72,21 +72,21 @@ void DurableFile::reserve(std::uint64_t bytes) {
   const auto size = static_cast<off_t>(bytes);
   if (bytes == 0) return;
   if (fallocate(descriptor_, 0, 0, size) == 0) return;
-  if (errno != EOPNOTSUPP && errno != ENOSYS) fail("cannot be given its size");
-  if (ftruncate(descriptor_, size) != 0) fail("cannot be given its size");
+  if (errno != EOPNOTSUPP && errno != ENOSYS) fail("cannot be resized");
+  if (ftruncate(descriptor_, size) != 0) fail("cannot be resized");
 }
 
 void DurableFile::close() {
-  if (::close(std::exchange(descriptor_, -1)) != 0) fail("cannot be completed");
+  if (::close(std::exchange(descriptor_, -1)) != 0) fail("cannot be closed");
 }
 
 void DurableFile::sync() {
-  if (fsync(descriptor_) != 0) fail("cannot be brought to the disk");
+  if (fsync(descriptor_) != 0) fail("cannot be flushed to disk");
 }
 
 bool DurableFile::lock() {
   if (flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return true;
-  return errno != EWOULDBLOCK;  // some file systems know no locks
+  return errno != EWOULDBLOCK;  // some file systems do not support locks
 }
 
 bool DurableFile::is_at_its_path() const {

@@ -9,16 +9,16 @@
 
 namespace joblib_mpi {
 
-/// A file or folder that cannot be opened, read or written; the text has its path and the system's reason.
+/// Thrown if a file or folder cannot be opened, read or written; the text has its path and the system's reason.
 class FileError : public Error {
  public:
   using Error::Error;
 };
 
-/// A file by its descriptor, closed with the object. Every failure throws FileError.
+/// A file accessed by its descriptor, which the destructor closes. Every failure throws FileError.
 class DurableFile {
  public:
-  /// `flags` as for open(2); new files are readable by all that the umask allows.
+  /// Opens the file with `flags` as for open(2). New files are readable by all whom the umask allows.
   DurableFile(std::filesystem::path path, int flags);
   DurableFile(DurableFile&& other) noexcept;
   DurableFile& operator=(DurableFile&& other) noexcept;
@@ -26,20 +26,21 @@ class DurableFile {
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
   [[nodiscard]] std::uint64_t size() const;
-  /// All of `bytes` at `offset`. A full disk is named with the space that is left.
+  /// Writes all of `bytes` at `offset`. If the disk is full, the error tells how much space is left.
   void write_at(std::uint64_t offset, ByteView bytes);
-  /// Makes the file `bytes` long, with room on the disk for all of them where the file system can promise it.
+  /// Makes the file `bytes` long and allocates disk space for all of them where the file system supports it.
   void reserve(std::uint64_t bytes);
-  /// As much as there is, up to `size` bytes.
+  /// Returns as many bytes as there are at `offset`, at most `size`.
   [[nodiscard]] Bytes read_at(std::uint64_t offset, std::size_t size) const;
-  /// Returns when the disk has it.
+  /// Flushes the file to disk and returns when that is done.
   void sync();
-  /// Closes it now: some file systems report only then what has failed. Nothing else may follow.
+  /// Closes the file now: some file systems report write errors only then. No other function may be called afterwards.
   void close();
   [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
-  /// Whether this process now holds the file alone (flock); what cannot be locked is held.
+  /// Returns whether this process now holds the file exclusively (flock). On a file system without locks it returns
+  /// true.
   [[nodiscard]] bool lock();
-  /// Whether the path still leads to this file.
+  /// Returns whether the path still leads to this file.
   [[nodiscard]] bool is_at_its_path() const;
 
  private:
@@ -49,7 +50,7 @@ class DurableFile {
   int descriptor_;
 };
 
-/// Makes what was renamed, made or removed in `folder` last.
+/// Flushes `folder` to disk, so that files renamed, created or removed in it stay so after a crash.
 void sync_folder(const std::filesystem::path& folder);
 
 }  // namespace joblib_mpi

@@ -7,10 +7,10 @@
 namespace joblib_mpi {
 
 Hdf5Handle Hdf5FileImage::properties() {
-  Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "making a file's access properties");
-  check_hdf5(H5Pset_fapl_core(access.get(), growth_bytes_, 0), "choosing a file in memory");
+  Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "creating a file's access properties");
+  check_hdf5(H5Pset_fapl_core(access.get(), growth_bytes_, 0), "choosing the in-memory file driver");
   H5FD_file_image_callbacks_t callbacks{allocate, copy, reallocate, release, share, unshare, this};
-  check_hdf5(H5Pset_file_image_callbacks(access.get(), &callbacks), "watching a file in memory");
+  check_hdf5(H5Pset_file_image_callbacks(access.get(), &callbacks), "setting the callbacks of an in-memory file");
   return access;
 }
 

@@ -8,20 +8,20 @@
 
 namespace joblib_mpi {
 
-/// The memory in which HDF5 makes a file that never is on a disk. Of the room that HDF5 sets aside for data it takes
-/// none: it grows with what is written, and is handed out as it is when the file is closed.
+/// The memory in which HDF5 builds a file that is never on a disk. The image takes no memory for the space that HDF5
+/// reserves for data: it grows with what is written, and is handed out as it is when the file is closed.
 class Hdf5FileImage {
  public:
   static constexpr std::size_t default_growth_bytes = 4096;
 
-  /// Its size is rounded up to a multiple of `growth_bytes`.
+  /// Prepares an image whose size is rounded up to a multiple of `growth_bytes`.
   explicit Hdf5FileImage(std::size_t growth_bytes = default_growth_bytes) : growth_bytes_(growth_bytes) {}
   Hdf5FileImage(const Hdf5FileImage&) = delete;
   Hdf5FileImage& operator=(const Hdf5FileImage&) = delete;
 
-  /// Access properties of the file. Must be closed, and the file, while the image lives.
+  /// Returns access properties for the file. They and the file must be closed before the image is destroyed.
   [[nodiscard]] Hdf5Handle properties();
-  /// Bytes from `begin` on; beyond what was written are zeros.
+  /// Returns the bytes from `begin` to `end`; those beyond what was written are zeros.
   [[nodiscard]] Bytes bytes(std::size_t begin, std::size_t end) const;
   [[nodiscard]] std::size_t size() const noexcept { return image_.size(); }
 

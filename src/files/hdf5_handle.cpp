@@ -3,12 +3,12 @@
 namespace joblib_mpi {
 namespace {
 
-/// HDF5 prints its errors unless it is told not to; this process has its own words for them.
+/// Turns off HDF5's own error output; this process reports the errors itself.
 struct QuietErrors {
   QuietErrors() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
 };
 
-/// The innermost reason on HDF5's error stack.
+/// Returns the innermost reason on HDF5's error stack.
 std::string reason() {
   std::string text;
   const auto visit = [](unsigned, const H5E_error2_t* error, void* result) -> herr_t {
@@ -18,7 +18,7 @@ std::string reason() {
   };
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, visit, &text);
   H5Eclear2(H5E_DEFAULT);
-  return text.empty() ? "no reason given" : text;
+  return text.empty() ? "HDF5 gave no reason" : text;
 }
 
 }  // namespace
@@ -31,7 +31,7 @@ std::unique_lock<std::recursive_mutex> lock_hdf5() {
 }
 
 Hdf5Handle::Hdf5Handle(hid_t id, Close with, const std::string& operation) : id_(id), close_(with) {
-  if (id < 0) throw Hdf5Error(operation + ": " + reason());
+  if (id < 0) throw Hdf5Error(operation + " failed in HDF5: " + reason());
 }
 
 Hdf5Handle::~Hdf5Handle() {
@@ -44,7 +44,7 @@ void Hdf5Handle::close(const std::string& operation) {
 }
 
 void check_hdf5(herr_t status, const std::string& operation) {
-  if (status < 0) throw Hdf5Error(operation + ": " + reason());
+  if (status < 0) throw Hdf5Error(operation + " failed in HDF5: " + reason());
 }
 
 }  // namespace joblib_mpi

@@ -12,55 +12,57 @@
 
 namespace joblib_mpi {
 
-// The whole protocol. Rank 0 talks to workers and workers to rank 0, never workers to each other. Several messages may
-// share a frame (wire_format.hpp); those to one rank arrive in the order in which they were sent.
+// This file holds the whole protocol. Rank 0 talks to workers and workers to rank 0; workers never talk to each other.
+// Several messages may share a frame (wire_format.hpp); messages to one rank arrive in the order in which they were
+// sent.
 
-/// From rank 0 to a worker.
+/// The messages from rank 0 to a worker.
 namespace to_worker {
 
-/// Run the task once all `objects` are here. Answered by one TaskFinished, whatever happens.
+/// Asks the worker to run the task once all `objects` are there. The worker answers with one TaskFinished in any case.
 struct RunTask {
   TaskId task;
   CallId call;
   TaskLimits limits;
   std::vector<ObjectId> objects;
   Payload arguments;
-  std::uint64_t index = 0;  ///< of the task in its call
+  std::uint64_t index = 0;  ///< The index of the task in its call.
 };
-/// Where the results of the tasks that follow go, if they spill; until the next of these.
+/// Tells where results of the following tasks go if they spill; valid until the next SpillInto.
 struct SpillInto {
   SpillPlace place;
 };
-/// Drop the call's tasks that have not started, and interrupt the running one unless it goes on. Each is still
-/// answered.
+/// Asks the worker to drop the call's tasks that have not started, and to interrupt the running one unless `running`
+/// lets it go on. Each task is still answered.
 struct CancelCall {
   CallId call;
   WhatRuns running = WhatRuns::is_interrupted;
 };
-/// The broadcast of an object follows: one part of each of these sizes in bytes, the head being the first.
+/// Announces the broadcast of an object, which follows. `part_bytes` are the sizes of its parts in bytes; the head is
+/// the first.
 struct ShareObject {
   ObjectId object;
   std::vector<std::uint64_t> part_bytes;
 };
-/// A rank is lost, so there are no broadcasts any more: no ShareObject follows, and those under way never end. Answered
-/// by ObjectsMissing.
+/// Tells that a rank is lost, so there are no broadcasts any more: no ShareObject follows, and broadcasts under way
+/// never complete. The worker answers with ObjectsMissing.
 struct BroadcastsEnded {};
-/// A whole object, after BroadcastsEnded.
+/// A whole object, sent after BroadcastsEnded.
 struct ObjectContent {
   ObjectId object;
   Payload value;
 };
-/// Nobody will name the object again. It may never have arrived.
+/// Tells that no later message names the object. The object may never have arrived.
 struct DropObject {
   ObjectId object;
 };
-/// Answer with Pong, also while a task runs. Rank 0 `asks_always` if nothing that its program does keeps it from asking
-/// silent workers: then its own silence means that it is gone.
+/// Asks for a Pong, also while a task runs. Rank 0 sets `asks_always` if nothing that its program does keeps it from
+/// pinging silent workers: then its silence means that it is gone.
 struct Ping {
   bool asks_always = false;
 };
-/// Finish, say Goodbye and leave with `status`. A `failure` is the text of the exception with which rank 0 left. Once
-/// `ranks_lost`, nobody may enter a collective: it would wait for the dead.
+/// Asks the worker to finish, say Goodbye and leave with `status`. `failure` is the text of the exception with which
+/// rank 0 left, if any. Once `ranks_lost`, no rank may enter a collective: it would wait for the dead ranks.
 struct Stop {
   std::int32_t status;
   std::string failure;
@@ -69,34 +71,35 @@ struct Stop {
 
 }  // namespace to_worker
 
-/// From a worker to rank 0.
+/// The messages from a worker to rank 0.
 namespace to_coordinator {
 
-/// The first message of a worker. One that does not answer during tasks says nothing while it runs one.
+/// The first message of a worker. A worker that does not answer during tasks sends nothing while it runs one.
 struct Hello {
   bool answers_during_tasks;
 };
 struct TaskFinished {
   TaskId task;
   TaskEnding ending;
-  double seconds;  ///< that the function took
+  double seconds;  ///< The time that the function took.
   Payload result;
 };
-/// Answers BroadcastsEnded: the objects that were announced and are not whole.
+/// Answers BroadcastsEnded with the objects that were announced and are incomplete.
 struct ObjectsMissing {
   std::vector<ObjectId> objects;
 };
-/// Answers Ping; so does every other message.
+/// Answers Ping, as every other message does.
 struct Pong {};
-/// The task has used up its time, and nothing can stop it but the end of its rank.
+/// Reports that the task has used up its time, and that only the end of its rank can stop it.
 struct Stuck {
   TaskId task;
 };
-/// This worker can run no task any more. It drops those that it holds, without an answer, and goes on to serve.
+/// Reports that this worker can run no more tasks. The worker drops those that it holds, without an answer, and goes on
+/// serving.
 struct Broken {
   std::string reason;
 };
-/// The last message of a worker, after Stop.
+/// The last message of a worker, sent after Stop.
 struct Goodbye {};
 
 }  // namespace to_coordinator

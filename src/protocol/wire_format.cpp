@@ -15,7 +15,7 @@ constexpr std::uint8_t kind_of() {
   }
 }
 
-/// Grows the body once by all that a message needs beside its head, then copies.
+/// Appends to a frame's body: grows it once by all the bytes that a message needs besides its head, then copies.
 class BodyWriter {
  public:
   BodyWriter(Frame& frame, std::size_t size) : frame_(&frame), position_(frame.body.size()) {
@@ -89,13 +89,13 @@ Payload read_payload(PayloadReader& reader) {
   return payload;
 }
 
-/// A message of nothing but trivially copyable fields.
+/// Appends a message that has only trivially copyable fields.
 template <class Variant, class Message>
 void append_plain(Frame& frame, const Message& message) {
   BodyWriter(frame, 1 + sizeof message) << kind_of<Variant, Message>() << message;
 }
 
-/// A message that says all by its kind.
+/// Appends a message that has no fields.
 template <class Variant, class Message>
 void append_kind(Frame& frame) {
   static_assert(std::is_empty_v<Message>);
@@ -103,7 +103,8 @@ void append_kind(Frame& frame) {
 }
 
 [[noreturn]] void refuse(std::uint8_t kind) {
-  throw SerializationError("message of unknown kind " + std::to_string(kind) + ": the ranks run different versions");
+  throw SerializationError("message of unknown kind " + std::to_string(kind) +
+                           ": the ranks run different versions of joblib_mpi; install one version on all nodes");
 }
 
 }  // namespace

@@ -7,13 +7,13 @@
 
 namespace joblib_mpi {
 
-/// Messages as bytes. All ranks run the same program on the same architecture (checked at start), so numbers travel
-/// as they are in memory.
+/// This file turns messages into bytes. All ranks run one program on one architecture (checked at start), so numbers
+/// travel as they are in memory.
 ///
-/// Each message is its kind (its index in the variant, one byte) and its fields. A payload is its head's size, its
-/// head and the number of its parts, which join the frame's parts and are never copied.
+/// Each message is its kind (its index in the variant, one byte) followed by its fields. A payload is the size of its
+/// head, its head and the number of its parts; the parts are added to the frame's parts and are never copied.
 
-/// The sender keeps what it needs to send the task again.
+/// Appends the message to the frame. The sender keeps what it needs to send the task again.
 void append(Frame& frame, const to_worker::RunTask& message);
 void append(Frame& frame, const to_worker::CancelCall& message);
 void append(Frame& frame, const to_worker::ShareObject& message);
@@ -31,7 +31,7 @@ void append(Frame& frame, const to_coordinator::Stuck& message);
 void append(Frame& frame, const to_coordinator::Broken& message);
 void append(Frame& frame, const to_coordinator::Goodbye& message);
 
-/// Takes the messages out of a frame, first to last. Throws SerializationError where the bytes are not a message.
+/// Takes the messages out of a frame, first to last. Throws SerializationError if the bytes are not a message.
 class FrameReader {
  public:
   explicit FrameReader(const FrameView& frame) : reader_(frame.body, frame.parts) {}

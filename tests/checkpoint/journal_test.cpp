@@ -184,7 +184,7 @@ TEST_CASE("a file of somebody else is refused and left alone") {
     auto options = journal_options(path);
     options.identity = "another test";
     const std::string error = error_of(options);
-    CHECK_THAT(error, contains("was written by a test, and this is another test") && contains("move it away"));
+    CHECK_THAT(error, contains("was written by a test, but this is another test") && contains("move it away"));
     Journal journal(journal_options(path));
     check_results(journal, 0, 3);
   }
@@ -194,13 +194,14 @@ TEST_CASE("a file of somebody else is refused and left alone") {
     std::string content = read_all(path);
     content[sizeof(JournalHeader::magic)] = 9;
     write_all(path, content);
-    CHECK_THAT(error_of(journal_options(path)), contains("has format version 9, and this joblib-mpi reads version 1"));
+    CHECK_THAT(error_of(journal_options(path)), contains("has format version 9, but this joblib-mpi reads version 1"));
     CHECK(read_all(path) == content);
   }
   SECTION("what is no checkpoint") {
     const std::string content = GENERATE(as<std::string>(), "", "my thesis", std::string(5000, 'x'));
     write_all(path, content);
-    CHECK_THAT(error_of(journal_options(path)), contains("run.h5\" is no checkpoint of joblib-mpi; move it away"));
+    CHECK_THAT(error_of(journal_options(path)),
+               contains("run.h5\" is not a joblib-mpi checkpoint; to start over, move it away"));
     CHECK(read_all(path) == content);
     CHECK_FALSE(fs::exists(parts_of(path)));
   }
@@ -217,7 +218,7 @@ TEST_CASE("a second run with the same file is refused while the first one lives"
     Journal first(journal_options(path));
     append(first, 0);
     CHECK_THAT(error_of(journal_options(path)),
-               contains("is in use by process " + std::to_string(getpid())) && contains("a file of its own"));
+               contains("is in use by process " + std::to_string(getpid())) && contains("give this run another file"));
     first.finish();
     CHECK(error_of(journal_options(path)) == "no error");
   }
@@ -250,7 +251,7 @@ TEST_CASE("a disk that fills up stops the journal and nothing else") {
     }
     const auto warnings = journal.take_warnings();
     REQUIRE(warnings.size() == 1);
-    CHECK_THAT(warnings[0], contains("run.h5\" is written no further") && contains("File too large") &&
+    CHECK_THAT(warnings[0], contains("run.h5\" is no longer written") && contains("File too large") &&
                                 contains("the run goes on without it"));
   }
   Journal journal(journal_options(path));

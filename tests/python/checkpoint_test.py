@@ -141,10 +141,10 @@ def test_another_function_or_other_arguments_are_refused_and_nothing_is_mixed(an
     run(path)
     before = path.read_bytes()
     text = refusal(path, function=cube)
-    assert 'task 0 ("cube") of call 0 is not the one whose result it has there ("square"): the function is' in text
-    assert "move the file away, or give another name" in text
+    assert 'task 0 ("cube") of call 0 is not the task whose result it holds there ("square"): the function or' in text
+    assert "move the file away or give another name" in text
     assert 'task 0 ("square")' in refusal(path, values=[5])
-    assert "the arguments are others, or differ from run to run" in refusal(path, values=[5], n_jobs=1)
+    assert "the arguments have changed, or differ from run to run" in refusal(path, values=[5], n_jobs=1)
     assert path.read_bytes() == before
     run(path)
     assert sorted(ran) == list(range(10))
@@ -173,7 +173,7 @@ def test_an_error_that_is_returned_is_not_kept(any_job, path):
 
 def test_a_file_that_is_no_checkpoint_is_left_alone(any_job, path):
     path.write_text("my thesis")
-    assert "is no checkpoint of joblib-mpi" in refusal(path)
+    assert "is not a joblib-mpi checkpoint" in refusal(path)
     assert path.read_text() == "my thesis"
     assert ran == []
 
@@ -211,7 +211,7 @@ def test_a_full_disk_stops_the_checkpoint_and_not_the_run(job, path):
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
     try:
-        with pytest.warns(RuntimeWarning, match="is written no further: .*File too large.*the run goes on without it"):
+        with pytest.warns(RuntimeWarning, match="is no longer written: .*File too large.*the run goes on without it"):
             results = run(path, function=identity, values=[numpy.zeros(50_000), 1, 2])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
