@@ -15,7 +15,7 @@ extern char** environ;
 namespace joblib_mpi {
 namespace {
 
-/// A rank that outlives rank 0 for a moment may still write into the folder: so more than one try.
+/// A rank that outlives rank 0 for a moment may still write into the folder, so the script tries more than once.
 constexpr const char* script =
     "trap '' HUP INT TERM PIPE; read -r end; [ -e \"$0/keep\" ] && exit; "
     "for pause in 0 1 2 4; do sleep $pause; rm -rf -- \"$0\" && exit; done";
@@ -25,7 +25,8 @@ constexpr const char* script =
 FolderReaper::FolderReaper(const std::filesystem::path& folder) : owner_(getpid()) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
-    throw std::system_error(errno, std::generic_category(), "making a socket");
+    throw std::system_error(errno, std::generic_category(),
+                            "creating a socket for the process that removes the spill folder");
   }
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
@@ -48,12 +49,12 @@ FolderReaper::FolderReaper(const std::filesystem::path& folder) : owner_(getpid(
   socket_ = ends[1];
   if (error == 0) return;
   close(socket_);
-  throw std::system_error(error, std::generic_category(), "starting /bin/sh");
+  throw std::system_error(error, std::generic_category(), "starting /bin/sh, which removes the spill folder");
 }
 
 FolderReaper::~FolderReaper() {
   if (getpid() != owner_) return;
-  // Forks of this process may have the socket open, too: its end of file may be far away.
+  // Forks of this process may also hold the socket open, so its end of file may come much later.
   (void)!send(socket_, "\n", 1, MSG_NOSIGNAL);
   close(socket_);
   waitpid(reaper_, nullptr, 0);

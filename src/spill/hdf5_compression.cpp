@@ -9,7 +9,7 @@
 namespace joblib_mpi {
 namespace {
 
-/// Large enough to compress well, small enough for a part of an array to be read alone. Chosen, not measured.
+/// Large enough to compress well, small enough to read a part of an array alone. Chosen, not measured.
 constexpr std::size_t most_chunk_bytes = std::size_t{1} << 20;
 
 struct Filter {
@@ -17,13 +17,13 @@ struct Filter {
   H5Z_filter_t id;
 };
 
-/// Numbers as The HDF Group has registered them.
+/// The filter numbers that The HDF Group has registered.
 constexpr Filter filters[] = {
     {"gzip", H5Z_FILTER_DEFLATE}, {"lzf", 32000}, {"bzip2", 307}, {"blosc", 32001}, {"lz4", 32004}, {"zstd", 32015}};
 
 bool is_there(const Filter& filter) {
   const bool there = H5Zfilter_avail(filter.id) > 0;
-  H5Eclear2(H5E_DEFAULT);  // of the search for a plugin
+  H5Eclear2(H5E_DEFAULT);  // clears the errors of the search for a plugin
   return there;
 }
 
@@ -32,8 +32,8 @@ bool is_there(const Filter& filter) {
   for (const Filter& filter : filters) {
     if (is_there(filter)) known += std::string(", \"") + filter.name + "\"";
   }
-  throw UsageError("spill compression \"" + text + "\" is not known here; there are " + known +
-                   ", each with a level if it has some, as in \"gzip:6\"");
+  throw UsageError("unknown spill compression \"" + text + "\"; known here: " + known +
+                   "; a level may follow the name of one that has levels, as in \"gzip:6\"");
 }
 
 }  // namespace
@@ -60,20 +60,20 @@ void set_compression(hid_t properties, const Hdf5Compression& compression, std::
   std::vector<hsize_t> chunk(shape.begin(), shape.end());
   std::size_t bytes = item_bytes;
   for (const hsize_t length : chunk) bytes *= length;
-  for (hsize_t& length : chunk) {  // slices of the first axis, as long as that is enough
+  for (hsize_t& length : chunk) {  // slices along the first axis where these are small enough
     while (bytes > most_chunk_bytes && length > 1) {
       bytes = bytes / length * ((length + 1) / 2);
       length = (length + 1) / 2;
     }
   }
-  check_hdf5(H5Pset_chunk(properties, static_cast<int>(chunk.size()), chunk.data()), "asking for chunks");
-  check_hdf5(H5Pset_shuffle(properties), "asking for shuffled bytes");
-  constexpr unsigned default_gzip_level = 4;  // h5py's
+  check_hdf5(H5Pset_chunk(properties, static_cast<int>(chunk.size()), chunk.data()), "enabling chunks of a dataset");
+  check_hdf5(H5Pset_shuffle(properties), "enabling the shuffle filter");
+  constexpr unsigned default_gzip_level = 4;  // the default of h5py
   std::vector<unsigned> parameters;
   if (compression.level) parameters = {*compression.level};
   if (parameters.empty() && compression.filter == H5Z_FILTER_DEFLATE) parameters = {default_gzip_level};
   check_hdf5(H5Pset_filter(properties, compression.filter, H5Z_FLAG_OPTIONAL, parameters.size(), parameters.data()),
-             "asking for compression");
+             "enabling compression");
 }
 
 }  // namespace joblib_mpi

@@ -8,10 +8,10 @@
 namespace joblib_mpi {
 namespace {
 
-/// What HDF5 stores of a type in a dataset's header.
+/// The most bytes that the encoded type of a dataset may take in its header.
 constexpr std::size_t most_encoded_bytes = 60'000;
 
-/// What HDF5 cannot express; never leaves this file.
+/// Thrown for a type that HDF5 cannot express; never leaves this file.
 struct NotExpressible {};
 
 Hdf5Handle copy_of_type(hid_t type) {
@@ -39,9 +39,9 @@ Hdf5Handle integer(const NumpyType& type) {
 
 Hdf5Handle half_precision(bool big_endian) {
   Hdf5Handle type = copy_of_type(big_endian ? H5T_IEEE_F32BE : H5T_IEEE_F32LE);
-  check_hdf5(H5Tset_fields(type.get(), 15, 10, 5, 0, 10), "placing the fields of a number");
-  check_hdf5(H5Tset_size(type.get(), 2), "setting the size of a number");
-  check_hdf5(H5Tset_ebias(type.get(), 15), "setting the exponent bias of a number");
+  check_hdf5(H5Tset_fields(type.get(), 15, 10, 5, 0, 10), "setting the fields of a floating-point type");
+  check_hdf5(H5Tset_size(type.get(), 2), "setting the size of a floating-point type");
+  check_hdf5(H5Tset_ebias(type.get(), 15), "setting the exponent bias of a floating-point type");
   return type;
 }
 
@@ -64,17 +64,17 @@ Hdf5Handle real(std::size_t size, bool big_endian) {
 
 Hdf5Handle compound(std::size_t size) {
   if (size == 0) throw NotExpressible{};
-  return {H5Tcreate(H5T_COMPOUND, size), H5Tclose, "making a compound type"};
+  return {H5Tcreate(H5T_COMPOUND, size), H5Tclose, "creating a compound type"};
 }
 
 void insert(const Hdf5Handle& into, const std::string& name, std::size_t offset, const Hdf5Handle& member) {
-  check_hdf5(H5Tinsert(into.get(), name.c_str(), offset, member.get()), "adding a member to a type");
+  check_hdf5(H5Tinsert(into.get(), name.c_str(), offset, member.get()), "adding a member to a compound type");
 }
 
 Hdf5Handle boolean() {
-  Hdf5Handle type(H5Tenum_create(H5T_STD_I8LE), H5Tclose, "making an enumeration");
+  Hdf5Handle type(H5Tenum_create(H5T_STD_I8LE), H5Tclose, "creating an enumeration");
   for (const signed char value : {0, 1}) {
-    check_hdf5(H5Tenum_insert(type.get(), value == 0 ? "FALSE" : "TRUE", &value), "adding to an enumeration");
+    check_hdf5(H5Tenum_insert(type.get(), value == 0 ? "FALSE" : "TRUE", &value), "adding a value to an enumeration");
   }
   return type;
 }
@@ -91,15 +91,15 @@ Hdf5Handle complex(const NumpyType& type) {
 Hdf5Handle fixed_text(std::size_t size) {
   if (size == 0) throw NotExpressible{};
   Hdf5Handle type = copy_of_type(H5T_C_S1);
-  check_hdf5(H5Tset_size(type.get(), size), "setting a text's size");
-  check_hdf5(H5Tset_strpad(type.get(), H5T_STR_NULLPAD), "setting a text's end");
+  check_hdf5(H5Tset_size(type.get(), size), "setting the size of a string type");
+  check_hdf5(H5Tset_strpad(type.get(), H5T_STR_NULLPAD), "setting the padding of a string type");
   return type;
 }
 
-/// h5py makes the numpy type of what follows "NUMPY:".
+/// Returns an opaque type, for which h5py uses the numpy type that follows "NUMPY:" in the tag.
 Hdf5Handle opaque(const NumpyType& type) {
   if (type.item_size == 0) throw NotExpressible{};
-  Hdf5Handle bytes(H5Tcreate(H5T_OPAQUE, type.item_size), H5Tclose, "making an opaque type");
+  Hdf5Handle bytes(H5Tcreate(H5T_OPAQUE, type.item_size), H5Tclose, "creating an opaque type");
   std::string tag;
   if (type.kind != 'V') {
     tag = std::string("NUMPY:") + (type.big_endian ? '>' : '<') + type.kind +
@@ -156,7 +156,7 @@ Hdf5Handle with_shape(const NumpyType& type) {
   if (is_empty || type.shape.size() > H5S_MAX_RANK) throw NotExpressible{};
   const std::vector<hsize_t> lengths(type.shape.begin(), type.shape.end());
   return {H5Tarray_create2(element.get(), static_cast<unsigned>(lengths.size()), lengths.data()), H5Tclose,
-          "making an array type"};
+          "creating an array type"};
 }
 
 }  // namespace
@@ -165,7 +165,7 @@ std::optional<Hdf5Handle> hdf5_type_of(const NumpyType& type) {
   try {
     Hdf5Handle result = with_shape(type);
     std::size_t encoded_bytes = 0;
-    check_hdf5(H5Tencode(result.get(), nullptr, &encoded_bytes), "measuring a type");
+    check_hdf5(H5Tencode(result.get(), nullptr, &encoded_bytes), "measuring the encoded size of a type");
     if (encoded_bytes > most_encoded_bytes) return std::nullopt;
     return result;
   } catch (const NotExpressible&) {

@@ -7,9 +7,9 @@
 
 namespace joblib_mpi {
 
-/// The HDF5 type of the same bytes that h5py reads back as `type`; nothing if HDF5 cannot express it. Booleans and
-/// complex numbers are h5py's enumerations and compounds, numpy's texts and times are opaque with h5py's tag. Throws
-/// Hdf5Error. The caller holds `lock_hdf5`.
+/// Returns the HDF5 type with the same bytes that h5py reads back as `type`, or nothing if HDF5 cannot express it.
+/// Booleans and complex numbers are h5py's enumerations and compounds; numpy's texts and times are opaque with h5py's
+/// tag. Throws Hdf5Error. The caller must hold `lock_hdf5`.
 [[nodiscard]] std::optional<Hdf5Handle> hdf5_type_of(const NumpyType& type);
 
 }  // namespace joblib_mpi

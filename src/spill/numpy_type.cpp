@@ -7,9 +7,9 @@ namespace joblib_mpi {
 namespace {
 
 constexpr std::size_t largest = std::numeric_limits<std::ptrdiff_t>::max();
-constexpr int deepest = 32;  // structures in structures; chosen, not measured
+constexpr int deepest = 32;  // levels of nested structures; chosen, not measured
 
-/// What the text lacks to be a type; never leaves this file.
+/// Thrown if the text does not describe a type; never leaves this file.
 struct NotAType {};
 
 std::size_t times(std::size_t a, std::size_t b) {
@@ -42,14 +42,14 @@ void append_utf8(std::string& text, std::uint32_t code) {
   }
 }
 
-/// Reads Python's notation of lists, tuples, texts and numbers from the front.
+/// Parses Python's notation of lists, tuples, texts and numbers from the front.
 class DescriptionReader {
  public:
   explicit DescriptionReader(std::string_view text) : rest_(text) {}
 
   [[nodiscard]] NumpyType whole() {
     skip_spaces();
-    // A simple type comes as it is, not as a text in quotes.
+    // A simple type is given as it is, not as a text in quotes.
     const bool is_simple = !rest_.empty() && rest_.front() != '[' && rest_.front() != '\'' && rest_.front() != '"';
     NumpyType type = is_simple ? simple(rest_) : any(0);
     if (!is_simple && (skip_spaces(), !rest_.empty())) throw NotAType{};
@@ -110,7 +110,7 @@ class DescriptionReader {
     return lengths;
   }
 
-  /// "<f8", "|S5", "<M8[ns]".
+  /// Parses a simple type, such as "<f8", "|S5" or "<M8[ns]".
   static NumpyType simple(std::string_view code) {
     if (code.size() < 2) throw NotAType{};
     NumpyType type;

@@ -13,25 +13,25 @@ namespace joblib_mpi {
 struct NumpyType {
   struct Field;
 
-  char kind = 'V';                        ///< numpy's: b i u f c S U V O m M; V with fields is a structure
-  bool big_endian = false;                ///< where bytes have an order
-  std::size_t item_size = 0;              ///< in bytes, of one element without `shape`
-  std::string unit = {};                  ///< of times: "ns", "25s"
-  std::vector<std::uint64_t> shape = {};  ///< of a field that is an array itself
-  std::vector<Field> fields;              ///< of a structure, in the order of their offsets, without padding
+  char kind = 'V';                        ///< Numpy's kind: b i u f c S U V O m M; V with fields is a structure.
+  bool big_endian = false;                ///< Tells the byte order of types that have one.
+  std::size_t item_size = 0;              ///< The size in bytes of one element, without `shape`.
+  std::string unit = {};                  ///< The unit of a time: "ns", "25s".
+  std::vector<std::uint64_t> shape = {};  ///< The shape of a field that is itself an array.
+  std::vector<Field> fields;  ///< The fields of a structure, in the order of their offsets, without padding.
 
-  /// With `shape`.
+  /// Returns the size in bytes of one element, including `shape`.
   [[nodiscard]] std::size_t size() const noexcept;
 };
 
 struct NumpyType::Field {
   std::string name;
-  std::size_t offset;  ///< in bytes
+  std::size_t offset;  ///< The offset in bytes.
   NumpyType type;
 };
 
-/// Understands `numpy.lib.format.dtype_to_descr(dtype)` as text: "<f8", or "[('x', '<i4'), ('y', '<c16', (3,))]" of a
-/// structured type. Nothing if the text is none of these, or if it describes more bytes than memory can have.
+/// Parses `numpy.lib.format.dtype_to_descr(dtype)` as text: "<f8", or "[('x', '<i4'), ('y', '<c16', (3,))]" for a
+/// structured type. Returns nothing if the text is neither, or if it describes more bytes than memory can hold.
 [[nodiscard]] std::optional<NumpyType> parse_numpy_type(std::string_view text);
 
 }  // namespace joblib_mpi

@@ -15,13 +15,13 @@
 namespace joblib_mpi {
 namespace {
 
-// All that the handler looks at. More folders than that are left to others to remove.
+// The handler reads only these variables. If there are more folders than fit, the others are not removed here.
 std::array<std::atomic<const char*>, 64> folders{};
 std::atomic<pid_t> owner{0};
 static_assert(std::atomic<const char*>::is_always_lock_free && std::atomic<pid_t>::is_always_lock_free);
 
-/// Removes what is in an open folder, by what a signal handler may call: neither readdir nor memory. Says whether
-/// anything went.
+/// Removes the content of an open folder with functions that a signal handler may call, so without readdir and without
+/// allocating memory. Returns whether anything was removed.
 bool remove_names_in(int folder) {
   alignas(dirent64) std::array<char, 4096> names;
   bool removed = false;
@@ -50,7 +50,7 @@ void remove_folder(const char* path) {
   const int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (folder < 0) return;
   if (faccessat(folder, "keep", F_OK, 0) != 0) {
-    // Names that go may move others out of sight.
+    // Removing entries may make the scan skip others, so it is repeated.
     while (remove_names_in(folder)) lseek(folder, 0, SEEK_SET);
     rmdir(path);
   }
@@ -76,7 +76,7 @@ void replace_action(void (*from)(int), void (*to)(int)) {
 }  // namespace
 
 RemovedAtSigterm::RemovedAtSigterm(std::string folder) : folder_(std::move(folder)) {
-  if (owner.exchange(getpid()) != getpid()) {  // those of the process that this one is a fork of
+  if (owner.exchange(getpid()) != getpid()) {  // the entries belong to the process from which this one was forked
     for (auto& other : folders) other = nullptr;
   }
   for (auto& free : folders) {

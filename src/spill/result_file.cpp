@@ -21,7 +21,7 @@ std::string free_bytes(const fs::path& folder) {
   return error ? "" : ", " + std::to_string(space.available) + " are free";
 }
 
-/// A file under another name until it is complete; goes with the object if it never is.
+/// A file that has another name until it is complete; the destructor removes it if it never is.
 class UnfinishedFile {
  public:
   explicit UnfinishedFile(const fs::path& path)
@@ -35,7 +35,7 @@ class UnfinishedFile {
 
   [[nodiscard]] DurableFile& file() noexcept { return file_; }
   void finish() {
-    file_.close();  // some file systems notice only now that there is no room
+    file_.close();  // some file systems report only here that there is no space
     fs::rename(file_.path(), path_);
     finished_ = true;
   }
@@ -80,12 +80,13 @@ ResultHandle write_compressed(const fs::path& path, const Bytes& content) {
 }
 
 [[noreturn]] void refuse(const ResultHandle& handle, const std::string& why) {
-  throw SpillError("the result file \"" + handle.path + "\" " + why +
-                   ": somebody has changed it, or the file system shows rank 0 something else than the rank that wrote "
-                   "it; let spill_dir name a folder that only this job uses");
+  throw SpillError(
+      "the result file \"" + handle.path + "\" " + why +
+      ": another program has changed it, or the file system shows rank 0 something else than the rank that wrote "
+      "it; set spill_dir to a folder that only this job uses");
 }
 
-/// All of a file's pages, read-only.
+/// A read-only mapping of a whole file.
 class Mapping {
  public:
   Mapping(const DurableFile& file, std::size_t bytes)
@@ -105,7 +106,7 @@ class Mapping {
 
 void require_in_file(const ResultHandle& handle, const ResultHandle::Extent& extent) {
   if (extent.offset > handle.file_bytes || extent.bytes > handle.file_bytes - extent.offset) {
-    refuse(handle, "is shorter than what it should hold");
+    refuse(handle, "is too short for its arrays");
   }
 }
 
@@ -113,7 +114,7 @@ Payload map_parts(const ResultHandle& handle, const DurableFile& file) {
   require_in_file(handle, handle.head);
   Payload result;
   result.head = file.read_at(handle.head.offset, handle.head.bytes);
-  if (result.head.size() != handle.head.bytes) refuse(handle, "ends too early");
+  if (result.head.size() != handle.head.bytes) refuse(handle, "is truncated");
   std::shared_ptr<const Mapping> mapping;
   for (const ResultHandle::Extent& part : handle.parts) {
     require_in_file(handle, part);
@@ -154,7 +155,7 @@ Payload open_result(const ResultHandle& handle, const ResultFormat& format) {
       refuse(handle, "has " + std::to_string(size) + " bytes instead of " + std::to_string(handle.file_bytes));
     }
     const Bytes structure = file.read_at(0, handle.structure_bytes);
-    if (content_hash(structure) != handle.structure_hash) refuse(handle, "is not what was written");
+    if (content_hash(structure) != handle.structure_hash) refuse(handle, "has changed since it was written");
     Payload result = handle.compressed ? format.decompress(structure) : map_parts(handle, file);
     result.on_disk = true;
     return result;

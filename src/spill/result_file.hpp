@@ -8,16 +8,16 @@
 
 namespace joblib_mpi {
 
-/// Writes `result` to a file of its own, straight from where it lies. The file has its name once it is complete; one
-/// that could not be completed is removed. `compression` is none if empty. Throws SpillError with the path, the bytes
+/// Writes `result` to a new file, directly from its memory. The file gets its name once it is complete; a file that
+/// could not be completed is removed. An empty `compression` means none. Throws SpillError with the path, the bytes
 /// that the file needs and those that are free.
 [[nodiscard]] ResultHandle write_result(const std::filesystem::path& path, const ResultFormat& format,
                                         const ResultContent& content, const Payload& result,
                                         const std::string& compression);
 
-/// The result in the file: its parts are the file's pages, mapped read-only until the last of them is let go, whatever
-/// becomes of the name meanwhile. A compressed result is read into memory. Throws SpillError if the file is not the one
-/// that the handle describes.
+/// Returns the result in the file: its parts are the file's pages, mapped read-only until the last part is released,
+/// even if the file's name is removed before. A compressed result is read into memory. Throws SpillError if the file is
+/// not the one that the handle describes.
 [[nodiscard]] Payload open_result(const ResultHandle& handle, const ResultFormat& format);
 
 }  // namespace joblib_mpi

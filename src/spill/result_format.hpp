@@ -10,15 +10,15 @@
 
 namespace joblib_mpi {
 
-/// Where a result comes from, for those who open its file.
+/// The origin of a result, stored for readers of its file.
 struct ResultAttributes {
   std::string function;
   std::uint64_t task = 0;  ///< its index in the call
   int rank = 0;
-  double seconds = 0;  ///< that the function took
+  double seconds = 0;  ///< The time that the function took.
 };
 
-/// What a result's file holds, without the bytes.
+/// The content of a result's file, without the bytes.
 struct ResultContent {
   struct Array {
     ArrayLayout layout;
@@ -29,10 +29,10 @@ struct ResultContent {
   std::vector<Array> arrays;
 };
 
-/// All of a result's file but the bytes of its datasets.
+/// A result's whole file except the bytes of its datasets.
 struct ResultStructure {
-  Bytes bytes;                   ///< from the beginning of the file
-  std::uint64_t file_bytes = 0;  ///< the size of the whole file
+  Bytes bytes;                   ///< The bytes from the beginning of the file.
+  std::uint64_t file_bytes = 0;  ///< The size of the whole file.
   std::uint64_t head_offset = 0;
   std::vector<std::uint64_t> array_offsets;
 };
@@ -40,12 +40,12 @@ struct ResultStructure {
 /// A line of a call's index file.
 struct IndexEntry {
   std::uint64_t task = 0;
-  std::string file;     ///< relative to the index file
-  std::string dataset;  ///< in that file
+  std::string file;     ///< The path relative to the index file.
+  std::string dataset;  ///< The dataset in that file.
 };
 
-/// What result files look like inside. Nothing here touches the disk, so that no library is in the middle of a file
-/// when the disk is full, and none meets a damaged one. Any thread may call. All throw Error.
+/// The inner format of result files. No function here touches the disk, so no library is in the middle of a file when
+/// the disk is full, and none reads a damaged file. Thread-safe. All functions throw Error.
 class ResultFormat {
  public:
   ResultFormat() = default;
@@ -53,20 +53,20 @@ class ResultFormat {
   ResultFormat& operator=(const ResultFormat&) = delete;
   virtual ~ResultFormat() = default;
 
-  /// A file whose arrays lie in it as they are in memory.
+  /// Lays out a file that has its arrays as they are in memory.
   [[nodiscard]] virtual ResultStructure lay_out(const ResultContent& content) const = 0;
-  /// A whole file, its arrays compressed as `compression` says.
+  /// Returns a whole file whose arrays are compressed with `compression`.
   [[nodiscard]] virtual Bytes compress(const ResultContent& content, const Payload& result,
                                        const std::string& compression) const = 0;
-  /// What `compress` was given, from the file that it made.
+  /// Returns the payload from which `compress` made the file.
   [[nodiscard]] virtual Payload decompress(ByteView file) const = 0;
-  /// A whole file that links the results of a call.
+  /// Returns a whole file that links the results of a call.
   [[nodiscard]] virtual Bytes index(const std::vector<IndexEntry>& entries) const = 0;
-  /// Throws UsageError, which names what there is, if `compression` is nothing that `compress` can do.
+  /// Throws UsageError, which names the known ones, if `compress` does not support `compression`.
   virtual void require_compression(const std::string& compression) const = 0;
 };
 
-/// The dataset of a result that stands for it in the index: its first array, or its head if it has none.
+/// Returns the name of the dataset that represents a result in the index: its first array, or its head if it has none.
 [[nodiscard]] inline std::string main_dataset(std::size_t arrays) {
   return arrays == 0 ? "head" : "arrays/0";
 }

@@ -4,7 +4,7 @@ namespace joblib_mpi {
 
 Bytes encode(const ResultHandle& handle) {
   Payload payload;
-  payload.head.reserve(handle.path.size() + 128);  // g++ 12 sees an overflow where the vector grows
+  payload.head.reserve(handle.path.size() + 128);  // g++ 12 warns of an overflow where the vector grows
   PayloadWriter writer(payload);
   writer.write(static_cast<std::uint64_t>(handle.path.size()));
   writer.write_bytes(handle.path.data(), handle.path.size());

@@ -9,8 +9,8 @@
 
 namespace joblib_mpi {
 
-/// What rank 0 is told of a result that lies in a file: enough to know the file again and to find the bytes in it
-/// without understanding what else it holds.
+/// Describes to rank 0 a result that lies in a file: enough to recognize the file and to find the result's bytes
+/// without understanding the rest of the file.
 struct ResultHandle {
   struct Extent {
     std::uint64_t offset = 0;
@@ -18,16 +18,16 @@ struct ResultHandle {
   };
   std::string path;
   std::uint64_t file_bytes = 0;
-  std::uint64_t structure_bytes = 0;  ///< from the beginning of the file; all of it if it is compressed
+  std::uint64_t structure_bytes = 0;  ///< Counted from the beginning of the file; the whole file if it is compressed.
   ContentHash structure_hash{};
   bool compressed = false;
-  // Of a file that is not compressed.
+  // These are set for a file that is not compressed.
   Extent head = {};
   std::vector<Extent> parts = {};
 };
 
 [[nodiscard]] Bytes encode(const ResultHandle& handle);
-/// Throws SerializationError.
+/// Decodes a handle. Throws SerializationError.
 [[nodiscard]] ResultHandle decode_result_handle(ByteView bytes);
 
 }  // namespace joblib_mpi

@@ -47,10 +47,10 @@ TaskEnding ResultSpiller::spill(Payload& result, const ResultNotes& notes, doubl
     const std::string folder = call_folder(place.spill->folder, place.call);
     std::error_code error;
     fs::create_directory(folder, error);
-    if (error) throw SpillError("the folder \"" + folder + "\" for results cannot be made: " + error.message());
+    if (error) throw SpillError("the folder \"" + folder + "\" for results cannot be created: " + error.message());
     ResultContent content = content_of(result, notes);
     content.attributes = {notes.function, place.task, place.spill->rank, seconds};
-    // The rank tells attempts apart: one that was given up may still be writing.
+    // The rank tells attempts apart: an attempt that was given up may still be writing.
     const std::string name = "result-" + std::to_string(place.task) + "-rank-" + std::to_string(place.spill->rank);
     const ResultHandle handle =
         write_result(folder + "/" + name + ".h5", *format_, content, result, place.spill->compression);
@@ -66,9 +66,9 @@ TaskEnding ResultSpiller::spill(Payload& result, const ResultNotes& notes, doubl
     }
     return TaskEnding::returned;
   }
-  const std::string text = "its result of " + std::to_string(bytes) + " bytes has no place: " + reason +
-                           "; and in rank 0's memory_budget " + std::to_string(limits.memory_left_bytes) +
-                           " bytes are left. Give spill_dir a folder with room, or raise memory_budget";
+  const std::string text = "its result of " + std::to_string(bytes) + " bytes could not be stored: " + reason +
+                           "; and rank 0's memory_budget has " + std::to_string(limits.memory_left_bytes) +
+                           " bytes left. Set spill_dir to a folder with enough space, or raise memory_budget";
   result = {copy_of(std::as_bytes(std::span(text))), {}};
   return TaskEnding::spill_failed;
 }
@@ -78,9 +78,9 @@ void ResultSpiller::require_visible(const SpillPlace& place) {
   struct stat status {};
   if (!visible) visible = stat(place.token.c_str(), &status) == 0;
   if (visible) return;
-  throw SpillError("the spill folder \"" + place.folder + "\" that rank 0 has made is not there on " + host_name() +
-                   " (rank " + std::to_string(place.rank) +
-                   "): let spill_dir (JOBLIB_MPI_SPILL_DIR) name a folder that all nodes share");
+  throw SpillError("the spill folder \"" + place.folder + "\" that rank 0 has created does not exist on " +
+                   host_name() + " (rank " + std::to_string(place.rank) +
+                   "); set spill_dir (JOBLIB_MPI_SPILL_DIR) to a folder that all nodes share");
 }
 
 }  // namespace joblib_mpi

@@ -10,26 +10,25 @@
 
 namespace joblib_mpi {
 
-/// Writes large results to files, in the process that has made them. Not thread-safe.
+/// Writes large results to files, in the process that computed them. Not thread-safe.
 class ResultSpiller {
  public:
-  /// `format` must outlive it.
+  /// Uses `format`, which must outlive this object.
   explicit ResultSpiller(const ResultFormat& format) : format_(&format) {}
 
-  /// Whether the result has to spill: all that small results pay.
+  /// Returns whether the result has to spill; small results pay only for this check.
   [[nodiscard]] static bool is_due(const Payload& result, const TaskLimits& limits) noexcept {
     return limits.spill_over_bytes != 0 && result.size_bytes() > limits.spill_over_bytes;
   }
 
-  /// Writes the result to its file. `result` becomes the file's handle, and `spilled` is returned. If that fails,
-  /// `result` stays as it is if rank 0 has the memory for it, and `returned` comes back; otherwise `result` becomes a
-  /// text that says why, and `spill_failed` comes back.
-  /// A result without a place to go returns as it is.
+  /// Writes the result to a file, replaces `result` by the file's handle and returns `spilled`. If writing fails,
+  /// `result` is unchanged and `returned` is returned if rank 0 has the memory for it; otherwise `result` becomes a
+  /// text with the reason and `spill_failed` is returned. Leaves a result without a place to go unchanged.
   [[nodiscard]] TaskEnding spill(Payload& result, const ResultNotes& notes, double seconds, const ResultPlace& place,
                                  const TaskLimits& limits);
 
  private:
-  /// Throws SpillError.
+  /// Throws SpillError if the place is not visible on this host.
   void require_visible(const SpillPlace& place);
 
   const ResultFormat* format_;
@@ -37,7 +36,7 @@ class ResultSpiller {
   bool has_warned_ = false;
 };
 
-/// "call-3" in the job's folder.
+/// Returns the folder of the call in the job's folder, such as "call-3".
 [[nodiscard]] std::string call_folder(const std::string& job_folder, CallId call);
 
 }  // namespace joblib_mpi

@@ -26,7 +26,7 @@ T first_of(const std::optional<T>& asked, const std::optional<T>& configured, T 
   return asked ? *asked : configured.value_or(std::move(otherwise));
 }
 
-/// Files there would take memory, too.
+/// Returns whether the folder is in memory (tmpfs), where files would take memory, too.
 bool is_memory(const char* folder) {
   struct statfs system {};
   return statfs(folder, &system) == 0 && system.f_type == TMPFS_MAGIC;
@@ -101,7 +101,7 @@ void ResultStore::discard(ByteView encoded) noexcept {
   try {
     std::error_code ignored;
     fs::remove(decode_result_handle(encoded).path, ignored);
-  } catch (const std::exception&) {  // the folder will be removed with all that is in it
+  } catch (const std::exception&) {  // the whole folder will be removed anyway
   }
 }
 
@@ -122,7 +122,8 @@ void ResultStore::write_index(const Call& call, const std::string& folder) const
     std::set<std::string> wanted;
     for (const IndexEntry& entry : call.kept) wanted.insert(entry.file);
     std::error_code ignored;
-    for (const fs::directory_entry& file : fs::directory_iterator(folder)) {  // of attempts that were given up
+    // removes the files of attempts that were given up
+    for (const fs::directory_entry& file : fs::directory_iterator(folder)) {
       if (!wanted.contains(file.path().filename().string())) fs::remove(file.path(), ignored);
     }
     const Bytes index = options_.format->index(call.kept);
@@ -130,7 +131,8 @@ void ResultStore::write_index(const Call& call, const std::string& folder) const
     file.write_at(0, index);
     file.close();
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "joblib_mpi: the results in \"%s\" have no index: %s\n", folder.c_str(), error.what());
+    std::fprintf(stderr, "joblib_mpi: no index could be written for the results in \"%s\": %s\n", folder.c_str(),
+                 error.what());
   }
 }
 

@@ -20,31 +20,35 @@
 
 namespace joblib_mpi {
 
-/// Where results go if nobody has said: TMPDIR if all ranks are on one node and it is on disk, else the current folder.
+/// Returns the folder for results when none was given: TMPDIR if all ranks are on one node and it is on disk, else the
+/// current folder.
 [[nodiscard]] std::string default_spill_folder(bool one_node);
 
-/// Rank 0's side of spilling: says what may spill and where, and takes what did. Used by the coordinator alone.
+/// Rank 0's side of spilling: tells workers what may spill and where, and takes results that have spilled. Used by the
+/// coordinator alone.
 ///
-/// A result's file loses its name when rank 0 has it: its pages stay as long as somebody has a part of the result, and
-/// no crash leaves them behind. Files that are kept stay, and an `index.h5` beside them links them when the call ends.
+/// A result's file is unlinked when rank 0 has opened it: its pages stay as long as a part of the result is in use, and
+/// no crash leaves them behind. Files that are to be kept stay, and an `index.h5` beside them, written when the call
+/// ends, links them.
 class ResultStore {
  public:
   struct Options {
     const ResultFormat* format;
-    SpillOptions defaults;  ///< of calls that do not say; the environment's
+    SpillOptions defaults;  ///< The environment's options, for calls that do not set them.
     std::uint64_t memory_budget_bytes;
-    bool one_node = true;  ///< whether TMPDIR is the same on all ranks
+    bool one_node = true;  ///< Tells whether TMPDIR is the same on all ranks.
   };
   explicit ResultStore(Options options);
 
-  /// Before the call's first task. Throws SpillError if the folder that was asked for cannot be used, and UsageError
-  /// for a compression that there is not. Where nobody has asked for a folder and there is none, nothing spills.
+  /// Prepares for a call; must be called before the call's first task. Throws SpillError if the folder that was asked
+  /// for cannot be used, and UsageError for an unknown compression. If no folder was asked for and none can be created,
+  /// nothing spills.
   void start_call(CallId call, const SpillOptions& asked);
-  /// Nothing of the call comes any more.
+  /// Ends a call: none of its results may come afterwards.
   void end_call(CallId call);
 
-  /// Sets what a task's result may do, and says where it may go: the same object as long as it is the same place, null
-  /// if it must not spill. `tasks_under_way` is only asked for if it matters.
+  /// Sets the limits of a task's result and returns the place where it may go: the same object as long as the place is
+  /// the same, null if it must not spill. `tasks_under_way` is called only if it matters.
   template <class CountTasks>
   [[nodiscard]] std::shared_ptr<const SpillPlace> prepare(TaskLimits& task, CallId call,
                                                           CountTasks tasks_under_way) const {
@@ -54,18 +58,18 @@ class ResultStore {
     return found->second.place;
   }
 
-  /// A result that has come through memory.
+  /// Counts a result that has come through memory.
   [[nodiscard]] Payload hold(Payload result) {
     return result.parts.empty() ? std::move(result) : policy_.hold(std::move(result));
   }
-  /// The result that a worker has written to a file, of which it has sent the handle. Throws SpillError, and
-  /// SerializationError for a handle that is none.
+  /// Opens the result that a worker has written to a file and whose handle it has sent. Throws SpillError, and
+  /// SerializationError for an invalid handle.
   [[nodiscard]] Payload open(CallId call, std::uint64_t task, ByteView handle);
-  /// Nobody wants the result with this handle any more.
+  /// Removes the file of a result that is no longer wanted.
   static void discard(ByteView handle) noexcept;
 
   [[nodiscard]] std::uint64_t held_bytes() const noexcept { return policy_.held_bytes(); }
-  /// Whether the results that are held use up the call's budget.
+  /// Returns whether the results that are held use up the call's budget.
   [[nodiscard]] bool memory_is_full(CallId call) const {
     const auto found = calls_.find(call);
     return found != calls_.end() && policy_.is_full(found->second.limits.memory_budget_bytes);
@@ -85,8 +89,8 @@ class ResultStore {
 
   Options options_;
   SpillPolicy policy_;
-  std::map<std::string, std::unique_ptr<SpillFolder>> folders_;  // by parent
-  bool no_default_folder_ = false;                               // and somebody has been told
+  std::map<std::string, std::unique_ptr<SpillFolder>> folders_;  // by parent folder
+  bool no_default_folder_ = false;                               // true once the user has been warned
   std::vector<std::shared_ptr<const SpillPlace>> places_;
   std::unordered_map<CallId, Call> calls_;
 };

@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 
 constexpr const char* folder_prefix = "joblib-mpi-";
 
-/// Of this machine since it was started: locks of other machines may not be seen here.
+/// Returns the id of this machine's current boot; it is compared because locks held on other machines may not be
+/// visible here.
 std::string boot_id() {
   std::ifstream file("/proc/sys/kernel/random/boot_id");
   std::string id;
@@ -47,7 +48,7 @@ bool is_stale(const fs::path& folder, const std::string& boot) {
   std::ifstream(folder / "lock") >> made_at;
   if (boot.empty() || made_at != boot) return false;
   const int lock = open((folder / "lock").c_str(), O_RDWR | O_CLOEXEC);
-  if (lock < 0) return false;  // somebody else's
+  if (lock < 0) return false;  // it belongs to another user
   const bool is_free = flock(lock, LOCK_EX | LOCK_NB) == 0;
   close(lock);
   return is_free;
@@ -63,7 +64,7 @@ void remove_stale_spill_folders(const fs::path& parent) noexcept {
       std::error_code ignored;
       if (is_stale(entry.path(), boot)) fs::remove_all(entry.path(), ignored);
     }
-  } catch (const std::exception&) {  // what cannot be seen or removed stays
+  } catch (const std::exception&) {  // folders that cannot be read or removed stay
   }
 }
 
@@ -83,10 +84,9 @@ SpillFolder::SpillFolder(const fs::path& parent) : owner_(getpid()) {
     sigterm_.emplace(path_.string());
   } catch (const std::exception& failure) {
     if (!path_.empty()) fs::remove_all(path_, error);
-    throw SpillError(
-        "no folder for large results can be made in \"" + parent.string() + "\": " + failure.what() +
-        "; let spill_dir (JOBLIB_MPI_SPILL_DIR) name a folder that exists, that this job may write to, and "
-        "that all its nodes share");
+    throw SpillError("no folder for large results can be created in \"" + parent.string() + "\": " + failure.what() +
+                     "; set spill_dir (JOBLIB_MPI_SPILL_DIR) to a folder that exists, that this job may write to, and "
+                     "that all its nodes share");
   }
 }
 
@@ -97,14 +97,14 @@ void SpillFolder::keep() {
 }
 
 SpillFolder::~SpillFolder() {
-  if (getpid() != owner_) return;  // a fork of rank 0 ends
+  if (getpid() != owner_) return;  // in a fork of rank 0
   std::error_code ignored;
   if (kept_) {
     sigterm_.reset();
     fs::remove(token(), ignored);
-    reaper_.reset();  // sees that it is to be kept
+    reaper_.reset();  // finds the file "keep", so it removes nothing
     fs::remove(path_ / "keep", ignored);
-    fs::remove(path_, ignored);  // if nothing is in it
+    fs::remove(path_, ignored);  // fails if the folder is not empty
   } else {
     fs::remove_all(path_, ignored);
     reaper_.reset();

@@ -11,34 +11,34 @@
 
 namespace joblib_mpi {
 
-/// A job's own folder for results, made and removed by rank 0, at SIGTERM, too. If rank 0 dies, a process that it has
-/// started removes the folder; if that dies, too, the next job of the same machine does.
+/// The job's folder for results, created and removed by rank 0, also at SIGTERM. If rank 0 dies, a process that it has
+/// started removes the folder; if that process dies as well, the next job on the same machine does.
 class SpillFolder {
  public:
-  /// Makes `<parent>/joblib-mpi-<job>-<six letters>`, after it has removed those of dead jobs. Throws SpillError, which
-  /// names the parent and what to do.
+  /// Creates `<parent>/joblib-mpi-<job>-<six letters>`, after removing the folders of dead jobs. Throws SpillError,
+  /// which names the parent and what to do.
   explicit SpillFolder(const std::filesystem::path& parent);
   SpillFolder(const SpillFolder&) = delete;
   SpillFolder& operator=(const SpillFolder&) = delete;
-  /// Removes it, unless it is to be kept and has something in it.
+  /// Removes the folder, unless it is to be kept and is not empty.
   ~SpillFolder();
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
-  /// A file in it that has been there since it was made.
+  /// Returns the path of a file that has been in the folder since its creation.
   [[nodiscard]] std::filesystem::path token() const { return path_ / "lock"; }
-  /// From now on the folder stays, whatever happens to this process.
+  /// Keeps the folder from now on, even if this process is killed.
   void keep();
 
  private:
   std::filesystem::path path_;
   const pid_t owner_;
   bool kept_ = false;
-  std::optional<DurableFile> lock_;  // locked as long as this process lives
+  std::optional<DurableFile> lock_;  // locked while this process lives
   std::optional<FolderReaper> reaper_;
   std::optional<RemovedAtSigterm> sigterm_;
 };
 
-/// Removes the folders in `parent` that processes of this machine have made and that no living one has.
+/// Removes the folders in `parent` that processes of this machine have created and no running one holds.
 void remove_stale_spill_folders(const std::filesystem::path& parent) noexcept;
 
 }  // namespace joblib_mpi

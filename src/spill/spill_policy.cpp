@@ -5,7 +5,7 @@
 
 namespace joblib_mpi {
 
-/// Keeps a part's memory and counts it.
+/// Keeps the memory of a part and counts its bytes.
 struct SpillPolicy::Held {
   Held(std::shared_ptr<const void> kept_memory, std::shared_ptr<Books> kept_books, std::uint64_t size)
       : memory(std::move(kept_memory)), books(std::move(kept_books)), bytes(size) {
@@ -39,7 +39,7 @@ void SpillPolicy::limit(TaskLimits& task, const Limits& limits, std::size_t task
     const double least = static_cast<double>(std::min(over, smallest_spilled_for_memory));
     over = static_cast<std::uint64_t>(std::max(left, least));
   }
-  task.spill_over_bytes = std::max<std::uint64_t>(over, 1);  // 0 would be no limit
+  task.spill_over_bytes = std::max<std::uint64_t>(over, 1);  // because 0 means no limit
 }
 
 Payload SpillPolicy::hold(Payload result) {

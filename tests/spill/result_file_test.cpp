@@ -192,7 +192,7 @@ TEST_CASE("a file that is cut short, longer, empty, gone or foreign is refused")
     overwrite(path, good + "x");
     CHECK_THAT(refusal(handle), contains("bytes instead of"));
     overwrite(path, std::string(good.size(), 'x'));
-    CHECK_THAT(refusal(handle), contains("is not what was written"));
+    CHECK_THAT(refusal(handle), contains("has changed since it was written"));
     const Result other("another");
     (void)write_result(path, format, other.content, other.payload, compression);
     CHECK_THAT(refusal(handle), contains("result.h5"));
@@ -216,7 +216,8 @@ TEST_CASE("every changed bit of a file's structure is noticed") {
       std::string bad = good;
       bad[position] = static_cast<char>(bad[position] ^ (1 << position % 8));
       overwrite(path, bad);
-      if (refusal(handle).find("is not what was written") == std::string::npos) FAIL("bit in byte " << position);
+      if (refusal(handle).find("has changed since it was written") == std::string::npos)
+        FAIL("bit in byte " << position);
     }
   }
 }

@@ -25,14 +25,14 @@ expect() {
 }
 failed=no
 warns="joblib_mpi: rank [23] on n2 sends large results through memory: "
-told="on rank [23] (n2): its result of 4000[0-9]* bytes has no place: "
-expect "${warns}the spill folder \"$folder/not_shared/.*\" that rank 0 has made is not there on n2"
+told="on rank [23] (n2): its result of 4000[0-9]* bytes could not be stored: "
+expect "${warns}the spill folder \"$folder/not_shared/.*\" that rank 0 has created does not exist on n2"
 expect "^not_shared, room: right"
-expect "^not_shared, no room: SpillError: .*${told}the spill folder \"$folder/not_shared/.*let spill_dir .* name a folder that all nodes share"
+expect "^not_shared, no room: SpillError: .*${told}the spill folder \"$folder/not_shared/.*set spill_dir .* to a folder that all nodes share"
 expect "^locked_there, room: right"
 expect "^locked_there, no room: SpillError: .*${told}.*\"$folder/locked_there/.*Read-only file system"
 for room in room "no room"; do
-  expect "^locked_here, $room: SpillError: no folder for large results can be made in \"$folder/locked_here\": Read-only file system; let spill_dir"
+  expect "^locked_here, $room: SpillError: no folder for large results can be created in \"$folder/locked_here\": Read-only file system; set spill_dir"
 done
 # Rank 0 writes checkpoints: what other hosts see there does not matter.
 expect "^not_shared, checkpoint: right"
