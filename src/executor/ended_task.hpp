@@ -13,14 +13,14 @@ namespace joblib_mpi {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds));
 }
 
-/// What a task's timed-out result says.
+/// Returns the text of the result of a task that timed out.
 [[nodiscard]] inline std::string time_limit_text(double limit_seconds) {
   char text[64];
   std::snprintf(text, sizeof text, "ran longer than its limit of %g s", limit_seconds);
   return text;
 }
 
-/// A task that came to no result of its own, and why.
+/// Returns a task that ended without returning a result; the reason becomes its result.
 [[nodiscard]] inline ExecutedTask ended_task(TaskId task, TaskEnding ending, std::string_view reason, double seconds) {
   return {task, ending, seconds, Payload{copy_of(std::as_bytes(std::span(reason))), {}}};
 }

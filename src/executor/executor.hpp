@@ -12,7 +12,7 @@
 
 namespace joblib_mpi {
 
-/// A scattered object that a task names, as it lies in this rank's store.
+/// A scattered object that a task uses, as it lies in this rank's store.
 struct ObjectInput {
   ObjectId object;
   std::shared_ptr<const Payload> value;
@@ -29,13 +29,13 @@ struct ExecutorTask {
 struct ExecutedTask {
   TaskId task;
   TaskEnding ending;
-  double seconds;  ///< that the function took
+  double seconds;  ///< The time that the function took.
   Payload result;
-  ResultNotes notes = {};  ///< only where the task ran
+  ResultNotes notes = {};  ///< Set only in the process where the task ran.
 };
 
-/// Where the user's functions run: one task at a time. All calls come from the worker, the thread of the worker's
-/// loop; the functions may run on it, on another thread or in another process.
+/// Runs the user's functions, one task at a time. All calls come from the thread of the worker's loop; the functions
+/// may run on that thread, on another thread or in another process.
 class Executor {
  public:
   Executor() = default;
@@ -43,17 +43,18 @@ class Executor {
   Executor& operator=(const Executor&) = delete;
   virtual ~Executor() = default;
 
-  /// Begins a task. The one before must have been taken.
+  /// Starts a task. The previous task must have been taken.
   virtual void start(ExecutorTask task) = 0;
-  /// The task that was started, once it is done.
+  /// Returns the task that was started, once it is done.
   [[nodiscard]] virtual std::optional<ExecutedTask> take_finished() = 0;
   /// Asks the running task to end early; it still comes back from `take_finished`.
   virtual void interrupt() = 0;
-  /// Why no task can run here any more, if so: what runs them cannot be had. Asked after a task was lost.
+  /// Returns why no task can run here any more, if that is so: executors can no longer be started. Called after a task
+  /// was lost.
   [[nodiscard]] virtual std::optional<std::string> broken() const { return std::nullopt; }
-  /// Nobody will name the object again: what was made of it can go.
+  /// Forgets the object, which no later task uses, and everything that was made of it.
   virtual void forget(ObjectId object) = 0;
-  /// Between tasks: takes memory back that is not used any more. Costs next to nothing if there is none.
+  /// Takes back memory that is no longer used. Called between tasks; almost free if there is none.
   virtual void reclaim() {}
 };
 

@@ -8,8 +8,8 @@
 namespace joblib_mpi {
 namespace {
 
-/// How long a port looks for its next task before it sleeps. Meanwhile it gives its core away: the worker may share it.
-/// Chosen among 20 to 100 µs, which made no difference to a round trip on one core or two.
+/// The time for which a port polls for its next task before it sleeps. While it polls it yields its core, which it may
+/// share with the worker. Chosen among 20 to 100 µs, which made no difference to a round trip on one core or two.
 constexpr std::chrono::microseconds longest_look{50};
 
 }  // namespace

@@ -17,16 +17,16 @@
 
 namespace joblib_mpi {
 
-/// An executor process's end of what connects it with its worker.
+/// An executor process's end of its connection with its worker.
 ///
-/// Large arrays of arguments lie in memory that is this task's own, those of scattered objects are read-only; both are
-/// the worker's pages. They stay valid as long as their SharedBytes do, beyond the task if need be.
+/// Large arrays of arguments lie in memory that is private to the task, those of scattered objects are read-only; both
+/// are the worker's pages. They stay valid while their SharedBytes exist, even after the task.
 class ExecutorPort final : public TaskPort {
  public:
-  /// Made by Zygote::fork.
+  /// Created by Zygote::fork.
   ExecutorPort(SharedRegion& region, std::uint32_t generation, Descriptor socket);
 
-  /// The first call tells the worker that this process is ready.
+  /// Waits for the next task. The first call tells the worker that this process is ready.
   [[nodiscard]] Work next_task() override;
   void finish(ExecutedTask task) override;
   [[nodiscard]] bool interrupt_requested() const noexcept override;
@@ -34,10 +34,10 @@ class ExecutorPort final : public TaskPort {
     return channel_.copy_on_write(bytes);
   }
 
-  /// Large results go to files from now on, as their tasks' limits say.
+  /// Lets large results go to files from now on, according to their tasks' limits. `format` must outlive the port.
   void spill_with(const ResultFormat& format) { large_results_.spill_with(format); }
 
-  /// Large arrays of results that are made here reach the worker without a copy.
+  /// Returns memory for results: large arrays that are made in it reach the worker without a copy.
   [[nodiscard]] ReceiveMemory& result_memory() noexcept { return pool_; }
 
  private:
@@ -50,10 +50,10 @@ class ExecutorPort final : public TaskPort {
   SegmentPool pool_;
   MessageChannel channel_;
   std::unordered_map<ObjectId, std::shared_ptr<const Payload>> objects_;
-  std::atomic<std::uint64_t> running_{0};  // its number; 0 is no task
+  std::atomic<std::uint64_t> running_{0};  // the number of the running task; 0 if there is none
   LargeResults large_results_;
-  TaskLimits limits_;  // of the running task
-  ResultPlace place_;  // of its result
+  TaskLimits limits_;  // the limits of the running task
+  ResultPlace place_;  // the place of its result
   bool closed_ = false;
 };
 

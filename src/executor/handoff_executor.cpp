@@ -10,8 +10,8 @@
 namespace joblib_mpi {
 namespace {
 
-/// Looks for the next task before the thread falls asleep. Between them it gives its core away: the worker, which will
-/// bring the task, may share it. The number is chosen, not measured.
+/// The number of polls for the next task before the thread sleeps. Between them it yields its core, which it may share
+/// with the worker that will bring the task. Chosen, not measured.
 constexpr int looks_before_sleep = 64;
 
 }  // namespace
@@ -95,7 +95,7 @@ void HandoffExecutor::finish(ExecutedTask task) {
   large_results_.spill_if_due(task, limits_, place_, [&task]() -> const ResultNotes& { return task.notes; });
   result_ = std::move(task);
   State running = State::running;
-  state_.compare_exchange_strong(running, State::finished);  // it may have been closed meanwhile
+  state_.compare_exchange_strong(running, State::finished);  // fails if the executor was closed in between
   worker_->notify();
 }
 

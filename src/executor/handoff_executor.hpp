@@ -13,16 +13,17 @@
 
 namespace joblib_mpi {
 
-/// Hands each task to another thread of this process, which stays in a loop of `next_task` and `finish`: Python's main
-/// thread, while the worker keeps answering rank 0. A task whose time is up is interrupted once; if it does not obey,
-/// it goes on to its end.
+/// Hands each task to another thread of this process, which runs a loop of `next_task` and `finish`: Python's main
+/// thread, while the worker keeps answering rank 0. A task whose time is up is interrupted once; if it does not react,
+/// it runs to its end.
 class HandoffExecutor final : public Executor, public TaskPort {
  public:
-  /// `worker` is notified when a task is done. `interrupt_thread` makes the other thread look at
-  /// `interrupt_requested`; the worker's thread calls it.
+  /// Notifies `worker` when a task is done. `interrupt_thread` makes the other thread check `interrupt_requested`; the
+  /// worker's thread calls it.
   HandoffExecutor(WakeFlag& worker, std::function<void()> interrupt_thread);
 
-  /// Large results go to files, as their tasks' limits say. Before the first task.
+  /// Lets large results go to files, according to their tasks' limits. Must be called before the first task; `format`
+  /// must outlive this object.
   void spill_with(const ResultFormat& format) { large_results_.spill_with(format); }
 
   // The worker's side.
@@ -30,7 +31,7 @@ class HandoffExecutor final : public Executor, public TaskPort {
   [[nodiscard]] std::optional<ExecutedTask> take_finished() override;
   void interrupt() override;
   void forget(ObjectId object) override;
-  /// Makes `next_task` return nothing, now and ever after.
+  /// Makes `next_task` return nothing from now on.
   void close();
 
   // The other thread's side.
@@ -44,23 +45,24 @@ class HandoffExecutor final : public Executor, public TaskPort {
   WakeFlag* worker_;
   std::function<void()> interrupt_thread_;
 
-  // `state_` says whose the task and the result are: the worker's in empty and finished, otherwise the other thread's.
+  // `state_` tells which thread owns the task and the result: the worker's in `empty` and `finished`, otherwise the
+  // other one.
   std::atomic<State> state_{State::empty};
   std::optional<ExecutorTask> task_;
   std::optional<ExecutedTask> result_;
   std::atomic<bool> interrupt_requested_{false};
 
-  // The worker's alone: when the running task's time is up, and its limit in seconds.
+  // Only the worker's thread uses these: when the running task's time is up, and its limit in seconds.
   std::optional<std::chrono::steady_clock::time_point> time_is_up_;
   double limit_seconds_ = 0;
   bool timed_out_ = false;
 
-  // The other thread's alone.
+  // Only the other thread uses these.
   LargeResults large_results_;
-  TaskLimits limits_;  // of the running task
-  ResultPlace place_;  // of its result
+  TaskLimits limits_;  // the limits of the running task
+  ResultPlace place_;  // the place of its result
 
-  std::mutex mutex_;  // of forgotten_ and of falling asleep
+  std::mutex mutex_;  // guards forgotten_ and the decision to sleep
   std::condition_variable wake_;
   std::vector<ObjectId> forgotten_;
 };

@@ -7,7 +7,7 @@
 namespace joblib_mpi {
 namespace {
 
-/// Gives the worker's lock away, if there is one, until the end of the scope.
+/// Releases the worker's lock, if there is one, until the end of the scope.
 class Unlocked {
  public:
   explicit Unlocked(std::mutex* worker_mutex) : worker_mutex_(worker_mutex) {
@@ -46,7 +46,7 @@ void InProcessExecutor::start(ExecutorTask task) {
 
 void InProcessExecutor::forget(ObjectId object) {
   if (running_) {
-    forgotten_.push_back(object);  // the runner belongs to the task
+    forgotten_.push_back(object);  // the task is using the runner
   } else {
     runner_->forget(object);
   }

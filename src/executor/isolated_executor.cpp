@@ -14,17 +14,18 @@ namespace {
 
 constexpr int most_exits_before_taking = 3;  // chosen, not measured
 
-/// From its fork to its first `next_task`. Chosen, not measured.
+/// The longest time from an executor's fork to its first `next_task`. Chosen, not measured.
 constexpr std::chrono::seconds longest_start{60};
 
-/// For the kernel to end a process, and for the zygote to end what that has left behind. Chosen, not measured.
+/// The time for the kernel to end a process, and for the zygote to end the processes that it left behind. Chosen, not
+/// measured.
 constexpr std::chrono::seconds longest_kill{5};
 
-/// For an executor without a task to end by itself, which a pool of processes that its tasks have made does first.
+/// The time for an executor without a task to exit; a pool of processes that its tasks have created exits first.
 /// Chosen, not measured.
 constexpr std::chrono::seconds shortest_farewell{2};
 
-/// How often a look for results also looks at the clock if nothing that is due depends on it.
+/// The number of polls for results after which the clock is read, if nothing that is due depends on it.
 constexpr unsigned looks_per_clock = 64;
 constexpr std::chrono::milliseconds between_looks_at_zygote{10};
 
@@ -53,7 +54,7 @@ IsolatedExecutor::~IsolatedExecutor() {
 }
 
 bool IsolatedExecutor::wait_for_exit(std::chrono::nanoseconds longest) {
-  constexpr std::chrono::milliseconds pause{10};  // between looks whether the zygote has ended
+  constexpr std::chrono::milliseconds pause{10};  // between checks whether the zygote has ended
   const auto end = Clock::now() + longest;
   while (region_->exited_generation.load(std::memory_order_acquire) != generation_) {
     if (Clock::now() >= end || zygote_->failure()) return false;
@@ -81,7 +82,7 @@ void IsolatedExecutor::start(ExecutorTask task) {
   running_.emplace(RunningTask{std::move(task), ++last_number_});
   looks_ = 0;
   if (region_->exited_generation.load(std::memory_order_acquire) == generation_) {
-    start_executor();  // it was ended from outside
+    start_executor();  // the previous one was ended from outside
   } else if (region_->ready_generation.load(std::memory_order_acquire) == generation_) {
     pass_on();
   }
@@ -111,7 +112,7 @@ void IsolatedExecutor::pass_on() {
 
 std::optional<ExecutedTask> IsolatedExecutor::take_finished() {
   if (!running_) return std::nullopt;
-  // In this order: what an executor has sent before it ended is there once its end is.
+  // The order matters: once the end of an executor is visible, everything that it has sent is visible, too.
   const bool exited = region_->exited_generation.load(std::memory_order_acquire) == generation_;
   if (auto done = receive()) return done;
   if (exited) return after_exit();
@@ -129,7 +130,7 @@ std::optional<ExecutedTask> IsolatedExecutor::receive() {
     if (!message) return std::nullopt;
     auto* done = std::get_if<executor_message::TaskDone>(&*message);
     if (done == nullptr || !running_->passed_on || done->task.task != running_->task.task) {
-      throw SerializationError("the executor process sent a result that nobody has asked for");
+      throw SerializationError("the executor process sent a result of a task that it was not running");
     }
     exits_before_taking_ = 0;
     if (over_time(Clock::now())) return timed_out();
@@ -167,7 +168,7 @@ std::optional<ExecutedTask> IsolatedExecutor::after_exit() {
 std::string IsolatedExecutor::exit_text() const {
   if (!broken_.empty()) return broken_;
   if (const int error = region_->fork_error; error != 0) {
-    return "no process: " + std::generic_category().message(error);
+    return "no executor process could be started: " + std::generic_category().message(error);
   }
   if (region_->memory_used != 0) {
     return "memory limit: used " + megabytes(region_->memory_used) + " of " + megabytes(region_->memory_allowed);

@@ -14,21 +14,21 @@
 
 namespace joblib_mpi {
 
-/// Runs tasks in a process beside the rank, one after another in the same. Whatever ends that process, the task comes
-/// back as lost, with the reason, and another process takes the next one.
+/// Runs tasks one after another in a process beside the rank. If that process ends, for any reason, the task comes back
+/// as lost, with the reason, and a new process takes the next task.
 ///
-/// An interrupt, and the end of a task's time, are a SIGINT first and after a grace period SIGKILL.
+/// An interrupt, or the end of a task's time, sends SIGINT, and SIGKILL after a grace period.
 class IsolatedExecutor final : public Executor {
  public:
   struct Options {
-    /// Between the interrupt of a task and the end of its process. Chosen, not measured.
+    /// The time between the interrupt of a task and the end of its process. Chosen, not measured.
     double grace_seconds = 0.5;
   };
 
-  /// What lies in `pool` reaches the executor without a copy. Both must outlive this. The worker's IdleWaiter should
-  /// work on `zygote.worker_wake_flag()`.
+  /// Makes executors read what lies in `pool` without a copy. `zygote` and `pool` must outlive this object. The
+  /// worker's IdleWaiter should wait on `zygote.worker_wake_flag()`.
   IsolatedExecutor(Zygote& zygote, SegmentPool& pool, Options options);
-  /// Lets an executor without a task leave by itself; waits for it no longer than the grace period.
+  /// Lets an executor without a task exit; waits at most for the grace period.
   ~IsolatedExecutor() override;
 
   void start(ExecutorTask task) override;
@@ -47,7 +47,7 @@ class IsolatedExecutor final : public Executor {
     bool passed_on = false;
     bool interrupted = false;
     bool timed_out = false;
-    std::optional<Clock::time_point> passed_on_at = {};  // if it has a time limit
+    std::optional<Clock::time_point> passed_on_at = {};  // set if the task has a time limit
     std::optional<Clock::time_point> kill_at = {};
   };
 
@@ -60,10 +60,10 @@ class IsolatedExecutor final : public Executor {
   void press(Clock::time_point now);
   [[nodiscard]] bool over_time(Clock::time_point now) const;
   [[nodiscard]] std::string exit_text() const;
-  /// The running task has ended without a result of its own.
+  /// Returns the running task as one that ended without returning a result.
   [[nodiscard]] ExecutedTask ended(TaskEnding ending, std::string_view text);
   [[nodiscard]] ExecutedTask timed_out();
-  /// What is between the two is broken; ends the executor.
+  /// Ends the executor because its connection with the rank is broken.
   void give_up_executor(std::string text);
 
   Zygote* zygote_;
@@ -73,14 +73,14 @@ class IsolatedExecutor final : public Executor {
 
   std::uint32_t generation_ = 0;
   std::optional<MessageChannel> channel_;          // to the executor of this generation
-  std::unordered_set<ObjectId> shared_;            // that it has
-  std::shared_ptr<const SpillPlace> spill_place_;  // that it knows
-  std::string broken_;                             // why it was given up, if so
+  std::unordered_set<ObjectId> shared_;            // objects that the executor has
+  std::shared_ptr<const SpillPlace> spill_place_;  // the place that the executor was told last
+  std::string broken_;                             // why the executor was given up; empty if it was not
   Clock::time_point executor_started_;
-  int exits_before_taking_ = 0;  // of executors in a row
+  int exits_before_taking_ = 0;  // counts executors in a row
   std::optional<std::string> no_more_executors_;
 
-  std::uint64_t last_number_;  // also of executors before this
+  std::uint64_t last_number_;  // counts on across executors
   std::optional<RunningTask> running_;
   unsigned looks_ = 0;
   Clock::time_point zygote_seen_;

@@ -8,7 +8,7 @@
 namespace joblib_mpi {
 namespace {
 
-/// Larger messages go through a segment, so that some always fit into the ring. Chosen, not measured.
+/// Larger messages go through a segment, so that several always fit into the ring. Chosen, not measured.
 constexpr std::size_t most_ring_bytes = Ring::max_message_bytes / 2;
 
 constexpr std::chrono::microseconds pause_while_full{50};  // chosen, not measured
@@ -29,13 +29,13 @@ class SpanWriter {
 
 }  // namespace
 
-/// Every message is a header, `numbers` numbers, `parts` references and `head_bytes` bytes.
+/// Starts every message, which consists of this header, `numbers` numbers, `parts` references and `head_bytes` bytes.
 struct MessageChannel::Header {
   Kind kind;
   TaskEnding ending = TaskEnding::returned;
   Access access = Access::read_only;
   TaskId task = {};
-  std::uint64_t number = 0;  // the task's, the object's, or the segment's
+  std::uint64_t number = 0;  // the number of the task, the object or the segment
   std::uint64_t segment_bytes = 0;
   double seconds = 0;
   CallId call = {};
@@ -163,7 +163,7 @@ std::span<std::byte> MessageChannel::room_for(std::size_t bytes) {
   while (true) {
     const std::span<std::byte> room = ends_.out.reserve(bytes);
     if (!room.empty()) return room;
-    ends_.other.notify();  // whose reading makes room
+    ends_.other.notify();  // its reading makes room
     if (when_full_ == WhenFull::keep) return {};
     std::this_thread::sleep_for(pause_while_full);
   }
@@ -255,7 +255,7 @@ ExecutorMessage MessageChannel::decode(ByteView message) {
     case Kind::task_done:
       return executor_message::TaskDone{{header.task, header.ending, header.seconds, std::move(payload)}};
     default:
-      throw SerializationError("a message between a rank and its executor is of no known kind");
+      throw SerializationError("a message between a rank and its executor has an unknown kind");
   }
 }
 

@@ -16,20 +16,20 @@
 
 namespace joblib_mpi {
 
-// What a worker and its executor say to each other.
+// The messages between a worker and its executor.
 namespace executor_message {
 
-/// From the worker. The objects were shared before.
+/// Sent by the worker, after the objects were shared.
 struct RunTask {
-  std::uint64_t number;  ///< of all tasks that this rank's executors have got, from 1
+  std::uint64_t number;  ///< The number of the task among all that this rank's executors have been given, from 1.
   TaskId task;
   std::vector<ObjectId> objects;
   Payload arguments;
-  TaskLimits limits;  ///< those that the executor keeps itself: of the result
+  TaskLimits limits;  ///< The limits that the executor itself enforces, which are those of the result.
   CallId call;
-  std::uint64_t index;  ///< of the task in its call
+  std::uint64_t index;  ///< The index of the task in its call.
 };
-/// Where the results of the tasks that follow go, if they spill.
+/// Tells where the results of the following tasks go, if they spill.
 struct SpillInto {
   std::shared_ptr<const SpillPlace> place;
 };
@@ -40,10 +40,10 @@ struct ShareObject {
 struct ForgetObject {
   ObjectId object;
 };
-/// There will never be another task.
+/// Tells that no more tasks follow.
 struct Close {};
 
-/// From the executor.
+/// Sent by the executor.
 struct TaskDone {
   ExecutedTask task;
 };
@@ -54,42 +54,43 @@ using ExecutorMessage =
     std::variant<executor_message::RunTask, executor_message::SpillInto, executor_message::ShareObject,
                  executor_message::ForgetObject, executor_message::Close, executor_message::TaskDone>;
 
-/// One end of the connection of a worker with one executor process: small messages go through rings in shared memory,
-/// large arrays stay in segments, whose descriptors go through a socket. A head is copied into the ring and out of it.
+/// One end of the connection of a worker with one executor process: small messages go through rings in shared memory;
+/// large arrays stay in segments, whose descriptors go through a socket. The head of a message is copied into the ring
+/// and out of it.
 class MessageChannel {
  public:
   struct Ends {
     Ring& out;
     Ring& in;
-    WakeFlag& other;  ///< wakes the other side
+    WakeFlag& other;  ///< Wakes the other side.
   };
   enum class WhenFull {
-    keep,  ///< what has no place waits here for `flush`: the worker
-    wait,  ///< the caller waits: the executor
+    keep,  ///< Messages without room wait here for `flush`; used by the worker.
+    wait,  ///< The caller waits for room; used by the executor.
   };
   MessageChannel(SegmentPool& pool, Ends ends, Descriptor socket, WhenFull when_full);
 
-  // The worker's. ShareObject and SpillInto do not wake the executor: a RunTask follows.
+  // The worker calls these. ShareObject and SpillInto do not wake the executor, because a RunTask follows.
   void send_task(std::uint64_t number, const ExecutorTask& task);
   void send_spill_place(const SpillPlace& place);
   void send_object(ObjectId object, const Payload& value);
   void send_forget(ObjectId object);
   void send_close();
-  // The executor's.
+  // The executor calls these.
   void send_done(const ExecutedTask& task);
-  /// Tells the other side which of its memory is not used here any more.
+  /// Tells the other side which of its memory is no longer used here.
   void send_returned();
 
-  /// See SegmentExchange.
+  /// Maps the bytes as SegmentExchange::copy_on_write does.
   [[nodiscard]] std::optional<SharedBytes> copy_on_write(ByteView bytes) const {
     return exchange_.copy_on_write(bytes);
   }
 
-  /// Sends what waits, as far as there is room now.
+  /// Sends waiting messages, as far as there is room now.
   void flush();
 
-  /// The oldest message that has arrived, if any. Throws SerializationError if it is none, std::system_error if it
-  /// needs memory that this process cannot map.
+  /// Returns the oldest message that has arrived, if any. Throws SerializationError if the bytes are not a message, and
+  /// std::system_error if the message needs memory that this process cannot map.
   [[nodiscard]] std::optional<ExecutorMessage> receive();
 
  private:
@@ -100,8 +101,8 @@ class MessageChannel {
     forget_object,
     close,
     task_done,
-    // What the two ends settle between themselves: a segment that comes through the socket, one that is not needed any
-    // more, memory that is not used any more, and a message too large for the ring.
+    // These messages are between the two ends: a segment that comes through the socket, one that is no longer needed,
+    // memory that is no longer used, and a message too large for the ring.
     hand_over,
     unmap,
     end_loans,
@@ -110,16 +111,16 @@ class MessageChannel {
   struct Header;
   struct Waiting {
     Bytes message;
-    std::shared_ptr<const Segment> segment;  // to go through the socket before, if any
+    std::shared_ptr<const Segment> segment;  // to be sent through the socket first, if any
   };
 
   void send(Header header, std::span<const std::uint64_t> numbers, const Payload& payload, Access access);
   void send_parts(Header header, std::span<const std::uint64_t> numbers, std::span<const PartReference> parts,
                   ByteView head, std::shared_ptr<const Segment> segment = nullptr);
-  /// Room in the ring, after waiting if this side waits; none if what is sent has to wait.
+  /// Returns space in the ring, after waiting if this side waits; an empty span if the message has to wait here.
   [[nodiscard]] std::span<std::byte> room_for(std::size_t bytes);
   void hand_over(const std::vector<SegmentExchange::Handover>& handovers);
-  /// True if the message was for the ends themselves.
+  /// Handles a message that is between the two ends; returns false for any other.
   bool settle(const Header& header, PayloadReader& reader);
   [[nodiscard]] ExecutorMessage decode(ByteView message);
 

@@ -34,11 +34,11 @@ constexpr auto signal_names = std::to_array<std::pair<int, const char*>>({{SIGAB
                                                                           {SIGXCPU, "SIGXCPU"},
                                                                           {SIGXFSZ, "SIGXFSZ"}});
 
-/// What processes that have been asked to end may take for it. Python's resource trackers do not obey, but wait for the
-/// others' end and then remove what these have left in /dev/shm. Chosen, not measured.
+/// The time that processes have to end after SIGTERM. Python's resource trackers ignore it, but wait for the end of the
+/// other processes and then remove what these have left in /dev/shm. Chosen, not measured.
 constexpr double patience_seconds = 1.0;
 
-/// Of all threads of this process: a preloaded library may have started processes from any.
+/// Returns the children of all threads of this process: a preloaded library may have started processes from any thread.
 std::vector<pid_t> children() {
   std::vector<pid_t> found;
   std::error_code gone;
@@ -75,7 +75,7 @@ void end_descendants(double seconds) {
     }
     pid_t reaped = 0;
     while ((reaped = waitpid(-1, nullptr, WNOHANG)) > 0) std::erase(asked, reaped);
-    if (reaped < 0 || passed.count() >= patience_seconds + seconds) return;  // less than 0: there are none
+    if (reaped < 0 || passed.count() >= patience_seconds + seconds) return;  // less than 0: no child is left
     std::this_thread::sleep_for(pause);
   }
 }

@@ -37,7 +37,8 @@ const void* RegisteredFunctionRunner::resolve(ObjectId object, Load load) {
   const auto known = std::ranges::find(forms, load, &Made::load);
   if (known != forms.end()) return known->value.get();
   const auto input = std::ranges::find(running_->objects, object, &ObjectInput::object);
-  if (input == running_->objects.end()) throw SerializationError("a task names a scattered object that it lacks");
+  if (input == running_->objects.end())
+    throw SerializationError("a task uses a scattered object that did not come with it");
   PayloadReader reader(*input->value);
   return forms.emplace_back(Made{load, load(reader)}).value.get();
 }

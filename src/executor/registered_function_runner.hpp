@@ -11,8 +11,8 @@
 
 namespace joblib_mpi {
 
-/// Runs the functions that `delayed` has registered. Makes each scattered object once, in each form that functions want
-/// it in, and keeps it for later tasks.
+/// Runs the functions that `delayed` has registered. Deserializes each scattered object once for each form in which
+/// functions use it, and keeps it for later tasks.
 class RegisteredFunctionRunner final : public TaskRunner, private detail::TaskObjects {
  public:
   [[nodiscard]] bool run(const ExecutorTask& task, Payload& result, std::vector<ArrayLayout>& layouts) override;
@@ -23,7 +23,7 @@ class RegisteredFunctionRunner final : public TaskRunner, private detail::TaskOb
   [[nodiscard]] const void* resolve(ObjectId object, Load load) override;
 
   const ExecutorTask* running_ = nullptr;
-  std::string_view function_name_;  // of the last one that was found
+  std::string_view function_name_;  // the name of the last function that was found
   struct Made {
     Load load;
     std::shared_ptr<const void> value;

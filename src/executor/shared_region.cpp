@@ -10,7 +10,7 @@ namespace joblib_mpi {
 SharedRegionPointer make_shared_region() {
   void* memory = mmap(nullptr, sizeof(SharedRegion), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) {
-    throw std::system_error(errno, std::generic_category(), "no memory to share with executor processes");
+    throw std::system_error(errno, std::generic_category(), "mapping the memory shared with executor processes");
   }
   return SharedRegionPointer(::new (memory) SharedRegion);
 }

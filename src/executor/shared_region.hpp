@@ -11,31 +11,32 @@
 
 namespace joblib_mpi {
 
-/// What a worker, its zygote and the running executor share, at the same address in all three. Who writes what is
-/// said at each member; executors are told apart by their generation, 1 for the first.
+/// The memory that a worker, its zygote and the running executor share, at one address in all three. Each group of
+/// members names its writer. Executors are told apart by their generation, 1 for the first.
 struct SharedRegion {
-  // The zygote's, before the first executor. 0 while it prepares.
+  // Written by the zygote, before the first executor. 0 while it prepares.
   static constexpr std::uint32_t prepared = 1;
   static constexpr std::uint32_t preparing_failed = 2;
   std::atomic<std::uint32_t> zygote_state{0};
-  std::array<char, 4096> failure{};  ///< text, if preparing has failed
+  std::array<char, 4096> failure{};  ///< The text of the failure, if preparing has failed.
 
-  // The zygote's, about the executor. Written before `exited_generation`.
+  // Written by the zygote, about the executor, before `exited_generation`.
   std::atomic<pid_t> executor_pid{0};
-  std::atomic<int> wait_status{0};            ///< as waitpid has it
-  std::atomic<int> fork_error{0};             ///< errno; if not 0 there was no process at all
-  std::atomic<std::uint64_t> memory_used{0};  ///< bytes, if it was killed for them, with the limit then
+  std::atomic<int> wait_status{0};  ///< The status from waitpid.
+  std::atomic<int> fork_error{0};   ///< The errno of a failed fork; if not 0, there was no process.
+  /// The bytes that the executor used, if it was killed for them; `memory_allowed` is the limit at that time.
+  std::atomic<std::uint64_t> memory_used{0};
   std::atomic<std::uint64_t> memory_allowed{0};
   std::atomic<std::uint32_t> exited_generation{0};
   std::atomic<bool> watching_memory{false};
 
-  // The executor's.
+  // Written by the executor.
   std::atomic<std::uint32_t> ready_generation{0};
-  std::atomic<std::uint64_t> taken{0};  ///< the number of the task that it has begun last
+  std::atomic<std::uint64_t> taken{0};  ///< The number of the task that the executor began last.
 
-  // The worker's.
-  std::atomic<std::uint64_t> interrupted{0};   ///< the number of the task that should end early
-  std::atomic<std::uint64_t> memory_limit{0};  ///< bytes for the running task; 0: none
+  // Written by the worker.
+  std::atomic<std::uint64_t> interrupted{0};   ///< The number of the task that should end early.
+  std::atomic<std::uint64_t> memory_limit{0};  ///< The limit of the running task in bytes; 0 if there is none.
 
   alignas(64) WakeFlag worker_wake;
   alignas(64) WakeFlag executor_wake;
@@ -48,10 +49,10 @@ struct UnmapRegion {
 };
 using SharedRegionPointer = std::unique_ptr<SharedRegion, UnmapRegion>;
 
-/// A new region, which processes forked from now on share. Throws std::system_error.
+/// Returns a new region, which processes forked from now on share. Throws std::system_error.
 [[nodiscard]] SharedRegionPointer make_shared_region();
 
-/// Processes forked from now on do not have it.
+/// Keeps the region out of processes that are forked from now on.
 void hide_from_children(SharedRegion& region) noexcept;
 
 }  // namespace joblib_mpi

@@ -7,13 +7,14 @@
 
 namespace joblib_mpi {
 
-/// Where the side that runs the user's functions takes its tasks: in a loop of `next_task` and `finish`, on one thread.
+/// Gives tasks to the side that runs the user's functions, which runs a loop of `next_task` and `finish` on one thread.
 class TaskPort {
  public:
   struct Work {
     std::optional<ExecutorTask> task = {};
-    std::vector<ObjectId> forgotten = {};  ///< objects that nobody will name again, to be let go before the task
-    bool closed = false;                   ///< there will never be another task, leave the loop
+    /// Objects that no later task uses; they are to be released before the task.
+    std::vector<ObjectId> forgotten = {};
+    bool closed = false;  ///< No more tasks follow; the loop should end.
   };
 
   TaskPort() = default;
@@ -23,12 +24,12 @@ class TaskPort {
 
   /// Waits for a task, for objects to forget, or for the end.
   [[nodiscard]] virtual Work next_task() = 0;
-  /// Hands over what came of the last task that `next_task` gave.
+  /// Hands over the outcome of the last task that `next_task` returned.
   virtual void finish(ExecutedTask task) = 0;
-  /// Whether the last task that `next_task` gave should end early. Any thread and signal handlers may ask.
+  /// Returns whether the last task that `next_task` returned should end early. Thread-safe and async-signal-safe.
   [[nodiscard]] virtual bool interrupt_requested() const noexcept = 0;
-  /// Bytes of an object that a task names, to be written to without harm to anybody else: each page is copied when it
-  /// is. Nothing where that cannot be had; make a copy then. Throws std::system_error.
+  /// Returns writable bytes of an object that a task uses: a page is copied when it is written, so other users are not
+  /// affected. Returns nothing where that is not possible; the caller then makes a copy. Throws std::system_error.
   [[nodiscard]] virtual std::optional<SharedBytes> copy_on_write(ByteView) const { return std::nullopt; }
 };
 

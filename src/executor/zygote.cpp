@@ -20,10 +20,10 @@
 namespace joblib_mpi {
 namespace {
 
-/// How long a rank that leaves waits for its zygote to end what is left.
+/// The longest time that a leaving rank waits for its zygote to end the processes that are left.
 constexpr int longest_farewell_milliseconds = 5000;
 
-/// Whether the other end is closed; waits for it.
+/// Waits for the other end to be closed, for at most `milliseconds`, and returns whether it is.
 bool is_closed(const Descriptor& socket, int milliseconds) {
   pollfd event{socket.get(), 0, 0};
   return poll(&event, 1, milliseconds) > 0 && (event.revents & (POLLHUP | POLLERR)) != 0;
@@ -31,7 +31,7 @@ bool is_closed(const Descriptor& socket, int milliseconds) {
 
 void send_command(const Descriptor& socket, ZygoteCommand::Kind kind, std::uint32_t generation, int descriptor = -1) {
   const ZygoteCommand command{kind, generation};
-  // If it is gone, `failure` says so.
+  // If the zygote is gone, `failure` reports it.
   send_message(socket, std::as_bytes(std::span(&command, 1)), descriptor, true);
 }
 
@@ -42,7 +42,7 @@ std::variant<std::unique_ptr<Zygote>, std::unique_ptr<ExecutorPort>> Zygote::for
   SocketPair commands = make_socket_pair();
   const pid_t rank_process = getpid();
   std::cout.flush();
-  std::fflush(nullptr);  // or the child would print it again
+  std::fflush(nullptr);  // otherwise the child would print buffered output again
   if (options.hooks.before) options.hooks.before();
   const pid_t child = ::fork();
   if (child == 0) {
@@ -51,7 +51,7 @@ std::variant<std::unique_ptr<Zygote>, std::unique_ptr<ExecutorPort>> Zygote::for
   }
   const int error = errno;
   if (options.hooks.in_parent) options.hooks.in_parent();
-  if (child < 0) throw std::system_error(error, std::generic_category(), "no process for isolated executors");
+  if (child < 0) throw std::system_error(error, std::generic_category(), "forking the process that starts executors");
   return std::unique_ptr<Zygote>(new Zygote(std::move(region), std::move(commands.first), child));
 }
 
@@ -60,14 +60,14 @@ Zygote::Zygote(SharedRegionPointer region, Descriptor commands, pid_t pid)
 
 Zygote::~Zygote() {
   if (failure()) return;
-  if (region_->zygote_state == 0) kill(pid_, SIGKILL);  // it would prepare to the end, for nobody
+  if (region_->zygote_state == 0) kill(pid_, SIGKILL);  // the zygote would needlessly complete its preparation
   shutdown(commands_.get(), SHUT_WR);
   if (!is_closed(commands_, longest_farewell_milliseconds)) kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
 }
 
 void Zygote::wait_until_prepared() {
-  constexpr std::chrono::milliseconds pause{10};  // between looks whether it has ended
+  constexpr std::chrono::milliseconds pause{10};  // between checks whether the zygote has ended
   while (region_->zygote_state != SharedRegion::prepared) {
     if (const auto text = failure()) throw Error(*text);
     region_->worker_wake.wait_for(pause);

@@ -15,7 +15,8 @@
 
 namespace joblib_mpi {
 
-/// What has to be called around each fork; empty ones are not. For Python the three of PyOS_BeforeFork.
+/// The functions to call around each fork; empty ones are skipped. For Python they are PyOS_BeforeFork,
+/// PyOS_AfterFork_Parent and PyOS_AfterFork_Child.
 struct ForkHooks {
   std::function<void()> before;
   std::function<void()> in_parent;
@@ -24,23 +25,25 @@ struct ForkHooks {
 
 struct ZygoteOptions {
   ForkHooks hooks;
-  /// Runs once in the zygote, so that every executor has what it loads. SIGCHLD is blocked meanwhile.
+  /// Runs once in the zygote, so that every executor has what it loads. SIGCHLD is blocked while it runs.
   std::function<void()> prepare;
 };
 
 /// A process that forks the rank's executors, one at a time. It is forked before MPI_Init and before there are threads,
 /// so neither MPI nor its pinned memory is ever in a process that runs user code.
 ///
-/// The zygote ends the executor and all that the executor has started when the rank ends, whatever ends it. It has no
-/// OMPI_*, PMIX_* and PMI_* in its environment: a program that a task starts does not take itself for the rank.
+/// When the rank ends, for any reason, the zygote ends the executor and all processes that the executor has started.
+/// The zygote has no OMPI_*, PMIX_* and PMI_* in its environment, so a program that a task starts does not take itself
+/// for the rank.
 ///
-/// An executor process has SIGTERM and SIGHUP as by default; SIGINT, which asks the running task to end, is ignored
-/// until the process installs a handler (see ExecutorPort::interrupt_requested). Its standard input is empty, its
-/// output is the rank's.
+/// An executor process has the default actions for SIGTERM and SIGHUP; SIGINT, which asks the running task to end, is
+/// ignored until the process installs a handler (see ExecutorPort::interrupt_requested). Its standard input is empty,
+/// its output is the rank's.
 class Zygote {
  public:
-  /// Returns in the rank with the zygote, and in each executor process with its port; such a process must never go on
-  /// to what the rank does: it works off its port and ends. Only once per process, with no other thread.
+  /// Returns in the rank with the zygote, and in each executor process with its port. An executor process must never
+  /// continue with the rank's own work: it runs the tasks of its port and ends. May be called once per process, with no
+  /// other thread running.
   static std::variant<std::unique_ptr<Zygote>, std::unique_ptr<ExecutorPort>> fork(ZygoteOptions options);
 
   Zygote(const Zygote&) = delete;
@@ -50,20 +53,21 @@ class Zygote {
 
   /// Waits until `prepare` is done. Throws Error with its text if it has failed, or if the zygote has ended.
   void wait_until_prepared();
-  /// Why there will be no executors any more, if so. Costs a system call.
+  /// Returns why no more executors can be started, if that is so. Costs a system call.
   [[nodiscard]] std::optional<std::string> failure();
 
-  /// Wakes the thread that uses this object: for its IdleWaiter.
+  /// Returns the flag that wakes the thread that uses this object, for its IdleWaiter.
   [[nodiscard]] WakeFlag& worker_wake_flag() noexcept { return region_->worker_wake; }
 
-  // For IsolatedExecutor. Each names its executor by generation, so that none meant for a dead one reaches the next.
+  // For IsolatedExecutor. Each function names its executor by generation, so that a command for a dead one never
+  // reaches the next.
   [[nodiscard]] SharedRegion& region() noexcept { return *region_; }
-  /// Forks an executor, whose generation is returned, and which has the other end of `socket`'s pair. The one before
+  /// Forks an executor that has the other end of `socket`'s pair, and returns its generation. The previous executor
   /// must have exited.
   [[nodiscard]] std::uint32_t start_executor(Descriptor socket);
   void interrupt_executor(std::uint32_t generation);
   void kill_executor(std::uint32_t generation);
-  /// Looks at the executor's memory from now on for as long as the region holds a limit.
+  /// Watches the executor's memory from now on, for as long as the region holds a limit.
   void watch_memory(std::uint32_t generation);
 
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }

@@ -25,20 +25,21 @@ namespace {
 
 constexpr int memory_look_milliseconds = 10;
 
-/// How long leftovers of a dead executor may hold up the next one: longer only for what the kernel cannot kill.
+/// The longest time for which processes left by a dead executor may delay the next executor. Only a process that the
+/// kernel cannot kill takes longer.
 constexpr double longest_cleanup_seconds = 2.0;
 
 void call(const std::function<void()>& hook) {
   if (hook) hook();
 }
 
-/// What makes a program believe that it is this rank.
+/// Removes from the environment what makes a program believe that it is this rank.
 void forget_the_launcher() {
   std::vector<std::string> names;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
     const std::string_view name = text.substr(0, text.find('='));
-    if (name.starts_with("OMPI_ALLOW_RUN_AS_ROOT")) continue;  // the user's leave, not the launcher's word
+    if (name.starts_with("OMPI_ALLOW_RUN_AS_ROOT")) continue;  // set by the user, not by the launcher
     if (name.starts_with("OMPI_") || name.starts_with("PMIX_") || name.starts_with("PMI_")) names.emplace_back(name);
   }
   for (const std::string& name : names) unsetenv(name.c_str());
@@ -84,7 +85,8 @@ void ZygoteProcess::become_zygote() {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != rank_process_) _exit(EXIT_FAILURE);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) std::signal(signal, SIG_IGN);  // the rank's end will be noticed
+  // the zygote notices the rank's end by other means
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) std::signal(signal, SIG_IGN);
   sigset_t child_ends;
   sigemptyset(&child_ends);
   sigaddset(&child_ends, SIGCHLD);
@@ -108,7 +110,7 @@ void ZygoteProcess::prepare() {
     leave();
   }
   options_.prepare = nullptr;
-  // From now on this signal only makes the loop look whether the rank is still there.
+  // From now on this signal only makes the loop check whether the rank is still there.
   prctl(PR_SET_PDEATHSIG, SIGCHLD);
   if (getppid() != rank_process_) leave();
   region_->zygote_state = SharedRegion::prepared;
@@ -151,7 +153,7 @@ bool ZygoteProcess::fork_executor(std::uint32_t generation, Descriptor socket) {
   region_->memory_used = 0;
   region_->fork_error = 0;
   if (std::exchange(executor_, 0) != 0) end_descendants(longest_cleanup_seconds);  // it was not waited for
-  std::fflush(nullptr);  // what preloading has printed must not be printed by each executor again
+  std::fflush(nullptr);  // so that no executor prints again what preloading has printed
   const pid_t zygote = getpid();
   call(options_.hooks.before);
   const pid_t child = fork();
@@ -208,7 +210,7 @@ void ZygoteProcess::look_at_memory() {
   const std::uint64_t limit = region_->memory_limit;
   if (limit == 0 || executor_ == 0) {
     region_->watching_memory = false;
-    // The worker looks at the flag after it has set a limit: one of the two sees the other's.
+    // The worker reads the flag after it has set a limit, so one of the two sees the other's write.
     if (region_->memory_limit != 0 && executor_ != 0) region_->watching_memory = true;
     return;
   }

@@ -12,7 +12,7 @@
 
 namespace joblib_mpi {
 
-/// What the rank tells its zygote; with `start` comes the executor's socket.
+/// A command of the rank to its zygote; with `start` comes the executor's socket.
 struct ZygoteCommand {
   enum class Kind : std::uint32_t { start, interrupt, kill, watch_memory };
   Kind kind;
@@ -22,17 +22,17 @@ struct ZygoteCommand {
 /// The zygote's own side: waits for commands and for the ends of processes.
 class ZygoteProcess {
  public:
-  /// In the zygote, right after its fork. `rank_process` is its parent.
+  /// Must be called in the zygote, right after its fork. `rank_process` is its parent.
   ZygoteProcess(SharedRegion& region, Descriptor commands, ZygoteOptions options, pid_t rank_process);
 
-  /// Returns only in executor processes.
+  /// Serves the rank; returns only in executor processes.
   [[nodiscard]] std::unique_ptr<ExecutorPort> run();
 
  private:
   void become_zygote();
   void prepare();
   void wait_for_event();
-  /// True in a new executor process.
+  /// Handles the rank's commands; returns true in a new executor process.
   [[nodiscard]] bool handle_commands();
   [[nodiscard]] bool fork_executor(std::uint32_t generation, Descriptor socket);
   void become_executor(pid_t zygote);
