@@ -20,7 +20,7 @@ class Registry {
   void add(const std::string& name, std::shared_ptr<Backend> backend) {
     const std::lock_guard lock(mutex_);
     if (!backends_.try_emplace(name, std::move(backend)).second) {
-      throw UsageError("backend \"" + name + "\" is registered already: unregister it first, or choose another name");
+      throw UsageError("backend \"" + name + "\" is already registered: unregister it first, or choose another name");
     }
   }
 

@@ -23,7 +23,7 @@ class MpiBackend::Call final : public BackendCall {
   ~Call() override {
     driver_->end_call(id_);
     try {
-      driver_->drive();  // tell the workers now: this thread may not come back soon
+      driver_->drive();  // tells the workers now, because this thread may not call the driver again soon
     } catch (const std::exception& error) {
       std::fprintf(stderr, "joblib_mpi: cancelling a call failed: %s\n", error.what());
     }
@@ -122,10 +122,10 @@ void MpiBackend::disconnect() {
 
 int MpiBackend::effective_n_jobs(int n_jobs) const {
   if (workers() == 0) {
-    [[maybe_unused]] static const int warned =
-        std::fprintf(stderr,
-                     "joblib_mpi: there is one rank only, so tasks run on it one after another; start more, as in "
-                     "\"mpirun -n 4\"\n");
+    [[maybe_unused]] static const int warned = std::fprintf(
+        stderr,
+        "joblib_mpi: there is only one rank, so tasks run on it one after another; start more ranks, as in "
+        "\"mpirun -n 4\"\n");
   }
   return std::min(count_n_jobs(n_jobs, workers()), std::max(workers(), 1));
 }
@@ -139,7 +139,7 @@ std::unique_ptr<BackendCall> MpiBackend::start_call(const CallOptions& options, 
   }
   const std::lock_guard lock(connection_->mutex);
   if (connection_->driver == nullptr) {
-    throw UsageError("backend \"mpi\" is used after its session has ended: make the call inside MpiSession::run");
+    throw UsageError("backend \"mpi\" was used after its session had ended: make the call inside MpiSession::run");
   }
   return std::make_unique<Call>(*this, *connection_->driver, options, sink);
 }
@@ -147,7 +147,7 @@ std::unique_ptr<BackendCall> MpiBackend::start_call(const CallOptions& options, 
 std::shared_ptr<const ObjectId> MpiBackend::share(Payload value) {
   const std::lock_guard lock(connection_->mutex);
   if (connection_->driver == nullptr) {
-    throw UsageError("an object is scattered after the session has ended: scatter inside MpiSession::run");
+    throw UsageError("an object was scattered after the session had ended: scatter it inside MpiSession::run");
   }
   const ObjectId id = connection_->driver->share(std::move(value));
   return {new ObjectId(id), [connection = connection_](const ObjectId* object) {

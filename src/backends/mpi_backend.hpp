@@ -12,13 +12,13 @@
 
 namespace joblib_mpi {
 
-/// Runs the tasks on the worker ranks. The thread that waits for results drives the coordinator; there is no other.
+/// Runs the tasks on the worker ranks. The thread that waits for results drives the coordinator; no other thread does.
 class MpiBackend final : public Backend {
  public:
   struct Ranks {
-    std::vector<std::string> hosts;  ///< by rank
+    std::vector<std::string> hosts;  ///< The processor names by rank.
     bool any_thread_may_call_mpi = true;
-    std::thread::id session_thread;  ///< the only thread that may otherwise
+    std::thread::id session_thread;  ///< The only thread that may call MPI if `any_thread_may_call_mpi` is false.
   };
 
   MpiBackend(CoordinatorDriver& driver, Ranks ranks);
@@ -33,13 +33,13 @@ class MpiBackend final : public Backend {
   [[nodiscard]] std::shared_ptr<const ObjectId> share(Payload value) override;
   [[nodiscard]] bool in_process() const noexcept override { return workers() == 0; }
 
-  /// Waits for calls that other threads have under way; after that, nothing reaches the workers. Called at the end of
-  /// the session.
+  /// Waits for the calls that other threads have under way; afterwards nothing reaches the workers. Called at the end
+  /// of the session.
   void disconnect();
 
  private:
   class Call;
-  /// The way to the driver that calls and objects share, until `disconnect` cuts it.
+  /// Holds the driver that calls and objects use, until `disconnect` removes it.
   struct Connection {
     std::mutex mutex;
     std::condition_variable call_ended;

@@ -26,7 +26,7 @@ class ThreadingCall final : public BackendCall {
       closed_ = true;
     }
     task_added_.notify_all();
-    threads_.clear();  // joins
+    threads_.clear();  // joins the threads
   }
 
   void submit(std::size_t index, Task& task) override {

@@ -6,17 +6,17 @@
 
 namespace joblib_mpi {
 
-/// Prints how far a call has come, in the form of joblib's own lines, on stderr.
+/// Prints the progress of a call on stderr, in the form of joblib's own lines.
 class Progress {
  public:
-  /// `verbose` as in ParallelOptions.
+  /// Starts the clock. `verbose` is that of ParallelOptions.
   Progress(int verbose, int n_jobs, std::optional<std::size_t> total);
 
   void task_finished() {
     ++done_;
     if (verbose_ > 0) print_if_due();
   }
-  /// All tasks are done.
+  /// Prints the last line, when all tasks are done.
   void finish() const;
 
  private:

@@ -4,7 +4,7 @@
 
 namespace joblib_mpi {
 
-/// The tasks of a call that are under way, and the number of them that may be.
+/// Counts the tasks of a call that are under way, and limits their number.
 class DispatchWindow {
  public:
   explicit DispatchWindow(std::size_t size) : size_(size == 0 ? 1 : size) {}

@@ -17,11 +17,11 @@
 namespace joblib_mpi::detail {
 namespace {
 
-/// The default of `pre_dispatch` for each job. Enough for a worker's credits of tiny tasks; joblib's 2 would make every
-/// worker wait for the round trip.
+/// The default of `pre_dispatch` for each job. It suffices for a worker's credits of tiny tasks; joblib's 2 would make
+/// every worker wait for the round trip.
 constexpr std::size_t tasks_ahead_per_job = 64;
 
-/// The interval at which a call with a checkpoint looks for a signal that ends the run.
+/// The interval at which a call with a checkpoint checks for a signal that ends the run.
 constexpr std::chrono::milliseconds between_looks{20};
 
 /// Returns the options of a call merged with those of the surrounding configs. Throws UsageError.
@@ -54,9 +54,9 @@ struct RunningCall::State {
   Progress progress;
   std::size_t submitted = 0;
   std::exception_ptr error;
-  std::shared_ptr<Checkpoint> checkpoint;          // or null
-  std::unique_ptr<CheckpointedCall> checkpointed;  // or null
-  std::unique_ptr<BackendCall> call;               // ends before all of the others
+  std::shared_ptr<Checkpoint> checkpoint;          // may be null
+  std::unique_ptr<CheckpointedCall> checkpointed;  // may be null
+  std::unique_ptr<BackendCall> call;               // declared last: it must end before the members above
 };
 
 std::shared_ptr<Checkpoint> make_checkpoint(const std::optional<std::filesystem::path>& path) {
@@ -88,7 +88,7 @@ void RunningCall::finish() {
 }
 
 void RunningCall::wait() {
-  constexpr double longest_timeout_seconds = 1e9;  // a longer one, which the clock cannot count, is no timeout
+  constexpr double longest_timeout_seconds = 1e9;  // the clock cannot represent longer ones; they count as no timeout
   BackendCall::Deadline deadline;
   if (state_->timeout_seconds && *state_->timeout_seconds < longest_timeout_seconds) {
     deadline = std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(

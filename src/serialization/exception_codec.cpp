@@ -15,7 +15,7 @@
 namespace joblib_mpi {
 namespace {
 
-/// By the compiler's name of the type, which is the same on all ranks of one program.
+/// The registered exception types, by the compiler's name of the type, which is the same on all ranks of one program.
 class ExceptionTypes {
  public:
   static ExceptionTypes& instance() {
@@ -50,7 +50,7 @@ class ExceptionTypes {
 };
 
 struct Description {
-  std::string type;  // as the compiler names it; empty for what is not a std::exception
+  std::string type;  // the compiler's name; empty if the exception is not a std::exception
   std::string what;
 };
 

@@ -7,11 +7,12 @@
 
 namespace joblib_mpi {
 
-/// Describes the exception that is being handled: its type, what() and the function of the task.
-/// To be called inside a catch block.
+/// Writes a description of the exception that is being handled: its type, what() and the function of the task. Must be
+/// called inside a catch block.
 void save_current_exception(PayloadWriter& writer, const std::string& function);
 
-/// The exception as one of this process: its own type where that is registered, otherwise TaskError.
+/// Returns the exception as one of this process: with its original type if that is registered here, otherwise as
+/// TaskError.
 [[nodiscard]] std::exception_ptr load_exception(PayloadReader& reader, int rank, const std::string& host);
 
 }  // namespace joblib_mpi

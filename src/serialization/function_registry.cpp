@@ -16,8 +16,9 @@ FunctionId FunctionRegistry::add(RegisteredFunction function) {
 
 const RegisteredFunction& FunctionRegistry::at(FunctionId id) const {
   if (id.value >= functions_.size()) {
-    throw SerializationError("task function " + std::to_string(id.value) + " is unknown here, where the program has " +
-                             std::to_string(functions_.size()) + ": the ranks run different programs");
+    throw SerializationError("task function " + std::to_string(id.value) +
+                             " is unknown on this rank, whose program has " + std::to_string(functions_.size()) +
+                             "; start the same program on all ranks");
   }
   return functions_[id.value];
 }
@@ -31,13 +32,13 @@ std::uint64_t FunctionRegistry::fingerprint() const {
 }
 
 std::string function_name(std::string_view pretty_function) {
-  // "… Invocation<function, …>::name() [with auto function = score; …]"; clang: "… [function = &score, …]"
+  // g++: "… Invocation<function, …>::name() [with auto function = score; …]"; clang: "… [function = &score, …]"
   constexpr std::string_view marker = "function = ";
   const std::size_t begin = pretty_function.find(marker);
   if (begin == std::string_view::npos) return std::string(pretty_function);
   std::string_view name = pretty_function.substr(begin + marker.size());
   if (name.starts_with('&')) name.remove_prefix(1);
-  int depth = 0;  // of brackets within the name, as of a template or a lambda's place
+  int depth = 0;  // of brackets within the name, such as those of a template or of the location of a lambda
   for (std::size_t end = 0; end < name.size(); ++end) {
     const char character = name[end];
     if (depth == 0 && (character == ';' || character == ',' || character == ']'))

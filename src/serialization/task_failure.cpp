@@ -5,7 +5,8 @@
 namespace joblib_mpi {
 namespace {
 
-/// `task 218, "fit_fold", was lost with its executor on rank 3 (cn042): signal 11 (SIGSEGV); 3 attempts were made`
+/// Returns a text such as `task 218, "fit_fold", was lost with its executor on rank 3 (cn042): signal 11 (SIGSEGV); 3
+/// attempts were made`.
 std::string describe(const LostTask& task, const std::string& what_happened) {
   std::string text = "task " + std::to_string(task.number) + ", \"" + task.function + "\", " + what_happened;
   if (task.attempts > 0) text += " on rank " + std::to_string(task.rank) + " (" + task.host + ")";
@@ -15,13 +16,13 @@ std::string describe(const LostTask& task, const std::string& what_happened) {
 }
 
 std::string describe_lost(const LostTask& task) {
-  if (task.attempts == 0) return describe(task, "was lost") + ". Start the job again with ranks that stay";
+  if (task.attempts == 0) return describe(task, "was lost") + ". Start the job again on ranks that stay alive";
   return describe(task, "was lost with its executor") +
-         ". Run it alone to see why, or allow more attempts (retries) if it is not the task's fault";
+         ". Run it alone to see why, or allow more attempts (retries) if the task is not the cause";
 }
 
 std::string describe_timeout(const LostTask& task) {
-  return describe(task, "ran out of time") + ". Give it more (task_timeout_seconds) or make it smaller";
+  return describe(task, "ran out of time") + ". Allow more time (task_timeout_seconds) or make the task smaller";
 }
 
 }  // namespace

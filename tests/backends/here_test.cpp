@@ -152,7 +152,7 @@ TEST_CASE("n_jobs counts from the end when it is negative as in joblib") {
 
 TEST_CASE("a name that is taken cannot be registered again") {
   CHECK_THAT(error_text<UsageError>([] { register_backend("sequential", find_backend("threading")); }),
-             contains("\"sequential\" is registered already"));
+             contains("\"sequential\" is already registered"));
   register_backend("another", find_backend("sequential"));
   CHECK(find_backend("another") == find_backend("sequential"));
   unregister_backend("another");

@@ -132,7 +132,7 @@ TEST_CASE("a task that ran out of time is a lost one, too") {
   const TaskTimeoutError error({7, "fit", 2, "n2", 1, "it ran for more than 2 s"});
   CHECK_THAT(error.what(),
              contains("task 7, \"fit\", ran out of time on rank 2 (n2): it ran for more than 2 s; 1 attempt"
-                      " was made. Give it more (task_timeout_seconds)"));
+                      " was made. Allow more time (task_timeout_seconds)"));
   const WorkerLostError& lost = error;
   const TaskFailure& failure = error;
   CHECK(lost.attempts() == 1);

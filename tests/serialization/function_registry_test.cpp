@@ -71,7 +71,7 @@ TEST_CASE("a delayed call travels as the id of its function and its arguments") 
 TEST_CASE("an id that no function has is refused") {
   const detail::FunctionId unknown{4'000'000'000};
   CHECK_THAT(error_text<SerializationError>([&] { (void)detail::FunctionRegistry::instance().at(unknown); }),
-             contains("task function 4000000000 is unknown here"));
+             contains("task function 4000000000 is unknown on this rank"));
 }
 
 TEST_CASE("registries of other functions or another order have another fingerprint") {
