@@ -12,7 +12,7 @@
 
 namespace joblib_mpi {
 
-/// A journal file to read. Whatever has happened to its bytes, it returns results as they were written, or none.
+/// A journal file to read. Even if its bytes were damaged, it returns results as they were written, or none.
 class JournalFile {
  public:
   enum class Condition { usable, damaged, no_journal, other_version, other_identity };

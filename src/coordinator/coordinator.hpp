@@ -104,8 +104,8 @@ class Coordinator {
   /// Sets the function that is called for each loss, on the thread that drives the coordinator.
   void on_worker_lost(std::function<void(const LostWorker&)> tell) { tell_of_loss_ = std::move(tell); }
 
-  /// Promises that `check_workers` is called regularly from now on, whatever the program does, so that workers may take
-  /// a missing ping as the loss of the coordinator.
+  /// Promises that `check_workers` is called regularly from now on, regardless of what the program does, so that
+  /// workers may take a missing ping as the loss of the coordinator.
   void always_asks() noexcept { asks_always_ = true; }
 
   /// Asks all workers that are not lost to leave; sets in `stop` whether ranks have been lost.

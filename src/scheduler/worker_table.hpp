@@ -15,7 +15,7 @@ namespace joblib_mpi {
 class WorkerTable {
  public:
   void add(WorkerId worker);
-  /// Removes the worker, whatever tasks it holds.
+  /// Removes the worker, even if it holds tasks.
   void remove(WorkerId worker);
   void increment(WorkerId worker) { move(worker, at(worker).load + 1); }
   void decrement(WorkerId worker) { move(worker, at(worker).load - 1); }
