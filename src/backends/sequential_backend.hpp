@@ -4,8 +4,8 @@
 
 namespace joblib_mpi {
 
-/// Runs the tasks one after another on the calling thread. Time and memory limits are not enforced. A
-/// task that throws runs again if the call's options and `Task::can_run_again` allow it.
+/// Runs the tasks one after another on the calling thread. Time and memory limits are not enforced. A task that throws
+/// runs again if the call's options and `Task::can_run_again` allow it.
 class SequentialBackend final : public Backend {
  public:
   [[nodiscard]] std::string_view name() const noexcept override { return "sequential"; }

@@ -259,7 +259,7 @@ void Coordinator::remove(TaskId task) {
 
 void Coordinator::handle(WorkerId worker, const to_coordinator::Hello& message) {
   heartbeat_.has_started(worker, message.answers_during_tasks);
-  // so that the worker begins to watch the coordinator
+  // This makes the worker begin to watch the coordinator.
   if (asks_always_) outbox_.tell(worker, to_worker::Ping{asks_always_});
 }
 
@@ -281,7 +281,7 @@ void Coordinator::handle(WorkerId worker, to_coordinator::TaskFinished&& message
 void Coordinator::handle(WorkerId worker, const to_coordinator::ObjectsMissing& message) {
   for (const ObjectId object : message.objects) {
     const auto value = store_->find(object);
-    // a missing value means that the object has been dropped
+    // A missing value means that the object has been dropped.
     if (value) outbox_.tell(worker, to_worker::ObjectContent{object, *value});
   }
 }

@@ -85,7 +85,7 @@ void ZygoteProcess::become_zygote() {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != rank_process_) _exit(EXIT_FAILURE);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
-  // the zygote notices the rank's end by other means
+  // The zygote notices the end of the rank by other means.
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) std::signal(signal, SIG_IGN);
   sigset_t child_ends;
   sigemptyset(&child_ends);

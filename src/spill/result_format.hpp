@@ -13,7 +13,7 @@ namespace joblib_mpi {
 /// The origin of a result, stored for readers of its file.
 struct ResultAttributes {
   std::string function;
-  std::uint64_t task = 0;  ///< its index in the call
+  std::uint64_t task = 0;  ///< The task's index in the call.
   int rank = 0;
   double seconds = 0;  ///< The time that the function took.
 };

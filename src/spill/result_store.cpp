@@ -122,7 +122,7 @@ void ResultStore::write_index(const Call& call, const std::string& folder) const
     std::set<std::string> wanted;
     for (const IndexEntry& entry : call.kept) wanted.insert(entry.file);
     std::error_code ignored;
-    // removes the files of attempts that were given up
+    // Removes the files of attempts that were given up.
     for (const fs::directory_entry& file : fs::directory_iterator(folder)) {
       if (!wanted.contains(file.path().filename().string())) fs::remove(file.path(), ignored);
     }
