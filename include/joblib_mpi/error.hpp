@@ -125,7 +125,7 @@ class TaskError : public Error, public TaskFailure {
 
 /// A task that has no result because its executor or rank is gone.
 struct LostTask {
-  std::size_t number;    ///< the task's index in the call
+  std::size_t index;     ///< the task's index in the call
   std::string function;  ///< the name of the function in `delayed<function>`
   int rank;              ///< the rank of the last attempt
   std::string host;      ///< the host of that rank
@@ -141,7 +141,7 @@ class WorkerLostError : public Error, public TaskFailure {
   explicit WorkerLostError(LostTask task);
 
   /// Returns the task's index in its call.
-  [[nodiscard]] std::size_t task_number() const noexcept { return task_number_; }
+  [[nodiscard]] std::size_t task_index() const noexcept { return task_index_; }
   /// Returns the number of attempts; 0 if no worker was left for the first.
   [[nodiscard]] unsigned attempts() const noexcept { return attempts_; }
   /// Returns how the last attempt ended, such as "signal 11 (SIGSEGV)".
@@ -152,7 +152,7 @@ class WorkerLostError : public Error, public TaskFailure {
   WorkerLostError(LostTask task, const char* type_name, const std::string& text);
 
  private:
-  std::size_t task_number_;
+  std::size_t task_index_;
   unsigned attempts_;
 };
 

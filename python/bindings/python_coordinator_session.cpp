@@ -19,9 +19,9 @@ std::uint64_t PythonCoordinatorSession::start_call(const CallOptions& options) {
   return session_->driver().start_call(options, session_->results()).value;
 }
 
-void PythonCoordinatorSession::submit(std::uint64_t call, std::uint64_t ticket, std::string name, const nb::bytes& head,
+void PythonCoordinatorSession::submit(std::uint64_t call, std::uint64_t index, std::string name, const nb::bytes& head,
                                       nb::handle buffers, nb::handle objects) {
-  TaskRequest request{ticket, std::move(name), payload_from(head, buffers), {}};
+  TaskRequest request{index, std::move(name), payload_from(head, buffers), {}};
   for (const nb::handle object : objects) request.objects.push_back(ObjectId{nb::cast<std::uint64_t>(object)});
   const nb::gil_scoped_release release;
   session_->driver().submit(CallId{call}, std::move(request));
@@ -108,7 +108,7 @@ void bind_coordinator_session(nb::module_& module) {
           nb::arg("task_timeout"), nb::arg("memory_limit"), nb::arg("spill_threshold") = nb::none(),
           nb::arg("memory_budget") = nb::none(), nb::arg("spill_dir") = nb::none(), nb::arg("keep_spill") = nb::none(),
           nb::arg("spill_compression") = nb::none())
-      .def("submit", &PythonCoordinatorSession::submit, nb::arg("call"), nb::arg("ticket"), nb::arg("name"),
+      .def("submit", &PythonCoordinatorSession::submit, nb::arg("call"), nb::arg("index"), nb::arg("name"),
            nb::arg("head"), nb::arg("buffers"), nb::arg("objects"))
       .def("stop_starting", &PythonCoordinatorSession::stop_starting, nb::arg("call"))
       .def("end_call", &PythonCoordinatorSession::end_call, nb::arg("call"))

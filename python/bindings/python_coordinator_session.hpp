@@ -21,7 +21,7 @@ class PythonCoordinatorSession {
   [[nodiscard]] const ThreadedSession& session() const noexcept { return *session_; }
 
   [[nodiscard]] std::uint64_t start_call(const CallOptions& options);
-  void submit(std::uint64_t call, std::uint64_t ticket, std::string name, const nanobind::bytes& head,
+  void submit(std::uint64_t call, std::uint64_t index, std::string name, const nanobind::bytes& head,
               nanobind::handle buffers, nanobind::handle objects);
   void stop_starting(std::uint64_t call);
   void end_call(std::uint64_t call);

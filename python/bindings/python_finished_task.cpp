@@ -51,7 +51,7 @@ nb::object finished_task(const FinishedTask& task) {
   Py_ssize_t next = 0;
   const auto set = [&](nb::object value) { PyStructSequence_SetItem(result.ptr(), next++, value.release().ptr()); };
   set(nb::int_(task.call.value));
-  set(nb::int_(task.ticket));
+  set(nb::int_(task.index));
   set(nb::int_(task.worker.value));
   set(nb::borrow(ending_name(task.ending)));
   set(nb::int_(task.attempts));
@@ -64,7 +64,7 @@ nb::object finished_task(const FinishedTask& task) {
 void bind_finished_task(nb::module_& module) {
   static PyStructSequence_Field fields[] = {
       {"call", "The id of its call."},
-      {"ticket", "The number under which it was submitted."},
+      {"task_index", "The index that it was submitted with: that of the task, or of the first task of a batch."},
       {"rank", "The rank of the last attempt; 0 if there was none."},
       {"ending", "\"returned\", \"raised\", \"lost\", \"timed out\", \"cancelled\" or \"spill failed\"."},
       {"attempts", "How often it was started."},

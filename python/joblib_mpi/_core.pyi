@@ -145,8 +145,8 @@ class FinishedTask(tuple[int, int, int, str, int, str | None, bytes, list[Buffer
     def call(self) -> int:
         """The id of its call."""
     @property
-    def ticket(self) -> int:
-        """The number under which it was submitted."""
+    def task_index(self) -> int:
+        """The index that it was submitted with: that of the task, or of the first task of a batch."""
     @property
     def rank(self) -> int:
         """The rank of the last attempt; 0 if there was none."""
@@ -219,13 +219,13 @@ class CoordinatorSession(_Job):
     def submit(
         self,
         call: int,
-        ticket: int,
+        index: int,
         name: str,
         head: bytes,
         buffers: Sequence[SupportsBuffer],
         objects: Sequence[int],
     ) -> None:
-        """Queues a task, which comes back once from `next_results`, with `call` and `ticket`.
+        """Queues a task, which comes back once from `next_results`, with `call` and `index`.
 
         `name` is for messages ("fit_fold"). `buffers` (C-contiguous, any number) are not copied: they are kept alive
         and sent from where they are. The task starts on its worker after all `objects` have arrived there. Does

@@ -65,13 +65,13 @@ class MpiBackend::Call final : public BackendCall {
   };
 
   void deliver(const FinishedTask& task) {
-    if (task.ending == TaskEnding::cancelled) return sink_->withdraw(task.ticket);
+    if (task.ending == TaskEnding::cancelled) return sink_->withdraw(task.index);
     PayloadReader reader(task.result);
     try {
-      task.ending == TaskEnding::returned ? sink_->load(task.ticket, reader)
-                                          : sink_->fail(task.ticket, error_of(task, reader));
+      task.ending == TaskEnding::returned ? sink_->load(task.index, reader)
+                                          : sink_->fail(task.index, error_of(task, reader));
     } catch (...) {  // an error in reading the bytes is this task's failure
-      sink_->fail(task.ticket, std::current_exception());
+      sink_->fail(task.index, std::current_exception());
     }
   }
 
@@ -80,14 +80,14 @@ class MpiBackend::Call final : public BackendCall {
     const std::string& host = backend_->ranks_.hosts.at(static_cast<std::size_t>(rank));
     if (task.ending == TaskEnding::raised) return load_exception(reader, rank, host);
     const ByteView reason = reader.read_bytes(reader.remaining_bytes());
-    LostTask lost{.number = task.ticket,
+    LostTask lost{.index = task.index,
                   .function = task.name,
                   .rank = rank,
                   .host = host,
                   .attempts = task.attempts,
                   .reason = {reinterpret_cast<const char*>(reason.data()), reason.size()}};
     if (task.ending == TaskEnding::spill_failed) {
-      return std::make_exception_ptr(SpillError("\"" + task.name + "\" (task " + std::to_string(task.ticket) +
+      return std::make_exception_ptr(SpillError("\"" + task.name + "\" (task " + std::to_string(task.index) +
                                                 ") ran on rank " + std::to_string(rank) + " on " + host + ", but " +
                                                 lost.reason));
     }

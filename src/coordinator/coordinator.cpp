@@ -46,9 +46,8 @@ void Coordinator::submit(CallId call, TaskRequest request) {
   for (const ObjectId object : request.objects) objects_.use(object);
   const TaskId task =
       tasks_.add({sink,
-                  request.ticket,
                   std::move(request.name),
-                  {TaskId{}, call, limits, std::move(request.objects), std::move(request.arguments), request.ticket}});
+                  {TaskId{}, call, limits, std::move(request.objects), std::move(request.arguments), request.index}});
   tell_scheduler(event::TaskSubmitted{task, call});
 }
 
@@ -202,7 +201,7 @@ void Coordinator::receive_result(to_coordinator::TaskFinished& message, const Ta
   message.ending = TaskEnding::returned;
   if (!calls_.contains(entry.message.call)) return ResultStore::discard(handle);
   try {
-    message.result = result_store_->open(entry.message.call, entry.ticket, handle);
+    message.result = result_store_->open(entry.message.call, entry.message.index, handle);
   } catch (const Error& error) {
     const std::string text = error.what();
     message.ending = TaskEnding::spill_failed;
@@ -232,7 +231,7 @@ std::string Coordinator::how_lost(const TaskTable::Entry& entry) const {
 
 void Coordinator::complete(TaskTable::Entry& entry, TaskEnding ending, Payload result) {
   CompletionSink* sink = entry.sink;
-  FinishedTask finished{entry.message.call, entry.ticket,          entry.worker,     ending,
+  FinishedTask finished{entry.message.call, entry.message.index,   entry.worker,     ending,
                         entry.attempts,     std::move(entry.name), std::move(result)};
   remove(entry.message.task);
   sink->finished(std::move(finished));

@@ -25,9 +25,9 @@ namespace joblib_mpi {
 
 struct FinishedTask {
   CallId call;
-  std::uint64_t ticket;  ///< The ticket of the task's TaskRequest.
-  WorkerId worker;       ///< The worker of the last attempt; 0 if there was no attempt.
-  TaskEnding ending;     ///< Is `cancelled` only after stop_starting, and never `spilled`.
+  std::uint64_t index;  ///< The index of the task's TaskRequest.
+  WorkerId worker;      ///< The worker of the last attempt; 0 if there was no attempt.
+  TaskEnding ending;    ///< Is `cancelled` only after stop_starting, and never `spilled`.
   unsigned attempts;
   std::string name;  ///< The name in the task's TaskRequest.
   Payload result;

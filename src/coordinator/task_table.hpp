@@ -15,8 +15,8 @@ namespace joblib_mpi {
 
 /// A task as a call hands it to the coordinator.
 struct TaskRequest {
-  std::uint64_t ticket{};  ///< The call's own number for the task.
-  std::string name;        ///< The name of the task's function, for messages.
+  std::uint64_t index{};  ///< The index of the task in its call, or of the first task of a batch.
+  std::string name;       ///< The name of the task's function, for messages.
   Payload arguments;
   std::vector<ObjectId> objects;  ///< The objects that must be on the worker before the task starts.
 };
@@ -28,7 +28,6 @@ class TaskTable {
  public:
   struct Entry {
     CompletionSink* sink;
-    std::uint64_t ticket;
     std::string name;
     to_worker::RunTask message;  // kept until the task is complete, because it may have to be sent again
     WorkerId worker{};           // the worker of the last attempt, if any

@@ -8,7 +8,7 @@ namespace {
 /// Returns a text such as `task 218, "fit_fold", was lost with its executor on rank 3 (cn042): signal 11 (SIGSEGV); 3
 /// attempts were made`.
 std::string describe(const LostTask& task, const std::string& what_happened) {
-  std::string text = "task " + std::to_string(task.number) + ", \"" + task.function + "\", " + what_happened;
+  std::string text = "task " + std::to_string(task.index) + ", \"" + task.function + "\", " + what_happened;
   if (task.attempts > 0) text += " on rank " + std::to_string(task.rank) + " (" + task.host + ")";
   text += ": " + task.reason + "; ";
   if (task.attempts == 0) return text + "it was never started";
@@ -52,7 +52,7 @@ WorkerLostError::WorkerLostError(LostTask task)
 WorkerLostError::WorkerLostError(LostTask task, const char* type_name, const std::string& text)
     : Error(text),
       TaskFailure(std::move(task.function), task.rank, std::move(task.host), type_name, std::move(task.reason), text),
-      task_number_(task.number),
+      task_index_(task.index),
       attempts_(task.attempts) {}
 
 TaskTimeoutError::TaskTimeoutError(LostTask task)

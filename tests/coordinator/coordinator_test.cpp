@@ -6,7 +6,7 @@
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
 
-TEST_CASE("a submitted task is sent to a worker with its arguments and comes back with its ticket") {
+TEST_CASE("a submitted task is sent to a worker with its arguments and comes back with its index") {
   ScriptedCluster cluster(2);
   const CallId call = cluster.coordinator.start_call({.n_jobs = 2}, cluster.inbox);
   cluster.submit(call, 70);
@@ -20,7 +20,7 @@ TEST_CASE("a submitted task is sent to a worker with its arguments and comes bac
   REQUIRE(cluster.inbox.tasks.size() == 1);
   const FinishedTask& finished = cluster.inbox.tasks[0];
   CHECK(finished.call == call);
-  CHECK(finished.ticket == 70);
+  CHECK(finished.index == 70);
   CHECK(finished.worker == WorkerId{1});
   CHECK(finished.ending == TaskEnding::returned);
   CHECK(text(finished.result.head) == "result");
@@ -50,7 +50,7 @@ TEST_CASE("small tasks to one worker share messages of a limited number of tasks
   settings.max_credits = 16;
   ScriptedCluster cluster(1, settings);
   const CallId call = cluster.coordinator.start_call({.n_jobs = 1}, cluster.inbox);
-  for (std::uint64_t ticket = 0; ticket < 100; ++ticket) cluster.submit(call, ticket);
+  for (std::uint64_t index = 0; index < 100; ++index) cluster.submit(call, index);
   const TaskId first = cluster.tasks_of(1).at(0).task;
   cluster.frames_sent = 0;
   cluster.finish(1, first, TaskEnding::returned, 1e-7);
@@ -79,12 +79,12 @@ TEST_CASE("an ended call hears nothing more and its workers are told") {
 TEST_CASE("a stopped call gets back what has not started, and then what ran") {
   ScriptedCluster cluster(1);
   const CallId call = cluster.coordinator.start_call({.n_jobs = 1}, cluster.inbox);
-  for (const std::uint64_t ticket : {1, 2, 3}) cluster.submit(call, ticket);
+  for (const std::uint64_t index : {1, 2, 3}) cluster.submit(call, index);
   const TaskId running = cluster.tasks_of(1).at(0).task;
   cluster.coordinator.stop_starting(call);
   REQUIRE(cluster.inbox.tasks.size() == 2);
   for (const FinishedTask& task : cluster.inbox.tasks) CHECK(task.ending == TaskEnding::cancelled);
-  CHECK(cluster.inbox.tasks[0].ticket == 2);
+  CHECK(cluster.inbox.tasks[0].index == 2);
   const auto messages = cluster.told(1);
   REQUIRE(messages.size() == 1);
   CHECK(std::get<to_worker::CancelCall>(messages[0]).running == WhatRuns::goes_on);

@@ -7,8 +7,8 @@ using namespace joblib_mpi;
 using namespace joblib_mpi::test;
 
 namespace {
-TaskTable::Entry entry(std::uint64_t ticket, int worker = 0) {
-  return {nullptr, ticket, "fit", {TaskId{}, CallId{1}, {}, {}, {}}, WorkerId{worker}, 0, worker != 0};
+TaskTable::Entry entry(std::uint64_t index, int worker = 0) {
+  return {nullptr, "fit", {TaskId{}, CallId{1}, {}, {}, {}, index}, WorkerId{worker}, 0, worker != 0};
 }
 }  // namespace
 
@@ -18,11 +18,11 @@ TEST_CASE("a task is found under its id until it is removed") {
   const TaskId second = table.add(entry(20));
   CHECK(first != second);
   CHECK(table.size() == 2);
-  CHECK(table.at(first).ticket == 10);
-  CHECK(table.at(second).ticket == 20);
+  CHECK(table.at(first).message.index == 10);
+  CHECK(table.at(second).message.index == 20);
   table.remove(first);
   CHECK(table.size() == 1);
-  CHECK(table.at(second).ticket == 20);
+  CHECK(table.at(second).message.index == 20);
 }
 
 TEST_CASE("a complete task is not found even when its slot is used again") {
@@ -35,7 +35,7 @@ TEST_CASE("a complete task is not found even when its slot is used again") {
   CHECK(table.find(first) == nullptr);
   const TaskId second = table.add(entry(20));
   CHECK(table.find(first) == nullptr);
-  CHECK(table.find(second)->ticket == 20);
+  CHECK(table.find(second)->message.index == 20);
 }
 
 TEST_CASE("slots are used again under another generation") {
@@ -65,7 +65,7 @@ TEST_CASE("a task that a worker holds is found by the worker") {
   const TaskId first = table.add(entry(10, 1));
   const TaskId second = table.add(entry(20, 2));
   REQUIRE(table.any_of(WorkerId{2}) != nullptr);
-  CHECK(table.any_of(WorkerId{2})->ticket == 20);
+  CHECK(table.any_of(WorkerId{2})->message.index == 20);
   table.remove(second);
   CHECK(table.any_of(WorkerId{2}) == nullptr);
   CHECK(table.any_of(WorkerId{1}) == &table.at(first));

@@ -117,7 +117,7 @@ TEST_CASE("a task that was lost says which it was, where, why and what to do") {
                                     "signal 11 (SIGSEGV); 3 attempts were made. "));
   CHECK_THAT(error.what(), contains("retries"));
   CHECK(error.text() == error.what());
-  CHECK(error.task_number() == 218);
+  CHECK(error.task_index() == 218);
   CHECK(error.function() == "fit_fold");
   CHECK(error.rank() == 3);
   CHECK(error.host() == "cn042");

@@ -30,8 +30,8 @@ struct ScriptedCluster {
   Inbox inbox;
   std::size_t frames_sent = 0;
 
-  void submit(CallId call, std::uint64_t ticket, std::vector<ObjectId> objects = {}) {
-    coordinator.submit(call, {ticket, "fit_" + std::to_string(ticket), Payload{bytes("arguments"), {}}, objects});
+  void submit(CallId call, std::uint64_t index, std::vector<ObjectId> objects = {}) {
+    coordinator.submit(call, {index, "fit_" + std::to_string(index), Payload{bytes("arguments"), {}}, objects});
   }
   void progress() {
     while (coordinator.progress()) {

@@ -87,34 +87,34 @@ class Call:
         self._deliveries: queue.SimpleQueue[tuple[int, Outcome, bool] | None] | None = None
 
     def expect(self, callback: Callable[[Outcome], None], n_tasks: int = 1) -> int:
-        """Keep ``callback`` for `deliver` and return the ticket of its batch of ``n_tasks`` tasks.
+        """Keep ``callback`` for `deliver` and return the index of its batch of ``n_tasks`` tasks.
 
-        The ticket is the index of the batch's first task, where a task's index is its position in the call, from 0.
+        That is the index of the batch's first task; the index of a task is its position in the call, from 0.
         """
-        ticket = self._tasks_expected
+        index = self._tasks_expected
         self._tasks_expected += n_tasks
         if n_tasks > 1:
-            self._batch_sizes[ticket] = n_tasks
-        self._callbacks[ticket] = callback
-        return ticket
+            self._batch_sizes[index] = n_tasks
+        self._callbacks[index] = callback
+        return index
 
-    def tasks_under(self, ticket: int) -> int:
-        """Return the number of tasks in the batch that has this ticket."""
-        return self._batch_sizes.get(ticket, 1)
+    def tasks_under(self, index: int) -> int:
+        """Return the number of tasks in the batch that has this index."""
+        return self._batch_sizes.get(index, 1)
 
     def under_way(self) -> int:
         """Return the number of batches that the core has."""
         return len(self._callbacks) - len(self.held)
 
     def outstanding(self) -> list[int]:
-        """Return the tickets of the batches whose outcome has not been delivered."""
+        """Return the indices of the batches whose outcome has not been delivered."""
         return list(self._callbacks)
 
-    def deliver(self, ticket: int, outcome: Outcome, ok: bool) -> None:
-        """Run the callback of ``ticket`` on this thread, unless it has run or the call has ended."""
-        callback = self._callbacks.pop(ticket, None)
+    def deliver(self, index: int, outcome: Outcome, ok: bool) -> None:
+        """Run the callback of ``index`` on this thread, unless it has run or the call has ended."""
+        callback = self._callbacks.pop(index, None)
         if self._batch_sizes:
-            self._batch_sizes.pop(ticket, None)
+            self._batch_sizes.pop(index, None)
         if callback is None or self.ended:
             return
         try:
@@ -125,8 +125,8 @@ class Call:
         if not ok or not self._callbacks:
             self.progress.set()
 
-    def deliver_elsewhere(self, ticket: int, outcome: Outcome, ok: bool) -> None:
-        """Run the callback of ``ticket`` as `deliver` does, on a separate thread. One caller at a time."""
+    def deliver_elsewhere(self, index: int, outcome: Outcome, ok: bool) -> None:
+        """Run the callback of ``index`` as `deliver` does, on a separate thread. One caller at a time."""
         with self._end_lock:
             if self.ended:
                 return
@@ -134,12 +134,12 @@ class Call:
                 self._deliveries = queue.SimpleQueue()
                 name = f"joblib-mpi call {self.id}"
                 threading.Thread(target=self._deliver_all, args=(self._deliveries,), name=name, daemon=True).start()
-            self._deliveries.put((ticket, outcome, ok))
+            self._deliveries.put((index, outcome, ok))
 
-    def withdraw(self, ticket: int) -> None:
+    def withdraw(self, index: int) -> None:
         """Stop expecting a task that will not start because the run was told to end."""
         if self.checkpoint is not None:
-            self.checkpoint.withdraw(ticket)
+            self.checkpoint.withdraw(index)
 
     def end_checkpoint(self) -> None:
         """Stop keeping results; if the run was told to end, first let the running tasks, and no others, finish."""

@@ -126,7 +126,7 @@ class _ServiceThread(threading.Thread):
                     if call is None:
                         pass  # it has ended
                     elif result.ending == RETURNED:
-                        self._deliver(call, result.ticket, result, True)
+                        self._deliver(call, result.task_index, result, True)
                     else:
                         self._fail(call, result)
                 if self.retired:
@@ -143,11 +143,11 @@ class _ServiceThread(threading.Thread):
                 received.extend(self._next_results(seconds))
             dispatcher.waiting = False
 
-    def _send(self, call: Call, ticket: int, encode: Encode, batch: Any) -> None:
+    def _send(self, call: Call, index: int, encode: Encode, batch: Any) -> None:
         if call.pressure is None:
-            self._submit(call, ticket, encode, batch)
+            self._submit(call, index, encode, batch)
         else:
-            call.held.append((ticket, encode, batch))
+            call.held.append((index, encode, batch))
             self._send_held(call)
 
     def _send_held(self, call: Call) -> None:
@@ -156,39 +156,39 @@ class _ServiceThread(threading.Thread):
         while call.held and not pressure.must_wait(call.under_way()):
             self._submit(call, *call.held.popleft())
 
-    def _submit(self, call: Call, ticket: int, encode: Encode, batch: Any) -> None:
+    def _submit(self, call: Call, index: int, encode: Encode, batch: Any) -> None:
         if call.ended:
             return
         try:
             if self._dispatcher.failure is not None:
                 raise self._dispatcher.failure
-            if call.checkpoint is not None and (found := call.checkpoint.find(ticket, batch)) is not None:
-                self._deliver(call, ticket, found_task(call.id, ticket, found), True)
+            if call.checkpoint is not None and (found := call.checkpoint.find(index, batch)) is not None:
+                self._deliver(call, index, found_task(call.id, index, found), True)
             else:
-                self._dispatcher.core.submit(call.id, ticket, *encode(batch))
+                self._dispatcher.core.submit(call.id, index, *encode(batch))
         except BaseException as error:
-            self._deliver(call, ticket, error, False)
+            self._deliver(call, index, error, False)
 
     def _fail(self, call: Call, result: FinishedTask) -> None:
-        ticket = result.ticket
+        index = result.task_index
         if result.ending == RAISED:
-            self._deliver(call, ticket, result, False)
+            self._deliver(call, index, result, False)
         elif result.ending == CANCELLED:
-            call.withdraw(ticket)
+            call.withdraw(index)
         else:
             host = self._dispatcher.core.host(result.rank)
-            self._deliver(call, ticket, lost_task_error(result, host, call.tasks_under(ticket)), False)
+            self._deliver(call, index, lost_task_error(result, host, call.tasks_under(index)), False)
 
-    def _deliver(self, call: Call, ticket: int, outcome: Outcome, ok: bool) -> None:
+    def _deliver(self, call: Call, index: int, outcome: Outcome, ok: bool) -> None:
         if call.checkpoint is not None:
-            call.checkpoint.keep(ticket, outcome)
+            call.checkpoint.keep(index, outcome)
         calls = self._dispatcher.calls
         # The flag goes up before the second look: a call that starts later finds it and replaces this thread.
         self.in_callback = len(calls) == 1
         if self.in_callback and len(calls) == 1:
-            call.deliver(ticket, outcome, ok)
+            call.deliver(index, outcome, ok)
         else:
-            call.deliver_elsewhere(ticket, outcome, ok)
+            call.deliver_elsewhere(index, outcome, ok)
         self.in_callback = False
 
     def _next_results(self, seconds: float) -> list[FinishedTask]:
@@ -200,6 +200,6 @@ class _ServiceThread(threading.Thread):
         except Exception as error:
             self._dispatcher.failure = error
             for call in list(self._dispatcher.calls.values()):
-                for ticket in call.outstanding():
-                    call.deliver_elsewhere(ticket, error, False)
+                for index in call.outstanding():
+                    call.deliver_elsewhere(index, error, False)
             return []

@@ -208,9 +208,9 @@ class CheckpointedCall:
         _warn_of(self._journal)
 
 
-def found_task(call: int, ticket: int, result: tuple[bytes, list[Any]]) -> FinishedTask:
+def found_task(call: int, index: int, result: tuple[bytes, list[Any]]) -> FinishedTask:
     """Return a result that `find` has found, as if a worker had just returned it."""
-    return FinishedTask((call, ticket, 0, RETURNED, 0, None, *result))
+    return FinishedTask((call, index, 0, RETURNED, 0, None, *result))
 
 
 def _identity() -> str:

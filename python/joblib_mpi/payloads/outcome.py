@@ -28,11 +28,16 @@ def failed(outcome: Outcome) -> bool:
 
 def lost_task_error(finished: FinishedTask, host: str, n_tasks: int) -> WorkerLostError | _core.SpillError:
     """Return the error of a task that ended without an answer."""
-    ticket, rank, name, reason = finished.ticket, finished.rank, finished.name, finished.head.decode(errors="replace")
+    index, rank, name, reason = (
+        finished.task_index,
+        finished.rank,
+        finished.name,
+        finished.head.decode(errors="replace"),
+    )
     if finished.ending == SPILL_FAILED:
-        return _core.SpillError(f'task {ticket} ("{name}") on rank {rank} ({host}): {reason}')
+        return _core.SpillError(f'task {index} ("{name}") on rank {rank} ({host}): {reason}')
     kind = TaskTimeoutError if finished.ending == TIMED_OUT else WorkerLostError
-    return kind(ticket, name or "?", rank, host, reason, finished.attempts, n_tasks)
+    return kind(index, name or "?", rank, host, reason, finished.attempts, n_tasks)
 
 
 def error_of(outcome: Outcome, host: Callable[[int], str]) -> BaseException | None:

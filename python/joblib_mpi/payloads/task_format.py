@@ -54,7 +54,7 @@ class _Wrapped(NamedTuple):
     state: Any
 
 
-#: The arguments of `_core.CoordinatorSession.submit` after the ticket: name, head, buffers, objects.
+#: The arguments of `_core.CoordinatorSession.submit` after the index: name, head, buffers, objects.
 EncodedTask = tuple[str, bytes, Sequence[memoryview], Sequence[int]]
 
 

@@ -15,7 +15,7 @@ try:
 except ImportError:  # not built, see install_if_not_built
 
     class FinishedTask(
-        namedtuple("_Fields", ["call", "ticket", "rank", "ending", "attempts", "name", "head", "buffers"])
+        namedtuple("_Fields", ["call", "task_index", "rank", "ending", "attempts", "name", "head", "buffers"])
     ):
         """A tuple with named fields, made of a sequence."""
 
@@ -55,7 +55,7 @@ class Job:
         self.failure = None
         self.spill_options = {}  # by call: what it was given after those
         self.options = {}  # by call: what start_call was given after max_running
-        self.faults = {}  # by ticket: the (ending, reason, attempts) of tasks that are not run
+        self.faults = {}  # by index: the (ending, reason, attempts) of tasks that are not run
         self.rank0 = CoordinatorSession(self)
         self._threads = []
         if make_worker is not None:
@@ -90,23 +90,23 @@ class Job:
                     self.changed.wait()
                 if task is None:
                     return
-                call, ticket, name, head, buffers, objects = task
+                call, index, name, head, buffers, objects = task
                 self.running[call] += 1
                 self.most_running[call] = max(self.most_running[call], self.running[call])
             session.allowed = set(objects)
             dropped, self.dropped[session.rank] = self.dropped[session.rank], []
             if dropped:
                 worker.forget(dropped)
-            came_of_it = self._run(worker, ticket, name, head, buffers)
+            came_of_it = self._run(worker, index, name, head, buffers)
             with self.changed:
                 self.running[call] -= 1
                 if call in self.calls:
-                    self.results.append(FinishedTask((call, ticket, session.rank, *came_of_it)))
+                    self.results.append(FinishedTask((call, index, session.rank, *came_of_it)))
                 self.changed.notify_all()
 
-    def _run(self, worker, ticket, name, head, buffers):
-        if ticket in self.faults:
-            ending, reason, attempts = self.faults[ticket]
+    def _run(self, worker, index, name, head, buffers):
+        if index in self.faults:
+            ending, reason, attempts = self.faults[index]
             return ending, attempts, name, reason.encode(), []
         ok, head, buffers, _ = worker.run(head, [bytearray(buffer) for buffer in buffers])
         return "returned" if ok else "raised", 1, None, bytes(head), [bytearray(buffer) for buffer in buffers]
@@ -122,7 +122,7 @@ class CoordinatorSession:
         self._ids = itertools.count(1)
         self._woken = False
         self._waiter = None
-        self._tickets = defaultdict(set)
+        self._indices = defaultdict(set)
         self._ended = set()
 
     @property
@@ -153,14 +153,14 @@ class CoordinatorSession:
             self._job.spill_options[call] = tuple(spill.values())
         return call
 
-    def submit(self, call, ticket, name, head, buffers, objects):
+    def submit(self, call, index, name, head, buffers, objects):
         self._open()
         if call in self._ended:
             return
         if call not in self._job.calls:
             raise Refused(f"unknown call {call}")
-        if ticket in self._tickets[call]:
-            raise Refused(f"ticket {ticket} submitted twice")
+        if index in self._indices[call]:
+            raise Refused(f"index {index} submitted twice")
         if type(name) is not str or type(head) is not bytes:
             raise Refused(f"name {name!r}, head {type(head)}")
         for buffer in buffers:
@@ -169,10 +169,10 @@ class CoordinatorSession:
         for object_id in objects:
             if object_id not in self._job.objects:
                 raise Refused(f"task needs object {object_id}, which does not exist")
-        self._tickets[call].add(ticket)
+        self._indices[call].add(index)
         with self._job.changed:
-            self._job.submitted.append((call, ticket, name, head, list(buffers), list(objects)))
-            self._job.tasks.append((call, ticket, name, head, buffers, objects))
+            self._job.submitted.append((call, index, name, head, list(buffers), list(objects)))
+            self._job.tasks.append((call, index, name, head, buffers, objects))
             self._job.changed.notify_all()
 
     def stop_starting(self, call):
