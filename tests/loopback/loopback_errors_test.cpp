@@ -144,8 +144,8 @@ TEST_CASE("a session's backend that outlives the session refuses calls and objec
     backend = find_backend("mpi");
   }
   register_backend("mpi", backend);
-  CHECK_THAT(error_text<UsageError>([] { Parallel()(calls(1)); }), contains("after its session has ended"));
-  CHECK_THAT(error_text<UsageError>([] { (void)scatter(1); }), contains("after the session has ended"));
+  CHECK_THAT(error_text<UsageError>([] { Parallel()(calls(1)); }), contains("after its session had ended"));
+  CHECK_THAT(error_text<UsageError>([] { (void)scatter(1); }), contains("after the session had ended"));
   unregister_backend("mpi");
 }
 
