@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Every package that building, testing and checking joblib-mpi needs, by package manager, and their installation.
+# Lists every package that is needed to build, test and check joblib-mpi, by package manager, and installs them.
 #
-# As a command:  mpi_launch/dependencies.sh [build] [test] [ci] [docs]     installs what is missing of these groups
+# As a command:  mpi_launch/dependencies.sh [build] [test] [ci] [docs]     installs the missing packages of these groups
 # Sourced:       install_dependencies build test
 #
-# Debian 12 and 13 have the same names except for clang's version. Other systems are never changed: there the command
-# stops with the lists for dnf and spack if something is missing.
+# Debian 12 and 13 have the same names except for clang's version. On other systems nothing is installed: if something
+# is missing there, the command stops and prints the lists for dnf and spack.
 set -euo pipefail
 
 dependencies_debian() {
@@ -30,14 +30,14 @@ debian_clang() {
   esac
 }
 
-# Of the same version.
+# The tools of that clang version.
 debian_clang_tidy() {
   local clang
   clang=$(debian_clang)
   echo "${clang/clang/clang-tidy}"
 }
 
-# Fedora; RHEL and its rebuilds need EPEL and the CRB repository for some of them.
+# For Fedora; RHEL and its rebuilds need EPEL and the CRB repository for some of them.
 dependencies_dnf() {
   case $1 in
     build)
@@ -69,7 +69,7 @@ unknown_group() {
   return 2
 }
 
-# Installs what is missing of the given groups; returns at once if nothing is.
+# Installs the missing packages of the given groups; returns at once if none is missing.
 install_dependencies() {
   local group
   for group in "$@"; do
@@ -106,8 +106,8 @@ install_debian_packages() {
   "${as_root[@]}" sh -c "$install_without_daemons" sh "${missing[@]}"
 }
 
-# Tests start Slurm and munge by themselves, with settings of their own: so packages are told to start nothing.
-# shellcheck disable=SC2016 # expanded by the shell that it is given to
+# Tests start Slurm and munge themselves, with separate settings, so the packages must not start any service.
+# shellcheck disable=SC2016 # the shell that gets it expands it
 install_without_daemons='
   policy=/usr/sbin/policy-rc.d
   if [ ! -e "$policy" ]; then
@@ -120,7 +120,7 @@ install_without_daemons='
   apt-get install -qq --yes --no-install-recommends "$@" >/dev/null
 '
 
-# On any system but Debian: succeeds if commands and headers are there, else names them and the packages to install.
+# On any system but Debian: succeeds if commands and headers exist; otherwise names the missing ones and the packages.
 require_other_system() {
   local missing=() command header
   for command in c++ cmake ninja mpicxx mpirun "${PYTHON:-/usr/bin/python3}"; do

@@ -14,7 +14,7 @@ namespace {
 
 using namespace joblib_mpi::launch;
 
-/// Does what the command line asks for, each by its kind.
+/// Carries out the command that was parsed; returns the exit status.
 struct Doer {
   int operator()(const Answer& answer) const {
     std::fputs(answer.text.c_str(), stdout);

@@ -1,21 +1,21 @@
 # shellcheck shell=bash
-# What quickstart.sh, tests/run.sh and .ci/run share: .venv/, build/ and how this machine runs MPI programs.
+# The setup that quickstart.sh, tests/run.sh and .ci/run share: .venv/, build/ and the settings for MPI programs.
 # Sourced from the repository's root, with `set -euo pipefail`.
 # shellcheck source=mpi_launch/dependencies.sh
 . mpi_launch/dependencies.sh
 
-# Compiler cache entries are found again by other build folders, other clones and in other locales.
+# Other build folders, clones and locales find the same entries of the compiler cache.
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=locale
 
-# Python's modules are compiled once, in what is installed and in the tests: thousands of ranks and executors load them.
+# Python modules, installed ones and those of the tests, are compiled once: thousands of ranks and executors load them.
 unset PYTHONDONTWRITEBYTECODE
 
-# Compiler warnings are errors in CI, in whatever is built there: so that one build serves all.
+# In CI, compiler warnings are errors in every build, so that all stages can use one build.
 werror=OFF
-# shellcheck disable=SC2034 # for those who source this
+# shellcheck disable=SC2034 # used by the scripts that source this one
 if [[ ${CI:-} == true ]]; then werror=ON; fi
 
-# Makes .venv from the system's Python unless a working one of the same version is there.
+# Makes .venv from the system's Python unless it exists, works, and has the same version.
 make_virtual_environment() {
   local python=${PYTHON:-/usr/bin/python3} version='import sys, pip; print(sys.version)'
   if [[ $(.venv/bin/python -c "$version" 2>/dev/null) != "$("$python" -c 'import sys; print(sys.version)')" ]]; then
@@ -33,8 +33,8 @@ build_cpp() {
   cmake --build --preset "$1"
 }
 
-# Installs this work tree with its test extra into .venv unless just that is installed already. The CMake build behind
-# it stays in build/python, so only what has changed is compiled.
+# Installs this work tree with its test extra into .venv unless exactly that is installed. The CMake build is kept in
+# build/python, so that only changed files are compiled.
 install_python_package() {
   local state installed=.venv/joblib-mpi-installed pip=(.venv/bin/python -m pip --disable-pip-version-check)
   local build_requirements=()
@@ -47,18 +47,18 @@ install_python_package() {
   mapfile -t build_requirements < <(grep '^requires = ' pyproject.toml | grep -o '"[^"]*"' | tr -d '"')
   "${pip[@]}" install --quiet --no-compile "${build_requirements[@]}"
   "${pip[@]}" install --quiet --no-compile --no-build-isolation '.[test]'
-  # With all cores, which pip does not use. Some packages ship templates that are no programs.
+  # On all cores, which pip does not use. Errors are ignored: some packages contain templates that are not valid Python.
   .venv/bin/python -m compileall -q -j 0 .venv/lib >/dev/null || true
   echo "$state" >"$installed"
 }
 
-# A digest of all files that the installed Python package is made from.
+# Prints a digest of all files from which the installed Python package is made.
 python_package_state() {
   find pyproject.toml CMakeLists.txt README.md LICENSE cmake include mpi_launch src python \
     -type f ! -path '*/__pycache__/*' -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -d ' ' -f 1
 }
 
-# Open MPI refuses to run as root unless told twice. Only root is told.
+# Open MPI runs as root only if two variables allow it. They are set for root alone.
 allow_mpi_as_root() {
   if [[ $(id -u) -eq 0 ]]; then
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1

@@ -17,14 +17,14 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Between two looks at whether the process has ended, if nothing comes through its pipes.
+/// The pause between two checks whether the process has ended, while its pipes are silent.
 constexpr int look_milliseconds = 20;
 
 Clock::time_point after(double seconds) {
   return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
 }
 
-/// The reading end of a pipe, and what has come through it.
+/// A pipe whose reading end does not block.
 class Stream {
  public:
   Stream() {

@@ -6,8 +6,8 @@
 
 namespace joblib_mpi::launch {
 
-/// The command cannot do what it was asked for. The text is the problem and, if there is one, the remedy; the command
-/// prints it and ends with status 2.
+/// The error that says why the command cannot do what it was asked for. Its text is the problem, followed by the remedy
+/// if there is one; the command prints it and ends with status 2.
 class LaunchError : public std::runtime_error {
  public:
   explicit LaunchError(std::string problem, std::string remedy = "")

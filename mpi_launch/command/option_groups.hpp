@@ -6,12 +6,16 @@
 
 namespace joblib_mpi::launch {
 
-/// Options that several commands share, or that are many. What they set must outlive the parsing.
+// Each function adds a group of options to `command`. The struct that the options set must outlive the parsing.
+
+/// Adds the options that place ranks, which `run` and `doctor` have.
 void add_launch_options(CLI::App& command, LaunchOptions& launch);
+/// Adds the options for Python programs, which `run` and `submit` have.
 void add_python_options(CLI::App& command, PythonOptions& python);
+/// Adds the options of `submit`.
 void add_submit_options(CLI::App& command, SubmitOptions& submit);
 
-/// What `doctor` has beside add_launch_options.
+/// Adds the options that `doctor` has beside those of add_launch_options.
 void add_doctor_options(CLI::App& command, DoctorOptions& doctor);
 
 }  // namespace joblib_mpi::launch

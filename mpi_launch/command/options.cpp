@@ -21,29 +21,29 @@ namespace {
 
 constexpr const char* about = "Starts Python scripts and programs that use joblib-mpi on the ranks of an MPI job.";
 
-constexpr const char* about_run = "Starts a script or a program on ranks, by the mpirun or srun that is here.";
+constexpr const char* about_run = "Starts a script or a program on MPI ranks, with the mpirun or srun found here.";
 
 constexpr const char* more_about_run =
     R"(joblib-mpi run [OPTIONS] [--] SCRIPT.py | -m MODULE | -c CODE | - | -i | PROGRAM   [ARGUMENT...]
 
-Scripts, modules, code, standard input (-) and a console (-i) run on rank 0, with the other ranks as workers, as
-"python -m joblib_mpi" runs them. Anything else is a program, which every rank runs.
+Scripts, modules, code, standard input (-) and a console (-i) run on rank 0, with the other ranks as workers,
+as under "python -m joblib_mpi". Anything else is a program, which every rank runs.
 
-  joblib-mpi run search.py                        as many ranks as there are cores here or tasks in the allocation
-  joblib-mpi run -n 8 --threads 2 search.py       8 ranks, each bound to 2 cores of its own
-  joblib-mpi run -n 4 -- ./simulate --steps 100   what follows the program's name or "--" is the program's
-  joblib-mpi run --dry-run search.py              only show the command
+  joblib-mpi run search.py                        one rank per core of this machine, or per task of the allocation
+  joblib-mpi run -n 8 --threads 2 search.py       8 ranks, each bound to its 2 cores
+  joblib-mpi run -n 4 -- ./simulate --steps 100   words after the program's name are its arguments
+  joblib-mpi run --dry-run search.py              print the command and do not run it
 
-Exit status: the program's; 2 if the command cannot be carried out.)";
+Exit status: that of the program; 2 if the command cannot be carried out.)";
 
 constexpr const char* about_doctor = R"(Starts ranks as run does, and reports what they find and what is wrong.
 
-Hosts, cores, memory, MPI, Python and its packages, the spill folder, and the ways that messages take from rank 0.)";
+The report covers hosts, cores, memory, MPI, Python and its packages, the spill folder, and the links from rank 0.)";
 
 constexpr const char* more_about_doctor = R"(Examples:
-  joblib-mpi doctor                                     as many ranks as run would start
-  joblib-mpi doctor -n 8 --spill-dir /scratch/me        with a folder for large results
-  joblib-mpi doctor --python venv/bin/python --json -   for programs
+  joblib-mpi doctor                                     on as many ranks as run would start
+  joblib-mpi doctor -n 8 --spill-dir /scratch/me        check a folder for large results, too
+  joblib-mpi doctor --python venv/bin/python --json -   print the report as JSON
 
 Exit status: 0 if a run would work, 1 if it would fail, 2 if the command cannot be carried out.)";
 
@@ -53,25 +53,26 @@ constexpr const char* more_about_submit =
     R"(joblib-mpi submit [OPTIONS] SCRIPT.py [OPTIONS] [-- ARGUMENT...]
 joblib-mpi submit [OPTIONS] -- -m MODULE | -c CODE | PROGRAM [ARGUMENT...]
 
-The batch script is kept beside as NAME.sbatch, to be read, changed and submitted again by sbatch. One that was changed
-is never overwritten.
+The batch script is kept in the current folder as NAME.sbatch, so that it can be read, edited and submitted again with
+sbatch. A script that was edited is never overwritten.
 
 Before its time limit the job gets SIGUSR1. A program that runs with a checkpoint, parallel_config(checkpoint="run.h5"),
-then ends with status 75, the job is requeued, and the program goes on where it was.
+then ends with status 75, the job is requeued, and the program resumes where it stopped.
 
   joblib-mpi submit search.py --nodes 4 --ntasks-per-node 16 --time 2:00:00
   joblib-mpi submit search.py --ntasks 64 --time 30 --wait -- --folds 5
   joblib-mpi submit search.py --nodes 2 --ntasks-per-node 8 --sbatch-option=--mem=0 --dry-run)";
 
-/// The program of `run`: what CLI11 did not take, which begins with an option only if that is one of Python's.
+/// Returns the program of `run` and its arguments: the words that CLI11 did not take. They begin with an option only if
+/// it is one of Python's. Throws LaunchError if they begin with another option or if there are none.
 std::vector<std::string> program_of(const CLI::App& command, const std::vector<std::string>& after_dashes) {
   std::vector<std::string> words = command.remaining();
   if (!words.empty() && words.front().starts_with('-') && !is_python(words)) {
-    throw LaunchError("unknown option " + words.front(), "\"joblib-mpi run --help\" lists those that there are");
+    throw LaunchError("unknown option " + words.front(), "\"joblib-mpi run --help\" lists the options");
   }
   if (!words.empty() && !after_dashes.empty()) words.emplace_back("--");
   words.insert(words.end(), after_dashes.begin(), after_dashes.end());
-  if (words.empty()) throw LaunchError("run what? Give a script or a program: joblib-mpi run [options] script.py");
+  if (words.empty()) throw LaunchError("no script or program given", "usage: joblib-mpi run [options] script.py");
   return words;
 }
 
@@ -104,7 +105,7 @@ Options options_from(std::vector<std::string> words) {
   std::reverse(words.begin(), words.end());
   try {
     command.parse(std::move(words));
-  } catch (const CLI::Success& request) {  // for help or the version
+  } catch (const CLI::Success& request) {  // CLI11 throws this for --help and --version
     std::ostringstream text;
     command.exit(request, text, text);
     return Answer{text.str()};
@@ -117,11 +118,12 @@ Options options_from(std::vector<std::string> words) {
   }
   if (submit_command.parsed()) {
     submit.program.insert(submit.program.end(), after_dashes.begin(), after_dashes.end());
-    if (submit.program.empty()) throw LaunchError("submit what? Give a script: joblib-mpi submit [options] script.py");
+    if (submit.program.empty())
+      throw LaunchError("no script or program given", "usage: joblib-mpi submit [options] script.py");
     return submit;
   }
   if (doctor_command.parsed()) return doctor;
-  throw LaunchError("no command given", "joblib-mpi --help lists them");
+  throw LaunchError("no command given", "joblib-mpi --help lists the commands");
 }
 
 }  // namespace joblib_mpi::launch

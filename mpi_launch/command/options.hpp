@@ -7,21 +7,22 @@
 
 namespace joblib_mpi::launch {
 
+/// The launcher that the user asks for.
 enum class Launcher { automatic, mpirun, srun };
 
-/// How ranks are to be started, as `run` and `doctor` have it.
+/// The options of `run` and `doctor` that say how to start ranks.
 struct LaunchOptions {
-  std::optional<int> ranks;             ///< -n; else what the allocation or the machine has
+  std::optional<int> ranks;             ///< -n; if unset, the allocation or the machine decides
   std::optional<int> ranks_per_node;    ///< --per-node
   std::optional<int> threads_per_rank;  ///< --threads: cores of each rank
   Launcher launcher = Launcher::automatic;
   bool binds_none = false;      ///< --no-bind
-  bool oversubscribes = false;  ///< --oversubscribe: in an allocation, too
+  bool oversubscribes = false;  ///< --oversubscribe: even inside an allocation
   bool survives = false;        ///< --survive: a rank that dies does not end the job
   std::vector<std::string> launcher_options;
 };
 
-/// What `python -m joblib_mpi` is told, empty where it decides.
+/// The options for `python -m joblib_mpi`; an empty one leaves the choice to it.
 struct PythonOptions {
   std::string interpreter;
   std::string isolation;
@@ -29,6 +30,7 @@ struct PythonOptions {
   std::string memory_limit;
 };
 
+/// The options of `joblib-mpi run`.
 struct RunOptions {
   LaunchOptions launch;
   PythonOptions python;
@@ -36,7 +38,7 @@ struct RunOptions {
   std::vector<std::string> program;  ///< never empty
 };
 
-/// A batch job of Slurm. Empty and unset options are Slurm's to decide.
+/// The options of `joblib-mpi submit`: a batch job of Slurm. Slurm decides what is empty or unset.
 struct SubmitOptions {
   std::optional<int> nodes;
   std::optional<int> ntasks;
@@ -47,7 +49,7 @@ struct SubmitOptions {
   std::string account;
   std::string job_name;
   std::string output;
-  int signal_seconds = 120;  ///< before the time limit; 0: no signal
+  int signal_seconds = 120;  ///< from the signal to the time limit; 0: no signal
   bool requeues = true;
   int max_requeues = 10;
   std::vector<std::string> sbatch_options;
@@ -59,27 +61,28 @@ struct SubmitOptions {
   std::vector<std::string> program;  ///< never empty
 };
 
+/// The options of `joblib-mpi doctor`.
 struct DoctorOptions {
   LaunchOptions launch;
-  PythonOptions python;      ///< the interpreter alone
-  std::string spill_folder;  ///< empty: where a run that does not say puts large results
+  PythonOptions python;      ///< only the interpreter is used
+  std::string spill_folder;  ///< empty: the default folder of a run
   std::string json;          ///< a file, or "-" for standard output; empty: none
-  int megabytes = 4;         ///< of the messages that measure bandwidth
-  double seconds = 180;      ///< for all of it
+  int megabytes = 4;         ///< size of the messages that measure bandwidth
+  double seconds = 180;      ///< time limit of the whole examination
 };
 
-/// A text to print instead of doing anything: help, version.
+/// A text to print instead of doing anything else: help or the version.
 struct Answer {
   std::string text;
 };
 
 using Options = std::variant<Answer, RunOptions, SubmitOptions, DoctorOptions>;
 
-/// Reads the command line without its first word. Throws LaunchError.
+/// Parses the command line, given without its first word. Throws LaunchError if it is wrong.
 [[nodiscard]] Options options_from(std::vector<std::string> words);
 
-/// Returns whether `words` are run by Python, as `python -m joblib_mpi words…`: they begin with a script's name, -m,
-/// -c, -i or -. Anything else is a program.
+/// Returns whether Python runs `words`, as `python -m joblib_mpi words…`: they begin with a name ending in .py, -m, -c,
+/// -i or -. Anything else is a program.
 [[nodiscard]] bool is_python(const std::vector<std::string>& words);
 
 }  // namespace joblib_mpi::launch

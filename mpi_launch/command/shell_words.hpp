@@ -6,10 +6,10 @@
 
 namespace joblib_mpi::launch {
 
-/// `word` as a shell reads it back, quoted only if it must be.
+/// Returns `word` in a form that a shell reads back as `word`; adds quotes only if they are needed.
 [[nodiscard]] std::string shell_quoted(std::string_view word);
 
-/// The same of several, with spaces between them.
+/// Returns all `words`, each quoted for a shell if needed, with spaces between them.
 [[nodiscard]] std::string shell_quoted(const std::vector<std::string>& words);
 
 }  // namespace joblib_mpi::launch

@@ -5,7 +5,7 @@
 
 namespace joblib_mpi::launch {
 
-/// A number of bytes for people: "512 MiB", "23.4 GiB".
+/// Returns a number of bytes as a readable text: "512 MiB", "2.4 GiB".
 [[nodiscard]] std::string in_words(std::uint64_t bytes);
 
 }  // namespace joblib_mpi::launch

@@ -32,14 +32,13 @@ void look_at_host(Problems& problems, const std::string& host, const RanksOfHost
     if (cpus.empty() || inside.size() <= cpus.size()) continue;
     const std::string what = ranks_in_words(inside) + " on " + host + " share " + cores_in_words(cpus);
     if (static_cast<int>(cpus.size()) < ranks.front()->machine.machine_cpus && cpus != all) {
-      problems.push_back({Severity::warns, what + ", while others have cores of their own",
-                          "let the launcher bind each rank to cores of its own, or to none (--no-bind)"});
+      problems.push_back({Severity::warns, what + ", while other ranks have cores to themselves",
+                          "let the launcher bind each rank to different cores, or no rank at all (--no-bind)"});
     } else if (mpi.tells && !mpi.yields) {
-      problems.push_back(
-          {Severity::warns, what + ", and MPI does not give its core away while it waits",
-           "start fewer ranks, or set OMPI_MCA_mpi_yield_when_idle=1, which srun does not do by itself"});
+      problems.push_back({Severity::warns, what + ", and MPI does not yield its core while it waits",
+                          "start fewer ranks, or set OMPI_MCA_mpi_yield_when_idle=1, which srun does not set"});
     } else {
-      problems.push_back({Severity::note, what + " in turns", "start no more ranks than there are cores"});
+      problems.push_back({Severity::note, what + " and take turns", "start no more ranks than there are cores"});
     }
   }
 }
@@ -59,8 +58,8 @@ Problems core_problems(const JobReport& report, const Expectations& expected) {
     problems.push_back(
         {Severity::warns,
          ranks_in_words(narrow) + " on " + host + " may use fewer cores than the " +
-             std::to_string(expected.threads_per_rank) + " threads that each shall have",
-         "ask the launcher for as many cores per rank (--threads, --cpus-per-task), or for fewer threads"});
+             std::to_string(expected.threads_per_rank) + " threads that each is to have",
+         "ask the launcher for as many cores per rank as threads (--threads, --cpus-per-task), or for fewer threads"});
   }
   return problems;
 }

@@ -8,16 +8,16 @@
 
 namespace joblib_mpi::launch {
 
-/// What the ranks were meant to be.
+/// The job that was asked for, with which the report is compared.
 struct Expectations {
   int ranks = 1;
   int threads_per_rank = 1;
-  MpiVersion launcher;               ///< without a name: it did not say
-  bool needs_python = false;         ///< not only if it is there
-  bool chosen_spill_folder = false;  ///< by the user
+  MpiVersion launcher;               ///< without a name if it is unknown
+  bool needs_python = false;         ///< an unusable Python makes a run fail
+  bool chosen_spill_folder = false;  ///< the user named a spill folder
 };
 
-/// All that is wrong, the worst first. A pure function.
+/// Returns all problems that `report` shows, the worst first. A pure function.
 [[nodiscard]] Problems diagnose(const JobReport& report, const Expectations& expected);
 
 }  // namespace joblib_mpi::launch

@@ -22,21 +22,23 @@
 namespace joblib_mpi::launch {
 namespace {
 
-/// Ranks wait for each other a few times: for Python, in MPI_Init, for reports.
+/// The number of times that ranks wait for each other in a run (for Python, in MPI_Init, for reports), with one to
+/// spare.
 constexpr double waits_per_run = 4;
 
-/// The program that each rank runs. It is installed, and built, beside this command.
+/// Returns the path of the program that each rank runs. It is installed, and built, beside this command.
 std::string probe_program() {
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
   const auto probe = self.parent_path() / "joblib-mpi-probe";
   if (error || !std::filesystem::exists(probe, error)) {
-    throw LaunchError("there is no " + probe.string(), "install joblib-mpi again, as a whole");
+    throw LaunchError("there is no " + probe.string(), "reinstall joblib-mpi: this program is a part of it");
   }
   return probe.string();
 }
 
-/// Without one, none is asked: programs in C++ need none.
+/// Returns the Python interpreter that ranks ask; empty if there is none, since C++ programs need none. Throws
+/// LaunchError if the user named one that does not exist.
 std::string python_to_ask(const PythonOptions& options) {
   try {
     return find_python(options);
@@ -51,7 +53,7 @@ std::string spill_folder(const DoctorOptions& options) {
   return options.spill_folder.empty() && configured != nullptr ? configured : options.spill_folder;
 }
 
-/// The environment of this process with more variables.
+/// Returns this process's environment with `variables` set.
 std::vector<std::string> environment_with(const Variables& variables) {
   auto environment = environment_without([&](std::string_view name) {
     for (const auto& [own, value] : variables) {
@@ -63,6 +65,7 @@ std::vector<std::string> environment_with(const Variables& variables) {
   return environment;
 }
 
+/// The findings of a run, and the command line that started it.
 struct Diagnosed {
   std::string started_by;  ///< the launcher's part of the command line
   Examination examination;
@@ -111,7 +114,9 @@ int doctor(const DoctorOptions& options) {
   std::ofstream file;
   if (!options.json.empty() && options.json != "-") {
     file.open(options.json);
-    if (!file) throw LaunchError("--json " + options.json + ": cannot be written");
+    if (!file)
+      throw LaunchError("--json " + options.json + ": the file cannot be written",
+                        "name a file in a folder that exists and is writable");
   }
   const LaunchEnvironment environment = environment_from(collect_facts(), mpi_built_with());
   leave_if_launched(environment);
@@ -122,7 +127,7 @@ int doctor(const DoctorOptions& options) {
   } else {
     std::fputs(to_table(diagnosed.examination, diagnosed.started_by).c_str(), stdout);
     if (file.is_open() && !(file << json << std::flush)) {
-      throw LaunchError("--json " + options.json + ": writing failed; is the disk full?");
+      throw LaunchError("--json " + options.json + ": writing the file failed", "check whether the disk is full");
     }
   }
   return diagnosed.examination.run_would_fail() ? 1 : 0;

@@ -4,8 +4,8 @@
 
 namespace joblib_mpi::launch {
 
-/// `joblib-mpi doctor`: starts ranks, has them look at what a run depends on, and prints what was found. Returns the
-/// exit status: 1 if a run would fail. Throws LaunchError if it cannot do even that.
+/// Carries out `joblib-mpi doctor`: starts ranks that examine what a run depends on, and prints the findings. Returns
+/// the exit status: 0 if a run would work, 1 if it would fail. Throws LaunchError if the command cannot be carried out.
 int doctor(const DoctorOptions& options);
 
 }  // namespace joblib_mpi::launch

@@ -18,24 +18,25 @@ void add_transports(JobReport& report, const Transports& transports) {
     if (found != transports.by_rank.end()) {
       link.transport = found->second;
     } else if (layer != "ob1") {
-      link.transport = layer;  // UCX and libfabric choose below Open MPI, and do not say what
+      link.transport = layer;  // UCX and libfabric choose below Open MPI, and do not report their choice
     }
-    // Connections to an own address are those to the launcher.
+    // Connections to one of the host's own addresses lead to the launcher.
     if (!link.transport.empty() && link.transport.find("tcp") == std::string::npos) link.through.clear();
   }
 }
 
-/// Each of the processes is a job of its own, which thinks that it is rank 0 of 1.
+/// Returns the problem that each process started as a separate job, in which it is rank 0 of 1.
 Problem singletons(const JobReport& report, const Expectations& expected) {
   const std::string library = report.ranks.empty() ? "" : report.ranks.front().mpi.library;
   return {
       Severity::fails,
       "the ranks do not find each other: each is a job of 1 rank. The launcher is " +
           (expected.launcher.name.empty() ? "unknown" : to_string(expected.launcher)) + ", the library " + library,
-      "start with the mpirun that belongs to the library, or with srun --mpi=pmix; look at PATH and at loaded modules"};
+      "start the ranks with the mpirun that belongs to the library, or with srun --mpi=pmix; check PATH and the loaded "
+      "modules"};
 }
 
-/// What follows from the launcher's end.
+/// Adds the problems that follow from the way in which the launcher ended.
 void look_at_end(Problems& problems, const CapturedRun& run, const JobReport& report, const Attendance& attendance,
                  const Expectations& expected) {
   const bool all_reported = static_cast<int>(report.ranks.size()) == report.size;
@@ -48,7 +49,7 @@ void look_at_end(Problems& problems, const CapturedRun& run, const JobReport& re
         {Severity::fails,
          run.timed_out ? "all ranks have reported, but the job did not end"
                        : "all ranks have reported, but the launcher ended with status " + std::to_string(run.status),
-         "look at its messages below"});
+         "read its messages below"});
   }
 }
 
@@ -69,8 +70,9 @@ Examination examine(const CapturedRun& run, const Expectations& expected) {
     examination.problems = launch_problems(run, attendance, expected);
     if (examination.problems.empty()) {
       examination.problems.push_back(
-          {Severity::fails, "the launcher ended with status " + std::to_string(run.status) + " and no report of rank 0",
-           "look at its messages below"});
+          {Severity::fails,
+           "the launcher ended with status " + std::to_string(run.status) + " and without a report from rank 0",
+           "read its messages below"});
     }
     return examination;
   }

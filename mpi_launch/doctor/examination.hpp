@@ -8,16 +8,17 @@
 
 namespace joblib_mpi::launch {
 
-/// What a run of the probe has shown.
+/// The findings of one run of the probe.
 struct Examination {
   std::optional<JobReport> report;
   Problems problems;
-  std::string words;  ///< what the launcher and the ranks said beside
+  std::string words;  ///< all other output of the launcher and the ranks
 
+  /// Returns whether any problem makes a run fail.
   [[nodiscard]] bool run_would_fail() const;
 };
 
-/// Decides from what a run has left behind alone.
+/// Evaluates the output and the exit status of a run of the probe. A pure function.
 [[nodiscard]] Examination examine(const CapturedRun& run, const Expectations& expected);
 
 }  // namespace joblib_mpi::launch

@@ -6,7 +6,8 @@
 
 namespace joblib_mpi::launch {
 
-/// Why a launcher's ranks did not get as far as a whole report, as far as its words and theirs tell.
+/// Returns the reasons why a launch did not lead to a complete report, as far as the output of the launcher and of the
+/// ranks shows them. A pure function.
 [[nodiscard]] Problems launch_problems(const CapturedRun& run, const Attendance& attendance,
                                        const Expectations& expected);
 

@@ -7,9 +7,10 @@
 namespace joblib_mpi::launch {
 namespace {
 
-/// In one host, shared memory takes below 1 us, and TCP on loopback about 10; 4000 were seen for two ranks on one core.
+/// The limit inside a host, in µs: shared memory takes below 1, TCP on loopback about 10; two ranks on one core were
+/// seen to take 4000.
 constexpr double slow_latency_in_a_host = 50;
-/// Between hosts 7 us were seen in network namespaces; Ethernet with switches takes 20 to 100.
+/// The limit between hosts, in µs: network namespaces were seen to take 7; Ethernet with switches takes 20 to 100.
 constexpr double slow_latency_between_hosts = 500;
 
 std::string rounded(double value) {
@@ -29,14 +30,14 @@ void look_at_link(Problems& problems, const LinkReport& link, const RankReport& 
   if (!link.measured) {
     problems.push_back(
         {Severity::fails, "messages " + way + " do not arrive",
-         "look for a firewall, and name the network that joins the hosts with OMPI_MCA_btl_tcp_if_include=eth0 or "
+         "check for a firewall, and name the network that joins the hosts with OMPI_MCA_btl_tcp_if_include=eth0 or "
          "=10.1.0.0/16"});
     return;
   }
   if (same_host && link.transport == "tcp") {
     problems.push_back(
-        {Severity::warns, "messages " + way + ", the same host, take TCP and not shared memory",
-         "let all ranks of a host be in one container, with a /dev/shm, and do not exclude Open MPI's vader (sm) with "
+        {Severity::warns, "messages " + way + ", the same host, take TCP instead of shared memory",
+         "run all ranks of a host in one container, with a /dev/shm, and do not exclude Open MPI's vader (sm) with "
          "OMPI_MCA_btl"});
   }
   const double slow = same_host ? slow_latency_in_a_host : slow_latency_between_hosts;
@@ -45,8 +46,9 @@ void look_at_link(Problems& problems, const LinkReport& link, const RankReport& 
         {Severity::warns,
          "a message " + way + " takes " + rounded(link.latency_microseconds) + " us; up to " + rounded(slow) +
              " are usual",
-         same_host ? "let no two ranks share a core, or set OMPI_MCA_mpi_yield_when_idle=1; look for other load"
-                   : "name the faster network with OMPI_MCA_btl_tcp_if_include, if there is one; look for other load"});
+         same_host
+             ? "let no two ranks share a core, or set OMPI_MCA_mpi_yield_when_idle=1; check for other load"
+             : "name the faster network with OMPI_MCA_btl_tcp_if_include, if there is one; check for other load"});
   }
   if (link.through.size() > 1) {
     std::string names;
@@ -56,10 +58,10 @@ void look_at_link(Problems& problems, const LinkReport& link, const RankReport& 
   }
 }
 
-/// Networks that each host has for itself, as Docker's bridge, but that look the same: Open MPI may take them for a
-/// way.
+/// Adds interfaces that have one address on several hosts, such as Docker's bridge: they are private to each host, but
+/// Open MPI may take them for a connection.
 void look_for_twins(Problems& problems, const JobReport& report) {
-  std::map<std::string, std::map<std::string, std::string>> names_by_address;  // and host
+  std::map<std::string, std::map<std::string, std::string>> names_by_address;  // then by host
   for (const RankReport& rank : report.ranks) {
     for (const auto& [name, address] : rank.machine.interfaces) names_by_address[address][rank.host] = name;
   }
@@ -69,9 +71,9 @@ void look_for_twins(Problems& problems, const JobReport& report) {
     problems.push_back({Severity::warns,
                         "interface " + name + " has the same address " + address + " on " + host + " and " +
                             std::next(names.begin())->first +
-                            ": messages over it cannot arrive, and connecting may hang",
+                            ": messages over it cannot arrive, and MPI may hang while it connects",
                         "exclude it: OMPI_MCA_btl_tcp_if_exclude=lo," + name +
-                            ", or name the right one with "
+                            ", or name the right interface with "
                             "OMPI_MCA_btl_tcp_if_include"});
   }
 }

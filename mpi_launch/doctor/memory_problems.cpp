@@ -8,19 +8,21 @@ namespace {
 
 constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;
 
-/// A worker that runs scikit-learn is three processes, which share most pages: 100 to 150 MiB together, before any
-/// data.
+/// The memory that a worker needs to run scikit-learn at all: its three processes, which share most pages, take 100 to
+/// 150 MiB together before any data.
 constexpr std::uint64_t least_memory_per_rank = 128 * mebibyte;
-/// With some data: joblib's own default of what is large is 1 MB, and tasks have a few copies of what they work on.
+/// The memory per rank that leaves room for some data: joblib calls arrays large from 1 MB on, and tasks hold a few
+/// copies of theirs.
 constexpr std::uint64_t comfortable_memory_per_rank = 512 * mebibyte;
-/// Open MPI's shared memory for each rank: btl_vader_segment_size of 4.1. With less than one it was seen to take TCP;
-/// its files are sparse, so that a rank which touches what does not fit is killed by SIGBUS.
+/// The shared memory of Open MPI for each rank: btl_vader_segment_size of 4.1. With room for less than one, Open MPI
+/// was seen to take TCP. Its files are sparse, so a rank that touches pages for which there is no room is killed by
+/// SIGBUS.
 constexpr std::uint64_t shared_memory_per_rank = 4 * mebibyte;
-/// Every shared array is an open file of each process that uses it.
+/// The number of open files that suffices: every shared array is an open file in each process that uses it.
 constexpr std::uint64_t comfortable_open_files = 1024;
 
 void look_at_memory(Problems& problems, const std::string& host, const RanksOfHost& ranks, bool needs_python) {
-  // Ranks with the same limit share it.
+  // Ranks under one limit share its memory.
   for (const auto& [limit, sharing] :
        ranks_by(ranks, [](const RankReport& rank) { return rank.machine.memory_limit; })) {
     std::uint64_t free = 0;
@@ -42,8 +44,9 @@ void look_at_shared_memory(Problems& problems, const std::string& host, const Ra
   if (ranks.size() < 2 || machine.shm_bytes >= needed) return;
   problems.push_back(
       {Severity::warns,
-       "/dev/shm on " + host + " has " + in_words(machine.shm_bytes) + ", and Open MPI wants " + in_words(needed) +
-           " there for " + std::to_string(ranks.size()) + " ranks: it takes TCP instead, or ranks end by SIGBUS",
+       "/dev/shm on " + host + " has " + in_words(machine.shm_bytes) + ", but Open MPI needs " + in_words(needed) +
+           " there for " + std::to_string(ranks.size()) +
+           " ranks: without that it uses TCP, or ranks are killed by SIGBUS",
        "make it larger (docker run --shm-size, mount -o remount,size=…), or set "
        "OMPI_MCA_btl_vader_backing_directory (Open MPI 5: OMPI_MCA_btl_sm_backing_directory) to a local folder"});
 }
@@ -54,7 +57,7 @@ void look_at_open_files(Problems& problems, const std::string& host, const Ranks
   if (fewest == 0 || fewest >= comfortable_open_files) return;
   problems.push_back(
       {Severity::warns,
-       "processes on " + host + " may have " + std::to_string(fewest) + " open files, and each shared array is one",
+       "processes on " + host + " may have " + std::to_string(fewest) + " open files, and each shared array takes one",
        "raise the limit (ulimit -n) where the ranks are started"});
 }
 

@@ -14,20 +14,21 @@ void find_missing_ranks(Problems& problems, const JobReport& report, const Expec
   for (const RankReport& rank : report.ranks) missing.erase(rank.rank);
   if (!missing.empty()) {
     problems.push_back({Severity::fails, ranks_in_words(missing) + " joined the job, but did not report in time",
-                        "look for their own messages below, and whether their host hangs or swaps"});
+                        "read their messages below, and check whether their host hangs or swaps"});
   }
   if (report.size != expected.ranks) {
-    problems.push_back({Severity::fails,
-                        std::to_string(report.size) + " ranks have joined instead of " + std::to_string(expected.ranks),
-                        "start as many ranks as the launcher was asked for; look at its messages below"});
+    problems.push_back(
+        {Severity::fails,
+         std::to_string(report.size) + " ranks have joined instead of " + std::to_string(expected.ranks),
+         "find out why the launcher did not start as many as it was asked for; read its messages below"});
   }
   if (report.size == 1 && expected.ranks == 1) {
-    problems.push_back({Severity::note, "there is one rank only, which computes everything itself",
-                        "give -n a number, or run this inside an allocation"});
+    problems.push_back({Severity::note, "there is one rank only, which runs all tasks itself",
+                        "ask for more ranks with -n, or run this inside an allocation"});
   }
 }
 
-/// `what` in which all ranks should be the same, and are not.
+/// Adds a problem if `field` is not equal on all ranks; `what` names it in the text.
 template <class Field>
 void find_differences(Problems& problems, const JobReport& report, const char* what, const char* remedy, Field field) {
   std::map<std::string, std::set<std::string>> hosts_by_value;
@@ -40,7 +41,8 @@ void find_differences(Problems& problems, const JobReport& report, const char* w
   problems.push_back({Severity::fails, std::string(what) + " differ: " + text, remedy});
 }
 
-/// Of what MPI_Get_library_version says: "Open MPI v4.1.4", "MPICH Version:\t4.0.2", "Intel(R) MPI Library 2021.5 …".
+/// Parses the text of MPI_Get_library_version: "Open MPI v4.1.4", "MPICH Version:\t4.0.2", "Intel(R) MPI Library 2021.5
+/// …".
 MpiVersion library_version(const std::string& text) {
   static const std::regex number(R"((\d+)(\.\d+)*)");
   MpiVersion mpi;
@@ -62,7 +64,7 @@ void compare_launcher(Problems& problems, const MpiFacts& mpi, const MpiVersion&
   const std::string what =
       "the launcher is " + to_string(launcher) + ", the library is " + to_string(library) + " (" + mpi.file + ")";
   const std::string remedy =
-      "let PATH find the mpirun that belongs to the library: the same module, package or environment";
+      "put the mpirun that belongs to the library first on PATH: that of the same module, package or environment";
   if (!can_start(launcher, library)) {
     problems.push_back({Severity::fails, what, remedy});
   } else if (launcher.version != library.version) {
@@ -72,26 +74,27 @@ void compare_launcher(Problems& problems, const MpiFacts& mpi, const MpiVersion&
 
 void look_at_threads(Problems& problems, const MpiFacts& mpi, bool needs_python) {
   if (mpi.thread_level == "MPI_THREAD_SINGLE") {
-    // A rank has a thread that answers rank 0, or Python's, beside the one that has initialised MPI.
+    // Beside the thread that initialised MPI, a rank has one that answers rank 0, or Python's threads.
     problems.push_back({needs_python ? Severity::fails : Severity::warns,
-                        "MPI gives MPI_THREAD_SINGLE only, but ranks have several threads",
-                        "use an MPI library that was built with threads"});
+                        "MPI provides only MPI_THREAD_SINGLE, but ranks have several threads",
+                        "use an MPI library that was built with thread support"});
   } else if (mpi.thread_level == "MPI_THREAD_FUNNELED") {
-    problems.push_back({Severity::warns,
-                        "MPI gives MPI_THREAD_FUNNELED only: every message goes through one thread, which costs time",
-                        "use an MPI library that gives MPI_THREAD_SERIALIZED"});
+    problems.push_back(
+        {Severity::warns,
+         "MPI provides only MPI_THREAD_FUNNELED: every message goes through one thread, which costs time",
+         "use an MPI library that provides MPI_THREAD_SERIALIZED"});
   }
 }
 
 void look_at_ulfm(Problems& problems, const JobReport& report) {
   const MpiFacts& mpi = report.ranks.front().mpi;
   if (report.size < 2 || mpi.ulfm) return;
-  problems.push_back({Severity::note,
-                      mpi.can_ulfm ? "ULFM is off: a rank that dies ends the job"
-                                   : "this MPI library has no ULFM: a rank that dies ends the job",
-                      mpi.can_ulfm
-                          ? "joblib-mpi run --survive (mpirun --with-ft ulfm) switches it on"
-                          : "joblib-mpi run --survive lets the others go on, and finds dead ranks by heartbeats"});
+  problems.push_back(
+      {Severity::note,
+       mpi.can_ulfm ? "ULFM is off: a rank that dies ends the job"
+                    : "this MPI library has no ULFM: a rank that dies ends the job",
+       mpi.can_ulfm ? "joblib-mpi run --survive (mpirun --with-ft ulfm) switches it on"
+                    : "joblib-mpi run --survive lets the other ranks continue, and detects dead ranks by heartbeats"});
 }
 
 }  // namespace

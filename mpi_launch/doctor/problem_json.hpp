@@ -6,7 +6,7 @@
 
 namespace joblib_mpi::launch {
 
-// What makes problems JSON, by the names of their fields, and back.
+// Conversions between problems and JSON objects with fields of the same names.
 
 NLOHMANN_JSON_SERIALIZE_ENUM(Severity,
                              {{Severity::fails, "fails"}, {Severity::warns, "warning"}, {Severity::note, "note"}})

@@ -6,15 +6,15 @@
 
 namespace joblib_mpi::launch {
 
-// The parts of a diagnosis, each in a file of its name.
+// The parts of a diagnosis. Each function is defined in the file that has its name.
 
-/// Finds ranks that have too few cores, or the same ones.
+/// Finds ranks that have too few cores or share them.
 [[nodiscard]] Problems core_problems(const JobReport& report, const Expectations& expected);
-/// Finds ways from rank 0 to others that are closed, slow, or not the expected ones.
+/// Finds links from rank 0 to other ranks that are broken, slow, or not over the expected transport.
 [[nodiscard]] Problems link_problems(const JobReport& report);
 /// Finds too little memory, shared memory or open files.
 [[nodiscard]] Problems memory_problems(const JobReport& report, const Expectations& expected);
-/// Finds problems of MPI itself: versions, missing ranks, threads, ULFM.
+/// Finds problems with MPI: versions, missing ranks, thread support, ULFM.
 [[nodiscard]] Problems mpi_problems(const JobReport& report, const Expectations& expected);
 /// Finds a Python that cannot be used, or that differs between hosts.
 [[nodiscard]] Problems python_problems(const JobReport& report, const Expectations& expected);

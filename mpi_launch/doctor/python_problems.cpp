@@ -10,7 +10,7 @@
 namespace joblib_mpi::launch {
 namespace {
 
-/// The first rank of a host that has asked.
+/// Returns the first of the ranks that has asked its Python; null if none has.
 const RankReport* asked_on(const RanksOfHost& ranks) {
   for (const RankReport* rank : ranks) {
     if (!rank->python.executable.empty()) return rank;
@@ -24,15 +24,16 @@ std::string version_of(const PythonFacts& python, const std::string& package) {
   return found == python.packages.end() ? "missing" : found->second;
 }
 
-/// A difference in these is refused when a session starts; with others pickles may not load, or results differ.
+/// Returns whether a session refuses to start if this package differs between ranks. If another one differs, pickles
+/// may not load, or results may differ.
 bool must_be_equal(const std::string& package) {
   return package == "Python" || package == "joblib_mpi" || package == "cloudpickle";
 }
 
 constexpr const char* same_environment =
-    "give all hosts the same environment: one on a shared folder, or the same image";
+    "give all hosts the same environment: one in a shared folder, or the same container image";
 
-/// A version for each host that has a usable Python, by what is said of it.
+/// Adds a problem for each package whose version differs between the hosts that have a usable Python.
 void compare(Problems& problems, const std::vector<const RankReport*>& usable) {
   for (const std::string package : {"Python", "joblib_mpi", "cloudpickle", "joblib", "numpy", "sklearn"}) {
     std::map<std::string, std::set<std::string>> hosts_by_version;
@@ -70,11 +71,11 @@ Problems python_problems(const JobReport& report, const Expectations& expected) 
   for (const auto& [error, hosts] : hosts_by_error) {
     problems.push_back({expected.needs_python ? Severity::fails : Severity::note,
                         "Python programs cannot run on " + hosts_in_words(hosts) + " with " + error,
-                        "install joblib-mpi into that environment, for all hosts, or name another with --python"});
+                        "install joblib-mpi into that environment on all hosts, or name another Python with --python"});
   }
   for (const auto& [difference, hosts] : hosts_by_other_mpi) {
     problems.push_back({Severity::warns, "Python's joblib_mpi on " + hosts_in_words(hosts) + " " + difference,
-                        "build both against one MPI; the launcher must belong to it"});
+                        "build both with the same MPI, whose mpirun must start the ranks"});
   }
   compare(problems, usable);
   return problems;

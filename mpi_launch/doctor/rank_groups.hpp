@@ -12,7 +12,7 @@ namespace joblib_mpi::launch {
 
 using RanksOfHost = std::vector<const RankReport*>;
 
-/// The ranks of each host, in the order of the hosts' first ranks. They point into `report`.
+/// Groups the ranks by host, in the order of the hosts' first ranks. The pointers are valid as long as `report` is.
 [[nodiscard]] inline std::vector<std::pair<std::string, RanksOfHost>> by_host(const JobReport& report) {
   std::vector<std::pair<std::string, RanksOfHost>> hosts;
   std::map<std::string, std::size_t> places;
@@ -24,7 +24,7 @@ using RanksOfHost = std::vector<const RankReport*>;
   return hosts;
 }
 
-/// Ranks by what a function finds in their reports.
+/// Groups rank numbers by the value that `function` returns for their reports.
 template <class Function>
 [[nodiscard]] auto ranks_by(const RanksOfHost& ranks, Function function) {
   std::map<decltype(function(*ranks.front())), std::set<int>> groups;

@@ -29,11 +29,11 @@ std::string cores_of(const MachineFacts& machine) {
   return text;
 }
 
-/// A line for each host and each kind of rank on it.
+/// Returns a table with one line per host and kind of rank on it.
 std::string hosts_table(const JobReport& report) {
   std::vector<Row> rows{{"HOST", "RANKS", "MAY USE CORES", "MEMORY FREE", "/dev/shm", "OPEN FILES"}};
   for (const auto& [host, ranks] : by_host(report)) {
-    // What is free changes by the moment: of ranks with the same limit, the first one's is shown.
+    // Free memory changes all the time: of ranks with the same limit, the value of the first is shown.
     const auto kinds = ranks_by(ranks, [](const RankReport& rank) {
       const MachineFacts& machine = rank.machine;
       return std::array{cores_of(machine), machine.memory_limit, in_words(machine.shm_bytes),
@@ -66,7 +66,7 @@ std::string python_line(const PythonFacts& python) {
   return text;
 }
 
-/// "NAME  value", or a line for each of several values, with the hosts that have it.
+/// Returns "NAME  value"; if hosts differ, a line for each value with the hosts that have it.
 std::string fact_lines(const JobReport& report, const std::string& name,
                        const std::function<std::string(const RankReport&)>& value) {
   std::vector<std::pair<std::string, std::set<std::string>>> hosts_by_value;
@@ -111,7 +111,7 @@ std::string links_table(const JobReport& report) {
   std::vector<Row> rows{{"FROM RANK 0 TO", "OVER", "LATENCY", "BANDWIDTH"}};
   for (const LinkReport& link : report.links) {
     const auto rank = std::ranges::find(report.ranks, link.rank, &RankReport::rank);
-    std::string over = link.transport.empty() ? "not told" : link.transport;
+    std::string over = link.transport.empty() ? "unknown" : link.transport;
     std::string through;
     for (const std::string& name : link.through) through += (through.empty() ? "" : ", ") + name;
     if (!through.empty()) over += " (" + through + ")";
@@ -168,7 +168,7 @@ std::string to_table(const Examination& examination, const std::string& command)
   }
   text += problem_lines(examination.problems);
   if (examination.run_would_fail() && !examination.words.empty()) {
-    text += "\nWhat the launcher and the ranks said:\n" + examination.words;
+    text += "\nMessages of the launcher and the ranks:\n" + examination.words;
   }
   return text + "\n" + summary(examination);
 }

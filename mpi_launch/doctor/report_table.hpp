@@ -6,8 +6,8 @@
 
 namespace joblib_mpi::launch {
 
-/// What was found, for people: at most 100 characters wide, ranks with the same facts in one line. `command` is how the
-/// ranks were started.
+/// Returns the findings as a readable text, at most 100 characters wide, with one line for ranks that have equal facts.
+/// `command` is the command line that started the ranks.
 [[nodiscard]] std::string to_table(const Examination& examination, const std::string& command);
 
 }  // namespace joblib_mpi::launch

@@ -6,19 +6,19 @@
 namespace joblib_mpi::launch {
 namespace {
 
-/// Results over 64 MB go there; with less room than for a few of them it is as good as none.
+/// The free space that suffices. Results over 64 MB go to this folder; without room for a few of them it is of no use.
 constexpr std::uint64_t comfortable_room = std::uint64_t{1} << 30;
 
 }  // namespace
 
 Problems spill_problems(const JobReport& report, const Expectations& expected) {
-  // Without a folder that was chosen, large results take rank 0's memory.
+  // If the user chose no folder, large results stay in the memory of rank 0, and the run works.
   const Severity severity = expected.chosen_spill_folder ? Severity::fails : Severity::warns;
   const std::string remedy =
-      "let --spill-dir (spill_dir, JOBLIB_MPI_SPILL_DIR) name a folder that exists, that this job may write to, and "
-      "that all hosts share";
+      "use --spill-dir (in programs spill_dir or JOBLIB_MPI_SPILL_DIR) to name a folder that exists, that this job may "
+      "write to, and that all hosts share";
   if (!report.spill_error.empty()) {
-    return {{severity, "large results have no place on rank 0's host: " + report.spill_error, remedy}};
+    return {{severity, "large results cannot be written on rank 0's host: " + report.spill_error, remedy}};
   }
   Problems problems;
   for (const auto& [host, ranks] : by_host(report)) {
@@ -34,7 +34,7 @@ Problems spill_problems(const JobReport& report, const Expectations& expected) {
     problems.push_back(
         {Severity::warns,
          "the spill folder \"" + report.spill_folder + "\" has only " + in_words(report.spill_free_bytes) + " left",
-         "let --spill-dir name a folder with room for all large results"});
+         "use --spill-dir to name a folder with room for all large results"});
   }
   return problems;
 }

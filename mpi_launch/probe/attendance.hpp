@@ -6,21 +6,23 @@
 
 namespace joblib_mpi::launch {
 
-/// How far a rank has come, as it says on its standard error: by this the command knows of ranks whose report never
-/// comes.
+/// The stage that a rank has reached. Each rank reports it on standard error, so that the command can name ranks whose
+/// report never arrives.
 enum class Stage { started, asks_python, initialises, joined };
 
-/// The line that says so.
+/// Returns the line with which `process` reports that it has reached `stage`.
 [[nodiscard]] std::string stage_line(const std::string& process, Stage stage);
 
-/// In words: "MPI_Init".
+/// Returns the stage in words: "enters MPI_Init".
 [[nodiscard]] std::string in_words(Stage stage);
 
-/// The last stage of each process ("rank 2 on n1") that `errors` has, and what else is in it.
+/// The last stage that each process ("rank 2 on n1") has reported, and all other lines.
 struct Attendance {
   std::map<std::string, Stage> stages;
   std::string other_lines;
 };
+
+/// Parses a job's standard error.
 [[nodiscard]] Attendance attendance_in(std::string_view errors);
 
 }  // namespace joblib_mpi::launch

@@ -31,7 +31,7 @@ int cores_of(const std::set<int>& cpus) {
   for (const int cpu : cpus) {
     std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list");
     std::string siblings;
-    // Where the kernel does not tell, each is a core.
+    // Without this file, each hardware thread counts as a core.
     cores.insert(std::getline(file, siblings) ? siblings : std::to_string(cpu));
   }
   return static_cast<int>(cores.size());

@@ -24,7 +24,8 @@ constexpr bool library_has_ulfm =
     false;
 #endif
 
-/// Of a text such as "Open MPI v4.1.4, package: …" or one of several lines, what names the library.
+/// Returns the name and version of the MPI library: the part of its version text, such as "Open MPI v4.1.4, package:
+/// …", before the first comma or line end.
 std::string library_name() {
   std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
   int length = 0;
@@ -50,14 +51,14 @@ std::string thread_level_name() {
   return "MPI_THREAD_MULTIPLE";
 }
 
-/// The bytes of one of MPI's own settings; nothing if it has no such one, or does not tell.
+/// Returns the bytes of an MPI control variable; nothing if the library has no variable of this name or cannot read it.
 std::optional<std::vector<char>> read_control(const char* name) {
   int index = 0;
   if (MPI_T_cvar_get_index(name, &index) != MPI_SUCCESS) return std::nullopt;
   MPI_T_cvar_handle handle = MPI_T_CVAR_HANDLE_NULL;
   int count = 0;
   if (MPI_T_cvar_handle_alloc(index, nullptr, &handle, &count) != MPI_SUCCESS) return std::nullopt;
-  // Of texts, `count` are characters; numbers and truth values take at most 8 bytes.
+  // `count` is in characters for a text and in values for numbers and truth values, which take at most 8 bytes each.
   std::vector<char> bytes(8 * static_cast<std::size_t>(count) + 8);
   const int code = MPI_T_cvar_read(handle, bytes.data());
   MPI_T_cvar_handle_free(&handle);
@@ -65,7 +66,8 @@ std::optional<std::vector<char>> read_control(const char* name) {
   return bytes;
 }
 
-/// The settings of a component are there only if it is in use.
+/// Returns the name of Open MPI's message layer; empty if it is unknown. A layer's control variables exist only if it
+/// is in use.
 std::string message_layer() {
   for (const char* layer : {"ob1", "cm", "ucx"}) {
     int index = 0;

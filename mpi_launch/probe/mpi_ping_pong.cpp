@@ -16,10 +16,10 @@ using Clock = std::chrono::steady_clock;
 constexpr int order_tag = 101;
 constexpr int answer_tag = 102;
 
-/// What an 8 byte message says: what the other end does next.
+/// The content of an 8-byte message: it tells the other rank what to do next.
 enum class Order : std::int64_t { echo, take_large, stop };
 
-/// Connections are made with the first messages.
+/// Rounds that are not counted, because MPI makes connections with the first messages.
 constexpr int warm_up_rounds = 10;
 constexpr std::size_t most_rounds = 2000;
 constexpr std::size_t most_large = 20;

@@ -6,17 +6,19 @@
 
 namespace joblib_mpi::launch {
 
+/// The speed of the link to another rank.
 struct LinkSpeed {
-  double latency_microseconds = 0;  ///< one way: half of a round trip of 8 bytes, the median
-  double megabytes_per_second = 0;  ///< of messages of `bytes` with a short answer, the fastest
+  double latency_microseconds = 0;  ///< one way: half of the median round trip of 8 bytes
+  double megabytes_per_second = 0;  ///< of the fastest large message, its short answer included
 };
 
-/// Measures the way to `rank`, which calls answer_ping_pong meanwhile. Waits as MPI itself waits, so that it shows what
-/// a core that two ranks share costs. Takes about `limit_seconds` if the way works, and blocks for ever if it does not:
-/// to be guarded.
+/// Measures the link to `rank`, which must call answer_ping_pong at the same time; `bytes` is the size of large
+/// messages. Uses blocking MPI calls, so that the cost of a core that two ranks share shows. Takes about
+/// `limit_seconds` if the link works and never returns if it does not: the caller must guard the call.
 [[nodiscard]] LinkSpeed measure_link(MPI_Comm communicator, int rank, std::size_t bytes, double limit_seconds);
 
-/// The other end. Returns when `rank` is done.
+/// Answers the messages of measure_link on `rank`; returns when `rank` has finished. `bytes` must be equal on both
+/// ranks.
 void answer_ping_pong(MPI_Comm communicator, int rank, std::size_t bytes);
 
 }  // namespace joblib_mpi::launch

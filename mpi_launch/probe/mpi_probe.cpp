@@ -1,5 +1,6 @@
-// joblib-mpi-probe: what `joblib-mpi doctor` starts on all ranks. Each looks at its machine, its Python and its MPI;
-// rank 0 collects that, measures the ways to the others, and prints it all for the command.
+// joblib-mpi-probe, the program that `joblib-mpi doctor` starts on all ranks. Each rank examines its machine, its
+// Python and its MPI; rank 0 collects the reports, measures the links to other ranks, and prints all of it for the
+// command.
 
 #include "core/deadline_guard.hpp"
 #include "core/program_identity.hpp"
@@ -34,15 +35,16 @@ constexpr int report_tag = 1;
 constexpr int order_tag = 2;
 constexpr int spill_tag = 3;
 
-/// What rank 0 tells others to do; anything else is a file to look at, with its content.
+/// The orders of rank 0 to other ranks. Any other text names a file in the spill folder to look at, with its content.
 const std::string measure = "measure";
 const std::string leave = "leave";
 
-/// The time for all links together, and the least and most for one. The most is enough for a stable median.
+/// The time for all links together, and the shortest and longest time for one. The longest suffices for a stable
+/// median.
 constexpr double links_seconds = 10.0;
 constexpr double least_link_seconds = 0.02;
 constexpr double most_link_seconds = 0.4;
-/// A way that has not worked by then does not work. Chosen, not measured: TCP tries for minutes.
+/// The time after which a link counts as broken. Chosen, not measured: TCP tries for minutes.
 constexpr double dead_link_seconds = 15.0;
 
 void write_all(int descriptor, std::string_view text) {
@@ -53,7 +55,7 @@ void write_all(int descriptor, std::string_view text) {
   }
 }
 
-/// In one piece, since all ranks may write theirs at the same time.
+/// Writes the line in one piece, since all ranks may write at the same time.
 void tell(Stage stage) {
   write_all(STDERR_FILENO, stage_line(this_process(), stage));
 }
@@ -65,19 +67,20 @@ const char* first_variable(std::initializer_list<const char*> names) {
   return nullptr;
 }
 
-/// Whether another rank of this host does what one of them has to do. Before MPI_Init only the launcher knows.
+/// Returns whether this rank does the work that only one rank per host has to do. Before MPI_Init only the launcher's
+/// variables tell; without them every rank does it.
 bool is_first_of_host() {
   const char* local = first_variable({"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"});
   return local == nullptr || std::string_view(local) == "0";
 }
 
-/// Has Open MPI say on rank 0's standard error over what it sends to whom.
+/// Makes Open MPI report on rank 0's standard error which transport it uses to each rank. To be called before MPI_Init.
 void ask_for_transports() {
   const char* rank = first_variable({"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"});
   if (rank == nullptr || std::string_view(rank) == "0") setenv("OMPI_MCA_btl_base_verbose", "1", 0);
 }
 
-/// Over which of this host's interfaces the connections to `partner` go.
+/// Returns the names of this host's interfaces over which the TCP connections to `partner`'s host go.
 std::vector<std::string> interfaces_to(const RankReport& partner, const RankReport& own) {
   std::vector<std::string> names;
   for (const TcpConnection& connection : own_tcp_connections()) {
@@ -92,7 +95,7 @@ std::vector<std::string> interfaces_to(const RankReport& partner, const RankRepo
   return names;
 }
 
-/// What the ranks of one job do together.
+/// One rank of the job that examines itself.
 class Probe {
  public:
   explicit Probe(ProbeOptions options) : options_(std::move(options)) {}
@@ -130,7 +133,7 @@ class Probe {
       check_spill_folder(report);
       for (const int partner : partners_of_rank_0(report.ranks)) report.links.push_back({.rank = partner});
     }
-    print(report);  // what is known by now, should a way be closed
+    print(report);  // in case a broken link ends the measurement
     if (!complete) {
       wait_until_read();
       MPI_Abort(MPI_COMM_WORLD, 1);
@@ -158,7 +161,7 @@ class Probe {
     }
   }
 
-  /// Rank 0 makes a file there, for which all others look.
+  /// Checks that all ranks see the file that rank 0 makes in the spill folder, and can write there.
   void check_spill_folder(JobReport& report) const {
     const bool one_host = std::ranges::all_of(report.ranks, [&](const auto& rank) { return rank.host == own_.host; });
     report.spill_folder = options_.spill_folder.empty() ? default_spill_folder(one_host) : options_.spill_folder;
@@ -195,7 +198,7 @@ class Probe {
     write_all(STDOUT_FILENO, to_lines(report, own_.host + ':' + std::to_string(own_.pid)));
   }
 
-  /// MPI_Abort takes what the launcher has not read with it.
+  /// Waits until the launcher has read the report: MPI_Abort would discard the rest.
   static void wait_until_read() {
     for (int look = 0; look < 20; ++look) {
       int unread = 0;
@@ -205,13 +208,13 @@ class Probe {
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
   }
 
-  /// Rank 0 is gone, or is about to end the job.
+  /// Leaves without MPI_Finalize, because rank 0 is dead or is about to end the job. Returns the exit status.
   int give_up() {
     lifetime_->leave_unfinalised();
     return 1;
   }
 
-  /// Longer than rank 0's, who says what is missing.
+  /// The time that other ranks wait for rank 0: longer than rank 0 waits, so that it can report who is missing.
   [[nodiscard]] double patience() const { return options_.wait_seconds + links_seconds + 2 * dead_link_seconds; }
   [[nodiscard]] std::size_t large_bytes() const { return options_.megabytes * 1'000'000; }
 

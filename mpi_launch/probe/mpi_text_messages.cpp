@@ -12,14 +12,15 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Between two looks.
+/// The pause between two polls.
 constexpr std::chrono::microseconds look_pause{500};
 
 Clock::time_point after(double seconds) {
   return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
 }
 
-/// False if it is too late, or the other rank is dead. The memory stays until then, or for ever.
+/// Waits until the request is complete. Returns false at the deadline or if the other rank is dead; then the memory is
+/// never freed, because MPI may still use it.
 bool complete(MPI_Request& request, Clock::time_point deadline, const std::shared_ptr<std::string>& memory) {
   for (;;) {
     int done = 0;
@@ -70,7 +71,7 @@ std::optional<TextMessages::Arrived> TextMessages::receive_until(int rank, int t
     int arrived = 0;
     MPI_Status status;
     const int code = MPI_Iprobe(rank, tag, communicator_, &arrived, &status);
-    // A dead rank fails looks at any source until its death is acknowledged, which dead_ranks does.
+    // A dead rank makes MPI_Iprobe on any source fail until its death is acknowledged, which dead_ranks does.
     if (is_rank_failure(code)) {
       if (rank != MPI_ANY_SOURCE || dead_ranks(communicator_).empty()) return std::nullopt;
       arrived = 0;

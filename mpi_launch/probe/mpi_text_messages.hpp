@@ -10,24 +10,24 @@
 
 namespace joblib_mpi::launch {
 
-/// Texts between rank 0 and the others. Nothing here waits longer than it is told to: a rank may be dead or stuck. Who
-/// waits sleeps between two looks, and so leaves its core to those that are being measured.
+/// Texts between rank 0 and the other ranks. Every call has a time limit, since the other rank may be dead or stuck. A
+/// waiting call sleeps between polls, which leaves the core to the ranks that are being measured.
 class TextMessages {
  public:
   explicit TextMessages(MPI_Comm communicator) : communicator_(communicator) {}
 
-  /// Sends a text; false if MPI could not be rid of it within the limit.
+  /// Sends a text. Returns false if MPI has not completed the send within the limit, or if `rank` is dead.
   bool send(int rank, int tag, std::string text, double limit_seconds) const;
-  /// The next text from `rank`; nothing if none comes within the limit.
+  /// Returns the next text from `rank`; nothing if none arrives within the limit or if `rank` is dead.
   [[nodiscard]] std::optional<std::string> receive(int rank, int tag, double limit_seconds) const;
-  /// A text from each other rank, by rank; who has sent none within the limit is missing.
+  /// Returns one text from each other rank, by rank. Ranks whose text did not arrive within the limit are missing.
   [[nodiscard]] std::map<int, std::string> receive_from_others(int tag, double limit_seconds) const;
 
  private:
   using Clock = std::chrono::steady_clock;
   using Arrived = std::pair<int, std::string>;
 
-  /// From `rank`, which may be MPI_ANY_SOURCE.
+  /// Returns the next text from `rank`, which may be MPI_ANY_SOURCE, and its source.
   [[nodiscard]] std::optional<Arrived> receive_until(int rank, int tag, Clock::time_point deadline) const;
 
   MPI_Comm communicator_;

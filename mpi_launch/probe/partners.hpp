@@ -6,7 +6,7 @@
 
 namespace joblib_mpi::launch {
 
-/// The ranks to which the way from rank 0 is measured: the first of each other host, and one beside rank 0.
+/// Returns the ranks to which rank 0 measures its link: the first of each other host, and one on rank 0's host.
 [[nodiscard]] std::vector<int> partners_of_rank_0(const std::vector<RankReport>& ranks);
 
 }  // namespace joblib_mpi::launch

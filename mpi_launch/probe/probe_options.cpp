@@ -8,14 +8,14 @@
 namespace joblib_mpi::launch {
 namespace {
 
-constexpr const char* what_to_start = "joblib-mpi-probe is what \"joblib-mpi doctor\" starts; start that";
+constexpr const char* what_to_start = "joblib-mpi-probe is started by \"joblib-mpi doctor\"; run that command instead";
 
 }  // namespace
 
 std::vector<std::string> to_arguments(const ProbeOptions& options) {
   std::ostringstream seconds;
   seconds << options.wait_seconds;
-  // No argument is empty: a launcher might lose it.
+  // No argument is empty, since launchers may drop empty ones.
   return {"python=" + options.python, "spill=" + options.spill_folder, "megabytes=" + std::to_string(options.megabytes),
           "wait=" + seconds.str()};
 }

@@ -9,7 +9,7 @@
 namespace joblib_mpi::launch {
 namespace {
 
-/// Prints a PythonFacts. Whatever importing prints goes elsewhere.
+/// The Python program that prints a PythonFacts as JSON. What the imports print is discarded.
 constexpr const char* question = R"(
 import contextlib, importlib, io, json, os, platform, re, sys
 facts = dict(executable=sys.executable, version=platform.python_version(), mpi_file="", packages={}, error="")
@@ -30,7 +30,7 @@ bool belongs_to_a_job(std::string_view name) {
   return std::ranges::any_of(prefixes, [&](const char* prefix) { return name.starts_with(prefix); });
 }
 
-/// The last line that says something: of a traceback that is the exception.
+/// Returns the last line that is not blank; in a traceback that is the exception.
 std::string last_line(const std::string& text) {
   std::string last;
   std::istringstream lines(text);
@@ -43,7 +43,7 @@ std::string last_line(const std::string& text) {
 }  // namespace
 
 PythonFacts ask_python(const std::string& executable, double limit_seconds) {
-  // Killed at once if it takes too long: nothing of it is to be kept.
+  // The process has nothing to save, so it is killed at once after the limit.
   const CapturedRun run = run_captured({executable, "-c", question}, environment_without(belongs_to_a_job),
                                        {.seconds = limit_seconds, .grace_seconds = 0.1});
   PythonFacts facts;

@@ -6,7 +6,7 @@
 
 namespace joblib_mpi::launch {
 
-// What makes these types JSON, by the names of their fields, and back.
+// Conversions between these types and JSON objects with fields of the same names.
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(NetworkInterface, name, address)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MachineFacts, cpus, cores, machine_cpus, memory_bytes, memory_free_bytes,

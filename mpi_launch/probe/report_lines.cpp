@@ -11,10 +11,10 @@ namespace {
 
 constexpr std::string_view mark = "joblib-mpi-report ";
 
-/// Below what launchers forward in one piece: 4096 bytes with Open MPI.
+/// The length of a line's text, below what launchers forward in one piece: 4096 bytes with Open MPI.
 constexpr std::size_t characters_per_line = 1000;
 
-/// What has come of one sender.
+/// The part of a report that has arrived from one sender.
 struct Sheet {
   std::size_t parts = 0;
   std::string text;
@@ -48,7 +48,7 @@ std::vector<JobReport> reports_in(std::string_view output) {
     if (!(fields >> sender >> part >> parts)) continue;
     Sheet& sheet = sheets[sender];
     if (part == 1) sheet = {};
-    if (part != ++sheet.parts) continue;  // a line was lost: the report never becomes whole
+    if (part != ++sheet.parts) continue;  // a line was lost, so the report stays incomplete
     fields.get();
     std::string text;
     std::getline(fields, text);
@@ -59,7 +59,7 @@ std::vector<JobReport> reports_in(std::string_view output) {
     std::erase_if(found, [&](const auto& earlier) { return earlier.first == sender; });
     try {
       found.emplace_back(sender, json.get<JobReport>());
-    } catch (const nlohmann::json::exception&) {  // of another version: as if it had not come
+    } catch (const nlohmann::json::exception&) {  // written by another version: ignored
     }
   }
   std::vector<JobReport> reports;

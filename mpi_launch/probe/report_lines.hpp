@@ -8,15 +8,15 @@
 
 namespace joblib_mpi::launch {
 
-/// A report as lines of standard output, which every launcher brings home whole and in order, from any host and without
-/// a folder that all hosts share. `sender` has no spaces and is different for every process of the job.
+/// Returns a report as lines for standard output: every launcher forwards such lines whole and in order from any host,
+/// without a shared folder. `sender` must have no spaces and must differ between the processes of the job.
 [[nodiscard]] std::string to_lines(const JobReport& report, const std::string& sender);
 
-/// The last whole report of each sender, in the order in which they came to an end. Other output may stand between and
-/// before the lines.
+/// Returns the last complete report of each sender, in the order in which the reports were completed. Other output may
+/// stand before a report's lines and between them.
 [[nodiscard]] std::vector<JobReport> reports_in(std::string_view output);
 
-/// The rest of it.
+/// Returns `output` without the lines of reports.
 [[nodiscard]] std::string without_report_lines(std::string_view output);
 
 }  // namespace joblib_mpi::launch

@@ -18,11 +18,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A network file system may believe for a moment that a new file is not there.
+/// The number of attempts to open the file: a network file system may report for a moment that a new file does not
+/// exist.
 constexpr int looks = 20;
 constexpr std::chrono::milliseconds look_pause{50};
 
-/// A new file with that content, or why there is none.
+/// Makes a new file with that content, whose name replaces the template `name`. Returns the error; empty if there is
+/// none.
 std::string make_file(std::string& name, const std::string& content) {
   const int file = mkstemp(name.data());
   if (file < 0) return std::strerror(errno);
@@ -60,13 +62,13 @@ std::string look_at_mark(const fs::path& file, const std::string& content) {
     stream.clear();
     stream.open(file);
   }
-  if (!stream.is_open()) return "the file that rank 0 has made there is not seen here";
+  if (!stream.is_open()) return "the file that rank 0 made there does not exist here";
   std::string found;
   std::getline(stream, found);
-  if (found != content) return "the file that rank 0 has made there has other content here";
+  if (found != content) return "the file that rank 0 made there has different content here";
   std::string own = (file.parent_path() / "joblib-mpi-doctor-XXXXXX").string();
   const std::string error = make_file(own, content);
-  if (!error.empty()) return "no file can be made in it: " + error;
+  if (!error.empty()) return "no file can be made there: " + error;
   unlink(own.c_str());
   return {};
 }

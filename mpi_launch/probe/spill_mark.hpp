@@ -6,11 +6,11 @@
 
 namespace joblib_mpi::launch {
 
-/// A file in the spill folder by which other ranks see whether they look at the same folder. Rank 0 makes one; it goes
-/// with the object.
+/// A file that rank 0 makes in the spill folder, by which other ranks find out whether they see the same folder. The
+/// destructor removes the file.
 class SpillMark {
  public:
-  /// Throws SpillError.
+  /// Makes the file. Throws SpillError if that fails.
   explicit SpillMark(const std::filesystem::path& folder);
   SpillMark(const SpillMark&) = delete;
   SpillMark& operator=(const SpillMark&) = delete;
@@ -18,6 +18,7 @@ class SpillMark {
 
   [[nodiscard]] const std::string& file() const { return file_; }
   [[nodiscard]] const std::string& content() const { return content_; }
+  /// Returns the free space of the file system; 0 if it is unknown.
   [[nodiscard]] std::uint64_t free_bytes() const;
 
  private:
@@ -25,8 +26,8 @@ class SpillMark {
   std::string content_;
 };
 
-/// Why a rank here cannot put results where rank 0 finds them: the mark is not there, is another, or nothing can be
-/// written beside it. Empty if it can.
+/// Returns why this rank cannot put results where rank 0 finds them: the mark does not exist here, has different
+/// content, or no file can be made beside it. Returns an empty text if it can.
 [[nodiscard]] std::string look_at_mark(const std::filesystem::path& file, const std::string& content);
 
 }  // namespace joblib_mpi::launch

@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The numbers of the sockets that the process has open.
+/// Returns the inode numbers of the sockets that the process has open.
 std::set<std::string> open_sockets(const fs::path& process) {
   std::set<std::string> sockets;
   const std::string prefix = "socket:[";
@@ -25,7 +25,7 @@ std::set<std::string> open_sockets(const fs::path& process) {
   return sockets;
 }
 
-/// Of "0100007F:0016", which is in the byte order of the machine.
+/// Returns the IPv4 address of a field such as "0100007F:0016", which is in the byte order of the machine.
 std::string address_of(const std::string& field) {
   const in_addr address{static_cast<in_addr_t>(std::stoul(field.substr(0, 8), nullptr, 16))};
   char text[INET_ADDRSTRLEN] = {};
@@ -39,7 +39,7 @@ std::vector<TcpConnection> own_tcp_connections(const fs::path& process) {
   std::vector<TcpConnection> connections;
   std::ifstream table(process / "net/tcp");
   std::string line;
-  std::getline(table, line);  // the columns' names
+  std::getline(table, line);  // the header line
   while (std::getline(table, line)) {
     std::istringstream fields(line);
     std::string number, local, remote, state, queues, timer, retransmits, user, timeout, socket;

@@ -8,7 +8,7 @@
 namespace joblib_mpi::launch {
 namespace {
 
-/// Slurm's lists of numbers by node: "4(x2),3" is 4, 4, 3.
+/// Parses Slurm's lists of numbers by node: "4(x2),3" means 4, 4, 3.
 std::vector<int> numbers_by_node(const std::string& text) {
   std::vector<int> numbers;
   std::istringstream parts(text);
@@ -37,11 +37,12 @@ Allocation slurm_allocation(const VariableMap& variables) {
   allocation.says_tasks_per_node = variables.contains("SLURM_NTASKS_PER_NODE");
   const std::vector<int> cores = numbers_by_node(text_of(variables, "SLURM_JOB_CPUS_PER_NODE"));
   const std::vector<int> tasks = numbers_by_node(text_of(variables, "SLURM_TASKS_PER_NODE"));
-  // The shell that salloc gives on a node is a step, too, but one that stands in nobody's way.
+  // The shell that salloc starts on a node is a step, too, but one that blocks no other step.
   constexpr const char* interactive_step = "4294967290";
   const std::string step = text_of(variables, "SLURM_STEP_ID");
   allocation.inside_step = !step.empty() && step != interactive_step;
-  const bool tells_tasks = !allocation.inside_step && tasks.size() == cores.size();  // in a step it is the step's
+  const bool tells_tasks =
+      !allocation.inside_step && tasks.size() == cores.size();  // inside a step the variable is about the step
   for (std::size_t node = 0; node < cores.size(); ++node) {
     const int of_cores = cores[node] / allocation.cores_per_task.value_or(1);
     allocation.nodes.push_back({std::max(tells_tasks ? tasks[node] : of_cores, 1), cores[node]});
@@ -50,7 +51,7 @@ Allocation slurm_allocation(const VariableMap& variables) {
   return allocation;
 }
 
-/// A node for each name, with a task for each of its lines.
+/// Returns one node per host name, with one task and one core per line with that name.
 std::vector<Allocation::Node> nodes_of_lines(const std::string& host_file) {
   std::vector<std::pair<std::string, Allocation::Node>> nodes;
   std::istringstream lines(host_file);

@@ -8,9 +8,10 @@
 
 namespace joblib_mpi::launch {
 
+/// A batch system.
 enum class Scheduler { slurm, pbs, lsf };
 
-/// What a batch system has given this job.
+/// The resources that a batch system has given this job.
 struct Allocation {
   struct Node {
     int tasks = 1;
@@ -18,10 +19,10 @@ struct Allocation {
   };
 
   Scheduler scheduler = Scheduler::slurm;
-  std::string job;                    ///< its id
+  std::string job;                    ///< the id of the job
   std::vector<Node> nodes;            ///< at least one
-  std::optional<int> cores_per_task;  ///< if the user asked for some
-  bool says_tasks_per_node = false;   ///< Slurm: the user did, and srun will repeat it
+  std::optional<int> cores_per_task;  ///< set if the user asked for a number
+  bool says_tasks_per_node = false;   ///< Slurm: the user set it, and srun will repeat it
   std::string host_file;              ///< path of a file with a line for each task; empty with Slurm
   bool inside_step = false;           ///< Slurm: this is a step of one task, such as `srun --pty bash`
 
@@ -29,11 +30,11 @@ struct Allocation {
   [[nodiscard]] int cores() const;
 };
 
-/// In words: "Slurm job 12".
+/// Returns the allocation in words: "Slurm job 12".
 [[nodiscard]] std::string to_string(const Allocation& allocation);
 
-/// The allocation that the environment `variables` tell of; none outside of one. `host_file` is the content of the file
-/// that PBS_NODEFILE or LSB_DJOB_HOSTFILE names.
+/// Returns the allocation that the environment `variables` describe; nothing outside of an allocation. `host_file` is
+/// the content of the file that PBS_NODEFILE or LSB_DJOB_HOSTFILE names.
 [[nodiscard]] std::optional<Allocation> allocation_from(const VariableMap& variables, const std::string& host_file);
 
 }  // namespace joblib_mpi::launch

@@ -7,7 +7,7 @@ namespace {
 
 std::optional<OuterLaunch> outer_launch(const VariableMap& variables) {
   const auto rank = [&](const char* name) { return number_of(variables, name).value_or(0); };
-  // Inside Slurm Open MPI's own variables come first: there mpirun starts its daemons as a step.
+  // Open MPI's variables are checked first: inside Slurm, mpirun starts its daemons as a step.
   if (const auto ranks = number_of(variables, "OMPI_COMM_WORLD_SIZE")) {
     return OuterLaunch{"mpirun", rank("OMPI_COMM_WORLD_RANK"), *ranks};
   }
@@ -29,7 +29,8 @@ bool root_is_allowed(const VariableMap& variables) {
          (says_yes(variables, "PRTE_ALLOW_RUN_AS_ROOT") && says_yes(variables, "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM"));
 }
 
-/// mpirun itself passes on OMPI_MCA_…; what belongs to one machine, such as TMPDIR, must not travel.
+/// Returns whether ranks on other hosts need this variable. mpirun itself passes on OMPI_MCA_…; variables of one
+/// machine, such as TMPDIR, must not be passed on.
 bool travels(const std::string& name) {
   static const char* const names[] = {"PATH",
                                       "LD_LIBRARY_PATH",

@@ -10,28 +10,28 @@
 
 namespace joblib_mpi::launch {
 
-/// Who has started this process as one of its ranks.
+/// A launcher that has started this process as one of its ranks.
 struct OuterLaunch {
   std::string launcher;  ///< "mpirun" or "srun"
   int rank = 0;
   int ranks = 1;
 };
 
-/// Where the command runs, and with which MPI.
+/// The machine, allocation and MPI that the command finds.
 struct LaunchEnvironment {
-  int cores = 1;  ///< of this machine, for this process
+  int cores = 1;  ///< cores of this machine that this process may use
   std::optional<Allocation> allocation;
   std::optional<OuterLaunch> outer;
-  std::optional<MpiVersion> mpirun;  ///< none if there is none on PATH
+  std::optional<MpiVersion> mpirun;  ///< nothing if PATH has no mpirun
   MpiVersion built_with;
   bool has_srun = false;
   bool srun_has_pmix = false;
-  bool mpirun_refuses_root = false;     ///< this is root, and nobody has told Open MPI that it may be
+  bool mpirun_refuses_root = false;     ///< the user is root, and Open MPI was not told to allow that
   bool limits_threads = false;          ///< OMP_NUM_THREADS is set
   std::vector<std::string> to_pass_on;  ///< names of variables that ranks on other hosts need
 };
 
-/// Decides from `facts` alone.
+/// Interprets `facts`. A pure function.
 [[nodiscard]] LaunchEnvironment environment_from(const Facts& facts, const MpiVersion& built_with);
 
 }  // namespace joblib_mpi::launch

@@ -16,7 +16,7 @@ extern char** environ;
 namespace joblib_mpi::launch {
 namespace {
 
-/// For commands that only print something. Chosen, not measured: a cold shared file system is slow.
+/// The time limit for commands that only print something. Chosen, not measured: a cold shared file system is slow.
 constexpr double longest_answer_seconds = 20;
 
 VariableMap environment_variables() {
@@ -29,7 +29,8 @@ VariableMap environment_variables() {
   return variables;
 }
 
-/// Cores and not hardware threads, which mpirun does not count as slots either.
+/// Returns the number of cores that this process may use. Hardware threads do not count, nor does mpirun count them as
+/// slots.
 int cores_of_this_process() {
   cpu_set_t own;
   CPU_ZERO(&own);

@@ -21,21 +21,22 @@ Launcher launcher_for(const LaunchOptions& options, const LaunchEnvironment& env
                                                                                          : Launcher::mpirun;
   }
   if (!in_slurm) {
-    throw LaunchError("--launcher srun is for inside a Slurm allocation, and here is none",
-                      "get one with salloc, submit a batch job with \"joblib-mpi submit\", or leave --launcher out");
+    throw LaunchError("--launcher srun works only inside a Slurm allocation, and this is not one",
+                      "get one with salloc, submit a batch job with \"joblib-mpi submit\", or omit --launcher");
   }
   if (!environment.has_srun) {
     throw LaunchError("there is no srun on PATH",
-                      "load the module that has Slurm's commands, or say --launcher mpirun");
+                      "load the module that has Slurm's commands, or use --launcher mpirun");
   }
   if (!environment.srun_has_pmix) {
     throw LaunchError("this srun cannot start Open MPI: \"srun --mpi=list\" does not name pmix",
-                      "say --launcher mpirun, or ask for Slurm's PMIx plugin to be installed");
+                      "use --launcher mpirun, or ask the administrators for Slurm's PMIx plugin");
   }
   return Launcher::srun;
 }
 
-/// The MPI whose mpirun is on PATH, if it is the one that the ranks' library belongs to.
+/// Returns the MPI whose mpirun is on PATH. Throws LaunchError if there is none, or if it does not belong to the
+/// library of the ranks.
 MpiVersion usable_mpirun(const LaunchEnvironment& environment) {
   const std::string library = to_string(environment.built_with);
   if (!environment.mpirun) {
@@ -54,7 +55,7 @@ MpiVersion usable_mpirun(const LaunchEnvironment& environment) {
   return *environment.mpirun;
 }
 
-/// Cores of its own for each rank, or none of its own.
+/// Adds mpirun's options that map ranks to nodes and cores and bind them.
 void add_mpirun_placement(std::vector<std::string>& words, const LaunchOptions& options,
                           const LaunchEnvironment& environment, const RankLayout& layout) {
   const bool shares = layout.oversubscribed || layout.over_slots;
@@ -70,7 +71,7 @@ void add_mpirun_placement(std::vector<std::string>& words, const LaunchOptions& 
   if (binds) {
     add(words, {"--bind-to", "core"});
   } else if (options.binds_none || layout.oversubscribed || !environment.allocation) {
-    // Outside of an allocation another job may be bound to the same cores.
+    // Outside an allocation another job may be bound to the same cores.
     add(words, {"--bind-to", "none"});
   }
   if (layout.oversubscribed) add(words, {"--mca", "mpi_yield_when_idle", "1"});
@@ -84,8 +85,9 @@ void add_survival(std::vector<std::string>& words, const MpiVersion& mpi) {
   }
 }
 
-/// So that mpirun notices a host that has fallen silent, and ends the job with its name: 31 s after its link was cut.
-/// Left alone it did not within 13 minutes. The job of `--survive` goes on without that host.
+/// Adds the options with which mpirun notices that a host has fallen silent, and ends the job with a message that names
+/// it: 31 s after its link was cut. Without them it did not within 13 minutes. A job with `--survive` continues without
+/// that host.
 void add_watch_over_hosts(std::vector<std::string>& words, const MpiVersion& mpi) {
   const char* const option = mpi.major >= 5 ? "--prtemca" : "--mca";
   add(words, {option, "oob_tcp_keepalive_time", "20"});
@@ -108,19 +110,18 @@ void add_open_mpi(LaunchPlan& plan, const LaunchOptions& options, const LaunchEn
   } else if (layout.nodes > 1) {
     add_watch_over_hosts(plan.words, mpi);
   }
-  // Ranks on this machine have the environment anyway.
+  // Ranks on this machine inherit the environment.
   if (!allocation && options.launcher_options.empty()) return;
   for (const std::string& name : environment.to_pass_on) add(plan.words, {"-x", name});
   for (const auto& [name, value] : plan.variables) add(plan.words, {"-x", name});
 }
 
 void add_other_mpi(LaunchPlan& plan, const LaunchOptions& options, const MpiVersion& mpi) {
-  plan.notes.push_back(to_string(mpi) +
-                       " is not Open MPI: its mpirun is used as it is, with the number of ranks alone");
-  if (options.survives) plan.notes.emplace_back("--survive is for Open MPI and has no effect here");
+  plan.notes.push_back(to_string(mpi) + " is not Open MPI: its mpirun gets no option but the number of ranks");
+  if (options.survives) plan.notes.emplace_back("--survive is only for Open MPI and has no effect here");
   if (options.ranks_per_node || options.threads_per_rank) {
     plan.notes.emplace_back(
-        "--per-node and --threads are for Open MPI and place no ranks here; use --launcher-option instead");
+        "--per-node and --threads are only for Open MPI and do not place ranks here; use --launcher-option instead");
   }
 }
 
@@ -132,7 +133,7 @@ void add_srun(LaunchPlan& plan, const LaunchOptions& options, const Allocation& 
   if (layout.ranks_per_node) {
     plan.words.push_back("--ntasks-per-node=" + std::to_string(*layout.ranks_per_node));
   } else if (allocation.says_tasks_per_node && layout.ranks != allocation.tasks()) {
-    // The allocation's own number would be a warning of srun's.
+    // Without this, srun would repeat the allocation's number and warn that it does not match.
     plan.words.push_back("--ntasks-per-node=" + std::to_string((layout.ranks + layout.nodes - 1) / layout.nodes));
   }
   if (layout.cores_per_rank) plan.words.push_back("--cpus-per-task=" + std::to_string(*layout.cores_per_rank));
@@ -142,12 +143,12 @@ void add_srun(LaunchPlan& plan, const LaunchOptions& options, const Allocation& 
   }
   if (options.binds_none) add(plan.words, {"--cpu-bind=none"});
   if (options.survives) add(plan.words, {"--no-kill"});
-  // With 1 the first rank that leaves a failed program would have the others killed while they leave, and the job would
-  // end with their 143 in place of the program's status. A session ends a job whose ranks are lost by itself.
+  // With 1, the first rank that leaves a failed program would make srun kill the others while they leave, and the job
+  // would end with their status 143 instead of the program's. A session that loses ranks ends the job itself.
   add(plan.words, {"--kill-on-bad-exit=0"});
 }
 
-/// By which a rank learns how many threads it may have: it cannot tell its own cores from those that ranks share.
+/// Adds the variable that tells a rank how many threads it may use: a rank cannot tell its own cores from shared ones.
 void add_thread_limit(LaunchPlan& plan, const LaunchEnvironment& environment, const RankLayout& layout,
                       bool is_python) {
   if (!layout.cores_per_rank) return;
@@ -163,7 +164,7 @@ void require_no_outer_launch(const LaunchEnvironment& environment) {
   const OuterLaunch& outer = *environment.outer;
   throw LaunchError("this is one of " + std::to_string(outer.ranks) + " processes that " + outer.launcher +
                         " has started, but joblib-mpi starts the ranks itself",
-                    "leave out the " + outer.launcher + " around it, and say the number of ranks by -n");
+                    "run it without " + outer.launcher + ", and give the number of ranks with -n");
 }
 
 LaunchPlan plan_launch(const LaunchOptions& options, const LaunchEnvironment& environment, const Command& command) {
@@ -181,8 +182,7 @@ LaunchPlan plan_launch(const LaunchOptions& options, const LaunchEnvironment& en
     plan.words = {"mpirun", "-n", std::to_string(layout.ranks)};
     mpi.is_open_mpi() ? add_open_mpi(plan, options, environment, layout, mpi) : add_other_mpi(plan, options, mpi);
   }
-  if (layout.ranks == 1)
-    plan.notes.emplace_back("1 rank has no workers: it runs the tasks itself, one after the other");
+  if (layout.ranks == 1) plan.notes.emplace_back("1 rank has no workers: it runs the tasks itself, one after another");
   if (layout.oversubscribed) {
     const int cores = environment.allocation ? environment.allocation->cores() : environment.cores;
     plan.notes.push_back(to_string(layout) + " share " + std::to_string(cores) + (cores == 1 ? " core" : " cores"));

@@ -11,32 +11,33 @@
 
 namespace joblib_mpi::launch {
 
+/// Names and values of environment variables.
 using Variables = std::vector<std::pair<std::string, std::string>>;
 
-/// What each rank runs.
+/// The command that each rank runs.
 struct Command {
   std::vector<std::string> words;
   bool is_python = false;
-  Variables variables;  ///< of its environment, beside what is there
+  Variables variables;  ///< to be added to its environment
 };
 
-/// A command line that starts the ranks, as a person could type it.
+/// A command line that starts the ranks, in the form that a user could type.
 struct LaunchPlan {
   std::vector<std::string> words;       ///< `words[0]` is looked up on PATH
   Variables variables;                  ///< to be added to the environment
-  std::vector<std::string> notes;       ///< what the user should know, a line each
-  std::optional<LaunchError> obstacle;  ///< why it would fail as things are
+  std::vector<std::string> notes;       ///< remarks for the user, one line each
+  std::optional<LaunchError> obstacle;  ///< why the command line would fail here; nothing if it would not
   int ranks = 1;
 };
 
 /// Throws LaunchError if another launcher has started this process as one of its ranks.
 void require_no_outer_launch(const LaunchEnvironment& environment);
 
-/// Decides how `command` is started on ranks. Throws LaunchError if it cannot be.
+/// Decides how to start `command` on ranks. Throws LaunchError if that is impossible.
 [[nodiscard]] LaunchPlan plan_launch(const LaunchOptions& options, const LaunchEnvironment& environment,
                                      const Command& command);
 
-/// The plan as a line that can be pasted into a shell.
+/// Returns the plan as a line that can be pasted into a shell.
 [[nodiscard]] std::string shell_line(const LaunchPlan& plan);
 
 }  // namespace joblib_mpi::launch

@@ -4,7 +4,7 @@
 
 namespace joblib_mpi::launch {
 
-/// The MPI whose headers this command, and so the library and the Python module of the same build, were compiled with.
+/// Returns the MPI with whose headers this build was compiled: this command, the library and the Python module.
 [[nodiscard]] MpiVersion mpi_built_with();
 
 }  // namespace joblib_mpi::launch

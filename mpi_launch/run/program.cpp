@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A Python on a cold shared file system takes its time. Chosen, not measured.
+/// The time limit for starting Python, which is slow on a cold shared file system. Chosen, not measured.
 constexpr double longest_look_seconds = 60;
 
 std::string here() {
@@ -30,18 +30,18 @@ void require_joblib_mpi(const std::string& python) {
   const auto looked =
       output_of({python, "-c", "import importlib.util, sys; sys.exit(importlib.util.find_spec('joblib_mpi') is None)"},
                 longest_look_seconds);
-  if (!looked) throw LaunchError("cannot start " + python, "say which Python to use by --python");
+  if (!looked) throw LaunchError("cannot start " + python, "choose another Python with --python");
   if (looked->status == 0) return;
   throw LaunchError(python + " has no module joblib_mpi" + (looked->text.empty() ? "" : " (" + looked->text + ")"),
                     "install it there: " + python +
                         " -m pip install joblib-mpi, activate its environment, or name "
-                        "another Python by --python");
+                        "another Python with --python");
 }
 
 Command python_command(const std::vector<std::string>& program, const PythonOptions& options) {
   const std::string& first = program.front();
   if (first.ends_with(".py") && !is_file(first)) {
-    throw LaunchError("there is no script " + first + " in " + here());
+    throw LaunchError("there is no script " + first + " in " + here(), "check its path");
   }
   const std::string python = find_python(options);
   require_joblib_mpi(python);
@@ -59,9 +59,10 @@ void require_program(const std::string& name) {
   if (found_on_path(name)) return;
   if (is_file(name)) {
     throw LaunchError(name + " is not executable",
-                      "chmod +x " + name + " if it is a program; a Python script's name must end in .py");
+                      "run chmod +x " + name + " if it is a program; the name of a Python script must end in .py");
   }
-  if (name.find('/') != std::string::npos) throw LaunchError("there is no program " + name + " in " + here());
+  if (name.find('/') != std::string::npos)
+    throw LaunchError("there is no program " + name + " in " + here(), "check its path");
   throw LaunchError("there is no program " + name + " on PATH", "give its path, such as ./" + name);
 }
 
@@ -69,7 +70,8 @@ Command program_command(const std::vector<std::string>& program, const PythonOpt
   const std::string& first = program.front();
   require_program(first);
   if (!options.preload.empty() || !options.memory_limit.empty()) {
-    throw LaunchError("--preload and --memory-limit are for Python scripts, and " + first + " is a program");
+    throw LaunchError("--preload and --memory-limit are only for Python scripts, but " + first + " is a program",
+                      "omit them");
   }
   Command command{program, false, {}};
   if (!options.isolation.empty()) command.variables.emplace_back("JOBLIB_MPI_ISOLATION", options.isolation);
@@ -85,7 +87,7 @@ Command command_for(const std::vector<std::string>& program, const PythonOptions
 std::string find_python(const PythonOptions& options) {
   if (!options.interpreter.empty()) {
     const auto found = found_on_path(options.interpreter);
-    if (!found) throw LaunchError("--python " + options.interpreter + ": there is no such program");
+    if (!found) throw LaunchError("--python " + options.interpreter + ": there is no such program", "check its path");
     return *found;
   }
   std::vector<std::string> candidates;
@@ -99,7 +101,7 @@ std::string find_python(const PythonOptions& options) {
   for (const std::string& candidate : candidates) {
     if (const auto found = found_on_path(candidate)) return *found;
   }
-  throw LaunchError("there is no python3 on PATH", "say which Python to use by --python");
+  throw LaunchError("there is no python3 on PATH", "name a Python with --python");
 }
 
 }  // namespace joblib_mpi::launch

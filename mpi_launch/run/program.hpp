@@ -8,11 +8,12 @@
 
 namespace joblib_mpi::launch {
 
-/// What each rank runs for `program`. Looks whether it is there, and joblib_mpi in its Python; throws LaunchError.
+/// Returns the command that each rank runs for `program`. Throws LaunchError if the program does not exist, or if it is
+/// a script whose Python has no joblib_mpi.
 [[nodiscard]] Command command_for(const std::vector<std::string>& program, const PythonOptions& options);
 
-/// The Python that scripts run in: --python, else that of $VIRTUAL_ENV, the one beside this command, python3 on PATH.
-/// Throws LaunchError if there is none.
+/// Returns the Python that runs scripts: --python, or else the first that exists of that of $VIRTUAL_ENV, the one
+/// beside this command, and python3 on PATH. Throws LaunchError if there is none.
 [[nodiscard]] std::string find_python(const PythonOptions& options);
 
 }  // namespace joblib_mpi::launch

@@ -12,7 +12,7 @@ std::string counted(int number, const char* one) {
   return std::to_string(number) + " " + one + (number == 1 ? "" : "s");
 }
 
-/// How many ranks of `cores` each the allocation's cores allow.
+/// Returns the number of ranks with `cores` each for which the allocation has cores.
 int room_of(const Allocation& allocation, int cores) {
   int room = 0;
   for (const Allocation::Node& node : allocation.nodes) room += node.cores / cores;
@@ -39,7 +39,7 @@ int default_ranks(const LaunchOptions& options, const LaunchEnvironment& environ
                         ", get a larger allocation, or let ranks share cores with --oversubscribe");
 }
 
-/// How many nodes are needed; throws if there are fewer.
+/// Returns the number of nodes that the ranks need. Throws LaunchError if there are fewer.
 int nodes_for(const RankLayout& layout, const std::optional<Allocation>& allocation) {
   const int nodes = allocation ? static_cast<int>(allocation->nodes.size()) : 1;
   if (!layout.ranks_per_node) return std::min(nodes, layout.ranks);
@@ -64,7 +64,7 @@ void check_node(const RankLayout& layout, const Allocation& allocation) {
   if (fitting >= layout.nodes) return;
   throw LaunchError("--per-node " + std::to_string(*layout.ranks_per_node) + " needs " + counted(needed, "core") +
                         " of a node, but " + to_string(allocation) + " has " + counted(largest, "core") +
-                        " on its largest",
+                        " on its largest node",
                     "lower --per-node or --threads, get a larger allocation, or let ranks share cores "
                     "with --oversubscribe");
 }

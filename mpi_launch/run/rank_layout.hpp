@@ -8,20 +8,20 @@
 
 namespace joblib_mpi::launch {
 
-/// How many ranks there are to be, and what each has.
+/// The number of ranks, and the nodes and cores that they use.
 struct RankLayout {
   int ranks = 1;
-  int nodes = 1;                      ///< that they are on
-  std::optional<int> ranks_per_node;  ///< if it was said
-  std::optional<int> cores_per_rank;  ///< if it was said, here or to the batch system
-  bool oversubscribed = false;        ///< more ranks than cores for them
-  bool over_slots = false;            ///< more ranks than tasks of the allocation, though it has cores for them
+  int nodes = 1;                      ///< number of nodes with ranks
+  std::optional<int> ranks_per_node;  ///< set if the user asked for a number
+  std::optional<int> cores_per_rank;  ///< set if the user asked for a number, here or in the batch system
+  bool oversubscribed = false;        ///< there are not enough cores for the ranks
+  bool over_slots = false;            ///< the allocation has enough cores, but fewer tasks than ranks
 };
 
-/// In words: "4 ranks of 2 cores".
+/// Returns the layout in words: "4 ranks of 2 cores".
 [[nodiscard]] std::string to_string(const RankLayout& layout);
 
-/// Decides what the options leave open. Throws LaunchError if the ranks do not fit into the allocation.
+/// Chooses what the options leave open. Throws LaunchError if the ranks do not fit into the allocation.
 [[nodiscard]] RankLayout rank_layout(const LaunchOptions& options, const LaunchEnvironment& environment);
 
 }  // namespace joblib_mpi::launch

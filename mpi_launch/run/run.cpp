@@ -16,7 +16,7 @@
 namespace joblib_mpi::launch {
 namespace {
 
-/// Chosen, not measured.
+/// The time that the other processes leave rank 0 to print its error first. Chosen, not measured.
 constexpr std::chrono::seconds speaker_first{3};
 
 void say_note(const std::string& note) {

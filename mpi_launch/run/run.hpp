@@ -5,12 +5,12 @@
 
 namespace joblib_mpi::launch {
 
-/// `joblib-mpi run`: becomes the launcher's process; with `dry_run` it prints what that would be, and returns the exit
-/// status. Throws LaunchError.
+/// Carries out `joblib-mpi run`: replaces this process by the launcher and does not return; with `dry_run` prints the
+/// launcher's command line and returns the exit status. Throws LaunchError if the ranks cannot be started.
 int run(const RunOptions& options);
 
-/// Where a launcher has started many of this command, the first one throws LaunchError and the others keep quiet: they
-/// end after it, because the launcher may end all with the first that does.
+/// Refuses to run as one of several processes of a launcher: in the first of them it throws LaunchError. In the others
+/// it ends the process silently and later, because the launcher may end all processes with the first that ends.
 void leave_if_launched(const LaunchEnvironment& environment);
 
 }  // namespace joblib_mpi::launch

@@ -7,16 +7,16 @@
 
 namespace joblib_mpi::launch {
 
-/// An environment.
+/// Environment variables: values by name.
 using VariableMap = std::map<std::string, std::string>;
 
-/// The value of `name`; empty if it is not set.
+/// Returns the value of `name`, or an empty text if it is not set.
 [[nodiscard]] inline std::string text_of(const VariableMap& variables, const char* name) {
   const auto found = variables.find(name);
   return found == variables.end() ? "" : found->second;
 }
 
-/// The value of `name` if it is a whole number.
+/// Returns the value of `name` if it is a whole number, or nothing.
 [[nodiscard]] inline std::optional<int> number_of(const VariableMap& variables, const char* name) {
   const std::string text = text_of(variables, name);
   int value = 0;

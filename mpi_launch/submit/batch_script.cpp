@@ -12,7 +12,7 @@
 namespace joblib_mpi::launch {
 namespace {
 
-/// What a run that was told to end has for its running tasks by itself (JOBLIB_MPI_CHECKPOINT_GRACE_SECONDS).
+/// The default time that a run which was told to end leaves its running tasks (JOBLIB_MPI_CHECKPOINT_GRACE_SECONDS).
 constexpr int default_grace_seconds = 60;
 
 void add_directive(std::ostream& script, const char* name, const std::string& value) {
@@ -37,7 +37,7 @@ void add_directives(std::ostream& script, const SubmitOptions& options, Launcher
   script << (options.requeues ? "#SBATCH --requeue\n" : "#SBATCH --no-requeue\n");
   if (options.survives) script << "#SBATCH --no-kill\n";
   if (options.signal_seconds > 0) {
-    // Steps get it without "B:", but mpirun's step is its daemons, and none runs on the first node.
+    // Without "B:" the signal goes to the steps. The step of mpirun is its daemons, of which the first node has none.
     const char* const whom = launcher == Launcher::srun ? "" : "B:";
     script << "#SBATCH --signal=" << whom << "USR1@" << options.signal_seconds << "\n";
   }
@@ -109,7 +109,8 @@ std::string job_name(const SubmitOptions& options) {
   if (name.empty()) name = std::filesystem::path(first).stem().string();
   const bool plain = std::all_of(name.begin(), name.end(), [](unsigned char letter) { return std::isgraph(letter); });
   if (name.empty() || !plain || name.find('/') != std::string::npos || name.front() == '-') {
-    throw LaunchError("\"" + name + "\" cannot be a job's name and its script's", "give another by --job-name");
+    throw LaunchError("\"" + name + "\" cannot be a job's name, which is also part of file names",
+                      "give another name with --job-name");
   }
   return name;
 }
@@ -120,23 +121,25 @@ std::string job_output(const SubmitOptions& options) {
 
 void check_submission(const SubmitOptions& options) {
   const std::string& first = options.program.front();
-  if (first == "-" || first == "-i") throw LaunchError("a batch job has no standard input for \"" + first + "\"");
+  if (first == "-" || first == "-i")
+    throw LaunchError("a batch job has no standard input for \"" + first + "\"", "submit a script");
   if (!options.nodes && !options.ntasks && !options.ntasks_per_node) {
-    throw LaunchError("how large is the job? Say --nodes and --ntasks-per-node, or --ntasks");
+    throw LaunchError("the size of the job is not given", "give --nodes and --ntasks-per-node, or --ntasks");
   }
   const std::optional<long> limit = options.time.empty() ? std::nullopt : seconds_of_time_limit(options.time);
   if (!options.time.empty() && !limit) {
-    throw LaunchError("--time " + options.time + " is no time limit",
-                      "Slurm knows minutes, hours:minutes:seconds, days-hours, as in 30, 2:00:00, 1-12");
+    throw LaunchError("--time " + options.time + " is not a time limit",
+                      "Slurm accepts minutes, hours:minutes:seconds or days-hours, such as 30, 2:00:00 or 1-12");
   }
   if (limit && *limit > 0 && options.signal_seconds >= *limit) {
-    throw LaunchError("--signal-seconds " + std::to_string(options.signal_seconds) +
-                          " is not before the end of --time " + options.time + ", " + std::to_string(*limit) + " s",
-                      "lower it, or 0 for no signal");
+    throw LaunchError("--signal-seconds " + std::to_string(options.signal_seconds) + " is not less than --time " +
+                          options.time + ", " + std::to_string(*limit) + " s",
+                      "lower it, or give 0 for no signal");
   }
   for (const std::string& option : options.sbatch_options) {
     if (!option.starts_with('-')) {
-      throw LaunchError("--sbatch-option=" + option + " is no option of sbatch", "write --sbatch-option=--name=value");
+      throw LaunchError("--sbatch-option=" + option + " is not an option of sbatch",
+                        "write --sbatch-option=--name=value");
     }
   }
   (void)job_name(options);
@@ -150,7 +153,7 @@ std::string batch_script(const SubmitOptions& options, const BatchCommands& comm
             "restarts=${SLURM_RESTART_COUNT:-0}\n"
             "echo \"joblib-mpi: job $SLURM_JOB_ID, start $((restarts + 1)), on $SLURM_JOB_NODELIST\"\n";
   if (options.signal_seconds > 0 && options.signal_seconds < 2 * default_grace_seconds) {
-    // What is finished must be on disk before the time is up.
+    // Finished results must be on disk before the time limit.
     script << "export JOBLIB_MPI_CHECKPOINT_GRACE_SECONDS=${JOBLIB_MPI_CHECKPOINT_GRACE_SECONDS:-"
            << options.signal_seconds / 2 << "}\n";
   }

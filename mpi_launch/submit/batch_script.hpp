@@ -6,24 +6,24 @@
 
 namespace joblib_mpi::launch {
 
-/// What the batch script calls, found where the job is submitted.
+/// The commands that the batch script calls, found on the host where the job is submitted.
 struct BatchCommands {
-  std::string joblib_mpi;  ///< path of this command
-  std::string python;      ///< of a script; else empty
+  std::string joblib_mpi;  ///< path of the command joblib-mpi
+  std::string python;      ///< path of the Python that runs a script; empty for a program
   Launcher launcher = Launcher::srun;
 };
 
-/// The job's name: --job-name, else the script's or program's. Throws LaunchError if it cannot be part of a file's
-/// name.
+/// Returns the job's name: --job-name, or else the name of the script or program. Throws LaunchError if it cannot be
+/// part of a file name.
 [[nodiscard]] std::string job_name(const SubmitOptions& options);
 
-/// The file that the job writes to, with Slurm's % patterns.
+/// Returns the file that the job writes to, with Slurm's % patterns.
 [[nodiscard]] std::string job_output(const SubmitOptions& options);
 
-/// Checks what Slurm itself would notice late, or never. Throws LaunchError.
+/// Checks for mistakes that Slurm would notice late or never. Throws LaunchError.
 void check_submission(const SubmitOptions& options);
 
-/// The text of the script for sbatch.
+/// Returns the text of the batch script.
 [[nodiscard]] std::string batch_script(const SubmitOptions& options, const BatchCommands& commands);
 
 }  // namespace joblib_mpi::launch

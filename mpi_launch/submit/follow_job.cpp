@@ -17,11 +17,12 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// The controller serves all users: it is asked at once and then ever more rarely. Chosen, not measured.
+/// The pauses between questions to the controller, which serves all users: the first, growing up to the longest.
+/// Chosen, not measured.
 constexpr std::chrono::milliseconds first_pause{500};
 constexpr std::chrono::milliseconds longest_pause{15000};
 constexpr std::chrono::milliseconds output_pause{200};
-/// A shared file system may show the last lines late.
+/// The time that a shared file system may take to show the last lines.
 constexpr std::chrono::milliseconds last_lines{1000};
 
 constexpr double longest_answer_seconds = 60;
@@ -32,7 +33,7 @@ void note_interrupt(int) {
   interrupted = 1;
 }
 
-/// Copies what is appended to a file.
+/// Copies what is appended to a file to standard output.
 class FileTail {
  public:
   void copy_news(const std::string& path) {
@@ -40,7 +41,7 @@ class FileTail {
     std::ifstream file(path, std::ios::binary | std::ios::ate);
     if (!file) return;
     const std::streamoff size = file.tellg();
-    if (size < done_) done_ = 0;  // somebody has begun the file anew
+    if (size < done_) done_ = 0;  // the file was truncated
     file.seekg(done_);
     std::string news(static_cast<std::size_t>(size - done_), '\0');
     file.read(news.data(), size - done_);
@@ -53,13 +54,13 @@ class FileTail {
   std::streamoff done_ = 0;
 };
 
-/// Says once what has changed since it was asked before.
+/// Prints each change of the job's state once.
 class Reporter {
  public:
   explicit Reporter(const std::string& id) : job_("joblib-mpi: job " + id) {}
 
   void report(const JobState& now) {
-    if (now.restarts > restarts_) say(" was started anew or waits for it, restart " + std::to_string(now.restarts));
+    if (now.restarts > restarts_) say(" was requeued, restart " + std::to_string(now.restarts));
     restarts_ = now.restarts;
     const std::string state = now.state + (now.reason.empty() ? "" : " (" + now.reason + ")");
     if (state == state_) return;
@@ -103,11 +104,11 @@ int follow_job(const std::string& id) {
           return job->exit_status();
         }
       } else if (answer && answer->text.find("Invalid job id") != std::string::npos) {
-        reporter.say(" is not known to Slurm any more, so how it has ended is not known here; ask sacct -j " + id);
+        reporter.say(" is no longer known to Slurm, so its status is unknown here; try sacct -j " + id);
         return 1;
       } else if (interrupted == 0 && !unreachable) {
         unreachable = true;
-        reporter.say(": Slurm does not answer and is asked again" + (answer ? ": " + answer->text : ""));
+        reporter.say(": Slurm does not answer; trying again" + (answer ? ": " + answer->text : ""));
       }
       pause = std::min(pause * 3 / 2, longest_pause);
       next_question = Clock::now() + pause;
@@ -115,7 +116,7 @@ int follow_job(const std::string& id) {
     output.copy_news(path);
     std::this_thread::sleep_for(output_pause);
   }
-  reporter.say(" goes on; only its output is not followed any more. To end it: scancel " + id);
+  reporter.say(" goes on, but its output is no longer followed. To end it: scancel " + id);
   return 128 + SIGINT;
 }
 

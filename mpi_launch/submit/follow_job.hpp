@@ -4,8 +4,8 @@
 
 namespace joblib_mpi::launch {
 
-/// Copies the output of batch job `id` to stdout, through restarts of the job, until it is over; what happens to the
-/// job goes to stderr. Returns the job's exit status. Ctrl-C ends the following and not the job, with status 130.
+/// Copies the output of batch job `id` to stdout until the job is over, across its restarts; prints changes of the
+/// job's state on stderr. Returns the job's exit status; after Ctrl-C, which does not end the job, returns 130.
 int follow_job(const std::string& id);
 
 }  // namespace joblib_mpi::launch

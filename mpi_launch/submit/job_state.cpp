@@ -7,7 +7,7 @@
 namespace joblib_mpi::launch {
 namespace {
 
-/// The value of ` name=`, which ends before ` next=`: values may have spaces.
+/// Returns the value of ` name=`. It ends before the next ` name=`, since values may contain spaces.
 std::string value_of(const std::string& line, const std::string& name) {
   const auto begin = line.find(" " + name + "=");
   if (begin == std::string::npos) return "";

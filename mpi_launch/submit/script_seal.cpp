@@ -8,7 +8,7 @@ namespace {
 
 constexpr const char* seal_begin = "# Written by \"joblib-mpi submit\", which overwrites it only if it is unchanged: ";
 
-/// FNV-1a: the same on every machine.
+/// Returns the FNV-1a hash of `text`, which is equal on every machine.
 std::string digest(const std::string& text) {
   std::uint64_t hash = 0xcbf29ce484222325;
   for (const char letter : text) hash = (hash ^ static_cast<unsigned char>(letter)) * 0x100000001b3;

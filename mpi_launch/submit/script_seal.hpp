@@ -4,10 +4,10 @@
 
 namespace joblib_mpi::launch {
 
-/// `script` with a second line that tells whether anybody has changed it since.
+/// Returns `script` with an added second line that shows whether the script was changed later.
 [[nodiscard]] std::string sealed(const std::string& script);
 
-/// Whether `script` is just as `sealed` made it.
+/// Returns whether `script` is exactly as `sealed` returned it.
 [[nodiscard]] bool has_intact_seal(const std::string& script);
 
 }  // namespace joblib_mpi::launch

@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A controller under load takes its time. Chosen, not measured.
+/// The time limit for an answer of the controller, which may be under load. Chosen, not measured.
 constexpr double longest_answer_seconds = 120;
 
 Launcher launcher_of_job(const SubmitOptions& options) {
@@ -49,25 +49,26 @@ std::optional<std::string> content_of(const std::string& path) {
 void write_script(const std::string& path, const std::string& script) {
   const auto present = content_of(path);
   if (present && !has_intact_seal(*present)) {
-    throw LaunchError(path + " is not as \"joblib-mpi submit\" has written it, and is left alone",
-                      "submit it as it is, \"sbatch " + path + "\", or remove it, or give another --job-name");
+    throw LaunchError(path + " was changed since \"joblib-mpi submit\" wrote it, and is left alone",
+                      "submit it with \"sbatch " + path + "\", remove it, or give another --job-name");
   }
   std::ofstream file(path, std::ios::trunc);
   file << sealed(script);
   file.close();
   if (!file)
     throw LaunchError("cannot write " + path + " in " + fs::current_path().string(),
-                      "submit from a folder that you may write to");
+                      "submit from a folder with write permission");
 }
 
-/// Slurm itself would let the job fail at its start, without a word.
+/// Checks that the folder of the output file exists: without it Slurm lets the job fail at its start, without a
+/// message.
 void require_folder_of(const std::string& output) {
   const fs::path folder = fs::path(output).parent_path();
   if (folder.empty() || folder.string().find('%') != std::string::npos || fs::is_directory(folder)) return;
-  throw LaunchError("the folder of --output " + output + " is not there", "mkdir -p " + folder.string());
+  throw LaunchError("the folder of --output " + output + " does not exist", "make it: mkdir -p " + folder.string());
 }
 
-/// The job's id, of what `sbatch --parsable` prints beside warnings: "12" or "12;cluster", in a line of its own.
+/// Returns the job's id from the output of `sbatch --parsable`: a line "12" or "12;cluster", perhaps among warnings.
 std::optional<std::string> job_id_in(const std::string& text) {
   std::istringstream lines(text);
   std::optional<std::string> id;
@@ -95,7 +96,7 @@ int submit(const SubmitOptions& options) {
   write_script(path, script);
   const auto answer = output_of({"sbatch", "--parsable", path}, longest_answer_seconds);
   const auto id = answer && answer->status == 0 ? job_id_in(answer->text) : std::nullopt;
-  if (!id) throw LaunchError("sbatch did not take " + path + ": " + (answer ? answer->text : "it cannot be started"));
+  if (!id) throw LaunchError("sbatch refused " + path + ": " + (answer ? answer->text : "it cannot be started"));
   std::fprintf(stderr, "joblib-mpi: job %s of %s is submitted; its output goes to %s\n", id->c_str(), path.c_str(),
                job_output(options).c_str());
   if (!options.waits) {

@@ -8,7 +8,7 @@ namespace joblib_mpi::launch {
 std::optional<long> seconds_of_time_limit(const std::string& text) {
   struct Form {
     std::regex pattern;
-    std::array<long, 4> units;  // seconds, of each number
+    std::array<long, 4> units;  // seconds per unit of each number
   };
   constexpr long day = 86400;
   static const Form forms[] = {

@@ -98,13 +98,16 @@ TEST_CASE("a job is named after what it runs") {
 }
 
 TEST_CASE("what Slurm would notice late or never is refused before") {
-  CHECK_THAT(refusal({"x.py"}), contains("how large is the job?"));
-  CHECK_THAT(refusal({"x.py", "-n", "4", "--time", "2h"}), contains("--time 2h is no time limit"));
+  CHECK_THAT(refusal({"x.py"}), contains("the size of the job is not given"));
+  CHECK_THAT(refusal({"x.py", "-n", "4", "--time", "2h"}), contains("--time 2h is not a time limit"));
   CHECK_THAT(refusal({"x.py", "-n", "4", "--time", "1"}), contains("--signal-seconds 120") && contains("60 s"));
-  CHECK_THAT(refusal({"x.py", "-n", "4", "--sbatch-option=mem=0"}), contains("no option of sbatch"));
+  CHECK_THAT(refusal({"x.py", "-n", "4", "--sbatch-option=mem=0"}), contains("not an option of sbatch"));
   CHECK_THAT(refusal({"-n", "4", "--", "-"}), contains("standard input"));
   CHECK(refusal({"x.py", "-n", "4", "--time", "0"}) == "(nothing was thrown)");
-  CHECK_THAT(error_text<LaunchError>([] { (void)submit_options({"-n", "4"}); }), contains("submit what?"));
+  CHECK_THAT(error_text<LaunchError>([] {
+               (void)submit_options({"-n", "4"});
+             }),
+             contains("no script or program given"));
   CHECK_THAT(error_text<LaunchError>([] { (void)submit_options({"x.py", "--folds", "5"}); }), contains("--folds"));
   CHECK_THAT(error_text<LaunchError>([] { (void)submit_options({"x.py", "--nodes", "0"}); }), contains("--nodes"));
 }

@@ -192,7 +192,7 @@ TEST_CASE("ranks that do not fit are refused with what does") {
 }
 
 TEST_CASE("srun is refused where it cannot be") {
-  CHECK_THAT(refusal(machine(4), "--launcher srun app"), contains("for inside a Slurm allocation"));
+  CHECK_THAT(refusal(machine(4), "--launcher srun app"), contains("works only inside a Slurm allocation"));
   CHECK_THAT(refusal(slurm_job(srun_without_pmix), "--launcher srun app"), contains("does not name pmix"));
   Facts without = slurm_job();
   without.srun_mpi_list.reset();

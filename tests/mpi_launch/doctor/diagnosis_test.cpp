@@ -156,7 +156,7 @@ TEST_CASE("two ranks that are bound to one core are named, while others have the
     job.size = expected.ranks = 5;
   });
   CHECK(problem.severity == Severity::warns);
-  CHECK(says(problem.what, "ranks 0,4 on n1 share core 0, while others have cores of their own"));
+  CHECK(says(problem.what, "ranks 0,4 on n1 share core 0, while other ranks have cores to themselves"));
 }
 
 TEST_CASE("more ranks than cores are a note if MPI yields, and slow if it does not") {
@@ -223,7 +223,7 @@ TEST_CASE("a low limit of open files is named") {
 TEST_CASE("a spill folder that is not the same on all hosts fails if it was chosen") {
   const auto not_shared = [](bool chosen) {
     return only_problem([&](JobReport& job, Expectations& expected) {
-      job.ranks[2].spill_error = job.ranks[3].spill_error = "the file that rank 0 has made there is not seen here";
+      job.ranks[2].spill_error = job.ranks[3].spill_error = "the file that rank 0 made there does not exist here";
       expected.chosen_spill_folder = chosen;
     });
   };

@@ -90,18 +90,18 @@ TEST_CASE("what a launcher says of its failure is recognised, with what to do") 
   CHECK(says(what("There are not enough slots available in the system to satisfy the 64\nslots"), "fewer slots"));
   CHECK(says(what("probe: error while loading shared libraries: libmpi.so.40: cannot open"),
              "a host has no libmpi.so.40"));
-  CHECK(says(what("ssh: Could not resolve hostname cn99: Name or service not known"), "not known: cn99"));
+  CHECK(says(what("ssh: Could not resolve hostname cn99: Name or service not known"), "cannot be resolved: cn99"));
   CHECK(says(what("me@cn1: Permission denied (publickey)."), "logging in on a host failed"));
   CHECK(says(what("OMPI was not built with SLURM's PMI support"), "no PMI in common"));
   CHECK(says(what("srun: error: Unable to create step for job 7: More processors requested than permitted"),
-             "no such step"));
-  CHECK(says(what("mpirun was unable to find the specified executable file, and therefore"), "not there on all hosts"));
-  CHECK(says(what("ORTE was unable to reliably start one or more daemons.\n"), "own process on another host"));
+             "Slurm refuses the step"));
+  CHECK(says(what("mpirun was unable to find the specified executable file, and therefore"), "missing on a host"));
+  CHECK(says(what("ORTE was unable to reliably start one or more daemons.\n"), "daemon on another host"));
   CHECK(says(what("mpirun noticed that process rank 2 with PID 7 on node n1 exited on signal 9 (Killed).\n"),
              "signal 9 (Killed)"));
   CHECK(says(what("At least one pair of MPI processes are unable to reach each other for\nMPI communications."),
-             "no way between some of the ranks"));
-  CHECK(says(what("something that nobody has heard before"), "ended with status 1"));
+             "no transport between some of the ranks"));
+  CHECK(says(what("something unheard of"), "ended with status 1"));
 }
 
 TEST_CASE("a launcher that is not there is named") {
