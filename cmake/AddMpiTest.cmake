@@ -1,4 +1,4 @@
-# Functions that add one test program and its CTest entries.
+# Functions that each add one test program and its CTest entries.
 include_guard()
 
 set(JOBLIB_MPI_MPIEXEC_OPTIONS
@@ -29,8 +29,8 @@ endfunction()
 #              [LABELS label...] [ALONE name])
 #
 # One program that runs once per number of ranks: CTest entries `NAME.ranks_1`, `NAME.ranks_2`, ..., labelled `mpi`.
-# A run that takes longer than TIMEOUT (600) is ended with all its ranks. With ALONE no two of that name run at a time on
-# this machine, even for different users; each may wait for ten minutes.
+# A run that takes longer than TIMEOUT seconds (600) is ended with all its ranks. With ALONE, at most one test of that name
+# runs at a time on this machine, across all users; each may wait for ten minutes.
 function(add_mpi_test name)
   cmake_parse_arguments(PARSE_ARGV 1 test "" "TIMEOUT;ALONE" "SOURCES;RANKS;LIBRARIES;ARGUMENTS;LABELS")
   if(NOT test_RANKS)
@@ -53,7 +53,7 @@ endfunction()
 
 # add_mpi_run(NAME RANKS n COMMAND word... [TIMEOUT seconds] [LABELS label...] [ALONE [name]])
 #
-# One CTest entry for any program on n ranks: an example, a benchmark's short run.
+# One CTest entry for any program on n ranks, such as an example or a short run of a benchmark.
 function(add_mpi_run name)
   cmake_parse_arguments(PARSE_ARGV 1 run "" "RANKS;TIMEOUT" "COMMAND;LABELS;ALONE")
   if(run_UNPARSED_ARGUMENTS)
@@ -62,7 +62,7 @@ function(add_mpi_run name)
   if(NOT run_TIMEOUT)
     set(run_TIMEOUT 600)
   endif()
-  # mpiexec ends its ranks on SIGTERM, and leaves them alone when ctest kills it: so timeout comes first.
+  # mpiexec ends its ranks on SIGTERM, but not when ctest kills it, so `timeout` must act first.
   math(EXPR last_resort_seconds "${run_TIMEOUT} + 15")
   set(alone)
   if(run_ALONE)
@@ -81,13 +81,13 @@ endfunction()
 
 # add_smoke_tests(NAME...)
 #
-# Labels CTest entries of the caller's folder `smoke`, too: one or two of each kind, which together say within two minutes
-# whether a system can be used.
+# Adds the label `smoke` to CTest entries of the caller's folder: one or two tests of each kind, which together show within
+# two minutes whether a system is usable.
 function(add_smoke_tests)
   set_property(TEST ${ARGV} APPEND PROPERTY LABELS smoke)
 endfunction()
 
-# The program that both kinds of test start from; reads the caller's `name` and `test_` arguments.
+# Adds the program that both kinds of test need; reads the caller's `name` and `test_` arguments.
 function(_joblib_mpi_add_test_program)
   if(test_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "test ${name}: unknown arguments ${test_UNPARSED_ARGUMENTS}")

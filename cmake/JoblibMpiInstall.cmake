@@ -1,4 +1,4 @@
-# Installs the library so that find_package(joblib_mpi) gives joblib_mpi::joblib_mpi.
+# Installs the library so that find_package(joblib_mpi) provides joblib_mpi::joblib_mpi.
 include_guard()
 include(CMakePackageConfigHelpers)
 

@@ -1,4 +1,4 @@
-# Defines joblib_mpi_warnings: link it PRIVATE, as $<BUILD_INTERFACE:joblib_mpi_warnings>, to what we compile ourselves.
+# Defines joblib_mpi_warnings: link it PRIVATE, as $<BUILD_INTERFACE:joblib_mpi_warnings>, to the project's own targets.
 include_guard()
 
 option(JOBLIB_MPI_WERROR "Treat compiler warnings as errors" OFF)
@@ -10,5 +10,5 @@ target_compile_options(
     $<$<COMPILE_LANG_AND_ID:CXX,GNU,Clang,AppleClang>:-Wall;-Wextra;-Wpedantic;-Wnon-virtual-dtor;-Woverloaded-virtual>
     $<$<COMPILE_LANG_AND_ID:CXX,GNU,Clang,AppleClang>:-Wcast-align;-Wshadow>
     $<$<AND:$<BOOL:${JOBLIB_MPI_WERROR}>,$<COMPILE_LANG_AND_ID:CXX,GNU,Clang,AppleClang>>:-Werror>
-    # g++ 12 warns of overlaps inside its own std::string (GCC bug 105651).
+    # g++ 12 warns wrongly of overlaps inside std::string (GCC bug 105651).
     $<$<AND:$<COMPILE_LANG_AND_ID:CXX,GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>)

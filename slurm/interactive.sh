@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A Python prompt in front of the ranks of a Slurm job: what is typed runs on rank 0, the others work for its joblib
-# calls. Ctrl-C ends the running call, Ctrl-D the session.
+# A Python prompt on the ranks of a Slurm job: what is typed runs on rank 0, the others run the tasks of its joblib calls.
+# Ctrl-C ends the running call, Ctrl-D the session.
 #
 #   slurm/interactive.sh [OPTION_OF_SALLOC...]
 #   slurm/interactive.sh --nodes=4 --time=4:00:00
@@ -10,6 +10,6 @@ set -euo pipefail
 
 : "${PYTHON:=.venv/bin/python}"
 
-# The terminal is rank 0's alone.
+# Only rank 0 gets the terminal.
 exec salloc --job-name=interactive --nodes=1 --ntasks-per-node=16 --time=01:00:00 "$@" \
   srun --mpi=pmix --pty "$PYTHON" -m joblib_mpi -i
