@@ -1,6 +1,6 @@
-// Time to bring one array from rank 0 to all ranks, until each can read it: `scatter` into memory that is new to the
-// node and into memory that an earlier object has left, against memcpy into new and into warm shared memory, and
-// MPI_Bcast into memory of each rank's own.
+// Measures the time until every rank can read an array of rank 0: with `scatter` into memory that is new to the node
+// and into memory that an earlier object has freed, compared with memcpy into new and into warm shared memory, and with
+// MPI_Bcast into private memory of each rank.
 //
 //   mpirun -n 4 build/release/benchmarks/cpp/benchmark_broadcast [megabytes] [rounds]
 
@@ -29,9 +29,9 @@ double last_of(std::span<const double> data, int) {
   return data.back();
 }
 
-/// Until every worker has run a task that sees the array.
+/// Measures the time until every worker has run a task that sees the array.
 double scatter_seconds(int ranks, const Array& source) {
-  Array copy = source;  // scatter takes it over
+  Array copy = source;  // scatter takes ownership of it
   double seconds = 0;
   {
     const auto begin = std::chrono::steady_clock::now();
@@ -43,7 +43,7 @@ double scatter_seconds(int ranks, const Array& source) {
   return seconds;
 }
 
-/// Rounds in a session of their own, which keeps so many bytes of freed memory.
+/// Runs the rounds in a separate session, which keeps that many bytes of freed memory.
 std::vector<double> scatter_rounds(const char* spare_bytes, const Array& source, int rounds) {
   setenv("JOBLIB_MPI_SPARE_BYTES", spare_bytes, 1);
   std::vector<double> seconds;
@@ -51,7 +51,7 @@ std::vector<double> scatter_rounds(const char* spare_bytes, const Array& source,
   session.run([&] {
     for (int round = 0; round <= rounds; ++round) {
       const double time = scatter_seconds(session.size(), source);
-      // The object is gone everywhere once this is over.
+      // After this, every rank has freed the object.
       jm::Parallel()(std::views::iota(0, 4 * session.size()) |
                      std::views::transform([&](int i) { return jm::delayed<[](int) { usleep(2000); }>(i); }));
       if (round > 0) seconds.push_back(time);
@@ -60,7 +60,7 @@ std::vector<double> scatter_rounds(const char* spare_bytes, const Array& source,
   return seconds;
 }
 
-/// New shared memory, filled.
+/// Fills new shared memory.
 double new_memcpy_seconds(const Array& source) {
   const std::size_t bytes = source.size() * sizeof(double);
   const int file = memfd_create("benchmark", 0);

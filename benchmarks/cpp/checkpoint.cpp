@@ -1,9 +1,10 @@
-// What a checkpoint costs in C++: wall time of the same call without one, with one, and when all results are there.
+// Measures the cost of a checkpoint in C++: the wall time of a call without a checkpoint, with one, and with one that
+// holds all results.
 //
 //   mpirun -n 2 build/release/benchmarks/cpp/benchmark_checkpoint [tasks] [rounds]
 //
-// Tasks that do nothing. Each round runs both ways one after the other and gives one ratio; the time with a checkpoint
-// includes opening it, its last bytes on the disk, and the merge of its parts into one file.
+// The tasks do nothing. Each round runs both variants one after the other and yields one ratio. The time with a
+// checkpoint includes opening it, writing its last bytes to the disk, and merging its parts into one file.
 
 #include "median.hpp"
 #include <joblib_mpi/joblib_mpi.hpp>
@@ -44,7 +45,7 @@ void compare(int tasks, int rounds) {
     const double b = seconds_for(tasks, path);
     const double c = seconds_for(tasks, path);
     std::filesystem::remove(path);
-    if (round == 0) continue;  // warms up
+    if (round == 0) continue;  // warm-up
     std::printf("round %d: without %.4f s, with %.4f s, resumed %.4f s\n", round, a, b, c);
     without.push_back(a);
     with.push_back(b);

@@ -1,10 +1,11 @@
-// From a worker to an executor and back with a task that does nothing: in the worker's thread, in another thread, in
-// another process.
+// Measures the round trip of a task that does nothing from a worker to an executor: in the worker's thread, in another
+// thread, and in another process.
 //
 //   build/release/benchmarks/cpp/benchmark_executor_round_trip [tasks] [rounds]
 //   taskset -c 0 build/release/benchmarks/cpp/benchmark_executor_round_trip
 //
-// Prints medians over the rounds in µs per task, and each as a ratio to the first and of the last to the second.
+// Prints medians over the rounds in µs per task, each also as a ratio to the first, and the ratio of the last to the
+// second.
 
 #include "core/idle_waiter.hpp"
 #include "executor/handoff_executor.hpp"
@@ -40,7 +41,7 @@ void work_off(jm::TaskPort& port) {
   }
 }
 
-/// As a worker's loop waits: on a core that the executor does not have.
+/// Waits as a worker's loop does, on a core that the executor does not use.
 double microseconds_per_task(jm::Executor& executor, jm::IdleWaiter& waiter, unsigned tasks) {
   const double seconds = seconds_of([&] {
     for (unsigned number = 0; number < tasks; ++number) {
@@ -78,7 +79,7 @@ int main(int argc, char** argv) {
     const double a = microseconds_per_task(in_process, waiter, tasks);
     const double b = microseconds_per_task(handoff, waiter, tasks);
     const double c = microseconds_per_task(isolated, waiter, tasks);
-    if (round == 0) continue;  // warms up
+    if (round == 0) continue;  // warm-up
     std::printf("round %d: in process %.3f µs, another thread %.3f µs, another process %.3f µs\n", round, a, b, c);
     here.push_back(a);
     thread.push_back(b);

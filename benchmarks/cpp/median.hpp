@@ -4,7 +4,7 @@
 #include <chrono>
 #include <vector>
 
-/// Seconds that `function` takes.
+/// Returns the seconds that `function` takes.
 template <class Function>
 double seconds_of(Function&& function) {
   const auto begin = std::chrono::steady_clock::now();

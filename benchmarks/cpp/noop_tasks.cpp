@@ -1,9 +1,10 @@
-// Time per task that does nothing, against what a hand-written farm of MPI_Send and MPI_Recv needs for the same.
+// Measures the time per task that does nothing, compared with a hand-written task farm of MPI_Send and MPI_Recv.
 //
 //   mpirun -n 2 build/release/benchmarks/cpp/benchmark_noop_tasks [tasks] [rounds]
 //
-// Prints, for each round, the farm with one task in flight per worker (how such farms are usually written) and with
-// eight, and joblib_mpi with one task per message and with as many as fit; then medians as ratios to the first.
+// Prints for each round the times of the farm with one task in flight per worker (as such farms are usually written)
+// and with eight, and of joblib_mpi with one task per message and with as many as fit; then medians as ratios to the
+// first.
 
 #include "median.hpp"
 #include <joblib_mpi/joblib_mpi.hpp>
@@ -26,7 +27,7 @@ int next_number(int number) {
   return number + 1;
 }
 
-/// The farm's master: keeps `in_flight` tasks with each worker.
+/// Runs the farm's rank 0, which keeps `in_flight` tasks at each worker.
 void lead_farm(int tasks, int in_flight, int workers) {
   std::vector<int> results(static_cast<std::size_t>(tasks));
   int sent = 0;
@@ -83,7 +84,7 @@ int main(int argc, char** argv) {
   const int rounds = argc > 2 ? std::atoi(argv[2]) : 7;
   MPI_Init(&argc, &argv);
   {
-    // A session reads its settings when it is made, each rank for itself.
+    // Each rank reads its settings when its session is made.
     setenv("JOBLIB_MPI_TASKS_PER_MESSAGE", "1", 1);
     jm::MpiSession one_per_message{MPI_COMM_WORLD};
     setenv("JOBLIB_MPI_TASKS_PER_MESSAGE", "16", 1);
@@ -96,7 +97,7 @@ int main(int argc, char** argv) {
       const double b = farm_seconds(batched, tasks, 8) * microseconds;
       const double c = library_seconds(one_per_message, tasks) * microseconds;
       const double d = library_seconds(batched, tasks) * microseconds;
-      if (round == 0 || batched.rank() != 0) continue;  // the first warms up
+      if (round == 0 || batched.rank() != 0) continue;  // the first round is a warm-up
       std::printf(
           "round %d: farm %.3f µs, farm with 8 in flight %.3f µs, joblib_mpi one per message %.3f µs, batched %.3f "
           "µs\n",

@@ -1,11 +1,11 @@
-"""What a checkpoint costs: the wall time of the same call without one, with one, and when all results are there.
+"""The cost of a checkpoint: the wall time of a call without one, with one, and with one that holds all results.
 
     mpirun -n 2 .venv/bin/python -m joblib_mpi benchmarks/python/checkpoint.py
     mpirun --oversubscribe -n 4 .venv/bin/python -m joblib_mpi benchmarks/python/checkpoint.py
 
-Two calls: tasks that do nothing, and tasks that sleep for 50 ms and return 1 MB. Each round runs both ways one after
-the other, in turns which comes first, and gives one ratio; medians and the range of the rounds are printed.
-The time with a checkpoint includes opening it, its last bytes on the disk, and the merge of its parts into one file.
+There are two calls: tasks that do nothing, and tasks that sleep for 50 ms and return 1 MB. Each round runs the variants
+with and without a checkpoint in alternating order and yields one ratio; medians and the range are printed. The time
+with a checkpoint includes opening it, writing its last bytes to the disk, and merging its parts into one file.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from joblib import Parallel, delayed, parallel_config
 
 
 def nothing(number):
-    """Do nothing; the number makes each task another one."""
+    """Do nothing; the number makes each task different."""
 
 
 def sleep_and_return(number, seconds, n_values):
@@ -35,7 +35,7 @@ def noop_tasks(n_tasks):
 
 
 def large_results(n_tasks):
-    """Return the calls that take 50 ms and give 1 MB."""
+    """Return the calls that take 50 ms and return 1 MB."""
     return [delayed(sleep_and_return)(number, 0.05, 125_000) for number in range(n_tasks)]
 
 
@@ -52,7 +52,7 @@ def seconds_of(calls, path, batch_size):
 
 
 def measure(calls, folder, arguments):
-    """Return the seconds without a checkpoint, with one, and with one that has everything, by round."""
+    """Return the seconds without a checkpoint, with one, and with one that holds all results, by round."""
     rounds = []
     for turn in range(arguments.rounds):
         path = os.path.join(folder, f"{turn}.h5")
@@ -83,7 +83,7 @@ def main():
         n_jobs = joblib.effective_n_jobs(-1)
     print(f"joblib {joblib.__version__}, n_jobs={n_jobs}, batch_size={arguments.batch_size}, {arguments.rounds} rounds")
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        seconds_of(noop_tasks(200), None, 1)  # starts processes and fills caches
+        seconds_of(noop_tasks(200), None, 1)  # to start processes and fill caches
         seconds_of(noop_tasks(200), os.path.join(folder, "warm.h5"), 1)
         for name, calls in (
             (f"{arguments.noop_tasks} no-op tasks", noop_tasks(arguments.noop_tasks)),

@@ -1,9 +1,10 @@
-"""What a task in an executor process costs: per no-op task, and for a new executor after one has died.
+"""The cost of executor processes: the time per no-op task, and the time to a new executor after one has died.
 
     .venv/bin/python benchmarks/python/isolation.py [--ranks 2] [--preload sklearn]
 
-Starts jobs with isolation "process" and "none" in turn, so that a disturbance of the machine meets both, and prints the
-medians over the rounds. The time of a new executor is from the end of a task that kills it to the answer of the next.
+Starts jobs with isolation "process" and "none" in turn, so that a disturbance of the machine affects both, and prints
+medians over the rounds. The time of a new executor runs from the end of a task that kills the old one to the answer of
+the next task.
 """
 
 import argparse

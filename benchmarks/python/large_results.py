@@ -1,8 +1,9 @@
-"""Results that do not fit into rank 0's budget: its memory at most, and the rate at which they arrive.
+"""Results that exceed rank 0's memory budget: the peak of its memory, and the rate at which results arrive.
 
     mpirun --oversubscribe -n 3 .venv/bin/python -m joblib_mpi benchmarks/python/large_results.py
 
-The same run measures the same results through memory alone, and how fast a plain file takes as many bytes.
+The run also measures these results with a budget that keeps all of them in memory, and the rate at which a plain file
+takes as many bytes.
 """
 
 import argparse
@@ -21,13 +22,13 @@ def block(i, size):
 
 
 def resident_bytes(field):
-    """Return one of the kernel's figures about this process's memory."""
+    """Return one of the kernel's memory figures of this process."""
     (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(field)]
     return int(line.split()[1]) * 1024
 
 
 def forget_peak():
-    """Let VmHWM count from now on."""
+    """Make VmHWM count from now on."""
     Path("/proc/self/clear_refs").write_text("5")
 
 

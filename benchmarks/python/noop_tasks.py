@@ -1,9 +1,10 @@
-"""Time per task of a function that does nothing, one task per batch: joblib's floor, this backend, loky.
+"""The time per task of a function that does nothing, one task per batch: joblib's floor, this backend, and loky.
 
     mpirun -n 2 .venv/bin/python -m joblib_mpi benchmarks/python/noop_tasks.py
 
-The floor is a backend that calls back at once, without running anything: what joblib itself takes. Rounds alternate
-between the backends, so that a disturbance of the machine meets all of them; medians and ratios of medians are printed.
+The floor is the time that joblib itself takes, measured with a backend that calls back at once and runs nothing. Rounds
+alternate between the backends, so that a disturbance of the machine affects all of them. Medians and their ratios are
+printed.
 """
 
 import argparse
@@ -16,20 +17,20 @@ from joblib.parallel import ParallelBackendBase, register_parallel_backend
 
 
 class FloorBackend(ParallelBackendBase):
-    """Calls back from `submit`; answers in turn, because a callback submits the next task."""
+    """Calls back from `submit`, one callback after another, because a callback submits the next task."""
 
     supports_retrieve_callback = True
 
     def effective_n_jobs(self, n_jobs):
-        """Return what is asked for."""
+        """Return the number that is asked for."""
         return n_jobs
 
     def start_call(self):
-        """Begin with nothing to answer."""
+        """Begin with no pending callback."""
         self._callbacks = []
 
     def submit(self, func, callback=None):
-        """Call back, now or after the callback that is under way."""
+        """Call back now, or after the callback that is running."""
         self._callbacks.append(callback)
         if len(self._callbacks) == 1:
             while self._callbacks:
@@ -48,7 +49,7 @@ def nothing(_):
 
 
 def microseconds_per_task(backend, n_jobs, n_tasks):
-    """Return the time that one call of ``n_tasks`` tasks takes per task."""
+    """Return the time per task of one call with ``n_tasks`` tasks."""
     start = time.perf_counter()
     Parallel(n_jobs=n_jobs, backend=backend, batch_size=1, pre_dispatch="10 * n_jobs")(
         delayed(nothing)(i) for i in range(n_tasks)
@@ -68,7 +69,7 @@ def main():
 
     n_tasks = {"floor": arguments.tasks, "mpi": arguments.tasks, "loky": max(1, arguments.tasks // 10)}
     times = {backend: [] for backend in n_tasks}
-    for backend in n_tasks:  # starts processes and fills caches
+    for backend in n_tasks:  # to start processes and fill caches
         microseconds_per_task(backend, n_jobs, 200)
     for _ in range(arguments.rounds):
         for backend, n in n_tasks.items():

@@ -1,8 +1,8 @@
-"""Tasks that each get the same large array, without any hint: time, and bytes sent per task.
+"""Tasks that all get one large array, without any hint: the time, and the bytes sent per task.
 
     mpirun --oversubscribe -n 3 .venv/bin/python -m joblib_mpi benchmarks/python/same_array.py
 
-Against them in the same run: this backend with ``max_nbytes=None``, which sends the array with each task, and loky.
+The run compares this with ``max_nbytes=None``, which sends the array with each task, and with loky.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from joblib_mpi.payloads.task_format import TaskEncoder
 
 
 class SentBytes:
-    """Counts what goes with the tasks themselves."""
+    """Counts the bytes that are sent with the tasks themselves."""
 
     def __init__(self):
         self.total = 0
@@ -32,7 +32,7 @@ class SentBytes:
 
 
 def one_value(array, i):
-    """Use a little of the array."""
+    """Read one value of the array."""
     return float(array[i])
 
 
@@ -48,7 +48,7 @@ def main():
     n_jobs = effective_n_jobs(2)
 
     def run(seed, **options):
-        array = np.random.default_rng(seed).normal(size=size)  # of a content that nobody has seen
+        array = np.random.default_rng(seed).normal(size=size)  # new content, which no rank has
         before, start = sent.total, time.perf_counter()
         results = Parallel(n_jobs=n_jobs, batch_size=1, **options)(
             delayed(one_value)(array, i) for i in range(arguments.tasks)

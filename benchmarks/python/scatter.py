@@ -1,10 +1,10 @@
-"""One array from rank 0 to all workers of a node, until each has read a byte of it, and the memory that all take.
+"""The time until all workers of a node have read an array of rank 0, and the memory that all processes take.
 
     mpirun --oversubscribe -n 4 .venv/bin/python -m joblib_mpi benchmarks/python/scatter.py
 
-Three ways of this backend: into memory that is new to the node (after JOBLIB_MPI_SPARE_BYTES=0), into memory that an
-object before has left, and again in a later call, found by content. Against them in the same run: copies of the array
-into new and into warm shared memory, and loky's memory maps.
+Three ways of this backend are measured: into memory that is new to the node (with JOBLIB_MPI_SPARE_BYTES=0), into
+memory that an earlier object has freed, and again in a later call, found by content. The run compares them with copies of the
+array into new and into warm shared memory, and with loky's memory maps.
 """
 
 import argparse
@@ -24,37 +24,37 @@ def first_value(array):
 
 
 def seconds_of(function, *arguments):
-    """Return how long a call takes."""
+    """Return the seconds that a call takes."""
     start = time.perf_counter()
     function(*arguments)
     return time.perf_counter() - start
 
 
 def scatter(array, n_workers):
-    """Give each worker a task that reads the array, with a hint."""
+    """Give each worker a task that reads the array, with the hint ``scatter``."""
     with parallel_config(backend="mpi", scatter=[array]):
         Parallel(batch_size=1)(delayed(first_value)(array) for _ in range(n_workers))
 
 
 def find(array, n_workers):
-    """Do so without a hint."""
+    """Give each worker a task that reads the array, without a hint."""
     with parallel_config(backend="mpi"):
         Parallel(batch_size=1)(delayed(first_value)(array) for _ in range(n_workers))
 
 
 def loky(array, n_workers):
-    """Do so with loky, whose workers are there already."""
+    """Give each worker of loky, all of which have started, a task that reads the array."""
     Parallel(n_jobs=n_workers, backend="loky", batch_size=1)(delayed(first_value)(array) for _ in range(n_workers))
 
 
 def settle(n_workers):
-    """Let the workers forget."""
+    """Run short tasks on all workers, which lets them free earlier arrays."""
     with parallel_config(backend="mpi"):
         Parallel(batch_size=1)(delayed(time.sleep)(0.01) for _ in range(3 * n_workers))
 
 
 def copy_into_new_memory(array):
-    """Copy the array into shared memory that nobody has used."""
+    """Copy the array into new shared memory."""
     descriptor = os.memfd_create("benchmark")
     os.ftruncate(descriptor, array.nbytes)
     with mmap.mmap(descriptor, array.nbytes) as memory:
@@ -65,7 +65,7 @@ def copy_into_new_memory(array):
 
 
 def pss_bytes():
-    """Return the proportional set size of mpirun and all that it has started."""
+    """Return the proportional set size in bytes of mpirun and all processes that it has started."""
     children = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -86,13 +86,13 @@ def pss_bytes():
 
 
 def read_all(array):
-    """Touch each page of the array, and leave the next task to another worker."""
+    """Read each page of the array, and take long enough that another worker gets the next task."""
     time.sleep(0.2)
     return float(array.sum())
 
 
 def copies_in_memory(array, n_workers):
-    """Return how much the first scattered array takes, read by all workers, beside rank 0's own, in arrays."""
+    """Return the memory of a scattered array that all workers have read, beside rank 0's own, as a number of arrays."""
     settle(n_workers)
     before = pss_bytes()
     with parallel_config(backend="mpi", scatter=[array]):
@@ -121,7 +121,7 @@ def main():
         "found by content": lambda: seconds_of(find, array + 0, n_workers),
     }
     times = {way: [] for way in ways}
-    for way in ("scatter", "found by content", "found by content"):  # caches and pages
+    for way in ("scatter", "found by content", "found by content"):  # to fill caches and make pages
         ways[way]()
         settle(n_workers)
     for _ in range(arguments.rounds):

@@ -1,4 +1,4 @@
-// The whole interface in ten lines: share data once, delay a thousand calls, get the results in their order.
+// The whole interface in ten lines: shares data once, delays a thousand calls, and gets the results in order.
 //
 //   mpirun -n 4 build/release/examples/cpp/example_first_steps
 
@@ -17,7 +17,7 @@ std::vector<double> load() {
   return data;
 }
 
-/// Mean of every thousandth value, from the fold's number on.
+/// Returns the mean of every thousandth value, starting at index `fold`.
 double score(const std::vector<double>& data, int fold) {
   double sum = 0;
   for (auto index = static_cast<std::size_t>(fold); index < data.size(); index += 1000) sum += data[index];

@@ -1,9 +1,10 @@
-// An MPI program of its own that lets its ranks run tasks for a while, and then goes on.
+// An existing MPI program that lets its ranks run tasks for a while and then continues.
 //
 //   mpirun -n 4 build/release/examples/cpp/example_inside_an_mpi_program
 //
-// The ranks simulate heat in a closed ring, each a part of it. How well the ring conducts is not known, only measured:
-// a study of one short simulation per candidate finds out, as tasks. Ends with 1 if the heat is not where it should be.
+// The ranks simulate heat in a closed ring, each in a part of it. The conductivity of the ring is unknown; a study with
+// one task per candidate, each a short simulation, finds it from a measurement. Exits with 1 if the heat is not where
+// it should be.
 
 #include <joblib_mpi/joblib_mpi.hpp>
 
@@ -20,11 +21,11 @@ namespace jm = joblib_mpi;
 
 namespace {
 
-constexpr double true_conductivity = 0.37;  // what the study has to find
+constexpr double true_conductivity = 0.37;  // the value that the study must find
 constexpr double seconds = 0.1;
 constexpr double circumference = 1;
 
-/// A sine wave around the ring keeps its shape; its height falls like this.
+/// Returns the exact height of a sine wave around the ring: the wave keeps its shape while it decays.
 double exact_height(double conductivity) {
   const double wave_number = 2 * std::numbers::pi / circumference;
   return std::exp(-conductivity * wave_number * wave_number * seconds);
@@ -38,7 +39,7 @@ std::vector<double> sine_wave(int first_cell, int cells, int all_cells) {
   return heat;
 }
 
-/// One explicit step; `left` and `right` are the neighbours of the ends.
+/// Makes one explicit time step; `left` and `right` are the values beside the ends.
 void step(std::vector<double>& heat, double left, double right, double factor) {
   for (std::size_t i = 0; i < heat.size(); ++i) {
     const double here = heat[i];
@@ -58,7 +59,7 @@ double factor_for(int cells, double conductivity, int steps) {
   return conductivity * seconds / steps / (cell * cell);
 }
 
-/// The task: the whole ring, coarse, on one rank. Returns the height of the wave in the end.
+/// Simulates the whole ring on a coarse grid on one rank; this is the task. Returns the final height of the wave.
 double height_after(double conductivity) {
   const int cells = 128;
   std::vector<double> heat = sine_wave(0, cells, cells);
@@ -67,7 +68,7 @@ double height_after(double conductivity) {
   return std::ranges::max(heat);
 }
 
-/// The study, on rank 0: the candidate whose simulation comes closest to the measurement.
+/// Returns the candidate whose simulation comes closest to the measurement. Called on rank 0 only.
 double find_conductivity(double measured_height) {
   const auto candidates =
       std::views::iota(1, 101) | std::views::transform([](int hundredths) { return hundredths / 100.0; });
@@ -78,7 +79,8 @@ double find_conductivity(double measured_height) {
   return candidates[best - heights.begin()];
 }
 
-/// The simulation proper: all ranks, each its part of the ring. Returns the height of the wave in the end on all ranks.
+/// Simulates the ring on a fine grid, each rank its part. Collective; returns the final height of the wave on all
+/// ranks.
 double simulate_together(MPI_Comm communicator, double conductivity) {
   int rank = 0;
   int size = 0;
@@ -113,11 +115,11 @@ int main(int argc, char** argv) {
 
   double conductivity = 0;
   {
-    // On a duplicate, so that no message of the session can meet one of the program's. Ends before MPI_Finalize.
+    // The session gets a duplicate, so that its messages cannot match the program's. It must end before MPI_Finalize.
     jm::MpiSession session{MPI_COMM_WORLD};
     session.run([&] { conductivity = find_conductivity(measured_height); });
   }
-  MPI_Bcast(&conductivity, 1, MPI_DOUBLE, 0, MPI_COMM_WORLD);  // `run` has called the function on rank 0 only
+  MPI_Bcast(&conductivity, 1, MPI_DOUBLE, 0, MPI_COMM_WORLD);  // `run` called the function on rank 0 only
 
   const double height = simulate_together(MPI_COMM_WORLD, conductivity);
   const bool good =

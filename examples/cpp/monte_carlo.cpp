@@ -2,8 +2,8 @@
 //
 //   mpirun -n 4 build/release/examples/cpp/example_monte_carlo [batches]
 //
-// Each batch draws from a random stream of its own, made from the batch's number, and the results are added up in
-// submission order. So the output is the same to the last bit on any number of ranks. Ends with 1 if the price is off.
+// Each batch draws from a separate random stream, seeded with the batch's number, and the results are added up in
+// submission order. So the output is bitwise identical on any number of ranks. Exits with 1 if the price is wrong.
 
 #include <joblib_mpi/joblib_mpi.hpp>
 
@@ -22,7 +22,7 @@ namespace jm = joblib_mpi;
 
 namespace {
 
-/// An Asian call on the geometric mean of the prices at equally spaced fixings, under geometric Brownian motion.
+/// An Asian call option on the geometric mean of the prices at equally spaced fixings, under geometric Brownian motion.
 struct AsianCall {
   double spot = 100;
   double strike = 100;
@@ -32,7 +32,7 @@ struct AsianCall {
   int fixings = 12;
 };
 
-/// Sample mean and sum of squared deviations from it. Plain bytes: it travels as it is.
+/// The sample mean and the sum of squared deviations from it. A trivially copyable type needs no `serialize`.
 struct Statistics {
   double count = 0;
   double mean = 0;
@@ -52,7 +52,7 @@ Statistics merge(const Statistics& a, const Statistics& b) {
 constexpr int samples_per_batch = 1000;
 constexpr std::uint32_t seed = 20240229;
 
-/// The task: discounted payoffs of one batch of simulated paths.
+/// Simulates one batch of paths; this is the task. Returns the moments of the discounted payoffs.
 Statistics simulate(const AsianCall& option, std::uint32_t batch) {
   std::seed_seq stream{seed, batch};
   std::mt19937_64 generator(stream);
@@ -76,7 +76,7 @@ Statistics simulate(const AsianCall& option, std::uint32_t batch) {
   return statistics;
 }
 
-/// The geometric mean is log-normal, so its call has a price of Black and Scholes' form.
+/// Returns the exact price: the geometric mean is log-normal, so the Black-Scholes formula applies.
 double exact_price(const AsianCall& option) {
   const double n = option.fixings;
   const double variance = option.volatility * option.volatility;
@@ -94,7 +94,7 @@ Statistics merge_all(std::span<const Statistics> batches) {
   return all;
 }
 
-/// Root mean square error of the independent estimates that each use `size` batches.
+/// Returns the root mean square error of the independent estimates that each use `size` batches.
 double rms_error(std::span<const Statistics> batches, std::size_t size, double exact) {
   const std::size_t estimates = batches.size() / size;
   double squares = 0;
@@ -105,7 +105,8 @@ double rms_error(std::span<const Statistics> batches, std::size_t size, double e
   return std::sqrt(squares / static_cast<double>(estimates));
 }
 
-/// One row per number of samples. The order is that of the rms error: 0.5 says that four times the samples halve it.
+/// Prints one row per number of samples. "order" is the order of the rms error: 0.5 means that four times as many
+/// samples halve it.
 void print_convergence(std::span<const Statistics> batches, double exact) {
   std::printf("%10s %10s %10s %10s %22s %7s\n", "samples", "estimate", "std error", "error", "rms error (estimates)",
               "order");
@@ -115,7 +116,7 @@ void print_convergence(std::span<const Statistics> batches, double exact) {
     const double rms = rms_error(batches, size, exact);
     std::printf("%10.0f %10.5f %10.5f %+10.5f %14.5f %7s ", first.count, first.mean, first.standard_error(),
                 first.mean - exact, rms, ("(" + std::to_string(batches.size() / size) + ")").c_str());
-    if (previous > 0 && batches.size() / size >= 64) {  // fewer estimates say little about their spread
+    if (previous > 0 && batches.size() / size >= 64) {  // the spread of fewer estimates means little
       std::printf("%7.2f\n", std::log(previous / rms) / std::log(4.0));
     } else {
       std::printf("%7s\n", "-");

@@ -2,8 +2,8 @@
 //
 //   mpirun -n 4 build/release/examples/cpp/example_ridge_cross_validation [rows] [features]
 //
-// The design matrix is a class of our own, which a `serialize` member lets travel; it goes to every rank once. Ends
-// with 1 if the ranks' scores differ in any bit from those of the same tasks run one after another here.
+// The design matrix is a user-defined class with a `serialize` member; it is sent to every rank once. Exits with 1 if
+// the ranks' scores differ in any bit from those of a sequential run of the tasks on rank 0.
 
 #include <joblib_mpi/joblib_mpi.hpp>
 
@@ -24,7 +24,7 @@ namespace {
 
 using Vector = std::vector<double>;
 
-/// Dense, row after row.
+/// A dense matrix, stored by rows.
 struct Matrix {
   std::size_t rows = 0;
   std::size_t columns = 0;
@@ -33,7 +33,7 @@ struct Matrix {
   [[nodiscard]] std::span<double> row(std::size_t i) { return {values.data() + i * columns, columns}; }
   [[nodiscard]] std::span<const double> row(std::size_t i) const { return {values.data() + i * columns, columns}; }
 
-  /// All that Boost.Serialization needs to know.
+  /// Reads or writes the matrix; Boost.Serialization calls it.
   template <class Archive>
   void serialize(Archive& archive, unsigned /*version*/) {
     (archive & rows & columns & values);
@@ -42,7 +42,7 @@ struct Matrix {
 
 }  // namespace
 
-/// Its `serialize` passes on its own array and makes no other: so the array is sent from where it is.
+/// Declares that `serialize` passes the array of the object itself and no copy, so that the array is sent in place.
 template <>
 inline constexpr bool jm::serializes_in_place<Matrix> = true;
 
@@ -52,7 +52,7 @@ double dot(std::span<const double> a, std::span<const double> b) {
   return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
 }
 
-/// A linear model, and noise half as strong as its signal.
+/// Returns data of a linear model with noise half as strong as the signal.
 std::pair<Matrix, Vector> make_problem(std::size_t rows, std::size_t features) {
   std::mt19937_64 generator(7);
   std::normal_distribution<double> normal;
@@ -65,7 +65,8 @@ std::pair<Matrix, Vector> make_problem(std::size_t rows, std::size_t features) {
   return {std::move(design), std::move(targets)};
 }
 
-/// Solves `matrix * x = right` by Cholesky's factorisation; `matrix` is positive definite, only its lower half is read.
+/// Solves `matrix * x = right` by Cholesky factorisation; `matrix` must be positive definite, and only its lower half
+/// is read.
 Vector solve(Matrix matrix, Vector right) {
   const std::size_t n = right.size();
   for (std::size_t i = 0; i < n; ++i) {
@@ -84,13 +85,13 @@ Vector solve(Matrix matrix, Vector right) {
 
 constexpr std::size_t folds = 5;
 
-/// Plain bytes: it travels as it is.
+/// One task's parameters. A trivially copyable type needs no `serialize`.
 struct Trial {
   double alpha = 0;
   std::size_t fold = 0;  // the rows whose number leaves this when divided by `folds` are held out
 };
 
-/// The task: fits to the rows that the trial leaves in, and returns R² on those that it holds out.
+/// Fits the model to the rows that the trial does not hold out; this is the task. Returns R² on the held-out rows.
 double held_out_r2(const Matrix& design, const Vector& targets, Trial trial) {
   Matrix gram{design.columns, design.columns};
   Vector moments(design.columns);
@@ -114,7 +115,7 @@ double held_out_r2(const Matrix& design, const Vector& targets, Trial trial) {
   return 1 - residual / (squares - sum * sum / count);
 }
 
-/// The scores in the order of the trials, from whatever backend is active.
+/// Returns the scores in the order of the trials, computed by the active backend.
 Vector run(const std::vector<Trial>& trials, const jm::Shared<Matrix>& design, const jm::Shared<Vector>& targets) {
   return jm::Parallel()(trials | std::views::transform([&](const Trial& trial) {
                           return jm::delayed<held_out_r2>(design, targets, trial);

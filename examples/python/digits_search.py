@@ -2,8 +2,8 @@
 
     mpirun -n 4 .venv/bin/python -m joblib_mpi examples/python/digits_search.py
 
-The search runs plain, then with the data scattered to all workers beforehand, then sequentially on rank 0. All three
-must find the same parameters and scores. Nothing here but ``backend="mpi"`` and ``scatter`` is about MPI.
+The search runs plainly, then with the data scattered to all workers beforehand, then sequentially on rank 0. All three
+must find the same parameters and scores. Only ``backend="mpi"`` and ``scatter`` have to do with MPI.
 """
 
 import argparse
@@ -25,7 +25,7 @@ PARAMETERS = {
 
 
 def search(digits, n_iter, n_jobs, verbose=0):
-    """Return the fitted search and its wall time in seconds; the same candidates every time."""
+    """Return the fitted search and its wall time in seconds; the candidates are the same every time."""
     searching = RandomizedSearchCV(
         SVC(kernel="rbf"), PARAMETERS, n_iter=n_iter, cv=3, random_state=0, n_jobs=n_jobs, verbose=verbose
     )
@@ -42,7 +42,7 @@ def same(one, other):
 
 
 def main():
-    """Run the three searches; returns 1 if they differ."""
+    """Run the three searches; return 1 if they differ."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--n-iter", type=int, default=50, help="candidates to try, of 1768 (default: 50)")
     n_iter = parser.parse_args().n_iter

@@ -1,9 +1,9 @@
-"""A grid search on one of several data sets: what one element of a job array does.
+"""A grid search on one of several data sets, as the work of one element of a job array.
 
     mpirun -n 4 .venv/bin/python -m joblib_mpi examples/python/one_dataset.py 2 --output results
 
-The number says which of the sorted data sets it is. What was found is written to a file of the data set's name in the
-output folder, so that the elements of an array do not get into each other's way.
+The number selects one of the sorted data sets. The result is written to a file in the output folder that is named after
+the data set, so that the elements of an array write different files.
 """
 
 import argparse
@@ -22,7 +22,7 @@ PARAMETERS = {"kneighborsclassifier__n_neighbors": [1, 3, 5, 9, 15], "kneighbors
 
 
 def main():
-    """Search on the data set of the number that is given, and write the best parameters and their score."""
+    """Search on the data set with the given number, and write the best parameters and their score."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("number", type=int, choices=range(len(DATA_SETS)), help="which data set")
     parser.add_argument("--output", type=Path, default=Path(), help="the folder for the result (default: here)")

@@ -1,9 +1,9 @@
-"""A randomized search that goes on where an earlier run of it had to stop.
+"""A randomized search that continues where an earlier run had to stop.
 
     mpirun -n 4 .venv/bin/python -m joblib_mpi examples/python/resumable_search.py --checkpoint search.h5
 
-Fits that have finished are kept in the checkpoint. Started again, after a time limit or a crash, the same command
-computes only what is missing. On SIGUSR1 or SIGTERM the run ends in time, with status 75: see slurm/requeue.sbatch.
+The checkpoint keeps the fits that have finished. After a time limit or a crash, the same command computes only what is
+missing. On SIGUSR1 or SIGTERM the run ends in time, with status 75: see slurm/requeue.sbatch.
 """
 
 import argparse
@@ -18,14 +18,14 @@ PARAMETERS = {"C": numpy.logspace(-6, 6, 13), "gamma": numpy.logspace(-8, 8, 17)
 
 
 def main():
-    """Run what is missing of the search, and print its result."""
+    """Run the missing part of the search, and print its result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", default="search.h5", help="the file of finished fits (default: search.h5)")
     parser.add_argument("--n-iter", type=int, default=20, help="candidates to try, of 221 (default: 20)")
     arguments = parser.parse_args()
 
     X, y = load_digits(return_X_y=True)  # noqa: N806
-    # The same candidates in each run, or the checkpoint would be another search's.
+    # The candidates must be the same in each run, or the checkpoint would belong to another search.
     search = RandomizedSearchCV(SVC(), PARAMETERS, n_iter=arguments.n_iter, cv=3, random_state=0, n_jobs=-1)
     with parallel_config(backend="mpi", checkpoint=arguments.checkpoint):
         search.fit(X, y)

@@ -1,4 +1,4 @@
-// The sequential backend, and what it has in common with the threading one.
+// Tests of the sequential backend, and of what it has in common with the threading backend.
 
 #include "support/catch.hpp"
 #include <joblib_mpi/backend.hpp>
@@ -19,7 +19,7 @@ using std::views::transform;
 
 namespace here_test {
 
-/// Can be moved only; serializable so that it may be a result.
+/// A type that can only be moved; it is serializable so that it can be a result.
 struct Handle {
   Handle() = default;
   explicit Handle(int number) : value(std::make_unique<int>(number)) {}
@@ -134,7 +134,7 @@ TEST_CASE("a shared object binds in one process without being sent") {
   CHECK(Parallel()(std::vector{delayed<total>(data)}) == std::vector{3.0});
 }
 
-TEST_CASE("the sequential backend has one job whatever is asked") {
+TEST_CASE("the sequential backend has one job however many are asked for") {
   const auto backend = find_backend("sequential");
   CHECK(backend->effective_n_jobs(8) == 1);
   CHECK(backend->effective_n_jobs(-1) == 1);

@@ -29,7 +29,7 @@ int meet(int others) {
 std::atomic<bool> gate{false};
 std::atomic<int> ran{0};
 
-/// What tasks hold that wait; once none is left, the gate opens.
+/// A handle that waiting tasks hold; once none is left, the gate opens.
 struct Token {
   std::shared_ptr<void> holder = {};
   template <class Archive>

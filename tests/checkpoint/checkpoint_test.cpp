@@ -74,7 +74,7 @@ double number_of(Padded padded) {
   return padded.number;
 }
 
-/// Arguments that exist and cannot be sent.
+/// An argument that cannot be sent.
 struct Unspeakable {
   template <class Archive>
   void serialize(Archive&, unsigned) {
@@ -94,7 +94,7 @@ using namespace checkpoint_test;
 
 namespace {
 
-/// Rank 0 of a session, as far as checkpoints are concerned, with two workers.
+/// Rank 0 of a session with two workers, reduced to what checkpoints need.
 struct Rank0 {
   Rank0() { forget_interruption(); }
   ~Rank0() { forget_interruption(); }
@@ -113,7 +113,7 @@ auto calls(int n_tasks) {
   return iota(0, n_tasks) | transform([](int value) { return delayed<function>(value); });
 }
 
-/// How many tasks `function` runs.
+/// Returns how many tasks `function` runs.
 template <class Function>
 int runs(Function&& function) {
   ran = 0;
@@ -253,7 +253,7 @@ TEST_CASE("what has failed runs again and what has not does not") {
     fails = true;
     CHECK(runs([&] { CHECK_FALSE(Parallel(options).outcomes(calls<refuse_odd>(10)).at(1).has_value()); }) == 10);
     CHECK(runs([&] { CHECK_THROWS_AS(Parallel(options)(calls<refuse_odd>(10)), std::domain_error); }) >= 1);
-    rank_0.cluster.drain();  // of what the exception has cancelled
+    rank_0.cluster.drain();  // the tasks that the exception has cancelled
     fails = false;
     CHECK(runs([&] { CHECK(Parallel(options)(calls<refuse_odd>(10)).at(9) == 9); }) == 5);
   }

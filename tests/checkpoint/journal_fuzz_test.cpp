@@ -1,4 +1,4 @@
-// Files that were cut or changed: whatever is left of them is used or refused, and no result is ever a wrong one.
+// Tests with files that were truncated or changed: what remains is used or refused, and no result is ever wrong.
 
 #include "checkpoint/journal_on_disk.hpp"
 #include "support/catch.hpp"
@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t n_results = 12;
 
-/// How many results a journal still gives, all of them right; nothing if it refuses the file.
+/// Returns how many results a journal still yields, after checking that they are right; nothing if it refuses the file.
 std::optional<std::uint64_t> count_right_results(const fs::path& path) {
   try {
     Journal journal(journal_options(path));
@@ -51,7 +51,7 @@ void count(Counts& counts, std::optional<std::uint64_t> right) {
   ++(!right ? counts.refused : *right == n_results ? counts.complete : counts.partial);
 }
 
-/// One file at `path`, or one part of it.
+/// Makes one file at `path`, or one part of it.
 fs::path write_journal(const fs::path& path, bool merged) {
   Journal journal(journal_options(path));
   for (std::uint64_t number = 0; number < n_results; ++number) append(journal, number);
@@ -96,7 +96,7 @@ TEST_CASE("a journal file with changed bytes gives what is intact or is refused"
     std::string changed = whole;
     const unsigned n_changes = 1 + round % 3;
     for (unsigned change = 0; change < n_changes; ++change) {
-      // Half of them where the file says what it is.
+      // Half of the changes hit the place where the file says what it is.
       const std::size_t end =
           round % 2 == 0 ? std::min<std::size_t>(sizeof(JournalHeader), whole.size()) : whole.size();
       char& byte = changed[random() % end];
@@ -105,7 +105,7 @@ TEST_CASE("a journal file with changed bytes gives what is intact or is refused"
     write_all(file, changed);
     count(counts, count_right_results(path));
   }
-  CHECK(counts.complete > 0);  // where HDF5 keeps what a journal need not know
+  CHECK(counts.complete > 0);  // changes in data of HDF5 that a journal does not need
   CHECK(counts.partial > 100);
   CHECK(counts.refused > 10);
 }

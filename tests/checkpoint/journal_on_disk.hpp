@@ -18,7 +18,7 @@ inline Journal::Options journal_options(const std::filesystem::path& path) {
   return {.path = path, .identity = "a test", .layout = lay_out_hdf5_journal, .flush_after = std::chrono::hours(1)};
 }
 
-/// A result that its number tells: a head, and a part if the number is odd.
+/// Returns a result that depends on its number: a head, and a part if the number is odd.
 inline Payload result_of(std::uint64_t number) {
   Payload result;
   result.head = bytes("result " + std::to_string(number));

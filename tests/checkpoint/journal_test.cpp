@@ -23,7 +23,7 @@ fs::path parts_of(const fs::path& path) {
   return path.string() + ".parts";
 }
 
-/// As a run that is killed: what has been flushed stays as parts.
+/// Ends the journal as a killed run would: what was flushed stays as parts.
 void run_and_stop(const fs::path& path, std::uint64_t first, std::uint64_t end) {
   Journal journal(journal_options(path));
   for (std::uint64_t number = first; number < end; ++number) append(journal, number);
@@ -49,7 +49,7 @@ std::string error_of(const Journal::Options& options) {
   return "no error";
 }
 
-/// Files of this process may not grow beyond this while it lives.
+/// A limit on the size of files that this process writes, during the life of the object.
 class FileSizeLimit {
  public:
   explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
@@ -174,7 +174,7 @@ TEST_CASE("a kill anywhere in the merge loses nothing") {
   CHECK_FALSE(fs::exists(parts_of(path)));
 }
 
-TEST_CASE("a file of somebody else is refused and left alone") {
+TEST_CASE("a file of another program is refused and left alone") {
   const TemporaryFolder folder;
   const fs::path path = folder / "run.h5";
 
@@ -271,7 +271,7 @@ TEST_CASE("results are written by themselves after a while, and at once if they 
   }
   Journal journal(options);
   for (std::uint64_t number = 0; number < 5; ++number) append(journal, number);
-  // The group that is not waited for: without it the test would find no file, however long it looked.
+  // The group that no call waits for: without it the test would never find a file.
   while (!fs::exists(parts_of(path) / "part-00000001.h5")) std::this_thread::yield();
 }
 

@@ -1,9 +1,9 @@
-// A program with a checkpoint, for resume.sh to kill, to tell to end, and to start again. Notes in the working folder
-// what it does: a line in `started` and `finished` for each task, in `pid` for each rank 0.
+// A program with a checkpoint that resume.sh kills, tells to end, and starts again. It records its steps in the working
+// folder: a line per task in `started` and in `finished`, and a line per rank 0 in `pid`.
 //
 //   resumed_program [BACKEND]
 //
-// The second half of its tasks waits until there is a file `go`.
+// The second half of its tasks waits until a file `go` exists.
 
 #include <joblib_mpi/joblib_mpi.hpp>
 
@@ -23,7 +23,7 @@ namespace {
 
 constexpr int n_tasks = 60;
 
-/// Appends one line, whole even if several ranks do.
+/// Appends one line, in one piece even if several ranks write at the same time.
 void note(const char* name, long number) {
   const std::string line = std::to_string(number) + "\n";
   const int file = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);

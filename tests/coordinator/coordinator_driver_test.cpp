@@ -23,11 +23,11 @@ struct DrivenCluster {
 
 }  // namespace
 
-TEST_CASE("a thread that drives in a loop is woken for whatever there is to do") {
+TEST_CASE("a thread that drives in a loop is woken for every kind of work") {
   DrivenCluster driven;
   driven.driver.wake(driven.flag, CoordinatorDriver::WakeFor::every_task);
   const CallId call = driven.driver.start_call({.n_jobs = 1}, driven.cluster.inbox);
-  CHECK_FALSE(driven.flag.take());  // there is nothing to do for a call without tasks
+  CHECK_FALSE(driven.flag.take());  // a call without tasks causes no work
   driven.submit(call);
   CHECK(driven.flag.take());
   const ObjectId object = driven.driver.share(Payload{bytes("value"), {}});
@@ -40,7 +40,7 @@ TEST_CASE("a thread that drives in a loop is woken for whatever there is to do")
   CHECK(driven.flag.take());
 }
 
-TEST_CASE("where submitters soon drive themselves, a new task wakes nobody else") {
+TEST_CASE("where submitters soon drive themselves, a new task wakes no other thread") {
   DrivenCluster driven;
   driven.driver.wake(driven.flag, CoordinatorDriver::WakeFor::everything_else);
   const CallId call = driven.driver.start_call({.n_jobs = 1}, driven.cluster.inbox);

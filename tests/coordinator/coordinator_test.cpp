@@ -69,7 +69,7 @@ TEST_CASE("an ended call hears nothing more and its workers are told") {
   const auto messages = cluster.told(1);
   REQUIRE(messages.size() == 1);
   CHECK(std::get<to_worker::CancelCall>(messages[0]).call == call);
-  cluster.submit(call, 3);  // of another thread that has not heard yet
+  cluster.submit(call, 3);  // by another thread, which does not know yet
   cluster.finish(1, running, TaskEnding::cancelled);
   CHECK(cluster.inbox.tasks.empty());
   CHECK(cluster.coordinator.unfinished_tasks() == 0);

@@ -10,7 +10,7 @@ namespace {
 constexpr WorkerId first{1};
 constexpr WorkerId second{2};
 
-/// A heartbeat of 8 s, and a clock that the test moves.
+/// A fixture with a heartbeat of 8 s and a clock that the test moves.
 struct Watch {
   explicit Watch(int workers, double heartbeat_seconds = 8.0) : heartbeat(settings(heartbeat_seconds), workers) {
     for (int worker = 1; worker <= workers; ++worker) heartbeat.has_started(WorkerId{worker}, true);
@@ -22,7 +22,7 @@ struct Watch {
     settings.start_seconds = 60;
     return settings;
   }
-  /// Looks each second, as a rank that drives; what has been found by then.
+  /// Checks each second, as a rank that drives does; returns what was found by then.
   Heartbeat::Findings after(std::chrono::seconds time) {
     Heartbeat::Findings all;
     for (const auto end = now + time; now < end;) {
@@ -79,7 +79,7 @@ TEST_CASE("an answer that arrives at the last moment counts") {
   CHECK(watch.after(1s).overdue.empty());
 }
 
-TEST_CASE("after minutes in which rank 0 did not look nobody is overdue before being asked anew") {
+TEST_CASE("after minutes in which rank 0 did not look no worker is overdue before it is asked again") {
   Watch watch(1);
   CHECK(watch.after(2s).to_ask.size() == 1);
   watch.now += 5min;

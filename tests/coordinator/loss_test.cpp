@@ -1,4 +1,4 @@
-// What rank 0 does about workers that are gone.
+// Tests of how rank 0 handles lost workers.
 
 #include "support/catch.hpp"
 #include "support/scripted_cluster.hpp"
@@ -137,7 +137,7 @@ TEST_CASE("silent workers are asked and then lost, those that answer are not") {
     cluster.coordinator.check_workers(now += 1s);
     const auto pings = all<to_worker::Ping>(cluster.told(2)).size();
     asked += static_cast<int>(pings);
-    // Only what has arrived by the next look counts: nobody takes it before.
+    // What has arrived by the next poll counts: no message is taken before.
     if (pings > 0) cluster.arrives(2, to_coordinator::Pong{});
     if (cluster.coordinator.lost_workers().empty()) CHECK(cluster.told(1).size() <= 1);
   }
@@ -153,7 +153,7 @@ TEST_CASE("a worker with a stuck task is given up and the task runs out of time"
       cluster.coordinator.start_call({.n_jobs = 2, .retries = 0, .task_timeout_seconds = 2}, cluster.inbox);
   cluster.submit(call, 1);
   const TaskId task = cluster.tasks_of(1).at(0).task;
-  cluster.says(2, to_coordinator::Stuck{task});  // it does not hold it
+  cluster.says(2, to_coordinator::Stuck{task});  // worker 2 does not hold the task
   CHECK(cluster.coordinator.lost_workers().empty());
   cluster.says(1, to_coordinator::Stuck{task});
   REQUIRE(cluster.coordinator.lost_workers().size() == 1);
@@ -225,7 +225,7 @@ TEST_CASE("a worker that can run no more tasks gets none, stays connected and sa
   cluster.finish(2, cluster.tasks_of(2).at(0).task);
   cluster.says(1, to_coordinator::Broken{"no processes"});
   CHECK(cluster.tasks_of(2).at(0).task == first);
-  cluster.finish(1, first);  // a late answer of the broken one
+  cluster.finish(1, first);  // a late answer of the broken worker
   CHECK(cluster.inbox.tasks.size() == 1);
   cluster.submit(call, 3);
   CHECK(cluster.told(1).empty());

@@ -48,7 +48,7 @@ TEST_CASE("a task waits for others only while its worker has enough to do") {
   CHECK(sender.flush(true) == 1);
   CHECK_FALSE(sender.outbox.is_urgent());
 
-  sender.add_task(one);  // it holds two, half of what a frame takes
+  sender.add_task(one);  // the worker holds two tasks, half of what fits into a frame
   CHECK_FALSE(sender.outbox.is_urgent());
   CHECK(sender.flush(true) == 0);
   CHECK_FALSE(sender.outbox.empty());

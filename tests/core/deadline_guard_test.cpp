@@ -9,7 +9,7 @@ using namespace joblib_mpi;
 
 namespace {
 
-/// What a guard does when its time is up, for a test that goes on.
+/// The action of a guard at its deadline, in place of ending the process.
 struct Expiry {
   std::promise<std::pair<std::string, int>> promise;
   std::future<std::pair<std::string, int>> future = promise.get_future();

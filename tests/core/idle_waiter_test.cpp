@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::chrono::minutes too_long{1};
 
-/// Returns settings with a sleep that only a notification can end within the test's time.
+/// Returns settings with a sleep so long that only a notification can end it within the test's time limit.
 Settings very_long_sleep() {
   Settings settings;
   settings.spin_seconds = 0;
@@ -27,8 +27,8 @@ Settings very_long_sleep() {
   return settings;
 }
 
-/// Returns whether `work`, which polls with `waiter` on a thread of its own, ends without help. A minute later it is
-/// woken until it ends, so that a lost notification is a failed check and not a test without an end.
+/// Returns whether `work`, which polls with `waiter` on another thread, ends without help. After a minute the thread is
+/// woken until it ends, so that a lost notification is a failed check and not a test that hangs.
 bool ends_unaided(IdleWaiter& waiter, const std::function<void()>& work) {
   const std::future<void> end = std::async(std::launch::async, work);
   const bool unaided = end.wait_for(too_long) == std::future_status::ready;
@@ -64,7 +64,7 @@ TEST_CASE("a notification from another thread reaches a loop that sleeps or is a
       while (heard <= round) std::this_thread::yield();
     }
   });
-  // Only notifications start the pauses over: were they lost, this would soon sleep for minutes.
+  // Only notifications reset the pauses: if they were lost, this would soon sleep for minutes.
   CHECK(ends_unaided(waiter, [&] {
     while (heard < rounds) {
       if (rung > heard) {
@@ -80,7 +80,7 @@ TEST_CASE("a notification from another thread reaches a loop that sleeps or is a
 
 TEST_CASE("a notification before the wait is remembered") {
   IdleWaiter waiter(very_long_sleep(), false);
-  // Twenty-five doublings from 20 microseconds are ten minutes: none of these may sleep.
+  // 25 doublings of 20 microseconds make ten minutes, so none of these calls may sleep.
   CHECK(ends_unaided(waiter, [&] {
     for (int turn = 0; turn < 100; ++turn) {
       waiter.notify();

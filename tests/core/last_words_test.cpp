@@ -13,7 +13,7 @@ using namespace joblib_mpi;
 
 namespace {
 
-/// What a process that runs `life` leaves on stderr, with all of its children.
+/// Returns what a process that runs `life` writes to stderr, its children included.
 std::string left_by(const std::function<void()>& life) {
   std::array<int, 2> ends{};
   REQUIRE(pipe(ends.data()) == 0);

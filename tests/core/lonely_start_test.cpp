@@ -60,6 +60,6 @@ TEST_CASE("processes of another MPI's launcher are told to take their own") {
   CHECK_FALSE(start->lacks_pmix);
   CHECK_THAT(start->text, contains("another MPI") && contains("the mpirun that belongs to Open MPI v4.1.4"));
   CHECK(with({{"MPI_LOCALNRANKS", "2"}, {"MPI_LOCALRANKID", "0"}})->is_first);
-  // Hydra, too, starts its daemons as a step of Slurm.
+  // Hydra also starts its daemons as a step of Slurm.
   CHECK_THAT(with({{"SLURM_STEP_NUM_TASKS", "2"}, {"PMI_SIZE", "8"}, {"PMI_RANK", "0"}})->text, contains("started 8"));
 }

@@ -1,4 +1,4 @@
-// A program whose session ends in the way that its argument names. Compiled under two names, which are two programs.
+// A program whose session ends in the way that its argument names. It is compiled under two names, as two programs.
 
 #include <joblib_mpi/joblib_mpi.hpp>
 
@@ -37,7 +37,7 @@ int exit_at_3(int value) {
   return value;
 }
 
-/// One task fails, another would run for longer than anybody waits.
+/// Runs a task that fails and another that would run far longer than any test waits.
 int fail_or_sleep(int value) {
   if (value == 0) throw std::runtime_error("task 0 failed");
   sleep(600);
@@ -70,7 +70,7 @@ int act(const std::string& ending) {
 int main(int argc, char** argv) {
   const std::string ending = argc > 1 ? argv[1] : "return_0";
   if (ending == "task_sleeps") {
-    // An error of a task is handled here; what is left is the other one.
+    // The task's error is handled here; the other task is still running.
     jm::MpiSession session{argc, argv};
     return session.run([&] {
       try {

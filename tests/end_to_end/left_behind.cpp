@@ -1,4 +1,4 @@
-// A library that a program finds when it is linked and not when it starts.
+// A library that a program finds when it is linked but not when it starts.
 
 int left_behind() {
   return 0;

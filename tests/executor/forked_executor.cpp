@@ -30,12 +30,12 @@ void touch(const std::string& path) {
   std::ofstream(path).put('x');
 }
 
-/// Starts a process that stays, and whose child stays as well. Says who they are.
+/// Starts a process that stays alive and has a child that stays alive. Reports their process ids.
 std::string leave_children_behind() {
   int pipe_ends[2];
   if (pipe(pipe_ends) != 0) std::abort();
   if (fork() == 0) {
-    setsid();  // as daemons do
+    setsid();  // leaves the session, as daemons do
     pid_t pids[2] = {getpid(), fork()};
     if (pids[1] != 0 && write(pipe_ends[1], pids, sizeof pids) != sizeof pids) _exit(1);
     while (true) ::pause();
@@ -45,8 +45,8 @@ std::string leave_children_behind() {
   return std::to_string(pids[0]) + " " + std::to_string(pids[1]);
 }
 
-/// Starts a process that stays, and one that cleans up after it as Python's resource trackers do: it does not obey
-/// SIGTERM, but makes a file and ends once the other has ended.
+/// Starts a process that stays alive, and one that cleans up after it like Python's resource trackers: it ignores
+/// SIGTERM, and once the first process has ended it makes a file and ends.
 void leave_tracker_behind(const std::string& path) {
   int lifeline[2];
   int ready[2];
@@ -73,7 +73,7 @@ void use_memory(std::size_t bytes) {
   std::memset(memory, 1, bytes);
 }
 
-/// Kept parts: what a task's code may do with its arguments.
+/// The parts that tasks keep, as user code may keep its arguments.
 std::vector<SharedBytes> kept;
 
 std::string obey(const std::string& command, std::istringstream& words, const ExecutorTask& task, Payload& result) {
@@ -123,7 +123,7 @@ std::string obey(const std::string& command, std::istringstream& words, const Ex
     leave_tracker_behind(path);
     std::raise(SIGKILL);
   }
-  if (command == "spin" && words >> path) {  // until interrupted
+  if (command == "spin" && words >> path) {  // runs until interrupted
     touch(path);
     while (interrupts == 0) {
     }
@@ -164,7 +164,7 @@ std::string obey(const std::string& command, std::istringstream& words, const Ex
 [[noreturn]] void work(ExecutorPort& port) {
   running_port = &port;
   std::signal(SIGINT, on_interrupt);
-  // The test program's own handlers would report a failed test, those of sanitizers end with an exit code.
+  // The handlers of the test program would report a failed test; those of sanitizers would end with an exit code.
   for (const int signal : {SIGABRT, SIGSEGV, SIGTERM}) std::signal(signal, SIG_DFL);
   std::string forgotten;
   while (true) {

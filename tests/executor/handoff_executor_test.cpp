@@ -21,7 +21,7 @@ ExecutedTask done(const ExecutorTask& task, std::string_view result = "") {
   return {task.task, TaskEnding::returned, 0.5, Payload{bytes(result), {}}};
 }
 
-/// The worker's side: waits as a worker's loop does.
+/// Waits as a worker's loop does.
 ExecutedTask wait_for_result(HandoffExecutor& executor, IdleWaiter& waiter) {
   while (true) {
     if (auto finished = executor.take_finished()) return std::move(*finished);
@@ -116,7 +116,7 @@ TEST_CASE("closing wakes a thread that waits for a task") {
   });
   executor.close();
   other.join();
-  CHECK(executor.next_task().closed);  // now and ever after
+  CHECK(executor.next_task().closed);  // and it stays closed
 }
 
 TEST_CASE("a task that ends after the closing leaves the executor closed") {
@@ -131,7 +131,7 @@ TEST_CASE("a task that ends after the closing leaves the executor closed") {
   CHECK(executor.next_task().closed);
 }
 
-TEST_CASE("a task whose time is up is interrupted once and has timed out whatever it comes to") {
+TEST_CASE("a task whose time is up is interrupted once and has timed out however it ends") {
   WakeFlag wake_flag;
   IdleWaiter waiter(Settings{}, false, wake_flag);
   int rung = 0;

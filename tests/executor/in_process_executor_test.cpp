@@ -40,7 +40,7 @@ std::string inner_backend(int) {
 
 namespace {
 
-/// A backend of other processes that gives objects the ids 1, 2, ….
+/// A backend whose workers are other processes; it gives objects the ids 1, 2, ….
 class Publisher final : public Backend {
  public:
   std::string_view name() const noexcept override { return "publisher"; }
@@ -58,7 +58,7 @@ class Publisher final : public Backend {
   std::vector<std::shared_ptr<const Payload>> published;
 };
 
-/// Sends a delayed call through the executor as a worker does.
+/// Runs a delayed call through the executor as a worker does.
 template <class Call>
 ExecutedTask execute(InProcessExecutor& executor, Publisher& publisher, Call call) {
   TaskArguments arguments = call.save(publisher);

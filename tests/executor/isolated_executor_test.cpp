@@ -67,10 +67,10 @@ TEST_CASE("a process that is ended from outside between two tasks is replaced si
   }
 }
 
-TEST_CASE("processes that cannot begin cost the task and are not tried for ever") {
+TEST_CASE("processes that cannot begin cost the task and are not retried without end") {
   ZygoteOptions options;
   options.hooks.in_child = [first = true]() mutable {
-    if (!std::exchange(first, false)) _exit(7);  // the zygote itself lives
+    if (!std::exchange(first, false)) _exit(7);  // the zygote itself stays alive
   };
   WorkerSide worker(options);
   for (int round = 0; round < 2; ++round) {

@@ -1,5 +1,5 @@
 // A program whose tasks run in executor processes: many that return, and some that end their process in every way that
-// a C++ function can. Ends with 0 if all others were untouched and nothing of the launcher was to be seen in a task.
+// a C++ function can. Exits with 0 if no other task was affected and tasks saw nothing of the launcher.
 
 #include <joblib_mpi/joblib_mpi.hpp>
 
@@ -62,7 +62,7 @@ bool large_data_is_right() {
          std::ranges::all_of(copies, [](const auto& copy) { return copy == std::vector<double>(300'000, 3.0); });
 }
 
-/// Each costs its call and nothing else.
+/// Returns whether each way to end a process fails its call and nothing else.
 bool endings_are_survived() {
   for (const int way : {0, 1, 2, 3}) {
     try {

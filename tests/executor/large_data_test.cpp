@@ -1,4 +1,4 @@
-// Large arrays on their way to an executor process and back.
+// Tests with large arrays on their way to an executor process and back.
 
 #include "forked_executor.hpp"
 #include "support/catch.hpp"
@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t megabyte = std::size_t{1} << 20;
 
-/// A part that lies in the pool, as it does after MPI has received it there.
+/// Returns a part in memory of the pool, as after MPI has received it there.
 SharedBytes received(SegmentPool& pool, const Bytes& content) {
   const ReceiveMemory::Block block = pool.allocate(content.size());
   std::ranges::copy(content, block.bytes.begin());
@@ -102,7 +102,7 @@ TEST_CASE("a scattered object stays with its process until it is forgotten and i
     CHECK(is_pattern(done.result.parts.at(1).view(), 100, 2));
   }
   worker.executor.forget(ObjectId{2});
-  worker.executor.forget(ObjectId{77});  // which it never had
+  worker.executor.forget(ObjectId{77});  // which the executor never had
   CHECK(head_text(worker.run("forgotten")) == "2,");
   CHECK(worker.run("exit 1").ending == TaskEnding::lost);
   CHECK(is_pattern(ask({first}).result.parts.at(0).view(), megabyte, 1));
@@ -134,7 +134,7 @@ TEST_CASE("the same memory serves task after task") {
   const std::byte* const place = data_of();
   for (int round = 0; round < 20; ++round) {
     CHECK(worker.run("echo", {received(worker.pool, pattern(2 * megabyte, 1))}).ending == TaskEnding::returned);
-    // What the executor has let go it says with its next message.
+    // The executor reports freed memory with its next message.
     CHECK(worker.run("echo").ending == TaskEnding::returned);
     CHECK(data_of() == place);
   }

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t messages = 20'000;
 
-/// Sizes that meet the ring's end at every distance, small and large ones mixed.
+/// Returns sizes, small and large ones mixed, that reach the ring's end at every distance.
 std::size_t size_of(std::size_t index) {
   return 1 + (index % 97 == 0 ? (index * 7919) % Ring::max_message_bytes : (index * 31) % 400);
 }
@@ -33,7 +33,7 @@ void write_all(Ring& ring) {
   }
 }
 
-/// How many arrive unchanged and in order.
+/// Returns how many messages arrive unchanged and in order.
 std::size_t read_all(Ring& ring) {
   std::size_t right = 0;
   for (std::size_t index = 0; index < messages; ++index) {

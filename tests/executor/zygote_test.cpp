@@ -19,7 +19,7 @@ using namespace joblib_mpi::test;
 
 namespace {
 
-/// What `function` prints on stdout, its executor processes included.
+/// Returns what `function` and its executor processes print on stdout.
 template <class Function>
 std::string captured_stdout(Function&& function) {
   std::fflush(stdout);

@@ -35,7 +35,7 @@ double first_and_last(const std::vector<double>& values) {
   return values.front() + values.back();
 }
 
-/// Each task waits until the one after it has ended.
+/// Waits until the task after this one has ended.
 std::atomic<int> ended_from_the_back{0};
 int wait_for_those_behind(int index, int tasks) {
   while (ended_from_the_back < tasks - 1 - index) std::this_thread::yield();
@@ -55,7 +55,7 @@ int notice_others(int value) {
   return value;
 }
 
-/// Counts how often it is serialized and deserialized.
+/// A type that counts how often it is serialized and deserialized.
 class Counted {
  public:
   explicit Counted(std::vector<int> values = {}) : values_(std::move(values)) {}
@@ -140,7 +140,7 @@ TEST_CASE("large arguments and results come back whole") {
   for (std::size_t index = 0; index < ends.size(); ++index) CHECK(ends[index] == 2 * static_cast<double>(index) + 1);
 }
 
-TEST_CASE("a scattered object is serialized once and made once per worker whatever the number of tasks") {
+TEST_CASE("a scattered object is serialized once and made once per worker for any number of tasks") {
   using cluster_test::Counted;
   Counted::saves = Counted::loads = 0;
   LoopbackCluster cluster(3);
@@ -168,7 +168,7 @@ TEST_CASE("many short-lived scattered objects come and go") {
   LoopbackCluster cluster(3);
   for (int round = 0; round < 100; ++round) {
     const auto data = scatter(std::vector<double>{static_cast<double>(round), 1.0});
-    const auto unused = scatter(std::string("nobody asks for this"));
+    const auto unused = scatter(std::string("no task uses this"));
     const auto ends =
         Parallel()(iota(0, 3) | transform([&](int) { return delayed<cluster_test::first_and_last>(data); }));
     CHECK(ends == std::vector<double>(3, round + 1.0));
@@ -184,7 +184,7 @@ TEST_CASE("an object that outlives its cluster is scattered anew on the next one
   };
   CHECK(ask(data) == 3);
   first.reset();
-  for (int round = 0; round < 5; ++round) {  // the next backend may lie where the one before lay
+  for (int round = 0; round < 5; ++round) {  // a new backend may have the address of the previous one
     LoopbackCluster next(2);
     const auto other = scatter(std::vector<double>{10, 20});
     CHECK(ask(other) == 30);

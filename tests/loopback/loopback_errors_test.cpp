@@ -26,10 +26,10 @@ int throw_number(int value) {
   throw value;
 }
 
-/// Refuses to be serialized, or to be deserialized on the other side.
+/// A type that refuses to be serialized, or to be deserialized on the other side.
 struct Stubborn {
   int when = 0;
-  std::string text = {};  // so that it is not plain bytes
+  std::string text = {};  // so that the type is not trivially copyable
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
     if (when == 1 && Archive::is_saving::value) throw std::runtime_error("cannot be written");

@@ -1,4 +1,4 @@
-// Calls of a cluster whose workers vanish.
+// Tests of calls in a cluster that loses workers.
 
 #include "support/catch.hpp"
 #include "support/loopback_cluster.hpp"
@@ -22,7 +22,8 @@ namespace cluster_loss_test {
 
 std::atomic<LoopbackCluster*> current{nullptr};
 
-/// In a task: its rank dies. The function goes on, as nothing ends a thread, but nobody hears of it.
+/// Makes the rank of the calling task die. The function continues, since a thread cannot be ended, but its result is
+/// lost.
 void die(Death death) {
   current.load()->transport(LoopbackCluster::rank_of_this_thread()).die(death);
 }
@@ -30,7 +31,7 @@ void die(Death death) {
 std::atomic<int> deaths{0};
 std::atomic<int> deaths_wanted{0};
 
-/// The first tasks to reach it take their ranks with them.
+/// Makes the ranks of the first tasks that reach it die.
 int square_or_die(int value) {
   if (value % 50 == 49 && deaths < deaths_wanted && ++deaths <= deaths_wanted) die(Death::found);
   return value * value;
@@ -158,7 +159,7 @@ TEST_CASE("a worker that dies without a word is found by its silence") {
   settings.start_seconds = 0.5;
   Cluster cluster(4, settings);
   cluster.transport(2).die(Death::silent);
-  // Enough attempts for all workers but one: a busy machine may silence others for as long.
+  // There are enough attempts to lose all workers but one: on a busy machine, others may be silent for as long.
   const auto results =
       Parallel({.retries = 10})(iota(0, 100) | transform([](int value) { return delayed<refuse_odd>(2 * value); }));
   CHECK(results.size() == 100);

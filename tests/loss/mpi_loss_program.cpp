@@ -1,5 +1,5 @@
-// A program whose last rank (or rank 0) kills itself while the transport works. The others must go on as if nothing had
-// been. Prints "survivors: right" on rank 0 if they did.
+// A program whose last rank (or rank 0) kills itself while the transport works. The other ranks must continue
+// undisturbed; if they do, rank 0 prints "survivors: right".
 
 #include "mpi/mpi_failures.hpp"
 #include "mpi/mpi_world.hpp"
@@ -38,7 +38,7 @@ void expect(bool condition, const char* what) {
   _exit(9);
 }
 
-/// Whether the process has ended, reaped or not.
+/// Returns whether the process has ended, reaped or not.
 bool has_ended(pid_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
   std::string text;
@@ -53,7 +53,7 @@ class TransportRank {
     learn_pids();
   }
 
-  /// Ends the job as a session would.
+  /// Ends the job as a session does.
   void leave() {
     const bool lost = !transport_->lost_ranks().empty();
     if (lost) world_.leave_without_lost_ranks();
@@ -69,7 +69,8 @@ class TransportRank {
   [[nodiscard]] bool is_victim() const { return rank() == victim_; }
   MpiTransport& transport() { return *transport_; }
 
-  /// Rank 0 learns of the victim's death: by MPI where it tells, else because its process is gone.
+  /// Waits until rank 0 learns of the victim's death: from MPI if it reports deaths, or else because the process has
+  /// ended.
   void lose(int lost) {
     victim_ = lost;
     if (mpi_tells_of_dead_ranks()) {
@@ -78,7 +79,7 @@ class TransportRank {
         expect_whole_frame();
         ranks = transport_->take_lost_ranks();
       }
-      expect(ranks == std::vector<int>{lost}, "the dead rank is reported, and nobody else");
+      expect(ranks == std::vector<int>{lost}, "the dead rank is reported, and no other rank");
     } else {
       while (!has_ended(pids_[lost])) expect_whole_frame();
       transport_->give_up(lost);
@@ -89,7 +90,7 @@ class TransportRank {
     expect(transport_->take_lost_ranks().empty(), "sends to the dead go nowhere");
   }
 
-  /// Those that are left wait for each other: whoever leaves is dead to the others.
+  /// Waits for the other survivors, since a rank that leaves is dead to the others.
   void meet() const {
     const int size = world_.size();
     int nothing = 0;
@@ -102,7 +103,7 @@ class TransportRank {
     }
   }
 
-  /// Large and small frames to all survivors and back.
+  /// Sends large and small frames to all survivors and back.
   void talk(int rounds) {
     for (int round = 0; round < rounds; ++round) {
       if (rank() != 0) {
@@ -145,14 +146,14 @@ class TransportRank {
     }
   }
 
-  /// What a rank has sent may arrive whole before its death is known.
+  /// Receives from the victim: what it has sent may arrive whole before its death is known.
   void expect_whole_frame() {
     if (const auto arrived = transport_->receive()) expect_whole(arrived->frame);
     std::this_thread::yield();
   }
 
   void expect_no_frame() {
-    expect(!transport_->receive(), "nobody has anything to say");
+    expect(!transport_->receive(), "no frame arrives");
     std::this_thread::yield();
   }
 
@@ -162,7 +163,7 @@ class TransportRank {
       Frame frame{Bytes(sizeof own), {}};
       std::memcpy(frame.body.data(), &own, sizeof own);
       transport_->send(0, frame);
-      // Where MPI does not tell, the others find out that rank 0 is gone in the same way.
+      // If MPI does not report deaths, the other ranks find out the same way, from its process, that rank 0 has died.
       for (;;) {
         if (const auto arrived = transport_->receive()) {
           std::memcpy(&pids_[0], arrived->frame.body.data(), sizeof own);
@@ -212,7 +213,7 @@ void die_before_receiving(TransportRank& self) {
 
 void die_while_sending(TransportRank& self) {
   if (self.is_victim()) {
-    // The first message of the frame leaves now, its part only once rank 0 asks for it.
+    // The first message of the frame is sent now, its part only once rank 0 asks for it.
     self.send(0, 10, large);
     die();
   }
@@ -255,7 +256,7 @@ void start_and_end() {
   rank.world().rank() == 0 ? rank.end_as_coordinator(0) : rank.end_as_worker(0, false);
 }
 
-/// Kills this process at a moment of its start or end, if it is the rank that the environment names.
+/// Kills this process at a moment of its start or end if it is the rank that the environment names.
 void die_at_a_moment() {
   const char* victim = std::getenv("JOBLIB_MPI_TEST_VICTIM");
   const char* moment = std::getenv("JOBLIB_MPI_TEST_MOMENT_US");

@@ -1,7 +1,7 @@
-// Runs a thousand tasks, three times, while workers are killed at random: `random_faults_program SEED RANKS`, with
-// RANKS of the worker ranks killed in all, and executor processes, if there are any, again and again.
+// Runs a thousand tasks three times while processes are killed at random: `random_faults_program SEED RANKS`. RANKS
+// workers are killed in all, and executor processes, if there are any, again and again.
 //
-// Ends with status 0 only if every result is right and none came twice.
+// Exits with 0 only if every result is right and none arrives twice.
 
 #include <joblib_mpi/joblib_mpi.hpp>
 
@@ -29,8 +29,8 @@ namespace {
 constexpr int tasks = 1000;
 constexpr int scattered_values = 100'000;
 
-/// The name of a process that has run a task. Others are spared: executors that never come to their first one, because
-/// they are killed faster than this machine starts them, retire their rank.
+/// The file name of a process that has run a task. Other processes are spared: a rank retires if its executors are
+/// killed faster than this machine starts them, before their first task.
 constexpr const char* has_worked = "has_worked";
 
 int work(const std::vector<int>& values, int index) {
@@ -72,7 +72,7 @@ std::vector<pid_t> executors() {
   return found;
 }
 
-/// Kills while it lives.
+/// Kills processes during the life of the object.
 class Killer {
  public:
   Killer(unsigned seed, int ranks) : chance_(seed), ranks_(ranks), thread_([this] { live(); }) {}
@@ -113,7 +113,7 @@ class Killer {
   std::thread thread_;
 };
 
-/// Calls until enough has been killed; each call scatters anew, before, during and after the losses.
+/// Makes calls until enough processes were killed; each call scatters again, before, during and after the losses.
 int lead(unsigned seed, int ranks) {
   const Killer killer(seed, ranks);
   for (int round = 0; round < 3; ++round) {

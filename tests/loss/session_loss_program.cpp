@@ -1,4 +1,4 @@
-// Sessions that lose a rank: `session_loss_program SCENARIO`, with the launcher's options that let the others live.
+// A program whose session loses a rank: `session_loss_program SCENARIO`, started so that the other ranks survive.
 
 #include <joblib_mpi/joblib_mpi.hpp>
 
@@ -39,7 +39,7 @@ int sleep_ten_minutes(int value) {
   return value;
 }
 
-/// The first to run on a job's machine takes its rank with it.
+/// Kills its rank if it is the first task of the job to get here.
 int plus_or_die(const std::vector<int>& values, int index, const std::string& path) {
   const int file = open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY, 0600);
   if (file >= 0) die();
@@ -59,7 +59,7 @@ void die_soon() {
   }).detach();
 }
 
-/// A hundred tasks on scattered data, checked.
+/// Runs a hundred tasks on scattered data and checks their results.
 void add_one(const std::string& path) {
   std::vector<int> values(100'000, 41);
   const auto shared = jm::scatter(std::move(values));
@@ -76,7 +76,7 @@ std::vector<pid_t> children(pid_t parent) {
   return found;
 }
 
-/// The process that forks a worker's executors is killed while its tasks run.
+/// Kills the zygote of a worker while its tasks run.
 int lose_a_zygote() {
   std::thread killer([] {
     std::this_thread::sleep_for(100ms);
@@ -111,7 +111,7 @@ int lead(const std::string& scenario) {
   throw std::invalid_argument("unknown scenario " + scenario);
 }
 
-/// The second run begins with a rank less.
+/// Makes two runs, the second one with one rank less.
 int run_twice(jm::MpiSession& session) {
   const std::string path = "two_runs." + std::to_string(session.rank() == 0 ? getpid() : 0);
   for (int run = 0; run < 2; ++run) {

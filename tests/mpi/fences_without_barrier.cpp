@@ -1,5 +1,5 @@
-// To be loaded before MPI: does to PMIx's fences what Slurm does to them, and what a busy node does to rank 0. Fences
-// that collect nothing are over at once, wherever other ranks are; all others are over late on rank 0.
+// A library to be loaded before MPI. It changes PMIx's fences as Slurm does, and as a busy node does on rank 0: fences
+// that collect nothing return at once, without waiting for other ranks; all other fences return late on rank 0.
 #include <pmix.h>
 
 #include <chrono>
@@ -18,7 +18,7 @@ struct Waiting {
   void* data;
 };
 
-/// PMIx's own thread must not sleep: MPI asks it for the addresses of ranks that connect.
+// The thread of PMIx must not sleep: MPI asks it for the addresses of ranks that connect.
 void go_on_late(pmix_status_t status, void* data) {
   std::thread([status, waiting = std::unique_ptr<Waiting>(static_cast<Waiting*>(data))] {
     std::this_thread::sleep_for(late);

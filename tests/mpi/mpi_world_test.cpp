@@ -70,7 +70,7 @@ TEST_CASE("a world over a part of the ranks has only these") {
   MPI_Comm_rank(half, &rank);
   MPI_Comm_size(half, &size);
   {
-    // The halves run different programs, which is no business of each other's.
+    // The halves run different programs, which must not be compared with each other.
     const MpiWorld world(half, {.identity = own_rank() % 2 == 0 ? "even" : "odd"});
     CHECK(world.rank() == rank);
     CHECK(world.size() == size);
@@ -96,7 +96,7 @@ TEST_CASE("a world whose threads all use MPI is refused where MPI allows one at 
 TEST_CASE("a rank that does not join in time is named on all that did") {
   const int last = world_size() - 1;
   if (last < 1) return;
-  // Not freed: what the missing rank would have sent is still awaited on it.
+  // The communicator is not freed, because a receive from the missing rank is still pending on it.
   MPI_Comm communicator = MPI_COMM_NULL;
   MPI_Comm_dup(MPI_COMM_WORLD, &communicator);
   MPI_Comm_set_errhandler(communicator, MPI_ERRORS_RETURN);

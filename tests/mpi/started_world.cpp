@@ -1,4 +1,4 @@
-// A world that begins and ends. With the argument "program" it is the program that initialises MPI.
+// A program that starts and ends an MpiWorld. With the argument "program" it initialises MPI itself.
 #include "mpi/mpi_world.hpp"
 
 #include <mpi.h>

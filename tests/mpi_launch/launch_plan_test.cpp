@@ -106,7 +106,7 @@ TEST_CASE("each place has the command line that suits it") {
   }
 }
 
-TEST_CASE("Open MPI 5 has options of its own for ranks that may die and hosts that fall silent") {
+TEST_CASE("Open MPI 5 has different options for ranks that may die and hosts that fall silent") {
   Facts job = pbs_job();
   job.mpirun_version = open_mpi_5;
   CHECK(
@@ -127,7 +127,7 @@ TEST_CASE("an MPI that is not Open MPI gets the number of ranks and nothing else
   CHECK_THAT(plan.notes[2], contains("--per-node"));
 }
 
-TEST_CASE("Python learns its threads in a variable of its own") {
+TEST_CASE("Python learns its threads from a separate variable") {
   LaunchOptions options;
   options.threads_per_rank = 2;
   const LaunchPlan plan = plan_launch(options, environment_from(machine(4), {"Open MPI", "4.1.4", 4}),
@@ -207,10 +207,10 @@ TEST_CASE("a launcher around the command is recognised") {
   CHECK(outer({{"OMPI_COMM_WORLD_SIZE", "4"}, {"OMPI_COMM_WORLD_RANK", "3"}})->rank == 3);
   CHECK(outer({{"PMI_SIZE", "4"}, {"PMI_RANK", "2"}})->launcher == "mpirun");
   CHECK(outer({{"SLURM_STEP_NUM_TASKS", "4"}, {"SLURM_STEP_ID", "0"}, {"SLURM_PROCID", "1"}})->launcher == "srun");
-  // A batch script, and a shell that srun has started alone.
+  // A batch script, and a shell that srun has started as its only task.
   CHECK_FALSE(outer({{"SLURM_JOB_ID", "1"}, {"SLURM_NTASKS", "4"}, {"SLURM_PROCID", "0"}}).has_value());
   CHECK_FALSE(outer({{"SLURM_STEP_ID", "0"}, {"SLURM_STEP_NUM_TASKS", "1"}, {"PMIX_RANK", "0"}}).has_value());
-  // mpirun's daemon on a node of Slurm is a task of a step, and its rank says who it is.
+  // mpirun's daemon on a Slurm node is a task of a step; the variables of its rank name the real launcher.
   CHECK(
       outer({{"OMPI_COMM_WORLD_SIZE", "8"}, {"OMPI_COMM_WORLD_RANK", "5"}, {"SLURM_STEP_NUM_TASKS", "2"}})->launcher ==
       "mpirun");

@@ -34,7 +34,7 @@ inline Facts machine(int cores, const char* mpirun = open_mpi_4) {
           .host_file = ""};
 }
 
-/// `salloc --nodes=3 --ntasks-per-node=2` on nodes with 4 cores, all of which the job has.
+/// Returns the facts inside `salloc --nodes=3 --ntasks-per-node=2` on nodes with 4 cores, all of which the job has.
 inline Facts slurm_job(const char* srun = srun_with_pmix) {
   Facts facts = machine(4);
   facts.srun_mpi_list = srun;
@@ -51,7 +51,7 @@ inline Facts with(Facts facts, const VariableMap& variables) {
   return facts;
 }
 
-/// The plan of `joblib-mpi run LINE` for a program that is there; words of the line are divided by spaces.
+/// Returns the plan of `joblib-mpi run LINE` for a program that exists; spaces separate the words of the line.
 inline LaunchPlan plan_of(const Facts& facts, const std::string& line,
                           const MpiVersion& built_with = {"Open MPI", "4.1.4", 4}) {
   std::vector<std::string> words{"run"};

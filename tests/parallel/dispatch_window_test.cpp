@@ -51,7 +51,7 @@ TEST_CASE("no more tasks are taken from the range ahead of their results than pr
                          return delayed<window_test::finish>(value);
                        });
     CHECK(Parallel({.backend = "sequential", .pre_dispatch = pre_dispatch})(calls).size() == 100);
-    // One is in the hand of the loop while it waits for room.
+    // The loop holds one more task while it waits for room.
     CHECK(most_ahead <= static_cast<int>(std::max<std::size_t>(pre_dispatch, 1)) + 1);
   }
 }

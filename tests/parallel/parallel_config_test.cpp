@@ -36,7 +36,7 @@ std::string active_backend() {
   return std::string(active_config().backend->name());
 }
 
-/// A backend whose calls reach each deadline without a result.
+/// A backend whose calls reach every deadline without a result.
 class StuckBackend final : public Backend {
  public:
   std::string_view name() const noexcept override { return "stuck"; }
@@ -163,7 +163,7 @@ TEST_CASE("a config says how far ahead of their results calls take tasks unless 
                          return delayed<config_test::finish>(value);
                        });
     (void)Parallel(options)(calls);
-    return most - 1;  // one is in the hand of the loop while it waits for room
+    return most - 1;  // the loop holds one more task while it waits for room
   };
   const parallel_config config({.backend = "sequential", .pre_dispatch = 3});
   CHECK(most_ahead({}) == 3);

@@ -12,7 +12,7 @@ FrameView view(const Frame& frame) {
   return {frame.body, frame.parts};
 }
 
-/// The only message of a frame that holds just `message`.
+/// Returns `message` after encoding it into a frame and decoding the frame.
 template <class Message>
 Message there_and_back(Message message) {
   Frame frame;
@@ -137,7 +137,7 @@ TEST_CASE("parts are not copied when a message is written or read") {
   const void* memory = message.arguments.parts[1].view().data();
   Frame frame;
   append(frame, message);
-  CHECK(text(message.arguments.parts.at(1).view()) == "bc");  // the sender keeps it
+  CHECK(text(message.arguments.parts.at(1).view()) == "bc");  // the sender keeps the part
   CHECK(static_cast<const void*>(frame.parts.at(1).view().data()) == memory);
   FrameReader reader(view(frame));
   const auto arrived = std::get<to_worker::RunTask>(reader.next_to_worker());

@@ -12,7 +12,7 @@ TEST_CASE("a worker holds only the running task while nothing is measured") {
 TEST_CASE("a worker holds what it works off in the prefetch time") {
   Credits credits(1e-3, 32);
   credits.observe(1e-3 / 4);
-  CHECK(credits.per_worker(1'000'000, 4) == 5);  // four ahead and the running one
+  CHECK(credits.per_worker(1'000'000, 4) == 5);  // four waiting and the running one
 }
 
 TEST_CASE("tiny tasks are held up to the limit") {

@@ -15,9 +15,9 @@ using joblib_mpi::test::rounds;
 
 namespace {
 
-/// A cluster that does what the scheduler decides and refuses what it must never decide. Everything that happens comes
-/// from the seed: joins and losses of workers, calls, submissions, ends of tasks in any way and in any order among
-/// workers, ends of calls.
+/// A cluster that carries out the decisions of the scheduler and refuses those that must never be made. The seed
+/// determines all events: joins and losses of workers, calls, submissions, ends of tasks in any way and in any order
+/// among workers, and ends of calls.
 class SimulatedCluster {
  public:
   struct Options {
@@ -72,7 +72,7 @@ class SimulatedCluster {
   }
   std::size_t below(std::size_t end) { return random_() % end; }
 
-  /// One random event; false once nothing can happen any more.
+  /// Causes one random event; returns false once no event is possible.
   bool happens_next() {
     const std::size_t choice = below(100);
     if (workers_joined_ < workers_to_join_ && choice < 30) {
@@ -135,7 +135,7 @@ class SimulatedCluster {
     }
   }
 
-  /// The oldest task of a random busy worker ends.
+  /// Ends the oldest task of a random busy worker.
   void finish() {
     const int worker = working_[below(working_.size())];
     auto& queue = held_by(worker);
@@ -255,7 +255,7 @@ class SimulatedCluster {
     }
     end(slot);
   }
-  void perform(const action::Withdraw&) { expect(false, "a task was withdrawn from a call that nobody has stopped"); }
+  void perform(const action::Withdraw&) { expect(false, "a task was withdrawn from a call that was not stopped"); }
   void perform(const action::CancelCall& action) {
     expect(calls_.at(action.call.value).holders.contains(action.worker.value), "a worker without tasks was told");
     cancelled_.insert(action.worker.value);
@@ -277,10 +277,10 @@ class SimulatedCluster {
   std::vector<std::uint64_t> open_;
   std::vector<std::deque<std::uint32_t>> held_;  // tasks by worker, the running one first
   std::vector<int> alive_;
-  std::vector<int> working_;  // workers that hold any
+  std::vector<int> working_;  // workers that hold tasks
   std::set<int> cancelled_;
   std::uint32_t finishing_ = ~0U;
-  std::set<std::uint32_t> lost_;  // that the worker held which is being lost
+  std::set<std::uint32_t> lost_;  // tasks of the worker that is being lost
 };
 
 void run(const SimulatedCluster::Options& options) {
@@ -293,11 +293,11 @@ void run(const SimulatedCluster::Options& options) {
 
 }  // namespace
 
-TEST_CASE("whatever happens on a few workers each task has its attempts and ends once") {
+TEST_CASE("under random events on a few workers each task has its attempts and ends once") {
   for (unsigned seed = 1; seed <= 40 * rounds(); ++seed) run({.seed = seed, .workers = 1 + seed % 7, .tasks = 500});
 }
 
-TEST_CASE("whatever happens on thousands of workers each task has its attempts and ends once") {
+TEST_CASE("under random events on thousands of workers each task has its attempts and ends once") {
   for (unsigned seed = 101; seed < 101 + 3 * rounds(); ++seed) run({.seed = seed, .workers = 3000, .tasks = 20'000});
 }
 

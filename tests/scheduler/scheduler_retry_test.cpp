@@ -1,4 +1,4 @@
-// What the scheduler makes of tasks that fail and of workers that are lost.
+// Tests of how the scheduler handles failed tasks and lost workers.
 
 #include "support/catch.hpp"
 #include "support/scripted_scheduler.hpp"

@@ -82,7 +82,7 @@ TEST_CASE("a full worker is not offered until it is free") {
   CHECK(table.least_loaded(1) == WorkerId{1});
 }
 
-TEST_CASE("a removed worker is gone whatever it holds and may come back") {
+TEST_CASE("a removed worker is gone even if it holds tasks and may come back") {
   WorkerTable table = table_of(3);
   CHECK_FALSE(table.contains(WorkerId{9}));
   table.increment(WorkerId{2});

@@ -12,7 +12,7 @@ using joblib_mpi::test::TemporaryFolder;
 
 namespace {
 
-/// A machine with 8 GiB, 4 of them available, as the kernel describes it below /proc and /sys/fs/cgroup.
+/// A fake of /proc and /sys/fs/cgroup for a machine with 8 GiB, 4 of them available.
 class Machine {
  public:
   Machine() {
@@ -62,7 +62,7 @@ TEST_CASE("a cgroup of version 1 is looked up among those of the memory controll
   machine.write("proc/self/cgroup", "12:cpu,cpuacct:/other\n11:memory:/job_7\n1:name=systemd:/other\n");
   machine.write("cgroup/memory/job_7/memory.limit_in_bytes", "2147483648\n");
   machine.write("cgroup/memory/job_7/memory.usage_in_bytes", "1610612736\n");
-  // The line without "total_" leaves out the groups below.
+  // The line without "total_" does not include child groups.
   machine.write("cgroup/memory/job_7/memory.stat", "inactive_file 1\ntotal_inactive_file 536870912\n");
   CHECK(machine.room().bytes == gibibyte);
   CHECK(machine.room().limit == "the memory cgroup /job_7");

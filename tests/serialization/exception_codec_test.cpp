@@ -17,7 +17,7 @@ struct Unregistered : std::runtime_error {
 
 namespace {
 
-/// What rank 3 on cn042 throws in `fit_fold`, as it arrives here.
+/// Returns an exception that `fit_fold` throws on rank 3 on cn042, as it arrives here.
 template <class Thrown>
 std::exception_ptr sent(const Thrown& thrown) {
   Payload payload;

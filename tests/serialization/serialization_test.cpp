@@ -15,13 +15,13 @@ using namespace joblib_mpi::test;
 
 namespace {
 
-struct Point {  // its bytes are the value
+struct Point {  // trivially copyable: its bytes are the value
   double x;
   double y;
   friend bool operator==(const Point&, const Point&) = default;
 };
 
-class Interval {  // Boost.Serialization's own way
+class Interval {  // serialized by Boost.Serialization
  public:
   Interval() = default;
   Interval(std::string name, std::vector<double> ends) : name_(std::move(name)), ends_(std::move(ends)) {}
@@ -37,7 +37,7 @@ class Interval {  // Boost.Serialization's own way
   std::vector<double> ends_;
 };
 
-/// Archives an array that exists only meanwhile, as classes do whose members do not lie in one block.
+/// A type that archives a temporary array, as classes do whose members are not contiguous.
 class Packed {
  public:
   explicit Packed(std::size_t size = 0, double value = 0) : size_(size), value_(value) {}
@@ -71,7 +71,7 @@ T there_and_back(const T& value) {
   writer.write('|');
   PayloadReader reader(payload);
   T result = load<T>(reader);
-  CHECK(reader.read<char>() == '|');  // took what it wrote, no more and no less
+  CHECK(reader.read<char>() == '|');  // exactly what was written has been read
   CHECK(reader.remaining_bytes() == 0);
   return result;
 }
@@ -190,7 +190,7 @@ TEST_CASE("sizes that no memory can hold are refused") {
 
   Payload text;
   PayloadWriter text_writer(text);
-  text_writer.write(~std::uint64_t{0});  // the length of the first text, as Boost writes it
+  text_writer.write(~std::uint64_t{0});  // the length of the first text in Boost's format
   text_writer.write(~std::uint64_t{0});
   text_writer.write(~std::uint64_t{0});
   CHECK_THROWS_AS(read_as<Interval>(text), SerializationError);
@@ -222,7 +222,7 @@ TEST_CASE("an array that a class makes only to be serialized comes back whole") 
   Payload payload;
   PayloadWriter writer(payload);
   save_owned(writer, std::make_shared<const Packed>(packed));
-  const std::vector<double> other(20'000, -1.0);  // where the array may have been
+  const std::vector<double> other(20'000, -1.0);  // may reuse the memory of the array
   PayloadReader reader(payload);
   CHECK(load<Packed>(reader) == packed);
   CHECK(other.back() == -1.0);

@@ -1,4 +1,4 @@
-// MPI that was initialised for calls of the main thread only.
+// Tests under an MPI that is initialised for calls of the main thread only.
 
 #include "support/catch.hpp"
 #include "support/own_rank.hpp"

@@ -1,4 +1,4 @@
-// Stands between the session and MPI_Init_thread: MpiSession passes on the arguments of main, and MPI may change them.
+// A program that replaces MPI_Init_thread: MpiSession passes the arguments of main to MPI, which may change them.
 
 #include <joblib_mpi/joblib_mpi.hpp>
 
@@ -16,7 +16,7 @@ extern "C" int MPI_Init_thread(int* argc, char*** argv, int required, int* provi
   if (argc != nullptr && argv != nullptr) {
     given_argc = *argc;
     given_last = (*argv)[*argc - 1];
-    --*argc;  // as an MPI library does that has read an argument meant for it
+    --*argc;  // as an MPI library that has consumed an argument
   }
   return PMPI_Init_thread(argc, argv, required, provided);
 }

@@ -22,7 +22,7 @@ using std::views::transform;
 
 namespace session_scatter_test {
 
-/// Counts in each process how often it is serialized and deserialized there.
+/// A type that counts in each process how often it is serialized and deserialized there.
 struct Counted {
   std::string text = {};
   static inline int saves = 0;
@@ -39,7 +39,7 @@ int loads_here(const Counted&) {
 double element(const std::vector<double>& values, std::size_t index) {
   return values.at(index);
 }
-/// Whether an address lies in memory that processes share, by what the kernel says of this one's.
+/// Returns whether an address lies in shared memory, according to the kernel's list of this process's mappings.
 bool is_shared_memory(const void* address) {
   std::ifstream maps("/proc/self/maps");
   for (std::string line; std::getline(maps, line);) {

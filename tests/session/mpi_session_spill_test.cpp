@@ -1,4 +1,4 @@
-// Large results of a real job go through files.
+// Tests of large results that go through files in a real job.
 
 #include "support/catch.hpp"
 #include "support/temporary_folder.hpp"

@@ -1,4 +1,4 @@
-// An array of more bytes than an int counts, to two workers.
+// Test of an array with more than INT_MAX bytes that goes to two workers.
 
 #include "support/catch.hpp"
 #include <joblib_mpi/joblib_mpi.hpp>

@@ -1,4 +1,4 @@
-// A session inside a program that has its own MPI: on all ranks, on some of them, in another order.
+// Tests of a session in a program that initialises MPI itself: on all ranks, on some of them, and in another order.
 
 #include "support/catch.hpp"
 #include "support/own_rank.hpp"
@@ -21,7 +21,7 @@ double sum_of_squares(int count) {
   return sum;
 }
 
-/// The program's own MPI after a session: every rank takes part.
+/// Checks that the program can use MPI after a session. Collective.
 void check_own_mpi_works() {
   int sum = 0;
   const int own = own_rank() + 1;

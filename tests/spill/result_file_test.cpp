@@ -39,7 +39,7 @@ struct Result {
   }
 };
 
-/// Every shape that numpy has and some that make no sense.
+/// Returns a result with all kinds of numpy arrays and some that are invalid.
 Result all_kinds() {
   Result result;
   result.add({"<f8", {100, 70}}, pattern(100 * 70 * 8, 1));
@@ -61,7 +61,7 @@ Result all_kinds() {
   result.add({"|V7", {4}}, pattern(28, 14));
   result.add({"[('x', '<i4'), ('', '|V4'), ('y', '<c16', (3, 2)), ('z', [('a', '|u1'), ('b', '|b1')], (2,))]", {5}},
              pattern(108 * 5, 15));
-  result.add({"[('x', '<i4'), ('s', '|S0')]", {5}}, pattern(20, 16));  // h5py has no text without letters
+  result.add({"[('x', '<i4'), ('s', '|S0')]", {5}}, pattern(20, 16));  // h5py has no strings of length 0
   result.add({"|O", {5}}, pattern(40, 17));
   result.add({"nonsense", {5}}, pattern(5, 18));
   result.add({"<f8", {5}}, pattern(39, 19));  // one byte is missing
@@ -93,7 +93,7 @@ std::string refusal(const ResultHandle& handle) {
   return error_text<SpillError>([&] { (void)open_result(handle, format); });
 }
 
-/// Files of this process cannot grow beyond a size while the object lives: as on a disk that is full in the middle.
+/// A limit on the size of files during the life of the object, as on a disk that becomes full during a write.
 class FileSizeLimit {
  public:
   explicit FileSizeLimit(rlim_t bytes) {
@@ -126,7 +126,7 @@ TEST_CASE("a result of every kind of array comes back bit for bit, mapped or com
     CHECK(opened.on_disk);
     CHECK(same(opened, result.payload));
     fs::remove(path);
-    CHECK(same(opened, result.payload));  // the pages stay
+    CHECK(same(opened, result.payload));  // the mapped pages stay valid
   }
 }
 

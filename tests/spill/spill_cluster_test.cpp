@@ -1,4 +1,4 @@
-// What becomes of large results between the ranks of a cluster in one process.
+// Tests of large results between the ranks of a cluster in one process.
 
 #include "spill/hdf5_result_format.hpp"
 #include "spill/result_spiller.hpp"
@@ -30,10 +30,10 @@ std::vector<double> numbers(int first) {
   return values;
 }
 
-/// Where spill folders are ruined.
+/// The folder in which a task removes the spill folders.
 fs::path parent_of_ruins;
 
-/// Ruins its spill folder before it returns.
+/// Removes its spill folder before it returns.
 std::vector<double> numbers_without_folder(int first) {
   for (const auto& entry : fs::directory_iterator(parent_of_ruins)) {
     fs::remove_all(entry.path());

@@ -26,8 +26,8 @@ void make_file(const fs::path& path) {
   std::ofstream(path) << "content";
 }
 
-/// Does `work` in a fork of this process, which then dies as by kill -9, and waits for what that has started: the
-/// reapers of its folders.
+/// Runs `work` in a fork of this process, which then dies as by kill -9, and waits for the processes that the fork has
+/// started: the reapers of its folders.
 void die_after(const std::function<void()>& work) {
   REQUIRE(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
   const pid_t child = fork();
@@ -41,7 +41,7 @@ void die_after(const std::function<void()>& work) {
   prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 
-/// SIGTERM as it is in a program that does nothing about it: Catch2 does.
+/// The default action of SIGTERM during the life of the object; Catch2 installs a handler.
 class DefaultSigterm {
  public:
   DefaultSigterm() {
@@ -137,7 +137,7 @@ TEST_CASE("a process that SIGTERM ends has removed its folders before") {
     const SpillFolder other(parent / "");
     SpillFolder third(kept / "");
     third.keep();
-    for (int number = 0; number < 300; ++number) {  // more than the kernel names at once
+    for (int number = 0; number < 300; ++number) {  // more than the kernel lists in one call
       make_file(one.path() / "call-1" / ("result-" + std::to_string(number) + "-of-a-long-name.h5"));
     }
     (void)!write(ready[1], "!", 1);
@@ -192,7 +192,7 @@ TEST_CASE("the next job removes what a job and its reaper have left, and nothing
   std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
   std::ofstream((fs::create_directory(parent / "joblib-mpi-1-stale"), parent / "joblib-mpi-1-stale" / "lock")) << boot;
   make_file(parent / "joblib-mpi-2-no-lock" / "file");
-  make_file(parent / "joblib-mpi-3-other" / "lock");  // of another machine
+  make_file(parent / "joblib-mpi-3-other" / "lock");  // belongs to another machine
   make_file(parent / "other-1" / "lock");
   const SpillFolder living(parent / "");
   const SpillFolder next(parent / "");

@@ -83,7 +83,7 @@ TEST_CASE("memory is full when results spill under the threshold, until somethin
   while (held.size() < 5) held.push_back(policy.hold(result_of(8 * mega)));
   CHECK_FALSE(policy.is_full(call.memory_budget_bytes));
 
-  // Three tasks are always under way: the next result never fits, and what is held never gets to the budget.
+  // Three tasks are always running: the next result never fits, and the held results never reach the budget.
   CHECK(limits(policy, call, 3).spill_over_bytes < 8 * mega);
   policy.spilled_for_memory();
   CHECK(policy.is_full(call.memory_budget_bytes));

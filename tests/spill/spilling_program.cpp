@@ -1,5 +1,5 @@
-// Spills results, says "spilled" and the folder's name, and then either ends, with the files kept, or sleeps until it
-// is killed: spilling_program FOLDER keep|sleep
+// Spills results, prints "spilled" and the name of the folder, and then either ends and keeps the files, or sleeps
+// until it is killed: spilling_program FOLDER keep|sleep
 
 #include <joblib_mpi/joblib_mpi.hpp>
 #include <joblib_mpi/mpi_session.hpp>

@@ -1,4 +1,4 @@
-// What the ranks of a node share.
+// Tests of what the ranks of a node share.
 #include "store/node_store.hpp"
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
@@ -15,7 +15,7 @@ using namespace joblib_mpi::test;
 
 namespace {
 
-/// What a pool gets when it asks for memory of this machine.
+/// The answer that a pool gets when it asks for memory of this machine.
 struct Room {
   std::shared_ptr<std::uint64_t> bytes = std::make_shared<std::uint64_t>(std::uint64_t{1} << 40);
 
@@ -24,7 +24,7 @@ struct Room {
   }
 };
 
-/// Two nodes of two ranks: 0 and 1, 2 and 3.
+/// A fixture with two nodes of two ranks each: 0 and 1, 2 and 3.
 struct TwoNodes {
   static constexpr std::size_t spare_bytes = std::size_t{16} << 20;
 
@@ -45,7 +45,7 @@ struct TwoNodes {
     stores[0]->publish(id, std::move(value));
     for (std::size_t rank = 1; rank < 4; ++rank) stores[rank]->expect(id, sizes);
   }
-  /// Until nobody has more to do, and then for what is only looked at now and then.
+  /// Makes all ranks progress until none has work left, and longer, for work that is polled less often.
   void progress() {
     for (int turn = 0; turn < 200; ++turn) {
       for (const auto& store : stores) store->progress();
@@ -96,7 +96,7 @@ TEST_CASE("an object is once on each node and its other ranks map the node head'
   for (const std::size_t head : {0U, 2U}) {
     CHECK(nodes.stores[head]->stats().segments == 1);
     CHECK(nodes.stores[head + 1]->stats().segments == 0);
-    // The same pages: what the node head writes, its neighbour reads.
+    // Both map the same pages: the neighbour reads what the node head writes.
     const auto mine = nodes.stores[head]->find(object)->parts[0].view();
     const auto neighbours = nodes.stores[head + 1]->find(object)->parts[0].view();
     CHECK(mine.data() != neighbours.data());
@@ -106,7 +106,7 @@ TEST_CASE("an object is once on each node and its other ranks map the node head'
   }
 }
 
-TEST_CASE("nobody but the node head can write to what it shares") {
+TEST_CASE("only the node head can write to what it shares") {
   TwoNodes nodes;
   nodes.publish(object, large_object(2 * megabyte));
   nodes.progress();
@@ -177,7 +177,7 @@ TEST_CASE("a node without room refuses an object on all its ranks and the other 
     CHECK(refusal->find("a test has 73400320 bytes left") != std::string::npos);
     CHECK(refusal->find("JOBLIB_MPI_SHARED_FALLBACK=file") != std::string::npos);
   }
-  CHECK(nodes.stores[0]->find(ObjectId{2}) != nullptr);  // the program's own
+  CHECK(nodes.stores[0]->find(ObjectId{2}) != nullptr);  // the program's own object
   nodes.drop(ObjectId{2});
   CHECK_FALSE(nodes.stores[3]->refusal(ObjectId{2}));
 
@@ -234,7 +234,7 @@ TEST_CASE("a node head gets back what it has lent to a rank that is gone") {
 TEST_CASE("objects of a session's next run are not taken for those of the one before") {
   TwoNodes nodes;
   nodes.publish(object, Payload{bytes("old"), {}});
-  for (int turn = 0; turn < 10; ++turn) nodes.stores[2]->progress();  // offered, and never taken
+  for (int turn = 0; turn < 10; ++turn) nodes.stores[2]->progress();  // the offer is never accepted
   nodes.stores[2] = std::make_unique<NodeStore>(*nodes.cluster[2], nodes.pools[2], nodes.links[2]);
   nodes.stores[3] = std::make_unique<NodeStore>(*nodes.cluster[3], nodes.pools[3], nodes.links[3]);
   nodes.publish(object, Payload{bytes("new"), {}});

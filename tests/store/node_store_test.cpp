@@ -9,7 +9,7 @@ using namespace joblib_mpi::test;
 
 namespace {
 
-/// Rank 0's store and one worker's, on two nodes.
+/// The stores of rank 0 and of one worker, on two nodes.
 struct TwoStores {
   std::vector<std::unique_ptr<LoopbackTransport>> cluster = LoopbackTransport::make_cluster(2);
   SegmentPool root_memory;
@@ -153,7 +153,7 @@ TEST_CASE("when broadcasts end a worker keeps what is whole and names what is no
   CHECK(stores.worker.find(ObjectId{3}) == nullptr);
   stores.worker.put(ObjectId{3}, Payload{bytes("3"), {}});
   CHECK(text(stores.worker.find(ObjectId{3})->head) == "3");
-  stores.worker.drop(ObjectId{2});  // late, and harmless
+  stores.worker.drop(ObjectId{2});  // late and without effect
   stores.worker.drop(ObjectId{3});
   CHECK(stores.worker.find(ObjectId{3}) == nullptr);
 }

@@ -21,7 +21,7 @@ namespace joblib_mpi::test {
   return SharedBytes(bytes(text));
 }
 
-/// `size` bytes that differ with `seed` and position, so that a shift or a swap shows.
+/// Returns `size` bytes that depend on `seed` and position, so that a shift or a swap is noticed.
 [[nodiscard]] inline Bytes pattern(std::size_t size, std::size_t seed) {
   Bytes result(size);
   for (std::size_t index = 0; index < size; ++index) {

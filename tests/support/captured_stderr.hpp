@@ -6,7 +6,7 @@
 
 namespace joblib_mpi::test {
 
-/// What `function` prints on stderr.
+/// Returns the text that `function` prints on stderr.
 template <class Function>
 [[nodiscard]] std::string captured_stderr(Function&& function) {
   std::fflush(stderr);

@@ -1,6 +1,6 @@
 #pragma once
 
-/// Catch2 of either major version: 2 on Debian 12, 3 on Debian 13.
+// Includes Catch2 of either major version: 2 on Debian 12, 3 on Debian 13.
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
 #else
@@ -11,7 +11,7 @@
 
 namespace joblib_mpi::test {
 
-/// For CHECK_THAT(text, contains("part")): shows the whole text where it does not.
+/// The matcher in CHECK_THAT(text, contains("part")), which shows the whole text if the part is missing.
 inline auto contains(const std::string& part) {
 #if __has_include(<catch2/catch_all.hpp>)
   return Catch::Matchers::ContainsSubstring(part);
@@ -20,7 +20,8 @@ inline auto contains(const std::string& part) {
 #endif
 }
 
-/// The text of the `E` that `function` throws, or a text that says that it threw none. Other exceptions pass through.
+/// Returns the text of the `E` that `function` throws, or a text which says that nothing was thrown. Other exceptions
+/// pass through.
 template <class E, class Function>
 [[nodiscard]] std::string error_text(Function&& function) {
   try {

@@ -4,10 +4,10 @@
 
 namespace joblib_mpi::test {
 
-/// Runs the program's test cases as the command line asks; returns the number of failures, at most 255.
+/// Runs the program's test cases that the command line selects; returns the number of failures, at most 255.
 int run_test_cases(int argc, char** argv);
 
-/// The name of the test case that runs, for a program that is ended from outside.
+/// Returns the name of the running test case, for the report of a program that is ended from outside.
 [[nodiscard]] const std::string& running_test_case();
 
 }  // namespace joblib_mpi::test

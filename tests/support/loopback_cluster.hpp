@@ -16,11 +16,11 @@
 
 namespace joblib_mpi::test {
 
-/// What MpiSession::run makes of MPI ranks, made of threads: rank 0 is the test, where "mpi" is the default backend as
-/// long as this lives. Worker `k` is rank k on host "host<k>", a node by itself.
+/// A cluster of threads, composed as MpiSession::run composes MPI ranks: rank 0 is the test, where "mpi" is the default
+/// backend during the life of this object. Worker `k` is rank k on host "host<k>", a separate node.
 class LoopbackCluster {
  public:
-  /// Large results go through files of this format, if there is one.
+  /// Large results go through files of the given format, if there is one.
   explicit LoopbackCluster(int workers, Settings settings = {}, const ResultFormat* format = nullptr)
       : settings_(with_a_memory_budget(std::move(settings))),
         format_(format),
@@ -46,22 +46,22 @@ class LoopbackCluster {
   }
 
   [[nodiscard]] CoordinatorDriver& driver() { return *coordinating_->driver(); }
-  /// Safe to use while no other thread drives.
+  /// Returns the coordinator, which may be used while no other thread drives.
   [[nodiscard]] Coordinator& coordinator() { return coordinating_->coordinator(); }
-  /// If it was given a format.
+  /// Returns the coordinator's result store; the cluster must have a result format.
   [[nodiscard]] ResultStore& result_store() { return *coordinating_->result_store(); }
-  /// The transport of a rank, to let it die.
+  /// Returns the transport of a rank, with which a test lets the rank die.
   [[nodiscard]] LoopbackTransport& transport(int rank) { return *transports_.at(static_cast<std::size_t>(rank)); }
-  /// The rank of the worker whose task calls this.
+  /// Returns the rank of the worker whose task calls this.
   [[nodiscard]] static int rank_of_this_thread() { return rank_of_thread; }
   [[nodiscard]] int a_living_rank() { return coordinator().serving_workers().at(0).worker.value; }
-  /// Drives until no task is under way.
+  /// Drives the coordinator until no task is in progress.
   void drain() {
     while (coordinator().unfinished_tasks() > 0) driver().drive();
   }
 
  private:
-  /// A budget that does not depend on the machine's free memory, unless the test has one.
+  /// Returns the settings with a budget that does not depend on the machine's free memory, unless the test has set one.
   static Settings with_a_memory_budget(Settings settings) {
     if (!settings.spill.memory_budget_bytes) settings.spill.memory_budget_bytes = std::uint64_t{1} << 40;
     return settings;

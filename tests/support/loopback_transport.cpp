@@ -97,14 +97,14 @@ class LoopbackNetwork {
     if (at(rank).dead) throw LoopbackRankDied();
   }
 
-  /// The receiver's parts are memory of its own, as they would be on another machine.
+  /// Returns a copy of the frame whose parts are the receiver's memory, as they would be on another machine.
   static Frame copied(Frame frame) {
     for (SharedBytes& part : frame.parts) part = SharedBytes(copy_of(part.view()));
     return frame;
   }
 
-  /// A receiver gets a broadcast once it and rank 0 have queued it; rank 0 is done when all have it, so never if one is
-  /// dead.
+  /// Delivers broadcasts: a receiver gets one once both it and rank 0 have queued it. Rank 0 is done when all receivers
+  /// have it, so it is never done if one is dead.
   void deliver_broadcasts() {
     Rank& root = ranks_.front();
     if (root.broadcasts_ended) return;

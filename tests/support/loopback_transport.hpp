@@ -9,15 +9,16 @@ namespace joblib_mpi {
 
 class LoopbackNetwork;
 
-/// What a dead rank's own calls throw, so that its loop ends as its process would.
+/// The exception that a dead rank's calls throw, so that its loop ends as its process would.
 struct LoopbackRankDied {};
 
-/// A transport between threads of one process: a whole cluster in a unit test.
+/// A transport between threads of one process, for a whole cluster in a unit test.
 class LoopbackTransport final : public Transport {
  public:
-  /// One transport per rank, connected with each other. Each may be used by a thread of its own.
+  /// Returns one transport per rank, connected with each other. Each may be used by a different thread.
   [[nodiscard]] static std::vector<std::unique_ptr<LoopbackTransport>> make_cluster(int size);
-  /// The same with these ranks as node heads; 0 must be one. Otherwise all are.
+  /// Returns one transport per rank, with the given ranks as node heads, of which 0 must be one. In clusters made
+  /// without such a list all ranks are node heads.
   [[nodiscard]] static std::vector<std::unique_ptr<LoopbackTransport>> make_cluster(int size,
                                                                                     const std::vector<int>& node_heads);
 
@@ -37,9 +38,9 @@ class LoopbackTransport final : public Transport {
   void progress() override {}
   [[nodiscard]] bool quiet() const noexcept override;
 
-  /// Whether the other ranks hear of a death from their transports.
+  /// Whether the transports of other ranks report the death of a rank.
   enum class Death { found, silent };
-  /// Any thread may call it: this rank is dead from now on. What it has sent arrives, nothing else ever does.
+  /// Makes this rank dead from now on. What it has sent still arrives; nothing else does. Thread-safe.
   void die(Death death);
 
  private:
@@ -47,7 +48,7 @@ class LoopbackTransport final : public Transport {
   int rank_;
   std::size_t deaths_seen_ = 0;
   std::vector<bool> given_up_;  // by rank
-  Frame current_;               // what the last receive() views
+  Frame current_;               // the frame that the last receive() views
 };
 
 }  // namespace joblib_mpi

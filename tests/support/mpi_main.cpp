@@ -1,4 +1,5 @@
-// The main of MPI tests: every rank runs the same cases in the same order, and a failure on any of them fails all.
+// The main function of MPI tests: all ranks run the same cases in the same order, and a failure on one rank fails the
+// run on all ranks.
 //
 // `--threads=funneled` as the first argument initialises MPI for calls of the main thread only.
 
@@ -23,7 +24,8 @@ void print_report(std::FILE* stream) {
   std::fflush(stream);
 }
 
-/// A rank that dies, or hangs until the time is up, takes its report along otherwise.
+/// Prints the running test case and the report so far: otherwise the report of a rank that dies, or hangs until the
+/// time limit, would be lost.
 void report_and_die(int signal) {
   std::fprintf(stderr, "rank %d: signal %d in \"%s\"\n", rank, signal, joblib_mpi::test::running_test_case().c_str());
   print_report(stderr);

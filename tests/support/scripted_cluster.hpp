@@ -19,7 +19,7 @@ class Inbox final : public CompletionSink {
   std::vector<FinishedTask> tasks;
 };
 
-/// Rank 0 of a cluster whose workers are the test.
+/// Rank 0 of a cluster in which the test plays the workers.
 struct ScriptedCluster {
   explicit ScriptedCluster(int workers, Settings given = {}) : settings(given), transport(0, workers + 1) {}
 
@@ -37,7 +37,7 @@ struct ScriptedCluster {
     while (coordinator.progress()) {
     }
   }
-  /// What was said to `worker` since the last look; the other workers' messages are kept.
+  /// Returns the messages sent to `worker` since the last call; those to other workers are kept.
   std::vector<MessageToWorker> told(int worker) {
     progress();
     for (auto& sent : transport.take_sent()) {
@@ -56,7 +56,7 @@ struct ScriptedCluster {
   void finish(int worker, TaskId task, TaskEnding ending = TaskEnding::returned, double seconds = 1.0) {
     says(worker, to_coordinator::TaskFinished{task, ending, seconds, Payload{bytes("result"), {part("large")}}});
   }
-  /// The worker's message is there once somebody looks.
+  /// Queues a message from the worker, which the next progress() receives.
   template <class Message>
   void arrives(int worker, Message message) {
     Frame frame;

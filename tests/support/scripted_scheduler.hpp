@@ -10,7 +10,7 @@
 
 namespace joblib_mpi::test {
 
-/// A scheduler, and what it has decided since the last look.
+/// A scheduler and the decisions that it has made since the last call.
 class ScriptedScheduler {
  public:
   explicit ScriptedScheduler(int workers, SchedulerOptions options = {}) : scheduler_(options) {
@@ -55,13 +55,13 @@ class ScriptedScheduler {
     held_.erase(worker);
     tell(event::WorkerLost{WorkerId{worker}});
   }
-  /// The tasks that the worker holds; the first one is running.
+  /// Returns the tasks that the worker holds; the first one is running.
   [[nodiscard]] std::vector<std::uint32_t> tasks_of(int worker) const {
     const auto found = held_.find(worker);
     return found == held_.end() ? std::vector<std::uint32_t>{} : found->second;
   }
   [[nodiscard]] std::size_t held_by(int worker) const { return tasks_of(worker).size(); }
-  /// How often the task was assigned.
+  /// Returns how often the task was assigned.
   [[nodiscard]] std::size_t attempts(std::uint32_t slot) const {
     return static_cast<std::size_t>(std::ranges::count(assigned, slot));
   }

@@ -11,7 +11,7 @@
 
 namespace joblib_mpi::test {
 
-/// A store that notes what it is asked for, and whose objects are whole when the test says so.
+/// A store that records what it is asked for. Its objects become complete when the test says so.
 class ScriptedStore final : public ObjectStore {
  public:
   void arrives(ObjectId object, Payload value) {

@@ -10,8 +10,8 @@
 
 namespace joblib_mpi::test {
 
-/// One rank of a cluster whose other ranks are the test. What was not scripted is refused: frames to ranks that are not
-/// there or that were given up, and broadcasts.
+/// The transport of one rank in a cluster in which the test plays the other ranks. It refuses what a test does not
+/// expect: broadcasts, and frames to ranks that do not exist or were given up.
 class ScriptedTransport final : public Transport {
  public:
   ScriptedTransport(int rank, int size) : rank_(rank), size_(size) {}
@@ -21,9 +21,9 @@ class ScriptedTransport final : public Transport {
     Frame frame;
   };
 
-  /// The next `receive` without an older one returns it.
+  /// Queues a frame, which `receive` returns after those queued earlier.
   void arrives(int source, Frame frame) { arriving_.push_back({source, std::move(frame)}); }
-  /// What the tested code has sent since the last look.
+  /// Returns the frames that the tested code has sent since the last call.
   [[nodiscard]] std::vector<Sent> take_sent() { return std::exchange(sent_, {}); }
   void set_quiet(bool quiet) { quiet_ = quiet; }
 
@@ -56,14 +56,14 @@ class ScriptedTransport final : public Transport {
   void progress() override {}
   [[nodiscard]] bool quiet() const noexcept override { return quiet_; }
 
-  std::vector<int> found_dead;  // what the next take_lost_ranks says
+  std::vector<int> found_dead;  // the answer of the next take_lost_ranks
   std::set<int> given_up;
 
  private:
   int rank_;
   int size_;
   bool quiet_ = true;
-  std::deque<Sent> arriving_;  // with the source for the destination
+  std::deque<Sent> arriving_;  // with the source in place of the destination
   Sent current_;
   std::vector<Sent> sent_;
 };

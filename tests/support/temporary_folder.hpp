@@ -7,7 +7,7 @@
 
 namespace joblib_mpi::test {
 
-/// A new folder that goes with the object, with all that is in it.
+/// A new folder that the destructor removes with all its content.
 class TemporaryFolder {
  public:
   TemporaryFolder() {

@@ -9,13 +9,13 @@
 
 namespace joblib_mpi::test {
 
-/// An MpiTransport on a communicator of its own. Making and destroying it are collective.
+/// An MpiTransport on a duplicate of the world communicator. Construction and destruction are collective.
 class TransportOnWorld {
  public:
   explicit TransportOnWorld(std::size_t broadcast_chunk_bytes = std::size_t{1} << 20) : communicator_(duplicate()) {
     transport_.emplace(communicator_, broadcast_chunk_bytes);
   }
-  /// With large arrays that arrive in `memory`.
+  /// Makes a transport whose large arrays arrive in `memory`.
   explicit TransportOnWorld(ReceiveMemory& memory) : communicator_(duplicate()) {
     MPI_Comm node_heads = MPI_COMM_NULL;  // all ranks
     MPI_Comm_dup(communicator_, &node_heads);
@@ -24,7 +24,7 @@ class TransportOnWorld {
   TransportOnWorld(const TransportOnWorld&) = delete;
   TransportOnWorld& operator=(const TransportOnWorld&) = delete;
   ~TransportOnWorld() {
-    // Nobody leaves while others still wait for its messages.
+    // No rank may leave while others still wait for its messages.
     MPI_Request request = MPI_REQUEST_NULL;
     MPI_Ibarrier(MPI_COMM_WORLD, &request);
     for (int done = 0; done == 0; MPI_Test(&request, &done, MPI_STATUS_IGNORE)) transport_->progress();

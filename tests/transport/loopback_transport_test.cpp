@@ -70,7 +70,7 @@ TEST_CASE("a loopback broadcast is complete on a rank once it and rank 0 have qu
   CHECK(cluster[0]->broadcast(source, nullptr) == 1);
   CHECK(cluster[1]->broadcasts_done() == 1);
   CHECK(text(first) == "data");
-  CHECK(cluster[0]->broadcasts_done() == 0);  // rank 2 has not got it
+  CHECK(cluster[0]->broadcasts_done() == 0);  // rank 2 has not received it
   CHECK(cluster[2]->broadcast(second, nullptr) == 1);
   CHECK(text(second) == "data");
   CHECK(cluster[0]->broadcasts_done() == 1);

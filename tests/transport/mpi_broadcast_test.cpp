@@ -11,7 +11,7 @@ using namespace joblib_mpi::test;
 
 namespace {
 
-/// Broadcasts of these sizes, all queued before the first is done.
+/// Runs broadcasts of these sizes, all queued before the first is done.
 void broadcast_all(const std::vector<std::size_t>& sizes, std::size_t chunk_bytes) {
   TransportOnWorld transport(chunk_bytes);
   std::deque<Bytes> memory;
@@ -26,7 +26,7 @@ void broadcast_all(const std::vector<std::size_t>& sizes, std::size_t chunk_byte
     done = transport->broadcasts_done();
     for (std::size_t index = 0; index < done; ++index) {
       if (memory[index].empty()) continue;
-      // What is done must be there at once; a look at its last byte is enough here.
+      // A completed broadcast must be in memory at once; checking its last byte suffices here.
       CHECK(memory[index].back() == pattern(sizes[index], index).back());
     }
     if (done == sizes.size()) break;

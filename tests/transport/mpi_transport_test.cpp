@@ -32,7 +32,7 @@ bool is_frame_of(const FrameView& frame, const Sizes& sizes, std::size_t seed) {
   return true;
 }
 
-/// Rank 0 sends the frames to every other rank and gets them back from each; all must arrive whole and in order.
+/// Sends the frames from rank 0 to every other rank and back; all must arrive whole and in order. Collective.
 void send_there_and_back(const std::vector<Sizes>& frames) {
   TransportOnWorld transport;
   const auto send_all = [&](int destination) {
@@ -218,7 +218,7 @@ TEST_CASE("a rank that was given up gets nothing more, and nothing that it sends
   if (transport->rank() == 0) {
     transport->give_up(last);
     CHECK(transport->lost_ranks() == std::vector<int>{last});
-    CHECK(transport->take_lost_ranks().empty());  // who gives up knows already
+    CHECK(transport->take_lost_ranks().empty());  // the rank that gave up already knows
     Frame frame = frame_of({10, {100'000}}, 1);
     transport->send(last, frame);
     CHECK(frame.empty());

@@ -9,7 +9,7 @@ namespace {
 
 const CoordinatorWatch::TimePoint start{1000s};
 
-/// Looks each second from `from` on, for so many seconds; whether rank 0 was overdue at the last look.
+/// Checks each second from `from` on, for `seconds`; returns whether rank 0 was overdue at the last check.
 bool looks_each_second(CoordinatorWatch& watch, std::chrono::seconds from, int seconds) {
   bool overdue = false;
   for (int second = 0; second <= seconds; ++second) overdue = watch.is_overdue(start + from + second * 1s);
@@ -30,7 +30,7 @@ TEST_CASE("a rank 0 that has not said that it always asks may be silent") {
   CHECK_FALSE(looks_each_second(watch, 0s, 1000));
 }
 
-TEST_CASE("whatever comes from rank 0 starts its time over") {
+TEST_CASE("any message from rank 0 starts its time over") {
   CoordinatorWatch watch(10);
   watch.begin();
   CHECK_FALSE(looks_each_second(watch, 0s, 25));

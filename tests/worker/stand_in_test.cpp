@@ -14,7 +14,7 @@ using namespace joblib_mpi::test;
 
 namespace {
 
-/// Runs a function of the test as the task's.
+/// A task runner that runs a function of the test as the task.
 class Runner final : public TaskRunner {
  public:
   bool run(const ExecutorTask&, Payload&, std::vector<ArrayLayout>&) override {
@@ -27,12 +27,11 @@ class Runner final : public TaskRunner {
   std::vector<ObjectId> forgotten;
 };
 
-/// Worker 1, whose tasks run on the test's thread, and its stand-in. What is scripted belongs to who holds
-/// `worker_mutex`.
+/// Worker 1, whose tasks run on the test's thread, and its stand-in. `worker_mutex` guards the scripted objects.
 struct Bench {
   Settings settings = [] {
     Settings quick;
-    quick.heartbeat_seconds = 0.01;  // the stand-in looks each 1.25 ms
+    quick.heartbeat_seconds = 0.01;  // the stand-in polls every 1.25 ms
     quick.grace_seconds = 0;
     return quick;
   }();
@@ -58,7 +57,7 @@ struct Bench {
       }
     }
   }
-  /// Inside a task: until the stand-in has said it.
+  /// Waits inside a task until the stand-in has sent the message.
   template <class Message>
   void wait_for() {
     for (bool heard = false; !heard; std::this_thread::yield()) {
@@ -67,7 +66,7 @@ struct Bench {
       heard = !said.empty() && std::holds_alternative<Message>(said.back());
     }
   }
-  /// Inside a task.
+  /// Delivers a message while a task runs; called inside the task.
   template <class Message>
   void tell_meanwhile(Message message) {
     const std::lock_guard lock(worker_mutex);

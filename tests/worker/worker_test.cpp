@@ -13,7 +13,7 @@ using namespace joblib_mpi::test;
 
 namespace {
 
-/// Runs what the test lets it run; refuses a second task beside a running one.
+/// An executor that runs what the test lets it run; it refuses a second task beside a running one.
 class ScriptedExecutor final : public Executor {
  public:
   void start(ExecutorTask task) override {
@@ -50,7 +50,7 @@ class ScriptedExecutor final : public Executor {
   std::optional<ExecutedTask> finished_;
 };
 
-/// Worker 1 of a cluster whose rank 0 is the test.
+/// Worker 1 of a cluster in which the test plays rank 0.
 struct Bench {
   Settings settings;
   ScriptedTransport transport{1, 2};
@@ -70,7 +70,7 @@ struct Bench {
     while (worker.step()) {
     }
   }
-  /// The messages to rank 0 since the last look.
+  /// Returns the messages sent to rank 0 since the last call.
   std::vector<MessageToCoordinator> said() {
     std::vector<MessageToCoordinator> messages;
     for (const auto& sent : transport.take_sent()) {
@@ -231,7 +231,7 @@ TEST_CASE("a worker says goodbye last and leaves once everything is sent") {
   CHECK(std::get<to_coordinator::TaskFinished>(messages[0]).ending == TaskEnding::cancelled);
   CHECK(std::get<to_coordinator::TaskFinished>(messages[1]).ending == TaskEnding::cancelled);
   CHECK(std::holds_alternative<to_coordinator::Goodbye>(messages[2]));
-  CHECK_FALSE(bench.worker.stopped());  // its messages are still on their way
+  CHECK_FALSE(bench.worker.stopped());  // its messages are still being sent
   bench.transport.set_quiet(true);
   CHECK(bench.worker.stopped());
 }
@@ -313,7 +313,7 @@ TEST_CASE("a task that has used up its time and the grace is reported as stuck o
   bench.executor.finish(0.5);
   bench.work();
   (void)bench.said();
-  bench.worker.attend(now + std::chrono::hours(1000));  // this one has no limit
+  bench.worker.attend(now + std::chrono::hours(1000));  // this task has no time limit
   CHECK(bench.said().empty());
 }
 

@@ -1,4 +1,4 @@
-// Scatters an array and says whether each host's ranks see the same memory, which no other host's ranks see.
+// Scatters an array and prints whether the ranks of each host see one memory, which is not that of another host.
 //
 //   one_copy_program MEGABYTES
 
@@ -22,7 +22,8 @@ namespace jm = joblib_mpi;
 
 namespace {
 
-/// The number of the file that an address shows, by what the kernel says of this process's memory; 0 for none.
+/// Returns the inode number of the file that is mapped at an address, according to the kernel's list of this process's
+/// mappings; 0 if there is none.
 std::uint64_t file_at(const void* address) {
   std::ifstream maps("/proc/self/maps");
   for (std::string line; std::getline(maps, line);) {
@@ -45,7 +46,7 @@ struct Seen {
   std::string host;
   long process = 0;
   std::uint64_t file = 0;
-  double sum = 0;  // of a value of each page
+  double sum = 0;  // of one value per page
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
     archive& host& process& file& sum;
@@ -60,7 +61,7 @@ std::string where(int) {
 }
 
 Seen look(std::span<const double> values, int) {
-  std::this_thread::sleep_for(std::chrono::milliseconds(30));  // so that each rank gets one
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));  // long enough for each rank to get a task
   char host[64] = {};
   gethostname(host, sizeof host - 1);
   double sum = 0;

@@ -1,8 +1,8 @@
-// Calls again and again, each time with another array that all tasks share, for as long as a file is there:
+// Makes one call after another, each with another array that all tasks share, as long as a file exists:
 //
 //   rounds_program FILE
 //
-// After each call, whose results are all right, it says on which hosts its tasks have run.
+// After each call it checks the results and prints the hosts on which the tasks ran.
 
 #include <joblib_mpi/joblib_mpi.hpp>
 

@@ -1,5 +1,5 @@
-// For LD_PRELOAD: lets Slurm's daemons believe that they have set their supplementary groups, which the kernel refuses
-// to the root user of a namespace that an ordinary user has made.
+// For LD_PRELOAD: reports success when Slurm's daemons set their supplementary groups, which the kernel forbids to the
+// root user of a namespace that an ordinary user has made.
 
 #include <grp.h>
 

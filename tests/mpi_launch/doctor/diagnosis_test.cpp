@@ -10,7 +10,7 @@ using namespace joblib_mpi::launch::test;
 
 namespace {
 
-/// The one problem that there is after `break_it`.
+/// Returns the only problem of a healthy job after `break_it`.
 Problem only_problem(const std::function<void(JobReport&, Expectations&)>& break_it) {
   JobReport job = healthy_job();
   Expectations expected = four_ranks();
@@ -151,7 +151,7 @@ TEST_CASE("two ranks that are bound to one core are named, while others have the
   const Problem problem = only_problem([](JobReport& job, Expectations& expected) {
     job.ranks.push_back(healthy_rank(4, "n1", "0"));
     for (RankReport& rank : job.ranks) rank.machine.machine_cpus = 4;
-    // The machine has enough for all of them.
+    // The machine has enough cores for all of them.
     job.ranks[1].machine.cpus = "1-2";
     job.size = expected.ranks = 5;
   });

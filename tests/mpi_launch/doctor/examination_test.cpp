@@ -11,7 +11,7 @@ using namespace joblib_mpi::launch::test;
 
 namespace {
 
-/// A launcher that ended with that status after these words.
+/// Returns the run of a launcher that ended with `status` after printing these texts.
 CapturedRun ended(int status, const std::string& errors, const std::string& output = "") {
   return {.started = true, .timed_out = false, .status = status, .output = output, .errors = errors};
 }

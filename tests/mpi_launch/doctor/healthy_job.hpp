@@ -45,7 +45,7 @@ inline PythonFacts healthy_python() {
   return python;
 }
 
-/// Two ranks on each of n1 and n2, of which nothing is to be said.
+/// Returns the report of two ranks on each of n1 and n2, without any problem.
 inline JobReport healthy_job() {
   JobReport job;
   job.size = 4;
