@@ -4,12 +4,12 @@
 #
 #   tests/run.sh                      every test
 #   tests/run.sh --smoke              one or two tests of each kind
-#   tests/run.sh --cpp LABELS         of C++ only what has one of these labels of ctest: loss,slurm; none leaves C++ out
-#   tests/run.sh --python LABELS      of Python only what has one of these marks of pytest: unit,system; or none
-#   tests/run.sh --once               does not run again what failed
-#   tests/run.sh --again              runs again what failed in the last run, and counts both
+#   tests/run.sh --cpp LABELS         of C++ only tests with one of these ctest labels: loss,slurm; none skips C++
+#   tests/run.sh --python LABELS      of Python only tests with one of these marks: unit,system; none skips Python
+#   tests/run.sh --once               does not run failed tests again
+#   tests/run.sh --again              runs the failed tests of the last run again, and counts both runs
 #
-# What failed runs once more at the end, alone. What passes then counts as passed, and is named as FLAKY.
+# Failed tests run once more at the end, one by one. A test that passes then counts as passed and is reported as FLAKY.
 # With CI=true compiler warnings are errors. Other arguments are passed on to CMake's configure step.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -51,8 +51,8 @@ suites=()
 allow_mpi_as_root
 if [[ $first == yes ]]; then
   begin_suites ctest pytest
-  # Each suite runs even if something before it failed; one that leaves no report counts as a failure.
-  set +e # inside "||" or "if" the subshell would not stop at its first error
+  # Each suite runs even if an earlier step failed; a suite without a report counts as a failure.
+  set +e # inside "||" or "if", the subshell would not stop at its first error
   (set -e; build_for_tests "${cmake_options[@]}")
   build_status=$?
   set -e

@@ -1,20 +1,21 @@
 # shellcheck shell=bash
-# Runs suites, and once more what failed in them; tests/run.sh and the stages of .ci share it.
+# Functions that run suites, and their failed tests once more; tests/run.sh and the stages of .ci share them.
 # Sourced from the repository's root after mpi_launch/setup.sh, with `set -euo pipefail`.
 #
-# A suite's JUnit report is build/reports/NAME.xml; that of its failed tests, run again, is NAME.again.xml. Whether a
-# suite failed is in its report, so running one never fails: count_results.py counts a missing report as a failure.
+# A suite's JUnit report is build/reports/NAME.xml; that of the second run of its failed tests is
+# NAME.again.xml. Failures are in the report, so these functions do not fail; count_results.py counts a missing report
+# as a failure.
 
 reports=build/reports
 
-# begin_suites NAME...: forgets what earlier runs have reported.
+# begin_suites NAME...: removes the reports of earlier runs.
 begin_suites() {
   local name
   mkdir -p "$reports"
   for name in "$@"; do rm -f "$reports/$name.xml" "$reports/$name.again.xml"; done
 }
 
-# build_for_tests [CMake options]: builds all that the suites test, and installs what that needs.
+# build_for_tests [CMake options]: builds everything that the suites test, and installs what it needs.
 build_for_tests() {
   install_dependencies build test
   make_virtual_environment
@@ -23,8 +24,8 @@ build_for_tests() {
   install_python_package
 }
 
-# run_ctest NAME PRESET [ctest options]. Tests say how many processors they take, so that those of MPI do not fight for
-# the cores.
+# run_ctest NAME PRESET [ctest options]: runs a suite of ctest. Tests declare their number of processors, so that MPI
+# tests do not compete for cores.
 run_ctest() {
   local name=$1 preset=$2
   shift 2
@@ -32,16 +33,16 @@ run_ctest() {
     echo "ctest ended with status $?"
 }
 
-# run_pytest NAME [pytest options]
+# run_pytest NAME [pytest options]: runs a suite of pytest.
 run_pytest() {
   local name=$1
   shift
-  # The older form of report has each test's file.
+  # The older report format names the file of each test.
   timeout -k 10 1800 .venv/bin/python -m pytest --junitxml="$reports/$name.xml" -o junit_family=xunit1 "$@" ||
     echo "pytest ended with status $?"
 }
 
-# run_ctest_again NAME PRESET: the tests that failed, one after the other.
+# run_ctest_again NAME PRESET: runs the failed tests again, one after another.
 run_ctest_again() {
   local tests=()
   read_failed "$1"
@@ -49,7 +50,7 @@ run_ctest_again() {
   run_ctest "$1.again" "$2" --parallel 1 --tests-regex "^($(IFS='|'; echo "${tests[*]}"))\$"
 }
 
-# run_pytest_again NAME
+# run_pytest_again NAME: runs the failed tests again, one after another.
 run_pytest_again() {
   local tests=()
   read_failed "$1"
@@ -57,11 +58,11 @@ run_pytest_again() {
   run_pytest "$1.again" "${tests[@]}"
 }
 
-# read_failed NAME: sets the caller's `tests` to the suite's failed tests, in words of its runner.
+# read_failed NAME: sets the caller's `tests` to the failed tests of the suite, in the notation of its runner.
 read_failed() {
   mapfile -t tests < <(/usr/bin/python3 tests/count_results.py --failed "$reports/$1.xml")
   [[ ${#tests[@]} -eq 0 ]] || echo "running ${#tests[@]} failed tests of $1 again, alone"
 }
 
-# count_suites NAME...: prints what failed and, last, "N passed, N failed".
+# count_suites NAME...: prints the failures and, as the last line, "N passed, N failed".
 count_suites() { /usr/bin/python3 tests/count_results.py "${@/#/$reports/}"; }

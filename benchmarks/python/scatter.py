@@ -3,8 +3,8 @@
     mpirun --oversubscribe -n 4 .venv/bin/python -m joblib_mpi benchmarks/python/scatter.py
 
 Three ways of this backend are measured: into memory that is new to the node (with JOBLIB_MPI_SPARE_BYTES=0), into
-memory that an earlier object has freed, and again in a later call, found by content. The run compares them with copies of the
-array into new and into warm shared memory, and with loky's memory maps.
+memory that an earlier object has freed, and again in a later call, found by content. The run compares them with
+copies of the array into new and into warm shared memory, and with loky's memory maps.
 """
 
 import argparse

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # resume.sh ENDING -- mpiexec... PROGRAM [BACKEND]
 #
-# Starts PROGRAM (resumed_program), of whose 60 tasks 30 are finished and 2 are running when it is ended half way, then
-# starts it again and counts what ran twice. ENDING is how the first run ends:
-#   kill       everything is killed with SIGKILL, the launcher too
+# Starts PROGRAM (resumed_program), ends it when 30 of its 60 tasks are finished and 2 are running, then starts it again
+# and counts the tasks that ran twice. ENDING is how the first run ends:
+#   kill       all processes get SIGKILL, the launcher too
 #   USR1, TERM rank 0 gets the signal
 #   all        every process but the launcher gets SIGUSR1, as Slurm sends it
 #   launcher   the launcher gets SIGUSR1 and passes it on
@@ -17,7 +17,7 @@ export JOBLIB_MPI_TEST_MARK=$folder JOBLIB_MPI_CHECKPOINT_SECONDS=0.02 TMPDIR=$f
 trap 'kill_all; rm -rf "$folder"' EXIT
 cd "$folder"
 
-# The processes of both runs, known by their environment.
+# Prints the processes of both runs, which are known by their environment.
 processes() {
   local environment
   for environment in /proc/[0-9]*/environ; do
@@ -41,7 +41,7 @@ fail() {
   exit 1
 }
 
-# wait_for WHAT COMMAND...: until it succeeds.
+# wait_for WHAT COMMAND...: waits until the command succeeds.
 wait_for() {
   local deadline=$((SECONDS + 120)) what=$1
   shift
@@ -54,7 +54,7 @@ wait_for() {
 count() { if [[ -e $1 ]]; then wc -l <"$1"; else echo 0; fi; }
 is_half_done() { [[ $(count started) -eq 32 && $(count finished) -eq 30 ]]; }
 said() { grep -qsF "$1" "$2"; }
-# By the number of records that the header of each part tells.
+# Counts the records according to the header of each part.
 is_written() {
   local part written=0
   for part in run.h5.parts/part-*; do
@@ -102,7 +102,7 @@ for run in 2 3; do
   timeout 120 "$@" >out$run 2>&1 || fail "run $run ended with status $?"
   said "all results are right" out$run || fail "run $run: wrong results"
 done
-# Of the 60 tasks those ran twice that were running when everything was killed, and none otherwise.
+# Only tasks that were running when all processes were killed may have run twice; without a kill, no task may.
 ran=$(count started)
 ((ran <= 60 + most - 30)) || fail "$((ran - 60)) tasks ran twice"
 [[ -e run.h5 && ! -e run.h5.parts ]] || fail "the parts were not merged"

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# To be sourced first: starts the script again in namespaces of its own, as the root user there. Its addresses, ports,
-# mounts and processes are nobody else's, and all of them are gone when it ends, whatever ends it.
+# To be sourced first: starts the script again in new namespaces, as their root user. Its addresses, ports, mounts and
+# processes are private and disappear when it ends, in whichever way it ends.
 #
-# Where this cannot be, the script ends with status 77, for skipped: it needs root, or a kernel that lets users have
-# namespaces.
+# If that is impossible, the script ends with status 77, which means skipped: it needs root, or a kernel that lets users
+# make namespaces.
 if [[ -z ${JOBLIB_MPI_OWN_NAMESPACES:-} ]]; then
   export JOBLIB_MPI_OWN_NAMESPACES=yes
-  # In a chroot / is no mount, whose propagation could be changed.
+  # In a chroot, / is not a mount point whose propagation could be changed.
   propagation=private
   mountpoint --quiet / || propagation=unchanged
   alone=(--net --uts --ipc --mount --propagation "$propagation" --pid --fork --kill-child --mount-proc)
@@ -18,6 +18,6 @@ if [[ -z ${JOBLIB_MPI_OWN_NAMESPACES:-} ]]; then
   exit 77
 fi
 unset JOBLIB_MPI_OWN_NAMESPACES
-# The first process of its namespace gets no signal that it does not ask for.
+# The first process of a namespace gets only signals for which it has a handler.
 trap 'exit 130' INT
 trap 'exit 143' TERM

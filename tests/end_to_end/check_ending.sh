@@ -3,8 +3,8 @@
 #
 #   check_ending.sh [--status N | --fails] [--seconds N] [--says TEXT]... -- command...
 #
-# The command must end by itself within the seconds (120), with status N (0) or any other than 0, must have printed every
-# TEXT, and must leave no process behind.
+# The command must end within N seconds (120), with status N (0) or, with --fails, any but 0; it must print every TEXT
+# and leave no process behind.
 set -euo pipefail
 
 status=0
@@ -22,7 +22,7 @@ while [[ $1 != -- ]]; do
 done
 shift
 
-# Every process of the command inherits this, whoever its parent is.
+# Every process of the command inherits this variable, even if its parent has ended.
 export JOBLIB_MPI_TEST_MARK="check_ending.$$.$RANDOM$RANDOM"
 
 processes_left() {
@@ -31,7 +31,7 @@ processes_left() {
     pid=${environment#/proc/}
     pid=${pid%/environ}
     [[ $pid != "$$" && $pid != "$BASHPID" ]] || continue
-    # A process may be gone by now, or be only a zombie, which has no environment.
+    # A process may have ended by now, or be a zombie, which has no environment.
     if grep -qaF "JOBLIB_MPI_TEST_MARK=$JOBLIB_MPI_TEST_MARK" "$environment" 2>/dev/null; then
       tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null || true
       echo "(pid $pid)"
@@ -46,7 +46,7 @@ ended=0
 started=$SECONDS
 timeout -k 5 "$seconds" "$@" >"$output" 2>&1 || ended=$?
 
-# 137 is also what mpirun reports of a rank that was killed.
+# mpirun also reports 137 for a rank that was killed.
 if [[ $ended -eq 124 || $ended -eq 137 && $((SECONDS - started)) -ge $seconds ]]; then
   problems+=("it did not end within $seconds s")
 elif [[ $status == "not 0" ]]; then

@@ -1,4 +1,4 @@
-# Configures the library on a machine without Python, and checks that nobody has looked for it.
+# Configures the library as on a machine without Python, and checks that CMake has not looked for it.
 # cmake -DSOURCE_DIR=… -DWORK_DIR=… -DGENERATOR=… -DCOMPILER=… -P configure_without_python.cmake
 
 file(REMOVE_RECURSE "${WORK_DIR}")

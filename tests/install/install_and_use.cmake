@@ -1,6 +1,5 @@
-# Installs the library and the command into an empty prefix, and there configures, builds and runs somebody else's
-# project with them.
-# cmake -D… -P install_and_use.cmake; the variables are those that CMakeLists.txt beside this gives.
+# Installs the library and the command into an empty prefix, and configures, builds and runs a user's project with them.
+# cmake -D… -P install_and_use.cmake; CMakeLists.txt beside this file sets the variables.
 
 set(prefix "${WORK_DIR}/prefix")
 set(consumer "${WORK_DIR}/consumer")
@@ -32,7 +31,7 @@ if(LAUNCHER)
   endif()
 endif()
 
-# Public headers are all there is: nothing of src/, no generated header.
+# Only public headers are installed: none of src/ and no generated one.
 file(GLOB_RECURSE installed RELATIVE "${prefix}" "${prefix}/*")
 foreach(file IN LISTS installed)
   if(file MATCHES "\\.hpp$" AND NOT file MATCHES "^include/joblib_mpi/(detail/)?[a-z_]+\\.hpp$")

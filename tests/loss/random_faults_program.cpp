@@ -29,7 +29,7 @@ namespace {
 constexpr int tasks = 1000;
 constexpr int scattered_values = 100'000;
 
-/// The file name of a process that has run a task. Other processes are spared: a rank retires if its executors are
+/// The name that a process gets when it has run a task. Other processes are spared: a rank retires if its executors are
 /// killed faster than this machine starts them, before their first task.
 constexpr const char* has_worked = "has_worked";
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # random_moments.sh TIMES RANKS PROGRAM -- command...
 #
-# Runs the command, which starts RANKS of PROGRAM, TIMES times; each time one of them is to kill itself at a moment of its
-# start, its end or between. The victims and moments are random, from a fixed seed. In each run all ranks must end by
-# themselves within 20 s, well or badly.
+# Runs the command, which starts RANKS of PROGRAM, TIMES times; each time one rank kills itself at a moment of its
+# start, of its end or between. The victims and moments are random, from a fixed seed. In each run all ranks must end without
+# help within 20 s, with success or not.
 #
-# So must the launcher, with one exception: mpirun of Open MPI 4.1 with the options that let ranks outlive others does not
-# notice the end of a job in which one was killed inside MPI_Finalize. Nobody but it is left then.
+# The launcher must end, too, with one exception: mpirun of Open MPI 4.1, with the options that let ranks outlive
+# others, does not notice the end of a job in which a rank was killed inside MPI_Finalize. Then only mpirun is left.
 set -euo pipefail
 
 times=$1

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# check_crash.sh COMMAND...: COMMAND starts a job on a folder that is given behind it, with the word "sleep". Kills all
-# of the job by SIGKILL while it spills, and checks that the folder is empty soon after.
+# check_crash.sh COMMAND...: runs COMMAND with a folder and the word "sleep" as further arguments, which starts a job.
+# Kills all processes of the job with SIGKILL while it spills, and checks that the folder is empty soon after.
 set -euo pipefail
 
 folder=$(mktemp -d)
@@ -19,7 +19,8 @@ job=$(find "$folder" -name 'joblib-mpi-*')
 mkdir -p "$job/call-1"
 echo "as from a rank that did not get any further" >"$job/call-1/result-1-rank-1.h5.part"
 
-# The launcher first: it would end the ranks in its own way. What removes the folder is not part of the job.
+# The launcher is killed first, because it would end the ranks in its own way. The reaper of the folder is not part of
+# the job.
 kill -KILL "$launcher"
 for environment in /proc/[0-9]*/environ; do
   pid=${environment#/proc/}

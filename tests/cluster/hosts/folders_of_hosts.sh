@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# folders_of_hosts.sh PYTHON: what Python users are told of spill folders and checkpoints that not all hosts see alike.
+# folders_of_hosts.sh PYTHON: checks what Python users are told about spill folders and checkpoints that differ between
+# hosts.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/cluster/hosts/hosts.sh
@@ -7,7 +8,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 start_hosts 2
 mkdir "$folder"/{not_shared,locked_there,locked_here}
-# on HOST COMMAND...: runs it in the host's view of the file system.
+# on HOST COMMAND...: runs the command in the host's view of the file system.
 on() { nsenter --target "$(<"$JOBLIB_MPI_HOSTS/$1.pid")" --mount "${@:2}"; }
 lock() {
   on "$1" mount --bind "$2" "$2"
@@ -34,7 +35,7 @@ expect "^locked_there, no room: SpillError: .*${told}.*\"$folder/locked_there/.*
 for room in room "no room"; do
   expect "^locked_here, $room: SpillError: no folder for large results can be created in \"$folder/locked_here\": Read-only file system; set spill_dir"
 done
-# Rank 0 writes checkpoints: what other hosts see there does not matter.
+# Only rank 0 writes checkpoints, so other hosts may see another folder.
 expect "^not_shared, checkpoint: right"
 expect "^not_shared, resumed: right"
 expect "^locked_there, checkpoint: right"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# host_agent.sh HOST COMMAND...: what `ssh HOST COMMAND...` is elsewhere, for mpirun; JOBLIB_MPI_HOSTS is the hosts' folder.
+# host_agent.sh HOST COMMAND...: replaces `ssh HOST COMMAND...` for mpirun; JOBLIB_MPI_HOSTS is the folder of the hosts.
 set -euo pipefail
 host=$1
 shift
@@ -8,6 +8,6 @@ status=0
 nsenter --target "$pid" --net --uts --mount --pid --ipc --root --wd -- \
   env -i PATH="$PATH" HOME="$HOME" TMPDIR="${TMPDIR:-/tmp}" OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
   sh -c "$*" || status=$?
-# Nobody tells ssh that a host has lost its power, with which all of its processes are killed at once.
+# ssh is not told that a host has lost its power, which kills all processes of the host at once.
 [[ $status -ne 137 ]] || exec sleep infinity
 exit "$status"

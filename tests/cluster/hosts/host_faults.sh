@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# host_faults.sh FAULT HOSTS PROGRAM...: runs `PROGRAM FILE`, which calls as long as the file is there, on that many hosts,
-# and does something to the second one. The job must go on rightly or say why it ends, and come to an end either way.
+# host_faults.sh FAULT HOSTS PROGRAM...: runs `PROGRAM FILE`, which makes calls as long as the file exists, on that many
+# hosts, and causes a fault on the second one. The job must continue correctly or say why it ends, and it must end in any
+# case.
 #
-#   cut_for_2_s   its link is cut and mended: nobody is lost
-#   cut           its link is cut for good: its tasks run elsewhere and the program succeeds; mpirun, which waits for the
-#                 host for minutes, ends when it is interrupted twice, as the last line says
-#   watched_cut   the same, and mpirun is told to look after its connections: it ends the job and names the host
-#   off           the same, and its power is off
+#   cut_for_2_s   its link is cut and restored: no rank is lost
+#   cut           its link is cut permanently: its tasks run elsewhere and the program succeeds; mpirun, which waits for
+#                 the host for minutes, ends when it is interrupted twice, as the last line says
+#   watched_cut   its link is cut, and mpirun was told to check its connections: it ends the job and names the host
+#   off           its power is cut, under an mpirun that checks its connections
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/cluster/hosts/hosts.sh
@@ -15,12 +16,12 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 fault=$1
 hosts=$2
 shift 2
-seconds=150 # within which whatever is waited for has to happen
+seconds=150 # the time limit of each wait
 rounds=0
 has_more_rounds() { (($(grep -ca "is right, by" "$folder/output") >= rounds + $1)); }
 link() { "$here/host_link.sh" "$JOBLIB_MPI_HOSTS" n2 "$@"; }
 
-# The first round after now may have begun before.
+# The first round that ends after now may have begun before.
 wait_for_rounds() {
   rounds=$(grep -ca "is right, by" "$folder/output") || true
   wait_until "$seconds" has_more_rounds 2
@@ -77,7 +78,7 @@ case $fault in
   watched_cut | off)
     if [[ $fault == off ]]; then "$here/power_off.sh" "$JOBLIB_MPI_HOSTS" n2; else link down; fi
     wait_for_end "$seconds"
-    # PRRTE 3.0 ends with status 0 all the same.
+    # PRRTE 3.0 ends with status 0 nevertheless.
     [[ $status -ne 0 ]] || ! is_open_mpi_4
     says "has lost communication with a remote daemon"
     says "Remote daemon: .* on node n2"

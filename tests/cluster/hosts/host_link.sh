@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# host_link.sh FOLDER HOST down | up | rate RATE: cuts the network link of a host of make_hosts.sh, mends it, or holds it
-# at RATE (such as 1gbit) in both directions.
+# host_link.sh FOLDER HOST down | up | rate RATE: cuts or restores the network link of a host of make_hosts.sh, or
+# limits it to RATE (such as 1gbit) in both directions.
 set -euo pipefail
 folder=$1
 host=$2

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# To be sourced: `start_hosts COUNT` makes hosts n1, n2, ... until the script ends, and sets
+# To be sourced: `start_hosts COUNT` makes hosts n1, n2, ... that exist until the script ends, and sets
 #   launch   mpirun's options for ranks on them,
-#   folder   a folder that goes with the script.
+#   folder   a folder that is removed when the script ends.
 hosts_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/cluster/namespaces.sh
 . "$hosts_here/../namespaces.sh"
@@ -15,7 +15,7 @@ remove_all() {
 start_hosts() {
   folder=$(mktemp -d)
   trap remove_all EXIT
-  # Open MPI's session folders are named by host and process number, which are those of other runs, too.
+  # Open MPI names its session folders by host and process number, which other runs may have, too.
   export JOBLIB_MPI_HOSTS=$folder/hosts TMPDIR=$folder/tmp
   mkdir "$TMPDIR"
   ip link set lo up
@@ -27,21 +27,21 @@ start_hosts() {
   else
     launch=(--prtemca plm ssh --prtemca plm_ssh_agent "$hosts_here/host_agent.sh" --prtemca oob_tcp_if_include "$network")
   fi
-  # Each host believes that it has all cores of this machine: its ranks must not be bound to them, and must yield.
+  # Each host sees all cores of this machine, so ranks must not be bound to them, and must yield.
   launch+=(--mca btl_tcp_if_include "$network" --bind-to none --oversubscribe -x OMPI_MCA_mpi_yield_when_idle -x TMPDIR)
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1
 }
 
 is_open_mpi_4() { [[ $(mpirun --version) == *"Open MPI) 4."* ]]; }
 
-# hosts_with COUNT RANKS: the argument of mpirun's --host.
+# hosts_with COUNT RANKS: prints the argument for mpirun's --host.
 hosts_with() {
   local number list=""
   for ((number = 1; number <= $1; ++number)); do list+="${list:+,}n$number:$2"; done
   echo "$list"
 }
 
-# link_bytes COUNT: what each host has received and sent so far, a line "received sent" each.
+# link_bytes COUNT: prints the bytes that each host has received and sent so far, one line "received sent" per host.
 link_bytes() {
   local number bridge
   bridge=$(<"$JOBLIB_MPI_HOSTS/bridge")
@@ -51,22 +51,22 @@ link_bytes() {
   done
 }
 
-# start_job HOSTS PROGRAM...: starts it with two ranks on each host, its output in $folder/output; sets `job`.
+# start_job HOSTS PROGRAM...: starts the program with two ranks per host and its output in $folder/output; sets `job`.
 start_job() {
   local hosts=$1
   shift
   : >"$folder/output"
   export JOBLIB_MPI_HEARTBEAT_SECONDS=${JOBLIB_MPI_HEARTBEAT_SECONDS:-10}
-  # In the background a shell leaves a command deaf to Ctrl-C, which mpirun must hear.
+  # A shell makes background commands ignore Ctrl-C, which mpirun must receive.
   env --default-signal=INT timeout --foreground -k 5 500 mpirun "${launch[@]}" -x JOBLIB_MPI_HEARTBEAT_SECONDS \
     --host "$(hosts_with "$hosts" 2)" -n $((2 * hosts)) "$@" >>"$folder/output" 2>&1 &
   job=$!
 }
 
-# says TEXT: whether the job has printed that, a basic regular expression.
+# says TEXT: succeeds if the job has printed TEXT, a basic regular expression.
 says() { grep -qae "$1" "$folder/output"; }
 
-# wait_until SECONDS COMMAND...: polls until the command succeeds; fails when the time is over.
+# wait_until SECONDS COMMAND...: polls until the command succeeds; fails after the time limit.
 wait_until() {
   local deadline=$((SECONDS + $1))
   shift

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# kill_ranks.sh FOLDER HOST: kills every process of a host at once but its first one, Open MPI's daemon and what started it.
+# kill_ranks.sh FOLDER HOST: kills all processes of a host at once except the first, Open MPI's daemon and its parents.
 #
-# As near to a power cut as PRRTE 3.0 of Open MPI 5.0 can survive: mpirun ends the job when a daemon is lost.
+# This is as close to a power cut as PRRTE 3.0 of Open MPI 5.0 can survive: mpirun ends the job when it loses a daemon.
 set -euo pipefail
 first=$(<"$1/$2.pid")
 namespace=$(readlink "/proc/$first/ns/pid")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# lose_a_host.sh PROGRAM SURVIVING_OPTIONS...: runs random_faults_program over three hosts and kills all ranks of one of
-# them at once while its tasks run; all results must be right all the same.
+# lose_a_host.sh PROGRAM SURVIVING_OPTIONS...: runs random_faults_program on three hosts and kills all ranks of one of
+# them at once while its tasks run; all results must be right nevertheless.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/cluster/hosts/hosts.sh
@@ -14,7 +14,7 @@ timeout -k 5 150 mpirun "${launch[@]}" "$@" -x JOBLIB_MPI_HEARTBEAT_SECONDS --ho
   "$program" 1 0 >"$folder/output" 2>&1 &
 job=$!
 status=0
-# Until its first tasks have run.
+# Wait until its first tasks have run.
 for ((tenths = 0; tenths < 1200; ++tenths)); do
   grep -q "round 1 of 3 is right" "$folder/output" && break
   kill -0 "$job" 2>/dev/null || break

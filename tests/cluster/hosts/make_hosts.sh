@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# make_hosts.sh COUNT FOLDER: makes hosts n1, n2, ... on this machine, with their state in FOLDER, until remove_hosts.sh.
+# make_hosts.sh COUNT FOLDER: makes hosts n1, n2, ... on this machine, with their state in FOLDER, which
+# exist until remove_hosts.sh.
 #
-# A host is a process in network, hostname, mount, PID and IPC namespaces of its own, with an address on a bridge, its own
-# /dev/shm. Killing this process (power_off.sh) ends everything on the host at once, and its address is gone.
-# The rest of the file system is shared, as a cluster's is. This machine is 10.83.0.254 to the hosts.
+# A host is a process in separate network, hostname, mount, PID and IPC namespaces, with an address on a bridge and a
+# private /dev/shm. Killing this process (power_off.sh) ends everything on the host at once and removes its address.
+# The rest of the file system is shared, as on a cluster. The hosts reach this machine at 10.83.0.254.
 #
 # Needs root (CAP_SYS_ADMIN, CAP_NET_ADMIN), iproute2 and util-linux.
 set -euo pipefail
@@ -13,7 +14,7 @@ mkdir -p "$2"
 folder=$(cd "$2" && pwd)
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 bridge=jmpi$RANDOM
-# In a chroot / is no mount, whose propagation could be changed.
+# In a chroot, / is not a mount point whose propagation could be changed.
 propagation=private
 mountpoint --quiet / || propagation=unchanged
 
@@ -31,7 +32,7 @@ ip link set "$bridge" up
 for ((number = 1; number <= count; ++number)); do
   name=n$number
   mkfifo "$folder/$name.ready"
-  # A terminal's Ctrl-C must not reach the hosts, so they are in a session of their own.
+  # The hosts run in a separate session, so that a terminal's Ctrl-C does not reach them.
   setsid unshare --net --uts --mount --pid --ipc --fork --kill-child --mount-proc \
     --propagation "$propagation" "$here/host_init.sh" "$name" "$folder" </dev/null >"$folder/$name.log" 2>&1 &
   outside=$!

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # one_copy_per_host.sh HOSTS MEGABYTES PROGRAM [GBIT]: scatters an array to two ranks on each of HOSTS hosts, which share
-# it, and counts what crosses each host's link: the array once.
+# it, and checks that the array crosses each host's link once.
 #
-# With GBIT the second host's link is held at so many Gbit/s, and tasks that do not need the array run on all hosts while
-# it is still on its way.
+# With GBIT, the second host's link is limited to that many Gbit/s, and tasks that do not need the array must run on all
+# hosts before it has arrived.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/cluster/hosts/hosts.sh
@@ -32,7 +32,7 @@ for ((host = 0; host < hosts; ++host)); do
   received=$((100 * (received_after - received_before) / bytes))
   sent=$((100 * (sent_after - sent_before) / bytes))
   echo "n$((host + 1)): received $received % of the array, sent $sent %"
-  # The first host, rank 0's, has the array, the others get it. Headers and acknowledgements take some percent.
+  # The first host, that of rank 0, sends the array; the others receive it. Headers and acknowledgements add some percent.
   if ((host == 0)); then least=0 most=10; else least=100 most=110; fi
   ((received >= least && received <= most && sent <= 110)) || failed=yes
   if [[ -n $gbit ]] && ((host == 1)); then

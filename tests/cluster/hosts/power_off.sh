@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# power_off.sh FOLDER HOST: takes a host of make_hosts.sh off the network and ends all of its processes at once.
+# power_off.sh FOLDER HOST: disconnects a host of make_hosts.sh from the network and kills all its processes at once.
 set -euo pipefail
 folder=$1
 host=$2

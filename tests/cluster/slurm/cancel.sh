@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# cancel.sh SPILLING_PROGRAM: scancel ends a C++ and a Python job while they spill and share data. No process stays, and
-# nothing in the spill folders or in shared memory.
+# cancel.sh SPILLING_PROGRAM: scancel ends a C++ and a Python job while they spill and share data. No process may
+# remain, and nothing in the spill folders or in shared memory.
 #
-# srun passes SIGTERM on to nobody and has all killed at once. A rank 0 that does not even come to handle its own SIGTERM,
-# on a very busy machine, leaves its folder to the next job on its node.
+# srun does not pass SIGTERM on; it has all ranks killed at once. If rank 0 cannot even handle its own SIGTERM, on a
+# very busy machine, its folder stays until the next job on its node removes it.
 set -euo pipefail
 # shellcheck source=tests/cluster/slurm/slurm.sh
 . "$(dirname "${BASH_SOURCE[0]}")/slurm.sh"
 
 nodes="n1 n2 n3 n4"
 
-# processes_of JOB: the processes on any node that know the job by their environment, or take care of one of its steps.
+# processes_of JOB: prints the processes on any node whose environment names the job, or that manage one of its steps.
 processes_of() {
   local process
   for process in /proc/[0-9]*; do
@@ -39,7 +39,7 @@ submit --nodes=4 --ntasks-per-node=2 slurm/python.sbatch "$slurm_here/spill_and_
 python=$job
 for language in cpp python; do
   wait_while_runs "${!language}" "the folder of spilled results" spills_in "$work/$language"
-  # Rank 0 takes a file's name away as soon as it can: this one's rank did not get any further.
+  # Rank 0 removes a file's name as soon as it can: the rank of this file was killed before that.
   folder=$(compgen -G "$work/$language/joblib-mpi-*")
   mkdir -p "$folder/call-1"
   echo half >"$folder/call-1/result-1-rank-1.h5.part"

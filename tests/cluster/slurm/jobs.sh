@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# To be sourced: how jobs are submitted, waited for and looked at. A test fails at the first thing that is not so.
+# To be sourced: functions that submit jobs, wait for them and check them. A test ends at the first check that fails.
 
 fail() {
   echo "FAILED: $*"
   exit 1
 }
 
-# wait_for WHAT COMMAND...: looks every tenth of a second, for two minutes, whether COMMAND succeeds.
+# wait_for WHAT COMMAND...: waits until COMMAND succeeds; tries every 0.1 s for two minutes.
 wait_for() {
   local what=$1 tenths
   shift
@@ -17,20 +17,20 @@ wait_for() {
   fail "no sign of $what within 120 s"
 }
 
-# wait_while_runs JOB WHAT COMMAND...: as wait_for, but the job must not end before.
+# wait_while_runs JOB WHAT COMMAND...: waits until COMMAND succeeds, like wait_for; fails if the job ends before.
 wait_while_runs() {
   wait_for "$2" has_ended_or "$1" "${@:3}"
   "${@:3}" || fail "job $1 has ended without a sign of $2"
 }
 has_ended_or() { "${@:2}" || has_ended "$1"; }
 
-# submit ARGUMENT...: sbatch, whose job is `job` from now on.
-# shellcheck disable=SC2034 # it is for the test
+# submit ARGUMENT...: calls sbatch and sets `job` to the id of the job.
+# shellcheck disable=SC2034 # used by the test
 submit() { job=$(sbatch --parsable "$@"); }
-# output_of JOB: what it has said so far; array-1-3.out is not job 3's.
+# output_of JOB: prints the output of the job so far; array-1-3.out does not belong to job 3.
 output_of() { find "${work:?}" -name "*[a-z]-$1.out" -exec cat {} +; }
 
-# states JOB: one line "STATE EXIT_CODE:SIGNAL" for the job, or for each element of an array.
+# states JOB: prints one line "STATE EXIT_CODE:SIGNAL" for the job, or for each element of an array.
 states() { scontrol --oneliner show job "$1" | sed -E 's/.*JobState=([A-Z_]+) .*ExitCode=([0-9:]+).*/\1 \2/'; }
 has_state() { [[ $(states "$1") == "$2 "* ]]; }
 has_ended() {
@@ -39,7 +39,7 @@ has_ended() {
 }
 said() { output_of "$1" | grep -F -- "$2" >/dev/null; }
 
-# must_end JOB STATE EXIT_CODE: waits for the end of the job, and of all elements of an array, and compares.
+# must_end JOB STATE EXIT_CODE: waits for the end of the job, or of all elements of an array, and checks how they ended.
 must_end() {
   local state
   wait_for "the end of job $1" has_ended "$1"
@@ -49,5 +49,5 @@ must_end() {
 }
 must_have_said() { said "$1" "$2" || fail "job $1 did not say \"$2\""; }
 
-# is_run JOB NUMBER: whether the job runs for that many times.
+# is_run JOB NUMBER: succeeds if the job is in its run with that number.
 is_run() { scontrol --oneliner show job "$1" | grep -q "JobState=RUNNING .*Restarts=$(($2 - 1)) "; }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# lose.sh RESUMED_PROGRAM: jobs in C++ and Python go on when a slurmd is killed, and when a node is lost if srun may go on
-# without it. In both, half of the tasks wait for a file `go` in the working folder.
+# lose.sh RESUMED_PROGRAM: jobs in C++ and Python continue when a slurmd is killed, and when a node is lost, if srun may
+# continue without it. In both, half of the tasks wait for a file `go` in the working folder.
 set -euo pipefail
 # shellcheck source=tests/cluster/slurm/slurm.sh
 . "$(dirname "${BASH_SOURCE[0]}")/slurm.sh"
@@ -9,7 +9,7 @@ cpp=("$1")
 python=("$sources/.venv/bin/python" -m joblib_mpi "$slurm_here/held_tasks.py")
 export JOBLIB_MPI_HEARTBEAT_SECONDS=3
 
-# start NAME NODES COMMAND...: a job on three nodes, whose two workers are in the middle of a task, in a folder of its own.
+# start NAME NODES COMMAND...: starts a job in a separate folder on three nodes; returns while its two workers are in a task.
 is_held() { [[ $(wc -l 2>/dev/null <"$1/started") -eq 32 && $(wc -l <"$1/finished") -eq 30 ]]; }
 start() {
   local nodes=$2
@@ -24,7 +24,7 @@ start() {
 needs_python
 start_slurm 4
 
-# A killed slurmd leaves alone what runs on its node, and takes it over when it is back.
+# When a slurmd is killed, processes on its node keep running, and the restarted slurmd takes them over.
 start killed n1,n2,n3 "${python[@]}"
 kill_slurmd n2
 touch "$folder/go"
@@ -33,10 +33,10 @@ start_slurmd n2
 must_end "$job" COMPLETED 0:0
 wait_for "idle nodes" nodes_are_idle 4
 
-# lose NODE: the last one of the running job.
+# lose NODE: cuts the power of the last node of the running job.
 lose() {
   "$slurm_here/../hosts/power_off.sh" "$JOBLIB_MPI_HOSTS" "$1"
-  # Slurm would find out by itself, a minute later.
+  # Slurm would find out itself a minute later.
   scontrol update NodeName="$1" State=DOWN Reason="switched off"
   wait_while_runs "$job" "the loss" said "$job" "joblib_mpi: warning: rank 2 on $1 was lost"
   touch "$folder/go"
@@ -46,6 +46,6 @@ lose() {
 }
 start lost_cpp n1,n2,n3 "${cpp[@]}"
 lose n3
-# Slurm may believe that n3 is back.
+# Slurm may take n3 for available again.
 start lost_python n1,n2,n4 "${python[@]}"
 lose n4

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# requeue_at_limit.sh: slurm/requeue.sbatch with a Python program that takes longer than its time limit. It takes two runs,
-# and nothing is computed twice.
+# requeue_at_limit.sh: runs slurm/requeue.sbatch with a Python program that takes longer than its time limit. It must
+# take two runs, and compute nothing twice.
 #
-# A minute is the shortest time limit, and Slurm looks at limits every 30 s: so the signal comes after half a minute.
+# The shortest time limit is a minute, and Slurm checks limits every 30 s, so the signal comes after half a minute.
 set -euo pipefail
 # shellcheck source=tests/cluster/slurm/slurm.sh
 . "$(dirname "${BASH_SOURCE[0]}")/slurm.sh"

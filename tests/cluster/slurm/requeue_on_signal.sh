@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# requeue_on_signal.sh RESUMED_PROGRAM: a job of slurm/requeue.sbatch, told to end by `scancel -s USR1`, starts no more
-# tasks, lets running ones finish, and goes on in the queue; or ends with status 75 if it may not go back there.
+# requeue_on_signal.sh RESUMED_PROGRAM: a job of slurm/requeue.sbatch that `scancel -s USR1` tells to end starts no more
+# tasks, lets running ones finish, and is requeued; it ends with status 75 if it may not be requeued.
 set -euo pipefail
 # shellcheck source=tests/cluster/slurm/slurm.sh
 . "$(dirname "${BASH_SOURCE[0]}")/slurm.sh"
@@ -9,7 +9,7 @@ program=$1
 count() { if [[ -e $1 ]]; then wc -l <"$1"; else echo 0; fi; }
 is_half_done() { [[ $(count "$1/started") -eq 32 && $(count "$1/finished") -eq 30 ]]; }
 
-# run_until_told FOLDER: of 60 tasks 30 are finished and two are running when the signal comes; then these finish.
+# run_until_told FOLDER: sends the signal when 30 of 60 tasks are finished and two are running; then these finish.
 run_until_told() {
   mkdir "$1"
   cd "$1"
@@ -30,7 +30,7 @@ must_end "$job" FAILED 75:0
 must_have_said "$job" "run 1 had to stop, and MAX_RESTARTS=0 allows no other"
 started=$(count "$work/ended/started")
 [[ $(count "$work/ended/finished") -eq $started ]] || fail "what ran did not finish"
-# A worker may start one that it has before it hears of the signal.
+# A worker may start a task that it already holds before it hears of the signal.
 ((started < 60)) || fail "tasks went on starting"
 
 must_end "$requeued" COMPLETED 0:0

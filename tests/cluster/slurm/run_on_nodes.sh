@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# run_on_nodes.sh ONE_COPY_PROGRAM STARTED_WORLD: C++ and Python on four nodes, through srun by the scripts in slurm/ and
-# through mpirun.
+# run_on_nodes.sh ONE_COPY_PROGRAM STARTED_WORLD: runs C++ and Python programs on four nodes, with srun through the
+# scripts in slurm/ and with mpirun.
 set -euo pipefail
 # shellcheck source=tests/cluster/slurm/slurm.sh
 . "$(dirname "${BASH_SOURCE[0]}")/slurm.sh"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# run_scripts.sh: the Python scripts in slurm/ with the programs in examples/, and a session for each element of an array.
+# run_scripts.sh: runs the Python scripts in slurm/ with the programs in examples/, and one session per array element.
 set -euo pipefail
 # shellcheck source=tests/cluster/slurm/slurm.sh
 . "$(dirname "${BASH_SOURCE[0]}")/slurm.sh"
 
-# What else is there tells how the job fared.
+# The rest of the output shows how the job went.
 found_by() { output_of "$1" | grep "best parameters"; }
 
 needs_python
@@ -26,7 +26,7 @@ must_have_said "$python" "parameters and scores are the same"
 must_end "$resumable" COMPLETED 0:0
 must_have_said "$resumable" "best parameters"
 
-# Once more: all of it is in the checkpoint.
+# A second run finds all results in the checkpoint.
 submit --nodes=2 --ntasks-per-node=2 slurm/requeue.sbatch
 must_end "$job" COMPLETED 0:0
 [[ $(found_by "$job") == "$(found_by "$resumable")" ]] || fail "the second run found something else"

@@ -2,7 +2,7 @@
 # slurm_conf.sh FOLDER NODES CPUS: prints the slurm.conf of a cluster on hosts n1, n2, ... of make_hosts.sh, with the
 # controller on this machine and all of Slurm's state in FOLDER.
 #
-# What a cluster does in minutes is told to take seconds here. CPUs are names only: all hosts share this machine's.
+# Intervals that are minutes on a cluster are seconds here. CPUs are only names: all hosts share those of this machine.
 set -euo pipefail
 folder=$1
 nodes=$2
@@ -14,7 +14,7 @@ SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 CredType=cred/munge
-# A requeued job starts when its credentials have expired, 120 s after its first start by default.
+# A requeued job starts only after its credentials have expired, by default 120 s after its first start.
 AuthInfo=socket=$folder/munge/socket,cred_expire=5
 StateSaveLocation=$folder/controller
 SlurmctldPidFile=$folder/controller.pid

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # submit.sh JOBLIB_MPI RESUMED_PROGRAM: `joblib-mpi doctor` finds the nodes of an allocation, and `joblib-mpi submit
-# --wait` follows jobs, started by srun and by mpirun, that are told to end at half of their tasks and go on in the queue.
+# --wait` follows jobs, started by srun and by mpirun, that are told to end after half of their tasks and are requeued.
 set -euo pipefail
 # shellcheck source=tests/cluster/slurm/slurm.sh
 . "$(dirname "${BASH_SOURCE[0]}")/slurm.sh"
@@ -49,5 +49,5 @@ assert "tcp" in text, text
 END
 
 follow_through_a_requeue srun
-# mpirun's step is its daemons: the batch shell passes the signal on.
+# The step of mpirun is its daemons, so the batch shell passes the signal on.
 follow_through_a_requeue mpirun --batch

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# check_hosts.sh COMMAND PYTHON: what `joblib-mpi doctor` finds on two ranks on each of two hosts, on one of which the
-# spill folder is another and Python's packages are other versions.
+# check_hosts.sh COMMAND PYTHON: checks what `joblib-mpi doctor` finds with two ranks on each of two hosts, which differ
+# in the spill folder and in the versions of Python packages.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/cluster/hosts/hosts.sh
@@ -8,7 +8,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 start_hosts 2
 options=()
-# Ranks on this machine's few cores are bound to none anyway, and mpirun of Open MPI 5 hears that only once.
+# With the few cores of this machine ranks are not bound anyway, and mpirun of Open MPI 5 accepts that option only once.
 words="${launch[*]}"
 words=${words/--bind-to none --oversubscribe/}
 for word in $words --host "$(hosts_with 2 2)"; do options+=(--launcher-option "$word"); done
@@ -17,7 +17,7 @@ mkdir "$folder/shared" "$folder/private"
 nsenter --target "$(<"$JOBLIB_MPI_HOSTS/n2.pid")" --mount --root \
   mount -t tmpfs tmpfs "$folder/private"
 
-# Packages that say their version and are nothing else, by host.
+# Packages that contain only their version, by host.
 for package in joblib_mpi joblib cloudpickle numpy sklearn; do
   for host in n1 n2; do
     mkdir -p "$folder/packages/$host/$package"
