@@ -1,15 +1,15 @@
 """Adds up JUnit reports of ctest and pytest and prints ``N passed, N failed`` as the last line.
 
-    count_results.py REPORT...               NAME stands for NAME.xml, too
-    count_results.py --failed REPORT         what failed, a line each, in words by which its runner runs it again
+    count_results.py REPORT...               NAME also stands for NAME.xml
+    count_results.py --failed REPORT         the failed tests, one per line, in the notation of their runner
     count_results.py --slowest N REPORT...   a table of the N slowest tests, in Markdown
 
-Each test that failed is printed with the end of what it printed. A test that failed in NAME.xml and passed in
-NAME.again.xml, where what failed has run once more, counts as passed; it is printed as flaky with the output of the
-failure, and the line before the last says how many there are.
+Each failed test is printed with the end of its output. A test that failed in NAME.xml and passed in NAME.again.xml, the
+report of the second run of the failed tests, counts as passed; it is printed as flaky with the output of the failure,
+and the line before the last gives the number of flaky tests.
 
 A report that is missing, unreadable or without a test that ran counts as one failure, and so does a test that its
-runner could not start: silence is never a success. The exit status is 1 if anything failed.
+runner could not start: a missing result is never a success. The exit status is 1 if anything failed.
 """
 
 import re
@@ -17,10 +17,10 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-#: How much is printed of each text that comes with a failure.
+#: The number of lines that are printed of each text of a failure.
 LINES = 40
 
-#: So many failures of one suite are no rare event, and are not run again.
+#: The largest number of failed tests of a suite that are run again: more are no rare event.
 MOST_AGAIN = 10
 
 
@@ -38,13 +38,13 @@ def outcome(case):
 
 
 def last_words(case):
-    """Return the last lines of what the runner says of a failed <testcase> and of what the test printed."""
+    """Return the last lines of the runner's message about a failed <testcase> and of the test's output."""
     texts = [part.text or "" for part in case if part.tag in ("failure", "error", "system-out", "system-err")]
     return [line for text in texts for line in text.rstrip().splitlines()[-LINES:]]
 
 
 def name(case):
-    """Return a test's name, which is unique in its report: ctest gives it as the class, too."""
+    """Return a test's name, which is unique in its report; ctest uses it as the class, too."""
     return " ".join(dict.fromkeys([case.get("classname", ""), case.get("name", "")]))
 
 
@@ -54,12 +54,12 @@ def read(report):
 
 
 def path_of(report):
-    """Return the file that is meant by `report`, with or without its ending."""
+    """Return the path of `report`, which is given with or without its suffix."""
     return Path(report if report.endswith(".xml") else f"{report}.xml")
 
 
 def passed_again(report):
-    """Return the names of the tests that passed when what failed in the JUnit file `report` ran once more."""
+    """Return the names of the tests that failed in the JUnit file `report` and passed in the second run."""
     again = report.with_suffix(".again.xml")
     if not again.exists():
         return set()
@@ -68,13 +68,13 @@ def passed_again(report):
     except ElementTree.ParseError as error:
         print(f"{again}: {error}")
         return set()
-    # One whose end failed is there twice.
+    # A test whose teardown failed appears twice.
     outcomes = {name(case): {outcome(other) for other in cases if name(other) == name(case)} for case in cases}
     return {test for test, found in outcomes.items() if found == {"passed"}}
 
 
 def count(report):
-    """Return the numbers of passed, failed and flaky tests of the JUnit file `report`, printing what failed and how."""
+    """Return the numbers of passed, failed and flaky tests of the JUnit file `report`, and print each failure."""
     try:
         cases = read(report)
     except (OSError, ElementTree.ParseError) as error:
@@ -99,7 +99,7 @@ def count(report):
 
 
 def words_to_run(case):
-    """Return a regular expression for ctest, or an id for pytest, that selects just this test; None if nothing does."""
+    """Return a regular expression for ctest, or an id for pytest, that selects just this test, or None."""
     test = case.get("name", "")
     if case.get("file") is None:  # of ctest
         return re.sub(r"([][+*?().^$|\\])", r"\\\1", test)
@@ -111,7 +111,7 @@ def words_to_run(case):
 
 
 def failed_tests(report):
-    """Return the words of the tests that failed in `report`, unless they are too many or one cannot be named."""
+    """Return the failed tests of `report` in their runner's notation; none if too many, or if one cannot be named."""
     try:
         failed = [case for case in read(report) if outcome(case) == "failed"]
     except (OSError, ElementTree.ParseError):
@@ -129,7 +129,7 @@ def slowest(number, reports):
 
 
 def main(arguments):
-    """Do what the module says and return the exit status."""
+    """Carry out the command line and return the exit status."""
     if arguments[0] == "--failed":
         for words in failed_tests(path_of(arguments[1])):
             print(words)

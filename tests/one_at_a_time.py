@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Runs a command while no other run on this machine runs one of the same name: tests that need most of its memory.
+"""Runs a command while nothing else on this machine runs under that name, for tests that need most of its memory.
 
 one_at_a_time.py NAME COMMAND...
 
-The name is a socket's in the abstract namespace, so it is free again however this process ends, and is the same for all
-users and in a chroot.
+The name is that of a socket in the abstract namespace. So it is free again however this process ends, and all users and
+chroots share it.
 """
 
 import os
@@ -28,7 +28,7 @@ def wait_for_turn(name: str) -> socket.socket:
 
 
 def main() -> None:
-    """Wait for the name, and become the command, which inherits it."""
+    """Wait for the name, then replace this process by the command, which inherits the name."""
     name, *command = sys.argv[1:]
     turn = wait_for_turn(name)
     turn.set_inheritable(True)

@@ -2,8 +2,8 @@
 # random_moments.sh TIMES RANKS PROGRAM -- command...
 #
 # Runs the command, which starts RANKS of PROGRAM, TIMES times; each time one rank kills itself at a moment of its
-# start, of its end or between. The victims and moments are random, from a fixed seed. In each run all ranks must end without
-# help within 20 s, with success or not.
+# start, of its end or between. The victims and moments are random, from a fixed seed. In each run all ranks must end
+# without help within 20 s, with success or not.
 #
 # The launcher must end, too, with one exception: mpirun of Open MPI 4.1, with the options that let ranks outlive
 # others, does not notice the end of a job in which a rank was killed inside MPI_Finalize. Then only mpirun is left.

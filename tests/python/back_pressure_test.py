@@ -1,4 +1,4 @@
-"""A generator whose consumer stalls: its tasks wait while its results fill rank 0's memory."""
+"""Tests of a generator whose consumer stalls: tasks wait while its results fill rank 0's memory."""
 
 import time
 
@@ -6,12 +6,12 @@ import pytest
 from joblib import Parallel, delayed
 
 N_TASKS = 60
-#: Longer than the dispatcher leaves tasks that it holds back alone.
+#: Longer than the dispatcher waits before it looks again at the tasks that it holds back.
 SOME_TIME = 0.3
 
 
 def wait_until_still(job):
-    """Return how many tasks have been submitted when no more come."""
+    """Wait until no more tasks are submitted, and return their number."""
     submitted = -1
     while submitted != len(job.submitted):
         submitted = len(job.submitted)
@@ -21,7 +21,7 @@ def wait_until_still(job):
 
 @pytest.fixture(params=["generator", "generator_unordered"])
 def start(request):
-    """Start the tasks, which run from then on, and return the generator of their results."""
+    """Start the tasks and return the generator of their results."""
     parallel = Parallel(backend="mpi", batch_size=1, return_as=request.param)
     return lambda: parallel(delayed(abs)(i) for i in range(N_TASKS))
 

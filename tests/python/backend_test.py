@@ -1,4 +1,4 @@
-"""`MpiBackend` under joblib, on worker threads."""
+"""Tests of `MpiBackend` under joblib, on worker threads."""
 
 import gc
 import threading
@@ -301,7 +301,7 @@ def test_a_callback_that_raises_does_not_stop_the_other_calls(job, capfd):
     backend.start_call()
     backend.submit(Batch(square, 2), callback=Raising(parallel, []))
     assert Parallel(backend="mpi")(delayed(square)(i) for i in range(20)) == [i * i for i in range(20)]
-    # Shown by the thread that ran the callback, in its own time.
+    # The thread that ran the callback shows it, at some later time.
     shown = ""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while "this callback is broken" not in shown and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""Options of a call: what is taken, and what is refused with the value and what is allowed."""
+"""Tests of the options of a call: accepted values, and errors that name the value and the allowed ones."""
 
 import inspect
 import math

@@ -1,4 +1,4 @@
-"""Checkpoints on a session of this process: what is computed again, what is not, and what is refused."""
+"""Tests of checkpoints in a session of this process: what is computed again, what is not, and what is refused."""
 
 import resource
 import signal

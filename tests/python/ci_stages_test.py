@@ -1,4 +1,4 @@
-""".ci/stages.sh: what it makes of stages that pass, fail, break, and fail only in the crowd."""
+"""Tests of .ci/stages.sh with stages that pass, fail, break, and fail only beside other tests."""
 
 import shutil
 import subprocess
@@ -49,7 +49,7 @@ TWO_FAILS = '<s><testcase name="two" classname="m"><failure>why</failure></testc
 
 @pytest.fixture
 def run(tmp_path):
-    """Run these stages with these reports; returns the status, and the lines from the summary on."""
+    """Run these stages with these reports; return the status and the lines from the summary on."""
     for name in (".ci/stages.sh", "tests/suites.sh", "tests/count_results.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)

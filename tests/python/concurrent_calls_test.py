@@ -1,4 +1,4 @@
-"""Several calls on one backend at a time: from threads, from generators, from each other's tasks."""
+"""Tests of concurrent calls on one backend: from threads, from generators, and from tasks of other calls."""
 
 import operator
 import threading

@@ -1,4 +1,4 @@
-"""Fixtures: `job`, a session on worker threads of this process, and `mpirun`, which starts the real thing."""
+"""Fixtures: `job`, a session on worker threads of this process, and `mpirun`, which starts real MPI jobs."""
 
 import json
 import os
@@ -37,7 +37,7 @@ from joblib_mpi.executor.task_runner import TaskRunner  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):
-    """Mark what starts no rank."""
+    """Mark the tests that start no rank."""
     for item in items:
         if item.path.parent == HERE:
             item.add_marker(pytest.mark.unit)
@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture
 def make_job(monkeypatch):
-    """Start sessions by `make_job(n_workers)`; returns the `Job`."""
+    """Return `make_job(n_workers)`, which starts a session and returns its `Job`."""
     jobs = []
 
     def make(n_workers, make_worker=TaskRunner):
@@ -63,19 +63,19 @@ def make_job(monkeypatch):
 
 @pytest.fixture
 def job(make_job):
-    """A session with two workers."""
+    """Return the `Job` of a session with two workers."""
     return make_job(2)
 
 
 @cache
 def mpi_tells_of_dead_ranks():
-    """Return whether this machine's Open MPI has ULFM: from version 5 on."""
+    """Return whether this machine's Open MPI has ULFM, as versions from 5 on do."""
     version = subprocess.run(["mpirun", "--version"], capture_output=True, text=True, check=True).stdout
     return int(version.split("(Open MPI) ")[1].split(".")[0]) >= 5
 
 
 def surviving_options():
-    """Return what makes mpirun let the other ranks live when one dies."""
+    """Return the options with which mpirun lets the other ranks continue when one dies."""
     if mpi_tells_of_dead_ranks():
         return ["--with-ft", "ulfm"]
     return ["--mca", "orte_abort_on_non_zero_status", "0", "--mca", "orte_allowed_exit_without_sync", "1"]
@@ -94,22 +94,22 @@ class Launched:
 
 
 class Mpirun:
-    """Starts programs under mpirun and knows what they leave behind."""
+    """Starts programs under mpirun and finds what they leave behind."""
 
     def __init__(self, folder, temporary_folder):
         self.folder = folder
         self._temporary_folder = Path(temporary_folder)
         self._shared_memory = set(os.listdir("/dev/shm"))
         self._mark = f"JOBLIB_MPI_TEST_{os.getpid()}_{id(self)}"
-        #: Whether files of Open MPI's own may stay: its session folder does if a job ends at once, the launcher's, too;
-        #: that folder (4.1) or shared memory (5.0) does if a process is started without mpirun, even though its MPI is
-        #: finalised.
+        #: Whether files of Open MPI may remain: the session folder, also of mpirun, remains if a job ends abruptly;
+        #: that folder (4.1) or shared memory (5.0) remains if a process is started without mpirun, even though its MPI
+        #: is finalised.
         self.may_leave_open_mpi_files = False
 
     def __call__(self, ranks, *arguments, stdin=None, timeout=TIMEOUT_SECONDS, environment=None, survives=False):
         """Run ``python *arguments`` on ``ranks`` ranks in the test's folder and return it as `Launched`.
 
-        With ``survives`` the launcher lets the other ranks live when one dies.
+        With ``survives`` the launcher lets the other ranks continue when one dies.
         """
         process = self.start(ranks, *arguments, environment=environment, survives=survives)
         return self.finish(process, stdin=stdin, timeout=timeout)
@@ -126,7 +126,7 @@ class Mpirun:
 
     @property
     def environment(self):
-        """What mpirun needs in its environment, and by which a job's processes and files are known."""
+        """The environment of mpirun, which also identifies the processes and files of a job."""
         return {
             "OMPI_ALLOW_RUN_AS_ROOT": "1",
             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
@@ -168,7 +168,7 @@ class Mpirun:
 
     @property
     def tells_of_dead_ranks(self):
-        """Whether rank 0 hears of a dead rank from MPI, and the job then ends as if none had died."""
+        """Whether MPI tells rank 0 of a dead rank, and the job then ends as if none had died."""
         return mpi_tells_of_dead_ranks()
 
     def kill_all(self):
@@ -180,7 +180,8 @@ class Mpirun:
     def check_nothing_is_left(self):
         """Fail if a job has left a process, shared memory or a temporary file.
 
-        What goes within a moment is no failure: processes may be about to end, and shared memory be another program's.
+        What disappears within a moment is no failure: processes may be about to end, and shared memory may belong to
+        another program.
         """
         deadline = time.monotonic() + END_SECONDS
         while (left := self.left()) and time.monotonic() < deadline:
@@ -189,7 +190,7 @@ class Mpirun:
         assert not left, "left behind: " + ", ".join(left)
 
     def left(self):
-        """Return what is left of the jobs, in words."""
+        """Return a text that lists what is left of the jobs."""
         left = [f"process {name}" for name in self.processes().values()]
         left += [f"/dev/shm/{name}" for name in self.left_in_shared_memory()]
         for path in self._temporary_folder.iterdir():
@@ -234,10 +235,10 @@ def skip_if_not_built():
 
 
 class SharedJob:
-    """A job in whose rank 0 scripts of several tests run one after the other: for tests of no start-up and no end.
+    """A job on whose rank 0 scripts of several tests run one after another, for tests that check neither start nor end.
 
-    All its processes work in one folder, which is emptied before each script, but for the programs of the tests. What
-    workers print is not a script's output. A job in which a script failed gets no other one.
+    All its processes work in one folder, which is emptied before each script except for the programs of the tests. What
+    workers print is not part of a script's output. A job in which a script failed runs no further scripts.
     """
 
     def __init__(self, launcher, ranks):
@@ -252,7 +253,7 @@ class SharedJob:
 
     @property
     def runs(self):
-        """Whether it can run a script."""
+        """Whether the job can run a script."""
         return self._process.poll() is None
 
     def script(self, text, timeout=TIMEOUT_SECONDS):
@@ -283,7 +284,7 @@ class SharedJob:
         self._process.wait()
 
     def end(self):
-        """Let the job end, which must succeed."""
+        """Let the job end; fail if it does not succeed."""
         if self.runs:
             self._process.stdin.close()
             try:
@@ -297,7 +298,7 @@ class SharedJob:
 
 @pytest.fixture(scope="module")
 def shared_script(tmp_path_factory):
-    """Run a script as one of several of a module in one job, by `shared_script(ranks, text)`; returns `Launched`."""
+    """Return `shared_script(ranks, text)`, which runs a script in a job that the module's tests share."""
     skip_if_not_built()
     with tempfile.TemporaryDirectory(prefix="jm", ignore_cleanup_errors=True) as temporary_folder:
         jobs = {}
@@ -318,7 +319,7 @@ def shared_script(tmp_path_factory):
 
 @pytest.fixture
 def mpirun(tmp_path):
-    """Launch real MPI jobs, which must leave nothing behind; skips where the compiled part is not built."""
+    """Launch real MPI jobs, which must leave nothing behind; skip if the compiled part is not built."""
     skip_if_not_built()
     # A new folder, so that no other program's files are taken for the job's; short, because sockets' paths must be.
     with tempfile.TemporaryDirectory(prefix="jm", ignore_cleanup_errors=True) as temporary_folder:

@@ -1,4 +1,4 @@
-"""tests/count_results.py: what it makes of the reports of a suite and of its failed tests' second run."""
+"""Tests of tests/count_results.py with the reports of a suite and of the second run of its failed tests."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""`MpiBackend` and tasks that fail: options reach the core, errors reach the caller."""
+"""Tests of `MpiBackend` with tasks that fail: options reach the core, and errors reach the caller."""
 
 import joblib
 import pytest

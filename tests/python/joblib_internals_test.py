@@ -1,4 +1,4 @@
-"""Each private name of joblib's that the backend uses, as joblib has it today and as if joblib had renamed it."""
+"""Tests of each private name of joblib that the backend uses, as it is today and as if joblib had renamed it."""
 
 import importlib
 import queue
@@ -26,7 +26,7 @@ def square(x):
 
 
 class Inspecting(ParallelBackendBase):
-    """Runs batches inline, and looks at the `Parallel` object before it answers."""
+    """A backend that runs batches inline and inspects the `Parallel` object before it answers."""
 
     supports_retrieve_callback = True
 
@@ -50,7 +50,7 @@ class Inspecting(ParallelBackendBase):
 
 @pytest.fixture
 def seen_during_a_call():
-    """Return what a function sees in a running `Parallel` object and its first batch."""
+    """Return what a function returns for a running `Parallel` object and its first batch."""
 
     def see(look):
         backend = Inspecting(look)

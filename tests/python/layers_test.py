@@ -1,4 +1,4 @@
-"""The folders of the package import downward only, so that each can be read and tested without those above it."""
+"""Tests that folders of the package import downward only, so that each can be read and tested without higher ones."""
 
 import ast
 from pathlib import Path
@@ -9,7 +9,7 @@ import joblib_mpi
 
 PACKAGE = Path(joblib_mpi.__file__).parent
 
-#: What each folder may import: other folders, and files beside them.
+#: The folders, and files beside them, that each folder may import.
 ALLOWED = {
     "sharing": {"_core"},
     "payloads": {"_core", "joblib_internals", "sharing"},

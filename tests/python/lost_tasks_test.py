@@ -1,4 +1,4 @@
-"""The errors of tasks that ended without an answer: what they say, and who can catch them."""
+"""Tests of the errors of tasks that ended without an answer: their texts and their types."""
 
 import pickle
 

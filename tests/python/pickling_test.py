@@ -1,4 +1,4 @@
-"""`pickling`: what goes by reference, by value, out of band, or as the id of a scattered object."""
+"""Tests of `pickling`: what is sent by reference, by value, out of band, or as the id of a scattered object."""
 
 import math
 import pickle
@@ -23,7 +23,7 @@ NO_BUFFERS = CallBuffers(SharedBuffers(None, 0), math.inf)
 
 
 class Unshared:
-    """For pickles that refer to nothing."""
+    """A lookup of shared objects for pickles that refer to none."""
 
 
 class Resolved:

@@ -1,4 +1,4 @@
-"""`program`: the command line, and running code as Python would."""
+"""Tests of `program`: the command line, and running code as Python does."""
 
 import os
 import subprocess

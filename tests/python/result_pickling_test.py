@@ -1,4 +1,4 @@
-"""Results as bytes: large arrays leave the stream, and what they are is said beside them."""
+"""Tests of results as bytes: large arrays are kept out of the stream, and described beside it."""
 
 import pickle
 

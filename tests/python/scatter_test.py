@@ -1,4 +1,4 @@
-"""`scatter=[...]`: pickled once, found by identity, read-only, freed with its backend."""
+"""Tests of `scatter=[...]`: objects are pickled once, found by identity, read-only, and freed with their backend."""
 
 import gc
 import threading

@@ -1,4 +1,4 @@
-"""Large buffers from rank 0 to a worker: where they are found, when they travel, and what arrives."""
+"""Tests of large buffers from rank 0 to a worker: where they are found, when they are sent, and what arrives."""
 
 import functools
 import gc
@@ -45,7 +45,7 @@ class Wire:
         return loads(head, [bytearray(buffer) for buffer in buffers], self.worker)
 
     def promote(self, value):
-        """Send it twice, after which it is no more sent."""
+        """Send a value twice, check that it is not sent again, and return what then arrives."""
         self.send(value)
         self.send(value)
         received = self.send(value)

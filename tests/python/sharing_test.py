@@ -1,4 +1,4 @@
-"""Large arrays that the tasks of ``Parallel`` have in common, with and without a hint."""
+"""Tests of large arrays that the tasks of ``Parallel`` share, with and without a hint."""
 
 import gc
 import math
@@ -67,7 +67,7 @@ def test_max_nbytes_sets_the_threshold(job):
     x = normal(2000)
     with parallel_config(backend="mpi", max_nbytes="10K"):
         Parallel(batch_size=1)(delayed(total)(x) for _ in range(5))
-    assert job.n_scattered == 0  # still too short for a message of its own
+    assert job.n_scattered == 0  # still too short for a separate message
     x = normal(20_000)
     with parallel_config(backend="mpi", max_nbytes="10K"):
         Parallel(batch_size=1)(delayed(total)(x) for _ in range(5))

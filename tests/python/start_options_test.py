@@ -1,4 +1,4 @@
-"""How a session is started: arguments, command line, environment, and what is refused."""
+"""Tests of how a session is started: arguments, command line, environment, and what is refused."""
 
 import pytest
 

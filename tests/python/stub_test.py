@@ -1,4 +1,4 @@
-"""`_core.pyi` says of the compiled module what is there: names, parameters and defaults. (stubtest sees less of it.)"""
+"""Tests that `_core.pyi` describes the compiled module: names, parameters and defaults (stubtest checks less)."""
 
 import ast
 from pathlib import Path
@@ -47,7 +47,7 @@ def parameters_of(node):
 
 
 def compiled_parameters_of(function):
-    """Return as `parameters_of` what nanobind says of a function that has no overloads."""
+    """Return the parameters in nanobind's signature of a function without overloads, in the form of `parameters_of`."""
     ((signature, _, defaults),) = function.__nb_signature__
     for number, default in reversed(list(enumerate(defaults or ()))):
         signature = signature.replace(f"\\{number}", repr(default))
@@ -72,8 +72,8 @@ ERRORS = [name for name in filter(is_public, CLASSES) if issubclass(getattr(_cor
 def test_a_class_has_the_members_of_the_stub(name):
     compiled = vars(getattr(_core, name))
     stated = {member: node for member, node in members_of(CLASSES[name]).items() if is_public(member)}
-    # nanobind gives an __init__ that refuses to classes of which Python may make no instances, and Python counts of its
-    # fields to tuples with names.
+    # Classes that Python cannot instantiate get an __init__ from nanobind that refuses, and Python adds counts of
+    # fields to named tuples.
     made_for_it = {"__init__", "n_fields", "n_sequence_fields", "n_unnamed_fields"} - {*stated}
     assert {member for member in compiled if is_public(member)} - made_for_it == {*stated}
     for member, node in stated.items():

@@ -1,4 +1,4 @@
-"""Encoding on rank 0 and decoding on a worker, in the same tests."""
+"""Tests that encode on rank 0 and decode on a worker."""
 
 import functools
 import operator
@@ -36,7 +36,7 @@ class Wire:
 
 
 class Wrapper:
-    """As scikit-learn's for each task."""
+    """A wrapper like the one in which scikit-learn puts each task."""
 
     def __init__(self, function):
         self.function = function

@@ -1,4 +1,4 @@
-"""`TaskKeys`: the same for the same content, in every process, and other for any other content."""
+"""Tests of `TaskKeys`: keys are equal for equal content in every process, and differ for any other content."""
 
 import functools
 import json
@@ -159,7 +159,7 @@ def test_a_large_array_is_hashed_once_as_long_as_it_lives():
     keys = TaskKeys()
     array = numpy.arange(100_000.0)
     first = keys.key(len, (array,), {})
-    array[0] = 1  # seen by whoever looks again
+    array[0] = 1  # a second hash would see the change
     assert keys.key(len, (array,), {}) == first
     identity = id(array)
     del array

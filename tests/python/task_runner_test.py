@@ -1,4 +1,4 @@
-"""`TaskRunner.run`: answers, errors and cancellation of single tasks, without threads."""
+"""Tests of `TaskRunner.run`: answers, errors and cancellation of single tasks, without threads."""
 
 import math
 import operator
@@ -19,7 +19,7 @@ from joblib_mpi.sharing.shared_buffers import CallBuffers, SharedBuffers
 
 
 class Core:
-    """No scattered objects; cancels when told to."""
+    """A core without scattered objects, which cancels when told to."""
 
     cancelled = False
 

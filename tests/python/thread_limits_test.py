@@ -1,4 +1,4 @@
-"""The share of a node's cores that a rank's numeric libraries get."""
+"""Tests of the share of a node's cores that a rank's numeric libraries get."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from joblib_mpi.thread_limits import launched_rank, ranks_on_node, threads_per_r
         ({"OMPI_COMM_WORLD_LOCAL_SIZE": "16"}, 8, 1),
         ({"SLURM_STEP_TASKS_PER_NODE": "4(x2),3"}, 8, 2),
         ({"SLURM_STEP_TASKS_PER_NODE": "2"}, 8, 4),
-        # Bound to four cores of its own, which are all it sees.
+        # The rank is bound to four cores, and sees only these.
         ({"SLURM_STEP_TASKS_PER_NODE": "2", "JOBLIB_MPI_THREADS": "4"}, 4, 4),
         ({"OMPI_COMM_WORLD_LOCAL_SIZE": "2", "JOBLIB_MPI_THREADS": "0"}, 8, 4),
     ],

@@ -1,6 +1,6 @@
 """Runs a job that keeps its spilled results and reads them with h5py: ``check_kept.py COMMAND...``.
 
-COMMAND gets a folder and the word "keep" behind it. Ends with status 77, "skipped", where there is no h5py.
+COMMAND gets a folder and the word "keep" as further arguments. Exits with 77, "skipped", if h5py is missing.
 """
 
 import subprocess

@@ -1,4 +1,4 @@
-"""Say what becomes of large results and of checkpoints in folders that not all hosts share, or may write to.
+"""Print what happens to large results and checkpoints in folders that not all hosts share or may write to.
 
 ``folders_of_hosts.py FOLDER``, in which `not_shared` is another folder on n2, and `locked_there` and `locked_here` are
 read-only on n2 and on rank 0's host.

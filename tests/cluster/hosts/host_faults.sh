@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # host_faults.sh FAULT HOSTS PROGRAM...: runs `PROGRAM FILE`, which makes calls as long as the file exists, on that many
-# hosts, and causes a fault on the second one. The job must continue correctly or say why it ends, and it must end in any
-# case.
+# hosts, and causes a fault on the second one. The job must continue correctly or say why it ends, and it must end in
+# any case.
 #
 #   cut_for_2_s   its link is cut and restored: no rank is lost
 #   cut           its link is cut permanently: its tasks run elsewhere and the program succeeds; mpirun, which waits for

@@ -32,7 +32,7 @@ for ((host = 0; host < hosts; ++host)); do
   received=$((100 * (received_after - received_before) / bytes))
   sent=$((100 * (sent_after - sent_before) / bytes))
   echo "n$((host + 1)): received $received % of the array, sent $sent %"
-  # The first host, that of rank 0, sends the array; the others receive it. Headers and acknowledgements add some percent.
+  # The first host, that of rank 0, sends the array; others receive it. Headers and acknowledgements add some percent.
   if ((host == 0)); then least=0 most=10; else least=100 most=110; fi
   ((received >= least && received <= most && sent <= 110)) || failed=yes
   if [[ -n $gbit ]] && ((host == 1)); then

@@ -1,6 +1,6 @@
-"""Call again and again, each time with another array that all tasks share, for as long as a file is there.
+"""Make one call after another, each with another array that all tasks share, as long as a file exists.
 
-After each call, whose results are all right, it says on which hosts its tasks have run: ``rounds.py FILE``.
+After each call it checks the results and prints the hosts on which the tasks ran: ``rounds.py FILE``.
 """
 
 import itertools

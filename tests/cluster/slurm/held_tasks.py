@@ -1,4 +1,4 @@
-"""60 tasks on two workers, the second half of which waits for a file `go` in the working folder."""
+"""Runs 60 tasks on two workers; the second half of the tasks waits for a file `go` in the working folder."""
 
 import time
 from pathlib import Path

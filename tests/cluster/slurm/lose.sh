@@ -9,7 +9,7 @@ cpp=("$1")
 python=("$sources/.venv/bin/python" -m joblib_mpi "$slurm_here/held_tasks.py")
 export JOBLIB_MPI_HEARTBEAT_SECONDS=3
 
-# start NAME NODES COMMAND...: starts a job in a separate folder on three nodes; returns while its two workers are in a task.
+# start NAME NODES COMMAND...: starts a job in a separate folder on three nodes; returns while both workers run a task.
 is_held() { [[ $(wc -l 2>/dev/null <"$1/started") -eq 32 && $(wc -l <"$1/finished") -eq 30 ]]; }
 start() {
   local nodes=$2

@@ -1,4 +1,4 @@
-"""400 tasks under a checkpoint, which note when they start and finish. In a job's first run each takes a second."""
+"""Runs 400 tasks with a checkpoint; each records its start and its end. In a job's first run each takes a second."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ NOTES = sys.argv[1]
 
 
 def run():
-    # Not a variable of this module: a task that refers to one with another value is another task.
+    # Not a variable of this module: with another value of it, a task would count as a different task.
     return int(os.environ.get("SLURM_RESTART_COUNT", 0)) + 1
 
 

@@ -1,4 +1,4 @@
-"""A scikit-learn search that says on which of the nodes n1, n2, ... its models were fitted."""
+"""Runs a scikit-learn search and prints on which of the nodes n1, n2, ... its models were fitted."""
 
 import socket
 import sys

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # To be sourced first: `start_slurm NODES` starts a real Slurm with nodes n1, n2, ... that runs until the script ends.
-# This machine is the login node. The working folder becomes `work`, which all nodes see and which is removed when the script
-# ends; it contains .venv, examples and slurm as in the sources.
+# This machine is the login node. The working folder becomes `work`, which all nodes see and which is removed when the
+# script ends; it contains .venv, examples and slurm as in the sources.
 #
 # Slurm does not notice that all nodes are one machine: each has a different name and address, and private processes and
 # /dev/shm.

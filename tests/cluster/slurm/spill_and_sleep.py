@@ -1,4 +1,4 @@
-"""Spills results into the folder given and shares data, until it is ended."""
+"""Spills results into the given folder and shares data until it is killed."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""Types at the prompt of the command given, in a terminal of its own, and reads what comes back."""
+"""Runs the given command in a new terminal, types at its prompt, and reads its output."""
 
 import os
 import pty
@@ -6,7 +6,7 @@ import select
 import sys
 import time
 
-#: Far more than any answer takes.
+#: The time limit for an answer, far longer than any takes.
 SECONDS = 120
 
 
@@ -23,7 +23,7 @@ class Terminal:
         os.write(self._terminal, text.encode())
 
     def read_until(self, text):
-        """Read up to ``text``, which must come."""
+        """Read until ``text`` appears; exit with an error if it does not."""
         deadline = time.monotonic() + SECONDS
         while text not in self._unread:
             ready, _, _ = select.select([self._terminal], [], [], max(0, deadline - time.monotonic()))
@@ -39,7 +39,7 @@ class Terminal:
         self._unread = self._unread.split(text, 1)[1]
 
     def ends_with_status(self):
-        """Return the command's exit status; it must come to its end."""
+        """Return the command's exit status; exit with an error if the command does not end."""
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
             process, status = os.waitpid(self.process, os.WNOHANG)
@@ -55,7 +55,7 @@ terminal.type("import socket, time; from joblib import Parallel, delayed, parall
 terminal.read_until(">>> ")
 terminal.type("config = parallel_config(backend='mpi')\n")
 terminal.read_until(">>> ")
-# What comes back must not be what was typed, which the terminal shows, too.
+# The expected output must differ from the typed text, which the terminal also shows.
 terminal.type("len(set(Parallel()(delayed(socket.gethostname)() for _ in range(30)))) + 40\n")
 terminal.read_until("\n42\r\n")
 terminal.type("print('calling', 6 * 7); Parallel()(delayed(time.sleep)(600) for _ in range(30))\n")
@@ -65,7 +65,7 @@ terminal.read_until("KeyboardInterrupt")
 terminal.read_until(">>> ")
 terminal.type("sum(Parallel()(delayed(abs)(-i) for i in range(100)))\n")
 terminal.read_until("\n4950\r\n")
-# Typed before the prompt is there, the end of the input would be lost when readline takes the terminal over.
+# Wait for the prompt: an end of input typed earlier would be lost when readline takes over the terminal.
 terminal.read_until(">>> ")
 terminal.type("\x04")
 status = terminal.ends_with_status()

@@ -1,4 +1,4 @@
-"""check_bad_places.py COMMAND: what `joblib-mpi doctor` says where a run would fail, and that it never hangs."""
+"""check_bad_places.py COMMAND: checks what `joblib-mpi doctor` reports if a run would fail, and that it never hangs."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ program = sys.argv[1]
 with tempfile.TemporaryDirectory() as name:
     folder = Path(name)
 
-    # A Python without joblib_mpi. -I and -S: without any of the packages that are installed.
+    # A Python without joblib_mpi: -I and -S hide all installed packages.
     bare = write_program(folder / "bare_python", f'exec "{sys.executable}" -I -S "$@"\n')
     run = DoctorRun(program, "-n", "2", "--python", bare, "--json", "-")
     assert run.status == 1
@@ -21,7 +21,7 @@ with tempfile.TemporaryDirectory() as name:
     assert problem["severity"] == "fails"
     assert "--python" in problem["remedy"]
 
-    # One that never answers.
+    # A Python that never answers.
     silent = write_program(folder / "silent_python", "exec sleep 1000\n")
     run = DoctorRun(program, "-n", "2", "--python", silent, "--seconds", "20", "--json", "-")
     assert run.status == 1
@@ -32,11 +32,11 @@ with tempfile.TemporaryDirectory() as name:
         faulty = write_program(folder / "faulty_python", f"kill -{signal} $PPID\n")
         run = DoctorRun(program, "-n", "2", "--python", faulty, "--seconds", "20", "--json", "-")
         assert run.status == 1
-        # The hanging one goes on for a moment when mpirun ends it.
+        # The rank that hangs lives on for a moment after mpirun has ended it.
         run.problem("ranks have not joined", "rank 0 on", "rank 1 on", "enters MPI_Init")
         assert run.json["report"] is None
 
-    # A launcher whose ranks do not find each other: it starts the probe twice, and is no MPI.
+    # A launcher whose ranks do not find each other: it is no MPI and just starts the probe twice.
     (folder / "lonely").mkdir()
     real = shutil.which("mpirun")
     write_program(
@@ -52,14 +52,14 @@ wait
     assert run.status == 1
     assert run.problem("each is a job of 1 rank")["severity"] == "fails"
 
-    # A spill folder that is not there.
+    # A spill folder that does not exist.
     run = DoctorRun(program, "-n", "2", "--spill-dir", f"{folder}/nowhere", "--json", "-")
     assert run.status == 1
     problem = run.problem("no file can be made", f"{folder}/nowhere", "No such file or directory")
     assert problem["severity"] == "fails"
     assert "--spill-dir" in problem["remedy"]
 
-    # A Python that is not there at all, and a machine without mpirun.
+    # A Python that does not exist, and a machine without mpirun.
     run = DoctorRun(program, "-n", "2", "--python", f"{folder}/no_python", "--json", "-")
     assert run.status == 1
     run.problem("no_python")
@@ -69,7 +69,7 @@ wait
     assert run.status == 1
     run.problem("no mpirun on PATH")
 
-    # What is no use at all.
+    # Invalid options.
     for wrong in (["--megabytes", "0"], ["--seconds", "soon"]):
         run = DoctorRun(program, *wrong)
         assert run.status == 2

@@ -1,4 +1,4 @@
-"""check_hosts.py COMMAND FOLDER -- OPTION...: the part of check_hosts.sh that looks at what was found."""
+"""check_hosts.py COMMAND FOLDER -- OPTION...: the part of check_hosts.sh that checks the findings."""
 
 import sys
 from pathlib import Path

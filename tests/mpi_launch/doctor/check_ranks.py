@@ -1,4 +1,4 @@
-"""check_ranks.py COMMAND RANKS: what `joblib-mpi doctor` finds on ranks of this machine."""
+"""check_ranks.py COMMAND RANKS: checks what `joblib-mpi doctor` finds on ranks of this machine."""
 
 import socket
 import sys
@@ -43,7 +43,7 @@ with tempfile.TemporaryDirectory() as folder:
         assert link["latency_microseconds"] > 0
         assert link["megabytes_per_second"] > 0
 
-# With ULFM where there is one.
+# With ULFM if the library has it.
 if ranks == 2:
     run = DoctorRun(program, "-n", "2", "--survive", "--json", "-")
     assert run.status == 0

@@ -1,4 +1,4 @@
-"""What the checks of ``joblib-mpi doctor`` share."""
+"""The functions that the checks of ``joblib-mpi doctor`` share."""
 
 import json
 import subprocess
@@ -7,16 +7,16 @@ from typing import Any
 
 
 class DoctorRun:
-    """One run of the command, with its JSON if it has written some.
+    """A run of the command, with its JSON report if it has written one.
 
     Parameters
     ----------
     program : str
         The command.
     arguments : str
-        What follows "doctor".
+        The arguments after "doctor".
     environment : dict, optional
-        In place of this process's.
+        The environment, by default that of this process.
     """
 
     def __init__(self, program: str, *arguments: str, environment: dict[str, str] | None = None) -> None:
@@ -33,7 +33,7 @@ class DoctorRun:
             self.json = json.loads(text)
 
     def problem(self, *words: str) -> dict[str, str]:
-        """Return the problem that has all ``words`` in it."""
+        """Return the problem that contains all ``words``; fail if there is none."""
         for problem in self.json["problems"]:
             if all(word in problem["what"] for word in words):
                 return problem

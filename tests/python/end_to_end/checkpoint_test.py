@@ -1,4 +1,4 @@
-"""Checkpoints on real ranks: killed, told to end, and started again."""
+"""Tests of checkpoints on real ranks that are killed, told to end, and started again."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ def wait_for(found):
 
 
 def wait_until_says(mpirun, process, text):
-    """Wait for a line on stderr with ``text``; others, such as Open MPI's warnings, may come before."""
+    """Wait for a line on stderr with ``text``; other lines, such as Open MPI's warnings, may precede it."""
     last_resort = threading.Timer(TIMEOUT_SECONDS, mpirun.kill_all)
     last_resort.start()
     said = []
@@ -45,11 +45,11 @@ def wait_until_says(mpirun, process, text):
 
 
 def wait_until_nothing_more_starts(mpirun, rank_0):
-    """Wait until rank 0's scheduler was told to start no task any more: the call then waits for those that run."""
+    """Wait until rank 0's scheduler was told to start no more tasks; the call then waits for running ones."""
 
     def waits_for_tasks():
         os.kill(rank_0, signal.SIGUSR2)
-        # Of each thread the innermost function comes first: one that end_checkpoint has called.
+        # Each thread lists its innermost function first, here one that end_checkpoint has called.
         return re.search(r"  File .*\n  File .* in end_checkpoint\n", (mpirun.folder / "stacks").read_text())
 
     wait_for(waits_for_tasks)
@@ -101,7 +101,7 @@ def test_after_kill_9_of_everything_only_what_was_in_flight_runs_again(mpirun, o
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, pytest.param(signal.SIGTERM, marks=pytest.mark.smoke)])
 def test_told_to_end_the_run_lets_its_tasks_finish_and_is_to_be_started_again(mpirun, number):
-    # No worker holds a task ahead, which might start before it is taken back.
+    # Workers hold no waiting task, which could start before it is taken back.
     process = start(mpirun, environment={**QUICK, "JOBLIB_MPI_MAX_CREDITS": "1"})
     wait_for(lambda: len(lines(mpirun, "started")) == N_TASKS // 2 + RANKS - 1)
     (rank_0,) = map(int, lines(mpirun, "pid"))
@@ -116,7 +116,7 @@ def test_told_to_end_the_run_lets_its_tasks_finish_and_is_to_be_started_again(mp
     assert n_written(mpirun) == N_TASKS // 2 + RANKS - 1
     again = run_at_once(mpirun)
     assert (again.status, again.stdout) == (0, "right\n"), again
-    assert n_repeated(mpirun) <= RANKS - 1  # those that started in the moment in which the last ones had finished
+    assert n_repeated(mpirun) <= RANKS - 1  # tasks that started just when the previous ones finished
 
 
 def test_tasks_that_do_not_finish_in_time_are_given_up(mpirun):
@@ -151,7 +151,7 @@ def test_workers_and_executors_outlive_the_signal_that_slurm_sends_to_all(mpirun
     process = start(mpirun)
     wait_for(lambda: len(lines(mpirun, "started")) == N_TASKS // 2 + RANKS - 1)
     rank_0 = int(lines(mpirun, "pid")[0])
-    # The launcher would pass the signal on, to rank 0 as well.
+    # The launcher would pass the signal on to rank 0, too.
     signalled = [pid for pid in mpirun.processes() if pid not in (process.pid, rank_0)]
     assert len(signalled) >= 3 * (RANKS - 1)
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""The command as it is installed with the Python package."""
+"""Tests of `joblib-mpi doctor` as it is installed with the Python package."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def test_the_installed_doctor_finds_nothing_wrong_with_this_python():
     assert first["python"]["executable"] == sys.executable
     assert first["python"]["packages"]["joblib"] == joblib.__version__
     assert first["python"]["packages"]["joblib_mpi"] == joblib_mpi.__version__
-    # The module and the command are of one build, so they load one MPI.
+    # The module and the command belong to one build, so they load one MPI.
     assert first["python"]["mpi_file"] == first["mpi"]["file"] != ""
     assert second["python"]["executable"] == ""  # one rank of each host is enough
 

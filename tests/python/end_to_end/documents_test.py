@@ -1,4 +1,4 @@
-"""The programs of the documents work as they stand, and what the documents refer to is there."""
+"""Tests that the programs in the documents work unchanged, and that the targets of references exist."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ import joblib_mpi
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(f"docs/{page.name}" for page in ROOT.glob("docs/*.md"))]
 
-# What the Python programs of each document print, in their order.
+# The output of the Python programs of each document, in order.
 PRINTED = {
     "README.md": [r"\{.*'gamma'.*\} 0\.9\d+\n"],
     "docs/coming-from.md": [
@@ -28,13 +28,13 @@ PRINTED = {
     "docs/runs-that-resume.md": [r"best alpha [0-9.]+\n"],
 }
 
-#: In the architecture, but not of this project.
+#: Names in the architecture document that belong to other projects.
 NAMES_OF_OTHERS = {"TreeWidth"}
 
-#: What `__init__` needs itself and does not offer.
+#: Names that `__init__` uses itself and does not export.
 BOUND_BY_THE_IMPORT = {"register"}
 
-#: What the launcher decides, which the tests of lost ranks take as given.
+#: Statements about what the launcher decides, which the tests of lost ranks take as given.
 STATED_WITHOUT_A_TEST = {"L7"}
 
 
@@ -44,7 +44,7 @@ def programs(document):
 
 
 def anchors(document):
-    """Return what links may name inside a document: its headings as GitHub and the site write them."""
+    """Return the anchors of a document: its headings in the form that GitHub and the site give them."""
     text = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
     headings = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
     return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]

@@ -1,4 +1,4 @@
-"""When something goes wrong on real ranks: the error says what, where and what to do, and the next call works."""
+"""Tests of errors on real ranks: each says what happened, where, and what to do, and the next call works."""
 
 import pytest
 
@@ -23,7 +23,7 @@ AFTER = ["[0, 1, 4]"] * 2
 
 @pytest.fixture
 def first_line(mpirun, shared_script):
-    """Run a script and return its first line; in a job that these tests share, unless `options` want another one."""
+    """Run a script and return its first line of output; without `options`, in a job that these tests share."""
 
     def run(text, **options):
         ended = mpirun.script(3, PRELUDE + text, **options) if options else shared_script(3, PRELUDE + text)

@@ -1,4 +1,4 @@
-"""Faults of user code on real ranks: the executor is replaced, the task tried again, and all else goes on."""
+"""Tests of faults of user code on real ranks: the executor is replaced, the task is retried, and all else continues."""
 
 import pytest
 
@@ -31,7 +31,7 @@ FAULTS = {
 
 @pytest.fixture
 def run(shared_script):
-    """Run a script in a job that these tests share: what one does to its executors, the next must not see."""
+    """Run a script in a job that these tests share; none may notice what an earlier one did to the executors."""
 
     def run(text):
         ended = shared_script(RANKS, PRELUDE + text)
@@ -43,7 +43,7 @@ def run(shared_script):
 
 @pytest.fixture
 def run_alone(mpirun):
-    """Run a script in a job for it alone."""
+    """Run a script in a separate job."""
 
     def run(text):
         mpirun.copy("faults.py")
@@ -292,7 +292,7 @@ INSIDE_TASKS = {
     "loky": """
         return Parallel(n_jobs=2, backend="loky")(delayed(abs)(-i) for i in (1, 2))
         """,
-    "MPI of its own": """
+    "separate MPI": """
         from mpi4py import MPI
         return [MPI.COMM_WORLD.Get_size(), MPI.COMM_WORLD.allreduce(2)]
         """,

@@ -1,4 +1,4 @@
-"""Where tasks run, in processes beside the ranks or in the ranks themselves, and what these have imported before."""
+"""Tests of where tasks run, in processes beside the ranks or inside the ranks, and of what is imported before."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Starting and ending programs under mpirun: exit status, messages, and nothing left behind."""
+"""Tests of how programs start and end under mpirun: exit status, messages, and nothing left behind."""
 
 import os
 import signal
@@ -103,7 +103,7 @@ def test_interrupting_rank_0_ends_the_job(mpirun, busy):
     script = mpirun.write("script.py", PARALLEL + f"    print(os.getpid(), flush=True)\n    {busy}\n")
     process = mpirun.start(4, "-m", "joblib_mpi", str(script))
     pid = int(process.stdout.readline())
-    time.sleep(1)  # into the wait; earlier is as good, only less of a test
+    time.sleep(1)  # so that the signal hits the wait; earlier would be right, too, but test less
     os.kill(pid, signal.SIGINT)
     ended = mpirun.finish(process)
     assert ended.status == 130, ended

@@ -1,4 +1,4 @@
-"""The command joblib-mpi as pip has installed it: real jobs, wrong starts, and Slurm's commands by stand-ins."""
+"""Tests of the command joblib-mpi as pip installs it: real jobs, wrong starts, and stand-ins for Slurm's commands."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ WHERE = """
 
 
 class Place:
-    """A folder of a user, with the environment that the command runs in."""
+    """A user's folder and the environment in which the command runs."""
 
     def __init__(self, folder, environment):
         self.folder = folder
@@ -55,8 +55,8 @@ class Place:
 
 @pytest.fixture
 def place(mpirun):
-    """A folder that is a plain machine to the command; jobs must leave nothing behind."""
-    mpirun.may_leave_open_mpi_files = True  # mpirun's own when a job ends by a status
+    """Return a `Place` that looks like a machine without a batch system; jobs must leave nothing behind."""
+    mpirun.may_leave_open_mpi_files = True  # those of mpirun, when a job ends with a status
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -75,7 +75,7 @@ def test_a_script_runs_on_ranks_and_ends_the_command_with_its_status(place):
 
 def test_threads_limit_the_libraries_of_the_workers(place):
     place.write("script.py", WHERE)
-    # No rank is bound, since there may be fewer cores.
+    # Ranks are not bound, since there may be fewer cores.
     ended = place("run", "-n", "2", "--threads", "3", "--no-bind", "--", "script.py")
     assert (ended.returncode, ended.stdout) == (0, "[] [('3', None)]\n"), ended
 
@@ -208,7 +208,7 @@ def test_ranks_that_are_each_alone_say_so_once_and_run_nothing(place, launcher):
     assert "joblib-mpi run -n 2" in said
 
 
-# Slurm's commands in a few lines: the job is the script itself, which runs at once, and anew when it is requeued.
+# Slurm's commands in a few lines: a job is the script itself, which runs at once, and again when it is requeued.
 SBATCH = """\
 #!/bin/bash
 say() {
@@ -245,7 +245,7 @@ if [[ -e job.state ]]; then cat job.state; else echo "slurm_load_jobs error: Inv
 
 @pytest.fixture
 def slurm(place):
-    """A place with stand-ins for Slurm's commands; its jobs run through mpirun."""
+    """Return a `Place` with stand-ins for Slurm's commands; its jobs run under mpirun."""
     (place.folder / "bin").mkdir()
     place.write("bin/sbatch", SBATCH, executable=True)
     place.write("bin/scontrol", SCONTROL, executable=True)

@@ -1,4 +1,4 @@
-"""`Parallel` on real ranks: values, sizes, modes."""
+"""Tests of `Parallel` on real ranks: values, sizes, modes."""
 
 import pytest
 
@@ -13,7 +13,7 @@ PRELUDE = """
 
 @pytest.fixture
 def run(mpirun):
-    """Run a script in a job for it alone, on so many ranks."""
+    """Run a script in a separate job with that many ranks."""
 
     def run(ranks, text, **options):
         ended = mpirun.script(ranks, PRELUDE + text, **options)
@@ -25,7 +25,7 @@ def run(mpirun):
 
 @pytest.fixture
 def run_shared(shared_script):
-    """Run a script in a job of so many ranks that these tests share."""
+    """Run a script in a job with that many ranks, which these tests share."""
 
     def run(ranks, text):
         ended = shared_script(ranks, PRELUDE + text)

@@ -1,4 +1,4 @@
-"""A thousand tasks and more while executors, and ranks where the others may live on, are killed at random."""
+"""Tests of a thousand tasks or more while executors are killed at random, and ranks if the others can continue."""
 
 import os
 
@@ -8,12 +8,12 @@ pytestmark = pytest.mark.system
 
 
 def run(mpirun, ranks, seed, most_ranks, **options):
-    """Run programs/random_faults.py, which kills so many ranks."""
+    """Run programs/random_faults.py, which kills that many ranks."""
     script = mpirun.copy("random_faults.py")
     return mpirun(ranks, "-m", "joblib_mpi", str(script), str(seed), str(most_ranks), **options)
 
 
-#: More of them: JOBLIB_MPI_TEST_ROUNDS=6.
+#: JOBLIB_MPI_TEST_ROUNDS=6 runs more rounds.
 SEEDS = range(1, 1 + 2 * int(os.environ.get("JOBLIB_MPI_TEST_ROUNDS", "1")))
 
 
@@ -25,7 +25,7 @@ def test_all_results_are_right_and_none_comes_twice_while_executors_are_killed(m
 
 
 def test_all_results_are_right_and_none_comes_twice_while_ranks_are_killed_too(mpirun):
-    # Without ULFM, silence tells of a dead rank; on a busy machine others are silent for seconds, too.
+    # Without ULFM, a dead rank is known by its silence; on a busy machine living ranks are silent for seconds, too.
     ended = run(mpirun, 6, 3, 2, survives=True, environment={"JOBLIB_MPI_HEARTBEAT_SECONDS": "6"})
     assert ended.stdout.split() == ["True", "True", "True", "2"], ended
     assert ended.stderr.count("joblib_mpi: warning: rank ") == 2, ended

@@ -1,4 +1,4 @@
-"""scikit-learn, unchanged, on worker ranks: the same as sequentially."""
+"""Tests that unchanged scikit-learn gives the same results on worker ranks as sequentially."""
 
 import pytest
 

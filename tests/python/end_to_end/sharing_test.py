@@ -1,4 +1,4 @@
-"""Arrays that tasks share, under mpirun: one copy per node, sent once, whatever the number of tasks."""
+"""Tests of arrays that tasks share, under mpirun: one copy per node, sent once, for any number of tasks."""
 
 import errno
 import os
@@ -37,7 +37,7 @@ MEMORY = """
                 text = Path(f"/proc/{pid}/smaps_rollup").read_text()
             except OSError:
                 continue
-            # Not that of libraries: it depends on who else on this machine has loaded them.
+            # Not the memory of libraries, which depends on whether other processes have loaded them.
             parts = ("Pss_Anon:", "Pss_Shmem:")
             total += sum(int(line.split()[1]) for line in text.splitlines() if line.startswith(parts))
         return total * 1024
@@ -112,7 +112,7 @@ def test_an_array_without_a_hint_is_sent_once_and_found_again(mpirun, ranks, iso
         stats = joblib_mpi.stats()
         X[3] += 1
         check(delayed(row)(X, i) for i in range(20))
-        if __RANKS__ > 1:  # else tasks run on rank 0, on its own array
+        if __RANKS__ > 1:  # otherwise tasks run on rank 0, on its own array
             unchanged, expected = X.copy(), write(X.copy())
             assert Parallel(mmap_mode="c", batch_size=1)(delayed(write)(X) for _ in range(6)) == [expected] * 6
             assert (X == unchanged).all()
@@ -179,7 +179,7 @@ def test_scikit_learn_gives_the_same_results_with_shared_arrays_as_without_worke
 
 @pytest.fixture
 def memory_cgroup():
-    """A function that lets what is started from then on have so many bytes."""
+    """Return a function that limits the memory of processes started later to a number of bytes."""
     memory = Path("/sys/fs/cgroup/memory")
     is_version_1 = (memory / "cgroup.procs").exists()
     if not is_version_1:
@@ -210,7 +210,7 @@ def memory_cgroup():
 
 
 def remove_when_empty(cgroup):
-    """Remove it once the last process of a job has left it, a moment after mpirun."""
+    """Remove the cgroup once the last process of a job has left it, a moment after mpirun."""
     deadline = time.monotonic() + END_SECONDS
     while True:
         try:
@@ -223,7 +223,7 @@ def remove_when_empty(cgroup):
 
 @pytest.fixture
 def on_disk():
-    """Return a folder that is not in memory, as /tmp may be."""
+    """Return a folder that is not in memory, unlike /tmp on some machines."""
     with tempfile.TemporaryDirectory(prefix="jm", dir="/var/tmp") as folder:
         yield folder
 
@@ -241,7 +241,7 @@ def test_a_full_memory_cgroup_leads_to_a_file_or_an_error_and_never_to_a_kill(mp
     def sample(x, i):
         return float(x[i::512].sum())
 
-    x = np.ones(32_000_000)  # rank 0's own copy leaves room for no other
+    x = np.ones(32_000_000)  # rank 0's copy leaves no room for another
     try:
         with parallel_config(backend="mpi", scatter=[x]):
             print(Parallel(batch_size=1)(delayed(sample)(x, i) for i in range(3)))

@@ -1,4 +1,4 @@
-"""Large results of Python tasks, under mpirun: as memory maps of files, which go with them or stay."""
+"""Tests of large results of Python tasks, under mpirun: memory maps of files that are removed with them or kept."""
 
 import subprocess
 
@@ -136,7 +136,7 @@ def test_memory_of_rank_0_stays_within_its_budget(mpirun):
 
 
 def stalled_generator(return_as, pre_dispatch, pause, before):
-    """Return a script that does `before`, takes one of 100 results of 8 MB, and prints how many tasks then start."""
+    """Return a script that runs `before`, takes one of 100 results of 8 MB, and prints how many tasks then start."""
     return (
         PRELUDE
         + f"""
@@ -173,7 +173,7 @@ def test_a_consumer_that_stalls_makes_the_tasks_of_its_generator_wait(mpirun, re
 
 @pytest.mark.parametrize("return_as", ["generator", "generator_unordered"])
 def test_its_tasks_wait_also_if_results_spill_before_the_budget_is_used_up(mpirun, return_as):
-    # The backend knows what to expect, and with three others under way the budget never has room for one more.
+    # The backend knows the size to expect; with three others running, the budget never has room for one more.
     before = "for _ in range(20): Parallel(batch_size=1)(delayed(np.full)(1_000_000, 1.0) for _ in range(4))"
     done = mpirun.script(5, stalled_generator(return_as, 4, pause="0.1 + 0.02 * (i % 4)", before=before))
     assert (done.status, done.stdout) == (0, "waited\n"), done
@@ -199,12 +199,12 @@ def test_a_folder_that_cannot_be_used_is_an_error_of_the_call(mpirun):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A disk of 4 MB."""
+    """Return a folder on a file system of 4 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], capture_output=True)
     if mounted.returncode != 0:
-        pytest.skip("only root may mount a disk of its own")
+        pytest.skip("only root may mount a small disk")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
 

@@ -1,4 +1,4 @@
-"""The sessions of `_core` in one process, with threads for workers, that refuses what its contract does not allow."""
+"""A double of the sessions of `_core` with threads as workers, which refuses what the contract does not allow."""
 
 import itertools
 import math
@@ -24,16 +24,16 @@ except ImportError:  # not built, see install_if_not_built
 
 
 class Refused(AssertionError):
-    """The code under test broke the contract of `_core.CoordinatorSession` or `_core.WorkerSession`."""
+    """The error if the code under test breaks the contract of `_core.CoordinatorSession` or `_core.WorkerSession`."""
 
 
 class Job:
-    """What all ranks share: the tasks, the results and the scattered objects.
+    """The state that all ranks share: the tasks, the results and the scattered objects.
 
     Parameters
     ----------
     n_workers : int
-        Worker ranks.
+        The number of worker ranks.
     make_worker : callable
         Takes the `WorkerSession` of a rank and returns an object with `run`; None to leave all tasks unrun.
     """
@@ -283,7 +283,7 @@ class WorkerSession:
 
 
 def install_if_not_built():
-    """Let the package be imported where its compiled part is missing; a real session cannot be started then."""
+    """Make the package importable without its compiled part; then no real session can be started."""
     try:
         import joblib_mpi._core  # noqa: F401
     except ImportError:

@@ -1,4 +1,4 @@
-"""Rank 0 and one worker without a job between them: what is scattered on one side is found on the other."""
+"""A double of rank 0 and one worker without a job: objects scattered on one side are found on the other."""
 
 import itertools
 
@@ -6,7 +6,7 @@ from support.core_double import Refused
 
 
 class Nodes:
-    """Both cores in one, as far as shared objects are concerned."""
+    """The cores of both ranks in one object, as far as shared objects are concerned."""
 
     def __init__(self):
         self.objects = {}

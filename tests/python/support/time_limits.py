@@ -1,7 +1,7 @@
-"""How long tests wait for what must come: far more than it takes on a busy machine, for they do not judge speed."""
+"""Time limits of tests, far longer than anything takes on a busy machine, because tests do not judge speed."""
 
-#: Ends a test that hangs.
+#: The time after which a test that hangs is ended.
 TIMEOUT_SECONDS = 240
 
-#: How long processes of a job may take to notice that it is over.
+#: The time that the processes of a job may take to notice that it is over.
 END_SECONDS = 60

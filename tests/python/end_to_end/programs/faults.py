@@ -1,4 +1,4 @@
-"""What tasks do wrong on purpose, and how a script on rank 0 sees what they have done."""
+"""Functions for tasks that fail on purpose, and for scripts on rank 0 that check what tasks have done."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ N_TASKS = 40
 
 
 def note(name, text):
-    """Add a line to a file, which tasks and script share."""
+    """Add a line to a file that tasks and script share."""
     with open(name, "a") as file:
         file.write(f"{text}\n")
 
@@ -33,7 +33,7 @@ def wait_for(found):
 
 
 def is_first(name):
-    """Return True to the first who asks for this name."""
+    """Return True for the first caller with this name."""
     try:
         os.close(os.open(name, os.O_CREAT | os.O_EXCL))
     except FileExistsError:
@@ -70,13 +70,13 @@ def square(x):
 
 
 def check_next_call():
-    """Print "clean" if a call after all that gives what it should."""
+    """Print "clean" if a further call returns the right results."""
     squares = Parallel(backend="mpi", batch_size=1)(delayed(square)(i) for i in range(30))
     print("clean" if squares == [i * i for i in range(30)] else squares)
 
 
 def hog():
-    """Take all memory."""
+    """Use up all memory."""
     held = []
     while True:
         held.append(b"x" * 20_000_000)
@@ -89,7 +89,7 @@ def endless():
 
 
 def stubborn():
-    """Catch whatever is to end this."""
+    """Catch every exception that is to end this task."""
     while True:
         try:
             time.sleep(600)
@@ -98,7 +98,7 @@ def stubborn():
 
 
 def fork_and_die():
-    """End with children that go on."""
+    """End and leave children that keep running."""
     for _ in range(3):
         child = os.fork()
         if child == 0:
@@ -109,7 +109,7 @@ def fork_and_die():
 
 
 def wait_to_be_killed():
-    """Tell `kill_who_waits` whom to kill."""
+    """Tell `kill_who_waits` which process to kill."""
     note("pid", os.getpid())
     time.sleep(600)
 

@@ -18,7 +18,7 @@ import warnings
 
 
 def run(path):
-    """Run one script as ``python path`` would, and return what became of it."""
+    """Run one script as ``python path`` would, and return its status and output."""
     stdout, stderr = io.StringIO(), io.StringIO()
     threads_before = set(threading.enumerate())
     status = 0

@@ -1,4 +1,4 @@
-"""A thousand tasks and more while executors, and MOST_RANKS ranks, are killed at random: SEED MOST_RANKS."""
+"""Runs a thousand tasks or more while executors, and MOST_RANKS ranks, are killed at random: SEED MOST_RANKS."""
 
 import os
 import random
@@ -30,7 +30,7 @@ def children(pid):
 
 
 def has_worked(pid):
-    # Others are spared: a rank retires if its executors are killed faster than this machine starts them.
+    # Other processes are spared: a rank retires if its executors are killed faster than this machine starts them.
     try:
         with open(f"/proc/{pid}/comm") as name:
             return name.read() == "has_worked\n"

@@ -1,6 +1,6 @@
-"""A call with a checkpoint, whose second half of N_TASKS tasks waits for the file "go": N_TASKS OPTIONS_OF_PARALLEL.
+"""Makes a call with a checkpoint; the second half of the tasks waits for a file "go": N_TASKS OPTIONS_OF_PARALLEL.
 
-SIGUSR2 has rank 0 write into "stacks" what its threads do.
+On SIGUSR2 rank 0 writes the stacks of its threads to "stacks".
 """
 
 import faulthandler
@@ -22,7 +22,7 @@ def note(name, text):
 
 
 def compute(i):
-    """Return i copies of i; the second half waits for the test."""
+    """Return i copies of i; the second half of the tasks waits for the test."""
     note("started", i)
     while i >= n_tasks // 2 and not os.path.exists("go"):
         time.sleep(0.002)
