@@ -61,6 +61,7 @@ class Parallel {
     detail::RunningCall call(options_, checkpoint_, total, results);
     for (auto&& delayed_call : calls) {
       auto task = std::forward<decltype(delayed_call)>(delayed_call);
+      results.expect_one_more();
       call.submit(task);
     }
     call.finish();

@@ -302,7 +302,7 @@ bool Coordinator::flush(Outlook outlook) {
   outbox_.flush(outlook == Outlook::more_tasks_soon && !objects_.has_new(),
                 [this](WorkerId worker) { heartbeat_.set_busy(worker, true); });
   // Workers take part in a broadcast once they have been told of it, so the announcements are sent first.
-  objects_.update_store(!broadcasts_ended_);
+  if (!objects_.is_up_to_date()) objects_.update_store(!broadcasts_ended_);
   return true;
 }
 

@@ -27,20 +27,6 @@ void Outbox::add_task(WorkerId worker, to_worker::RunTask& task) {
   if (!can_wait(line)) urgent_ = true;
 }
 
-bool Outbox::can_wait(const Line& line) const {
-  return line.frames.size() == 1 && line.tasks_in_last < tasks_per_message_ &&
-         line.tasks_sent >= (tasks_per_message_ + 1) / 2;
-}
-
-void Outbox::send(WorkerId worker) {
-  Line& line = this->line(worker);
-  for (Frame& frame : line.frames) transport_->send(worker.value, frame);
-  line.frames.resize(1);  // keeps its memory for the next message
-  line.tasks_sent += std::exchange(line.tasks_in_frames, 0);
-  line.tasks_in_last = 0;
-  line.unsent = false;
-}
-
 std::size_t Outbox::tasks_under_way() const {
   std::size_t tasks = 0;
   for (const Line& line : lines_) tasks += line.tasks_sent + line.tasks_in_frames;

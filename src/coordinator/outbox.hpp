@@ -46,9 +46,10 @@ class Outbox {
   void flush(bool tasks_may_wait, Sent&& sent) {
     urgent_ = false;
     std::erase_if(unsent_, [&](WorkerId worker) {
-      if (tasks_may_wait && can_wait(line(worker))) return false;
-      send(worker);
-      if (tasks_sent(worker) > 0) sent(worker);
+      Line& line = this->line(worker);
+      if (tasks_may_wait && can_wait(line)) return false;
+      send(worker, line);
+      if (line.tasks_sent > 0) sent(worker);
       return true;
     });
   }
@@ -79,8 +80,17 @@ class Outbox {
   void note_unsent(WorkerId worker, Line& line) {
     if (!std::exchange(line.unsent, true)) unsent_.push_back(worker);
   }
-  [[nodiscard]] bool can_wait(const Line& line) const;
-  void send(WorkerId worker);
+  [[nodiscard]] bool can_wait(const Line& line) const {
+    return line.frames.size() == 1 && line.tasks_in_last < tasks_per_message_ &&
+           line.tasks_sent >= (tasks_per_message_ + 1) / 2;
+  }
+  void send(WorkerId worker, Line& line) {
+    for (Frame& frame : line.frames) transport_->send(worker.value, frame);
+    line.frames.resize(1);  // keeps its memory for the next message
+    line.tasks_sent += std::exchange(line.tasks_in_frames, 0);
+    line.tasks_in_last = 0;
+    line.unsent = false;
+  }
 
   Transport* transport_;
   std::size_t tasks_per_message_;

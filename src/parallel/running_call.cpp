@@ -75,7 +75,6 @@ RunningCall::~RunningCall() = default;
 
 void RunningCall::submit(Task& task) {
   const std::size_t index = state_->submitted++;
-  state_->results->expect_one_more();
   while (!state_->window.has_room()) wait();
   if (state_->checkpointed && take_from_checkpoint(index, task)) return;
   state_->call->submit(index, task);

@@ -19,8 +19,6 @@ namespace joblib_mpi::detail {
 class Collector {
  public:
   virtual ~Collector() = default;
-  /// Makes room for one more task, whose index is the number of those before it.
-  virtual void expect_one_more() = 0;
   virtual void store(std::size_t index, std::shared_ptr<void> result) = 0;
   virtual void load(std::size_t index, PayloadReader& result) = 0;
   virtual void save(const std::shared_ptr<void>& result, PayloadWriter& writer) const = 0;
@@ -44,7 +42,8 @@ class ResultCollector final : public Collector {
       std::conditional_t<keep == Keep::spilled, Spilled<R>, std::conditional_t<is_void, Nothing, R>>>;
 
  public:
-  void expect_one_more() override {
+  /// Makes room for one more task, whose index is the number of those before it.
+  void expect_one_more() {
     if constexpr (!keeps_nothing) kept_.emplace_back();
   }
   void store([[maybe_unused]] std::size_t index, [[maybe_unused]] std::shared_ptr<void> result) override {
