@@ -69,6 +69,13 @@ OTHER_ROWS = [
         "Python: the memory of a node that all shared objects together may take.",
     ),
     Row(
+        "JOBLIB_MPI_KEPT_LIMIT",
+        "a tenth of the memory that is free on rank 0 at the start",
+        "bytes",
+        'above 0; also `"2GB"`, `"2GiB"`',
+        "Python: the memory of a node that arrays and functions which were found without a hint may take between calls.",
+    ),
+    Row(
         "JOBLIB_MPI_THREADS",
         "the rank's share of the cores it is bound to",
         "threads",

@@ -92,11 +92,7 @@ class Session:
         """The contents that the nodes share, as rank 0 knows them; made on first use."""
         with self._lock:
             if self._shared is None:
-                limit = memory_bytes(os.environ.get("JOBLIB_MPI_SHARED_LIMIT"), "JOBLIB_MPI_SHARED_LIMIT")
-                if limit is None:
-                    self._shared = SharedBuffers(self.core, _core.memory_room() // 2, limits_scattered=False)
-                else:
-                    self._shared = SharedBuffers(self.core, limit)
+                self._shared = _shared_buffers(self.core)
             return self._shared
 
     def serve(self) -> int:
@@ -171,6 +167,19 @@ def start(options: StartOptions) -> Session:
     atexit.register(_session.close)
     forget_launcher()
     return _session
+
+
+def _shared_buffers(core: _core.CoordinatorSession) -> SharedBuffers:
+    limit, kept_limit = (
+        memory_bytes(os.environ.get(name), name) for name in ("JOBLIB_MPI_SHARED_LIMIT", "JOBLIB_MPI_KEPT_LIMIT")
+    )
+    room = _core.memory_room()
+    return SharedBuffers(
+        core,
+        room // 2 if limit is None else limit,
+        room // 10 if kept_limit is None else kept_limit,
+        limits_scattered=limit is not None,
+    )
 
 
 def _possible_isolation(options: StartOptions) -> str:

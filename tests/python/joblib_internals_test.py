@@ -103,7 +103,7 @@ def test_a_batch_that_hides_its_nested_backend_is_sent_with_that_of_its_call(mis
     context = TaskContext(SequentialBackend(nesting_level=1), 5, None, None, b"")
     batch = batch_of(2)
     delattr(batch, missing)
-    encoder = TaskEncoder(context, {}, CallBuffers(SharedBuffers(nodes, 2**30), 2**20))
+    encoder = TaskEncoder(context, {}, CallBuffers(SharedBuffers(nodes, 2**30, 2**30), 2**20))
     name, head, buffers, _ = encoder.encode(batch)
     entered = []
     assert TaskDecoder(nodes, entered.append).decode(head, buffers)() == [0, 1]

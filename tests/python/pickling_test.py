@@ -19,7 +19,7 @@ def module_function(x):
     return x + 1
 
 
-NO_BUFFERS = CallBuffers(SharedBuffers(None, 0), math.inf)
+NO_BUFFERS = CallBuffers(SharedBuffers(None, 0, 0), math.inf)
 
 
 class Unshared:

@@ -24,9 +24,9 @@ LIMIT = 2**30
 class Wire:
     """The tasks of some calls, from a pickler on rank 0 to an unpickler on a worker."""
 
-    def __init__(self, limit=LIMIT, private=False):
+    def __init__(self, limit=LIMIT, private=False, kept_limit=LIMIT):
         self.nodes = Nodes()
-        self.shared = SharedBuffers(self.nodes, limit)
+        self.shared = SharedBuffers(self.nodes, limit, kept_limit)
         self.worker = SharedObjects(self.nodes)
         self._private = private
         self.start_call()
@@ -111,14 +111,59 @@ def test_the_first_use_goes_with_the_task_and_the_second_is_broadcast():
     assert (len(wire.nodes.objects), wire.stats["sent_with_a_task"], wire.stats["broadcast"]) == (1, 1, 1)
 
 
-def test_the_same_content_made_anew_in_a_later_call_is_found():
+def test_a_content_made_anew_in_each_call_stays_from_the_second_call_on():
     wire = Wire()
     wire.promote(normal())
     wire.end_call()
-    wire.send(normal())
-    assert wire.sent_bytes < 1000
-    assert wire.stats["found_on_the_nodes"] >= 1
+    assert wire.nodes.objects == {}
+    for _ in range(3):
+        wire.send(normal())
+        assert wire.sent_bytes < 1000
+        wire.end_call()
+        assert len(wire.nodes.objects) == 1
+    assert (wire.stats["broadcast"], wire.stats["found_on_the_nodes"]) == (2, 2)
+
+
+def test_an_array_stays_after_its_call_while_the_program_has_it():
+    wire = Wire()
+    x = normal()
+    wire.promote(x)
+    wire.end_call()
+    assert len(wire.nodes.objects) == 1
+    wire.send(x)
     assert wire.stats["broadcast"] == 1
+    wire.end_call()
+    y = normal(seed=1)
+    wire.promote(y)
+    del y
+    assert len(wire.nodes.objects) == 2  # the call goes on
+    wire.end_call()
+    z = normal(seed=2)
+    wire.promote(z)
+    wire.end_call()
+    assert len(wire.nodes.objects) == 2
+    del z
+    assert len(wire.nodes.objects) == 1
+
+
+def test_calls_with_ever_new_arrays_keep_none_of_them():
+    wire = Wire()
+    for seed in range(20):
+        wire.promote(normal(seed=seed))
+        wire.end_call()
+        assert wire.nodes.objects == {}
+    assert wire.stats["automatic_bytes"] == 0
+
+
+def test_between_calls_no_more_is_kept_than_allowed():
+    wire = Wire(kept_limit=850_000)
+    arrays = [normal(seed=seed) for seed in range(4)]
+    for array in arrays:
+        wire.promote(array)
+    assert len(wire.nodes.objects) == 4
+    wire.end_call()
+    assert wire.stats["automatic_bytes"] == 800_000
+    assert len(wire.nodes.objects) == 2
 
 
 def test_the_content_of_one_call_is_broadcast_at_the_first_use_in_the_next():
@@ -375,7 +420,7 @@ def test_after_its_end_a_call_shares_nothing():
 
 def test_nothing_is_shared_below_the_threshold_or_without_one():
     nodes = Nodes()
-    call = CallBuffers(SharedBuffers(nodes, LIMIT), math.inf)
+    call = CallBuffers(SharedBuffers(nodes, LIMIT, LIMIT), math.inf)
     pickler = SharingPickler(call)
     for _ in range(3):
         _, buffers = pickler.dumps(normal())
@@ -384,9 +429,9 @@ def test_nothing_is_shared_below_the_threshold_or_without_one():
     assert nodes.objects == {}
 
 
-def test_a_long_function_is_found_in_later_calls():
+def test_a_long_function_stays_from_its_second_call_on():
     nodes = Nodes()
-    shared = SharedBuffers(nodes, LIMIT)
+    shared = SharedBuffers(nodes, LIMIT, LIMIT)
     context = TaskContext(SequentialBackend(nesting_level=1), None, None, pickled_warning_filters(), b"key")
     decoder = TaskDecoder(SharedObjects(nodes), lambda context: None)
     for _ in range(3):
@@ -397,4 +442,4 @@ def test_a_long_function_is_found_in_later_calls():
         _, head, buffers, _ = encoder.encode(batch)
         assert decoder.decode(head, buffers)() == [10_000]
         call.release()
-    assert shared.stats()["broadcast"] == 1
+    assert (shared.stats()["broadcast"], len(nodes.objects)) == (2, 1)

@@ -162,11 +162,11 @@ def test_the_limit_of_shared_memory_is_a_setting(job, monkeypatch):
 
 def test_without_the_setting_only_what_was_found_is_limited():
     nodes = Nodes()
-    shared = SharedBuffers(nodes, 500_000, limits_scattered=False)
+    shared = SharedBuffers(nodes, 500_000, 500_000, limits_scattered=False)
     shared.scatter(b"head", [normal(200_000)], "the array")
     content = normal()
     for _ in range(3):
-        assert shared.use(b"its hash", memoryview(content).cast("B")) is None
+        assert shared.use(b"its hash", memoryview(content).cast("B"), call=1) is None
 
 
 @pytest.mark.parametrize("limit", ["lots", "-5"])

@@ -7,6 +7,7 @@ import threading
 import types
 import warnings
 
+import numpy as np
 import pytest
 from joblib.parallel import BatchedCalls, SequentialBackend
 
@@ -26,7 +27,7 @@ class Wire:
     def __init__(self, context=CONTEXT):
         self.nodes = Nodes()
         self.entered = []
-        buffers = CallBuffers(SharedBuffers(self.nodes, 2**30), 2**20)
+        buffers = CallBuffers(SharedBuffers(self.nodes, 2**30, 2**30), 2**20)
         self.encoder = TaskEncoder(context, {}, buffers)
         self.decoder = TaskDecoder(SharedObjects(self.nodes), self.entered.append)
 
@@ -163,10 +164,58 @@ def test_what_cannot_be_pickled_is_named():
     assert wire.send((operator.sub, (5, 3), {})) == [2]
 
 
-def test_a_worker_keeps_a_limited_number_of_functions(monkeypatch):
-    monkeypatch.setattr(TaskDecoder, "KEPT_FUNCTIONS", 20)
+def test_a_worker_keeps_functions_whose_pickles_have_a_limited_size(monkeypatch):
+    monkeypatch.setattr(TaskDecoder, "KEPT_BYTES", 20_000)
     wire = Wire()
-    for i in range(30):
+    for i in range(300):
         function = types.FunctionType((lambda: 0).__code__, {}, f"f{i}")
         assert wire.send((function, (), {})) == [0]
-    assert len(wire.decoder._functions) <= 20
+    kept = wire.decoder._functions
+    assert 10 < len(kept) < 100
+    assert sum(map(len, kept)) <= 20_000
+
+
+def test_a_function_that_holds_something_mutable_is_loaded_for_each_task():
+    wire = Wire()
+    seen = []
+
+    def grow(i):
+        seen.append(i)
+        return len(seen)
+
+    for _ in range(2):
+        assert wire.send((grow, (0,), {})) == [1]
+        assert wire.send((grow, (1,), {}), (grow, (2,), {})) == [1, 1]
+    assert wire.decoder._functions == {}
+    assert seen == []
+
+
+def test_tasks_of_a_batch_do_not_share_the_functions_in_their_arguments():
+    wire = Wire()
+    seen = []
+    arrays = np.ones(2 * 2**20), np.ones(10)
+
+    def grow():
+        seen.append(1)
+        return len(seen), len(arrays[0])
+
+    def call(function):
+        return function()
+
+    for _ in range(2):
+        assert wire.send(*[(call, (grow,), {})] * 3) == [(1, 2 * 2**20)] * 3
+        assert len(wire.needed) == 1
+
+
+def test_large_arrays_in_functions_are_shared_and_read_only():
+    wire = Wire()
+    data = np.arange(2.0**18)
+
+    def total(i):
+        return data[i:].sum(), data.flags.writeable
+
+    for i in range(3):
+        assert wire.send((total, (i,), {})) == [(data[i:].sum(), False)]
+    [(head, [part])] = wire.nodes.objects.values()
+    assert (head, part) == (b"", data.tobytes())
+    assert len(wire.decoder._functions) == 1

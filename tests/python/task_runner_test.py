@@ -61,7 +61,7 @@ def runner(core):
 def encode(function, *args):
     nested = SequentialBackend(nesting_level=1)
     context = TaskContext(nested, None, None, pickled_warning_filters(), b"key")
-    buffers = CallBuffers(SharedBuffers(None, 0), math.inf)
+    buffers = CallBuffers(SharedBuffers(None, 0, 0), math.inf)
     return TaskEncoder(context, {}, buffers).encode(BatchedCalls([(function, args, {})], (nested, None)))
 
 

@@ -20,7 +20,7 @@ from joblib_mpi.checkpoint import checkpoint_signals
 from joblib_mpi.checkpoint.task_keys import TaskKeys
 from joblib_mpi.joblib_internals import items_of
 from joblib_mpi.payloads.outcome import RETURNED, FinishedTask, Outcome
-from joblib_mpi.payloads.pickling import Pickler
+from joblib_mpi.payloads.pickling import AnswerPickler
 
 #: The part of the grace period that a lost wake-up would cost.
 _LOOK_AGAIN_SECONDS = 0.1
@@ -194,7 +194,7 @@ class CheckpointedCall:
 
     def keep_value(self, index: int, results: list[Any]) -> None:
         """Keep the results that a task has returned in this process."""
-        self._results.keep(index, *Pickler().dumps(results))
+        self._results.keep(index, *AnswerPickler().dumps(results))
 
     def end(self) -> None:
         """End the call; if the run was told to end, first wait for running tasks until the grace period is over."""

@@ -1,7 +1,7 @@
 """Shared objects in an executor, and the buffers that tasks share.
 
 The objects that tasks have used most recently are kept unpickled, so that an estimator or a data frame is made once and
-not for each task.
+not for each task. Not those that have functions or classes of the script in them.
 """
 
 import sys
@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from joblib_mpi import _core
+from joblib_mpi.payloads import by_value
 from joblib_mpi.payloads.shared_pickling import Head, loads
 from joblib_mpi.sharing.scatter_handle import resolve_with
 
@@ -54,9 +55,12 @@ class SharedObjects:
         else:
             self._objects.move_to_end(object_id)
             return value
+        n_loads_before = by_value.n_loads()
         value = self._load(object_id, False)
         if _is_sparse(value):
             value = self._load(object_id, True)
+        if by_value.n_loads() > n_loads_before:
+            return value  # the next task must not see what this one does to the script's functions and classes
         self._objects[object_id] = value
         if len(self._objects) > KEPT_OBJECTS:
             self._objects.popitem(last=False)
@@ -73,7 +77,7 @@ class SharedObjects:
 
     def whole(self, object_id: int) -> Any:
         """Return the bytes of an object that consists of bytes only, such as a long pickle of a function."""
-        return self._core.object(object_id)[1][0]
+        return memoryview(self._core.object(object_id)[1][0])
 
     def forget(self, object_ids: Iterable[int]) -> None:
         """Drop objects that rank 0 has dropped, so that the core can free their memory."""

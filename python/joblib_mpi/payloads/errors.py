@@ -5,7 +5,7 @@ import pickle
 import traceback
 from types import TracebackType
 
-from joblib_mpi.payloads.pickling import Pickler
+from joblib_mpi.payloads.pickling import AnswerPickler
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -76,7 +76,7 @@ def read_only_hint(error: BaseException) -> str | None:
 def _pickled(error: BaseException) -> bytes | None:
     for attempt in (_as_it_is, _without_chain):
         try:
-            data, _ = Pickler().dumps(attempt(error), in_band=True)
+            data, _ = AnswerPickler().dumps(attempt(error), in_band=True)
             # An exception whose __init__ has other arguments often can be pickled, and fails here.
             if isinstance(pickle.loads(data), BaseException):
                 return data

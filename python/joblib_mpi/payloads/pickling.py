@@ -12,6 +12,8 @@ from typing import Any
 import cloudpickle
 import numpy as np
 
+from joblib_mpi.payloads import by_value
+
 #: Smaller buffers stay in the stream, which saves a message for each. Chosen, not measured; as in payload.hpp.
 OUT_OF_BAND_BYTES = 64 * 1024
 
@@ -32,6 +34,9 @@ class Pickler(cloudpickle.Pickler):
     #: The ids of the scattered objects that the last pickle refers to; only a `SharingPickler` finds any.
     needed: Set[int] = frozenset()
 
+    #: Whether the last pickle has functions or classes by value.
+    holds_by_value: bool = False
+
     def __init__(self) -> None:
         self._file = io.BytesIO()
         self._buffers: list[memoryview] = []
@@ -48,11 +53,13 @@ class Pickler(cloudpickle.Pickler):
         value : object
             The object to pickle.
         in_band : bool
-            Whether all buffers stay in the stream, so that loaded objects own their memory and can be written to.
+            Whether all buffers stay in the stream, except for those that a `SharingPickler` shares, so that the pickle is
+            all there is to send.
         trailer : bytes
             Bytes to put between the pickle and its last byte; `loads` ignores them.
         """
         self._out_of_band_bytes = float("inf") if in_band else OUT_OF_BAND_BYTES
+        self.holds_by_value = False
         self.globals_ref: dict[int, Any] = {}
         if self._shares:
             self._forget_shared()
@@ -77,10 +84,16 @@ class Pickler(cloudpickle.Pickler):
             return self._reduce_code(value) if kind is types.CodeType else NotImplemented
         if id(value) in self._by_reference:
             return NotImplemented
-        reduced = super().reducer_override(value)
+        reduced = self._reduce_function_or_class(value)
         if reduced is NotImplemented:
             self._by_reference[id(value)] = value
+        elif by_value.is_by_value(reduced):
+            self.holds_by_value = True
+            return by_value.with_exact_state(value, reduced)
         return reduced
+
+    def _reduce_function_or_class(self, value: Any) -> Any:
+        return super().reducer_override(value)
 
     def _reduce_code(self, code: types.CodeType) -> Any:
         # With the name of its file, so that tracebacks show the source lines.
@@ -99,6 +112,14 @@ class Pickler(cloudpickle.Pickler):
             return True
         self._buffers.append(raw)
         return False
+
+
+class AnswerPickler(Pickler):
+    """A pickler for what tasks return and raise, which refers to the script's classes by name."""
+
+    def _reduce_function_or_class(self, value: Any) -> Any:
+        reference = by_value.reference_to(value) if isinstance(value, type) else None
+        return super()._reduce_function_or_class(value) if reference is None else reference
 
 
 def is_contiguous(array: np.ndarray) -> bool:

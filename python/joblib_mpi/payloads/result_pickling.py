@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from joblib_mpi.payloads.pickling import OUT_OF_BAND_BYTES, Pickler, is_contiguous
+from joblib_mpi.payloads.pickling import OUT_OF_BAND_BYTES, AnswerPickler, is_contiguous
 
 
 class Layout(NamedTuple):
@@ -27,7 +27,7 @@ class Layout(NamedTuple):
     fortran_order: bool = False
 
 
-class ResultPickler(Pickler):
+class ResultPickler(AnswerPickler):
     """A pickler for results, which takes all large arrays out of the stream and tells their layouts."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class ResultPickler(Pickler):
         self._fortran: set[int] = set()  # addresses
 
     def reducer_override(self, value: Any) -> Any:
-        """Take arrays that numpy would copy into the stream out of it; else do as `Pickler.reducer_override`."""
+        """Take arrays that numpy would copy into the stream out of it; else do as `AnswerPickler` does."""
         if type(value) is np.ndarray:
             if value.nbytes < OUT_OF_BAND_BYTES or value.dtype.hasobject or value.dtype.kind in "mM":
                 return NotImplemented

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from joblib_mpi.payloads.pickling import STOP, Pickler, is_contiguous
+from joblib_mpi.payloads.pickling import OUT_OF_BAND_BYTES, STOP, Pickler, is_contiguous
 from joblib_mpi.sharing.scatter_handle import SharedObject, resolve_here
 from joblib_mpi.sharing.shared_buffers import CallBuffers, flat_bytes
 
@@ -73,6 +73,16 @@ class SharingPickler(Pickler):
             )
         return super().reducer_override(value)
 
+    def makes_read_only(self, array: np.ndarray) -> bool:
+        """Return whether no task can write to this array, wherever its pickle has it."""
+        return (
+            array.nbytes >= self._threshold
+            and not array.dtype.hasobject
+            and array.dtype.kind not in "mM"
+            and is_contiguous(array)
+            and not self._is_private(array.__array_interface__["data"][0])
+        )
+
     def _name_object(self, object_id: int) -> int:
         self.needed.add(object_id)
         self._names_objects = self._shares = True
@@ -82,7 +92,7 @@ class SharingPickler(Pickler):
         return self._all_private or address in self._private
 
     def _reduce_array(self, array: np.ndarray) -> Any:
-        if array.dtype.hasobject or self._out_of_band_bytes == math.inf:
+        if array.dtype.hasobject:
             return NotImplemented
         begin = array.__array_interface__["data"][0]
         if type(array) is np.ndarray and array.dtype.kind not in "mM" and is_contiguous(array):
@@ -123,8 +133,8 @@ class SharingPickler(Pickler):
 
     def _keep_in_band(self, buffer: pickle.PickleBuffer) -> bool:
         raw = buffer.raw()
-        if self._threshold <= raw.nbytes and self._out_of_band_bytes <= raw.nbytes and len(self._table) < 2**16 - 1:
-            reference = self._shared_buffers.find(raw)
+        if raw.nbytes >= self._threshold and raw.nbytes >= OUT_OF_BAND_BYTES and len(self._table) < 2**16 - 1:
+            reference = self._shared_buffers.find(raw, at_once=self._out_of_band_bytes == math.inf)
             if reference is not None:
                 self._shares = True
                 position = len(self._buffers) + len(self._table)

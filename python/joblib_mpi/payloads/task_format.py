@@ -4,19 +4,22 @@ A task is the tuple ``(function, args, kwargs)``, as for ``batch_size=1``, a lis
 that returns the list of results. Its context follows the pickle, because the executor must enter the context before it
 unpickles: proxies of multiprocessing managers connect while they are unpickled.
 
-Function and context are pickled once for each call of ``Parallel``. Each task refers to them: by that pickle, which the
-executor keeps unpickled, or, if it is long, by the id of an object that has it. For a wrapped function, only the
-wrapper's own attributes are sent with each task.
+Function and context are pickled once for each call of ``Parallel``. Each task refers to them: by that pickle, or, if it is
+long, by the id of an object that has it. The executor keeps a function that is imported, or that holds nothing that a task
+could change. It loads any other function anew for each task, so that no task sees what another has done to the script's
+variables. For a wrapped function, only the wrapper's own attributes are sent with each task.
 """
 
 import copyreg
 import functools
 import pickle
 import types
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeGuard
 
 from joblib_mpi.joblib_internals import items_of, nesting_of
+from joblib_mpi.payloads.immutability import holds_nothing_mutable
 from joblib_mpi.payloads.pickling import Pickler
 from joblib_mpi.payloads.shared_pickling import Objects, ObjectSharingPickler, SharingPickler, loads, trailer_end
 from joblib_mpi.payloads.task_context import TaskContext
@@ -25,11 +28,35 @@ from joblib_mpi.sharing.shared_buffers import CallBuffers
 #: Longer pickles of functions and contexts are broadcast once. Half of MPI's eager limit leaves room for arguments.
 INLINE_BYTES = 2048
 
-#: A pickle, the id of an object that has a pickle, a `_Wrapped`, or (functions only) the callable itself.
+#: A pickle, the id of an object that has a pickle, or (functions only) a `_ForOneTask`, a `_Wrapped`, or the callable.
 Reference = Any
 
 _PICKLE_START = b"\x80"
 _OBJECT_START = b"o"
+
+
+class _ForOneTask(NamedTuple):
+    """A function that each task loads for itself.
+
+    Attributes
+    ----------
+    function : bytes or int
+        The function's pickle, or the id of an object that has it.
+    """
+
+    function: bytes | int
+
+
+class _Alone(NamedTuple):
+    """A task of a batch that is pickled apart from the others, because its arguments hold functions or classes by value.
+
+    Attributes
+    ----------
+    task : bytes
+        The pickle of the tuple of function, arguments and keyword arguments.
+    """
+
+    task: bytes
 
 
 class _Wrapped(NamedTuple):
@@ -109,13 +136,23 @@ class TaskEncoder:
                     reference, name = self._function_reference(function)
                     task.append((reference, args, kwargs))
             head, buffers = self._pickler.dumps(task, trailer=trailer)
+            needed = self._pickler.needed
+            if type(task) is list and self._pickler.holds_by_value:
+                alone, needed = self._pickled_alone(task)
+                head, buffers = self._pickler.dumps(alone, trailer=trailer)
         except Exception as error:
             raise pickle.PicklingError(
                 f'the function or an argument of task "{name}" cannot be pickled to send it to a worker: '
                 f"{type(error).__name__}: {error}"
             ) from error
-        needed = self._pickler.needed
         return name, head, buffers, tuple(self._constants.union(needed)) if needed or self._constants else ()
+
+    def _pickled_alone(self, tasks: list[Any]) -> tuple[list[_Alone], set[int]]:
+        alone, needed = [], set()
+        for task in tasks:
+            alone.append(_Alone(self._pickler.dumps(task, in_band=True)[0]))
+            needed |= self._pickler.needed
+        return alone, needed
 
     def _make_trailer(self, nesting: tuple[Any, int | None]) -> bytes:
         context = self._context._replace(nested_backend=nesting[0], nested_n_jobs=nesting[1])
@@ -135,6 +172,8 @@ class TaskEncoder:
         head, _ = self._pickler.dumps(function, in_band=True)
         self._constants |= self._pickler.needed
         reference = self._constant(head)
+        if self._pickler.holds_by_value and not holds_nothing_mutable(function, self._pickler.makes_read_only):
+            reference = _ForOneTask(reference)
         self._functions[id(function)] = (reference, name, function)
         return reference, name
 
@@ -193,7 +232,7 @@ def _is_its_attributes(kind: Any) -> bool:
 
 
 class TaskDecoder:
-    """Decodes tasks in an executor and keeps the functions that they refer to.
+    """Decodes tasks in an executor and keeps the functions that tasks cannot change.
 
     Parameters
     ----------
@@ -203,19 +242,20 @@ class TaskDecoder:
         Enters a `TaskContext`; called when a task's context differs from that of the task before.
     """
 
-    #: The number of functions kept: a program that makes new ones for each call must not fill the executor's memory.
-    KEPT_FUNCTIONS = 256
+    #: The bytes that the pickles of kept functions may have. Those in objects go when rank 0 drops their objects.
+    KEPT_BYTES = 2**20
 
     def __init__(self, objects: Objects, enter: Callable[[TaskContext], None]) -> None:
         self._objects = objects
         self._enter = enter
         self._context: bytes | None = None
-        self._functions: dict[bytes | int, Callable[..., Any]] = {}
-        self._last: Any = None
+        self._functions: OrderedDict[bytes | int, Callable[..., Any]] = OrderedDict()
+        self._kept_bytes = 0
+        self._last_name = ""
 
     def function_name(self) -> str:
-        """Return the name of the last task's function; for a batch, that of its last task."""
-        return name_of(self._last)
+        """Return the name of the function that was called last."""
+        return self._last_name
 
     def decode(self, head: bytes, buffers: Sequence[Any]) -> Callable[[], list[Any]]:
         """Return a callable that runs the task and returns the list of its results."""
@@ -229,42 +269,52 @@ class TaskDecoder:
         kind = type(task)
         if kind is tuple:
             reference, args, kwargs = task
-            self._last = function = self._function(reference)
+            function = self._function(reference)
+            self._last_name = name_of(function)
             return lambda: [function(*args, **kwargs)]
         if kind is list:
-            calls = [(self._function(reference), args, kwargs) for reference, args, kwargs in task]
-            self._last = calls[-1][0]
-            return lambda: [function(*args, **kwargs) for function, args, kwargs in calls]
+            return lambda: [self._run(item) for item in task]
         other: Callable[[], list[Any]] = task
-        self._last = other
+        self._last_name = name_of(other)
         return other
 
     def forget_functions(self) -> None:
         """Drop all functions, because they may hold a shared object that rank 0 has dropped."""
         self._functions.clear()
+        self._kept_bytes = 0
+
+    def _run(self, item: Any) -> Any:
+        reference, args, kwargs = loads(item.task, (), self._objects) if type(item) is _Alone else item
+        function = self._function(reference)
+        self._last_name = name_of(function)
+        return function(*args, **kwargs)
 
     def _load_context(self, context: bytes) -> TaskContext:
         if not context.startswith(_PICKLE_START):
-            context = self._pickle_in(int.from_bytes(context[1:], "little"))
+            context = bytes(self._objects.whole(int.from_bytes(context[1:], "little")))
         loaded: TaskContext = pickle.loads(context)
         return loaded
-
-    def _pickle_in(self, object_id: int) -> bytes:
-        return bytes(self._objects.whole(object_id))
 
     def _function(self, reference: Reference) -> Callable[..., Any]:
         kind = type(reference)
         if kind is bytes or kind is int:
-            function = self._functions.get(reference)
-            if function is None:
-                pickled = reference if kind is bytes else self._pickle_in(reference)
-                function = loads(pickled, (), self._objects)
-                if len(self._functions) >= self.KEPT_FUNCTIONS:
-                    self._functions.clear()
-                self._functions[reference] = function
-            return function
+            return self._functions.get(reference) or self._keep(reference)
+        if kind is _ForOneTask:
+            return self._load(reference.function)
         other: Callable[..., Any] = self._unwrapped(reference) if kind is _Wrapped else reference
         return other
+
+    def _load(self, reference: bytes | int) -> Callable[..., Any]:
+        pickled = reference if isinstance(reference, bytes) else self._objects.whole(reference)
+        function: Callable[..., Any] = loads(pickled, (), self._objects)
+        return function
+
+    def _keep(self, reference: bytes | int) -> Callable[..., Any]:
+        self._functions[reference] = function = self._load(reference)
+        self._kept_bytes += _inline_bytes(reference)
+        while self._kept_bytes > self.KEPT_BYTES:
+            self._kept_bytes -= _inline_bytes(self._functions.popitem(last=False)[0])
+        return function
 
     def _unwrapped(self, wrapped: _Wrapped) -> Callable[..., Any]:
         function = self._function(wrapped.function)
@@ -277,3 +327,7 @@ class TaskDecoder:
         wrapper.__dict__.update(dict.fromkeys(functions, function))
         wrapper.__dict__.update(state)
         return wrapper
+
+
+def _inline_bytes(reference: bytes | int) -> int:
+    return len(reference) if isinstance(reference, bytes) else 0

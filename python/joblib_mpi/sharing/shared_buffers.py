@@ -1,9 +1,11 @@
 """Large buffers that tasks share: the first task that has one brings it along, for the second it is broadcast."""
 
+import itertools
 import threading
 import weakref
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,8 +20,10 @@ WHOLE_COMPARISON_BYTES = 4 * 2**20
 _SAMPLES = 64
 _SAMPLE_BYTES = 64
 
-#: The number of contents that are remembered as sent once, at some 100 bytes each.
+#: The number of contents that are remembered without their bytes, at some 100 bytes each.
 _REMEMBERED_CONTENTS = 4096
+
+_call_numbers = itertools.count()
 
 
 class Reference(NamedTuple):
@@ -60,9 +64,10 @@ def flat_bytes(array: np.ndarray) -> np.ndarray:
 
 
 class SharedBuffers:
-    """The contents that one session keeps on its nodes for tasks of later calls, and the limit for all shared objects.
+    """The contents that one session keeps on its nodes, for one call or for later ones, and the limits for them.
 
-    Contents that no running call uses make room for others, the least recently used first. Objects that the program has
+    A content stays after the call that it was made for while the program has the array that it comes from, or once it has
+    come in two calls. Such contents make room for others, the least recently used first. Objects that the program has
     scattered stay until it drops them. Several threads may use this object.
 
     Parameters
@@ -71,42 +76,67 @@ class SharedBuffers:
         Rank 0's session.
     limit : int
         The bytes that shared objects may take on each node.
+    kept_limit : int
+        The bytes that contents which no running call uses may take on each node.
     limits_scattered : bool
-        Whether the limit also applies to objects that the program scatters.
+        Whether ``limit`` also applies to objects that the program scatters.
     """
 
-    def __init__(self, core: _core.CoordinatorSession, limit: int, limits_scattered: bool = True) -> None:
+    def __init__(
+        self, core: _core.CoordinatorSession, limit: int, kept_limit: int, limits_scattered: bool = True
+    ) -> None:
         self._core = core
         self.limit = limit
+        self.kept_limit = kept_limit
         self._limits_scattered = limits_scattered
         self._lock = threading.Lock()
         self._contents: OrderedDict[bytes, Content] = OrderedDict()  # the least recently used first
-        self._sent_once: OrderedDict[bytes, None] = OrderedDict()
+        self._seen: OrderedDict[bytes, int] = OrderedDict()  # contents that are no objects, with the last call of each
+        self._ownerless: deque[Content] = deque()
         self._scattered_bytes: dict[int, int] = {}
         self._automatic_bytes = 0
         self._n_sent_once = self._n_promoted = self._n_found = self._n_evicted = 0
 
-    def use(self, content: bytes, buffer: memoryview, at_once: bool = False) -> "Content | None":
+    def use(
+        self, content: bytes, buffer: memoryview, call: int, owner: np.ndarray | None = None, at_once: bool = False
+    ) -> "Content | None":
         """Return the object that has these bytes, for `release` later, or None if they are to be sent with the task.
 
         They are sent with the task at their first use, unless ``at_once``, and if there is no room for an object. At
         their second use they become an object.
+
+        Parameters
+        ----------
+        content : bytes
+            The hash of the bytes.
+        buffer : memoryview
+            The bytes.
+        call : int
+            The number of the call that uses them.
+        owner : numpy.ndarray, optional
+            The array of the program that has them.
+        at_once : bool
+            Whether they become an object at their first use.
         """
         with self._lock:
+            self._free_ownerless()
             known = self._contents.get(content)
             if known is not None:
                 self._n_found += 1
-            elif (at_once or content in self._sent_once) and self._make_room(buffer.nbytes):
-                self._sent_once.pop(content, None)
-                known = self._contents[content] = Content(content, self._core.scatter(b"", (buffer,)), buffer.nbytes)
+                known.comes_again |= known.last_call != call
+            elif (at_once or content in self._seen) and self._make_room(buffer.nbytes):
+                known = Content(content, self._core.scatter(b"", (buffer,)), buffer.nbytes)
+                known.comes_again = self._seen.pop(content, call) != call
+                self._contents[content] = known
                 self._automatic_bytes += buffer.nbytes
                 self._n_promoted += 1
             else:
-                self._sent_once[content] = None
-                if len(self._sent_once) > _REMEMBERED_CONTENTS:
-                    self._sent_once.popitem(last=False)
+                self._remember(content, call)
                 self._n_sent_once += 1
                 return None
+            if owner is not None:
+                known.owner = weakref.ref(owner, self._notice_of(known))
+            known.last_call = call
             known.n_users += 1
             self._contents.move_to_end(content)
             return known
@@ -125,8 +155,10 @@ class SharedBuffers:
                 if under_way:
                     self._hide(content)
                 content.n_users -= 1
-                if content.n_users == 0 and content.is_hidden:
-                    self._free(content)
+                if content.n_users == 0 and not content.stays:
+                    self._let_go(content)
+            self._free_ownerless()
+            self._evict(self._unused_bytes() - self.kept_limit)
 
     def hide(self, content: "Content") -> None:
         """Hide a content from later tasks, because the program has changed the bytes."""
@@ -172,26 +204,59 @@ class SharedBuffers:
 
     def _make_room(self, needed: int) -> bool:
         excess = self._held_bytes() + needed - self.limit
-        unused = [content for content in self._contents.values() if content.n_users == 0]
-        if excess > sum(content.nbytes for content in unused):
+        if excess > self._unused_bytes():
             return False  # and nothing is evicted
-        for content in unused:
-            if excess <= 0:
-                break
+        self._evict(excess)
+        return True
+
+    def _unused_bytes(self) -> int:
+        return sum(content.nbytes for content in self._contents.values() if content.n_users == 0)
+
+    def _evict(self, excess: int) -> None:
+        if excess <= 0:
+            return
+        for content in [content for content in self._contents.values() if content.n_users == 0]:
             excess -= content.nbytes
             self._n_evicted += 1
-            self._hide(content)
-            self._free(content)
-        return True
+            self._let_go(content)
+            if excess <= 0:
+                return
+
+    def _remember(self, key: bytes, call: int) -> None:
+        self._seen[key] = call
+        if len(self._seen) > _REMEMBERED_CONTENTS:
+            self._seen.popitem(last=False)
+
+    def _notice_of(self, content: "Content") -> Callable[[Any], None]:
+        # Python may call this anywhere, in the middle of this object's methods, too.
+        def notice(owner: Any) -> None:
+            self._ownerless.append(content)
+            if self._lock.acquire(blocking=False):
+                try:
+                    with suppress(_core.SessionError):  # the session has ended
+                        self._free_ownerless()
+                finally:
+                    self._lock.release()
+
+        return notice
+
+    def _free_ownerless(self) -> None:
+        while self._ownerless:
+            content = self._ownerless.popleft()
+            if content.n_users == 0 and not content.is_hidden and not content.stays:
+                self._let_go(content)
+
+    def _let_go(self, content: "Content") -> None:
+        if not content.is_hidden:
+            self._remember(content.key, content.last_call)
+        self._hide(content)
+        self._automatic_bytes -= content.nbytes
+        self._core.drop(content.object_id)
 
     def _hide(self, content: "Content") -> None:
         if not content.is_hidden:
             content.is_hidden = True
             del self._contents[content.key]
-
-    def _free(self, content: "Content") -> None:
-        self._automatic_bytes -= content.nbytes
-        self._core.drop(content.object_id)
 
 
 class Content:
@@ -213,6 +278,14 @@ class Content:
         self.nbytes = nbytes
         self.n_users = 0
         self.is_hidden = False
+        self.last_call = -1
+        self.comes_again = False
+        self.owner: weakref.ref[np.ndarray] | None = None
+
+    @property
+    def stays(self) -> bool:
+        """Whether the object stays when no running call uses it."""
+        return not self.is_hidden and (self.comes_again or (self.owner is not None and self.owner() is not None))
 
 
 class CallBuffers:
@@ -239,14 +312,18 @@ class CallBuffers:
     ) -> None:
         self.threshold = threshold
         self._shared = shared
+        self._number = next(_call_numbers)
         self._scattered = scattered
         self._used: dict[tuple[int, int], _UsedBuffer] = {}
         self._contents: list[Content] = []
         self._lock = threading.Lock()
         self._over = False
 
-    def find(self, buffer: memoryview) -> Reference | None:
-        """Return the place of these bytes on the workers, or None if they are to be sent with the task."""
+    def find(self, buffer: memoryview, at_once: bool = False) -> Reference | None:
+        """Return the place of these bytes on the workers, or None if they are to be sent with the task.
+
+        With ``at_once`` they are to be sent only if there is no room for an object.
+        """
         begin = address_of(buffer)
         end = begin + buffer.nbytes
         for region, object_id, part in self._scattered:
@@ -265,7 +342,7 @@ class CallBuffers:
             used = _UsedBuffer(buffer)
             if used.is_alive():
                 self._used[begin, end] = used
-        content = self._share(used, whole) if used.content is None else used.content
+        content = self._share(used, whole, at_once) if used.content is None else used.content
         return None if content is None else Reference(content.object_id, 0, begin - used.begin)
 
     def knows(self, begin: int, end: int) -> bool:
@@ -277,7 +354,9 @@ class CallBuffers:
         with self._lock:
             if self._over:
                 return None
-            content = self._shared.use(_core.content_hash(pickled), memoryview(pickled), at_once=True)
+            content = self._shared.use(
+                _core.content_hash(pickled), memoryview(pickled), self._number, at_once=True
+            )
             if content is not None:
                 self._contents.append(content)
         return None if content is None else content.object_id
@@ -300,11 +379,11 @@ class CallBuffers:
                 return other
         return None
 
-    def _share(self, used: "_UsedBuffer", whole: memoryview) -> Content | None:
+    def _share(self, used: "_UsedBuffer", whole: memoryview, at_once: bool) -> Content | None:
         with self._lock:
             if self._over:
                 return None
-            used.content = self._shared.use(used.key, whole)
+            used.content = self._shared.use(used.key, whole, self._number, used.owner(), at_once)
             if used.content is not None:
                 self._contents.append(used.content)
             return used.content
@@ -321,13 +400,17 @@ class _UsedBuffer(Region):
         self._owner = None if owner is None else weakref.ref(owner)
         self._sample = _sample_of(np.frombuffer(buffer, np.uint8))
 
+    def owner(self) -> np.ndarray | None:
+        """Return the array that owns this memory, or None if it is gone or not known."""
+        return None if self._owner is None else self._owner()
+
     def is_alive(self) -> bool:
         """Return whether the array still owns this memory; False if that cannot be known."""
-        return self._owner is not None and self._owner() is not None
+        return self.owner() is not None
 
     def whole(self) -> memoryview:
         """Return the bytes as they are now; only while `is_alive`."""
-        owner = None if self._owner is None else self._owner()
+        owner = self.owner()
         assert owner is not None
         memory = flat_bytes(owner)
         offset = self.begin - memory.__array_interface__["data"][0]
