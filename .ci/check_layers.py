@@ -49,7 +49,6 @@ LAYERS = {
         "serialization",
         "spill/result_spiller.hpp",
         "joblib_mpi/detail/function_registry.hpp",
-        "joblib_mpi/detail/task_scope.hpp",
     ],
     # Rank 0's loop joins decisions with interfaces, never with one implementation.
     "coordinator": [
@@ -72,13 +71,13 @@ LAYERS = {
     "backends": [
         "coordinator",
         "serialization/exception_codec.hpp",
+        "core/task_scope.hpp",
         "joblib_mpi/backend.hpp",
-        "joblib_mpi/detail/task_scope.hpp",
     ],
     # Between any backend and a call's results: it knows no backend.
     "checkpoint": ["core", "files", "joblib_mpi/backend.hpp"],
     # Works with every backend because it knows none.
-    "parallel": [ANY_PUBLIC, "observe", "checkpoint"],
+    "parallel": [ANY_PUBLIC, "core/task_scope.hpp", "observe", "checkpoint"],
     # The one place that knows every concrete class.
     "session": [
         ANY_PUBLIC,

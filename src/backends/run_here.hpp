@@ -1,7 +1,7 @@
 #pragma once
 
+#include "core/task_scope.hpp"
 #include <joblib_mpi/backend.hpp>
-#include <joblib_mpi/detail/task_scope.hpp>
 
 #include <exception>
 #include <memory>
@@ -16,7 +16,7 @@ struct HereOutcome {
 
 /// Runs the task, and runs it again if it throws, as often as `options` and `Task::can_run_again` allow.
 inline HereOutcome run_here(Task& task, const CallOptions& options) {
-  const detail::TaskScope scope;
+  const TaskScope scope;
   const unsigned attempts = options.retry_exceptions && task.can_run_again() ? 1 + options.retries : 1;
   HereOutcome outcome;
   for (unsigned attempt = 0; attempt < attempts; ++attempt) {

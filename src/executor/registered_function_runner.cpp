@@ -1,7 +1,7 @@
 #include "executor/registered_function_runner.hpp"
 
+#include "core/task_scope.hpp"
 #include "serialization/exception_codec.hpp"
-#include <joblib_mpi/detail/task_scope.hpp>
 
 #include <algorithm>
 #include <string>
@@ -9,7 +9,7 @@
 namespace joblib_mpi {
 
 bool RegisteredFunctionRunner::run(const ExecutorTask& task, Payload& result, std::vector<ArrayLayout>& layouts) {
-  const detail::TaskScope scope;
+  const TaskScope scope;
   running_ = &task;
   std::string name = "a task";
   try {

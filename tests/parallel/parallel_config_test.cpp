@@ -1,7 +1,7 @@
+#include "core/task_scope.hpp"
 #include "parallel/resolve_options.hpp"
 #include "support/catch.hpp"
 #include <joblib_mpi/detail/active_config.hpp>
-#include <joblib_mpi/detail/task_scope.hpp>
 #include <joblib_mpi/parallel.hpp>
 #include <joblib_mpi/parallel_config.hpp>
 
@@ -124,12 +124,27 @@ TEST_CASE("options of a call go before the config") {
 TEST_CASE("inside a task nothing but the sequential backend applies") {
   const parallel_config config({.n_jobs = 4, .backend = "threading"});
   {
-    const detail::TaskScope scope;
+    const TaskScope scope;
     CHECK(active_backend() == "sequential");
     CHECK_FALSE(active_config().options.n_jobs);
   }
   CHECK(active_backend() == "threading");
   CHECK(active_config().options.n_jobs == 4);
+}
+
+TEST_CASE("a config inside a task applies to that task's calls, and not inside their tasks") {
+  const TaskScope task;
+  const parallel_config config({.n_jobs = 3, .backend = "threading"});
+  CHECK(active_backend() == "threading");
+  {
+    const TaskScope inner_task;
+    CHECK(active_backend() == "sequential");
+    CHECK_FALSE(active_config().options.n_jobs);
+    const parallel_config inner_config({.n_jobs = 2});
+    CHECK(active_backend() == "sequential");
+    CHECK(active_config().options.n_jobs == 2);
+  }
+  CHECK(active_config().options.n_jobs == 3);
 }
 
 TEST_CASE("retries and limits nest as the other options do") {
