@@ -22,7 +22,8 @@ Hdf5Handle record_type() {
     check_hdf5(H5Tinsert(type.get(), name, offset, member), "adding a column to the type of a record");
   };
   add("call", offsetof(JournalRecord, place.call), H5T_NATIVE_UINT64);
-  add("task", offsetof(JournalRecord, place.task), H5T_NATIVE_UINT64);
+  // Files of this format version have this name for the index.
+  add("task", offsetof(JournalRecord, place.index), H5T_NATIVE_UINT64);
   add("function_key", offsetof(JournalRecord, key.function), H5T_NATIVE_UINT64);
   add("arguments_key", offsetof(JournalRecord, key.arguments), H5T_NATIVE_UINT64);
   add("offset", offsetof(JournalRecord, offset), H5T_NATIVE_UINT64);

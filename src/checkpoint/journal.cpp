@@ -149,7 +149,7 @@ std::optional<Payload> Journal::load(const JournalPlace& place) {
   const JournalFile& file = files_[stored.file];
   std::optional<Payload> result = with_checkpoint_errors([&] { return file.read(stored.record); });
   if (!result) {
-    warn("checkpoint \"" + file.path().string() + "\" is damaged: the result of task " + std::to_string(place.task) +
+    warn("checkpoint \"" + file.path().string() + "\" is damaged: the result of task " + std::to_string(place.index) +
          " (\"" + text_in(stored.record.function) + "\") of call " + std::to_string(place.call) + " is computed again");
   }
   return result;

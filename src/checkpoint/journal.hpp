@@ -85,7 +85,7 @@ class Journal {
   };
   struct PlaceHash {
     std::size_t operator()(const JournalPlace& place) const noexcept {
-      return static_cast<std::size_t>(place.call * 0x9e3779b97f4a7c15 ^ place.task);
+      return static_cast<std::size_t>(place.call * 0x9e3779b97f4a7c15 ^ place.index);
     }
   };
 

@@ -21,7 +21,7 @@ inline constexpr std::size_t journal_user_block_bytes = 1024;
 /// checkpoint's scope.
 struct JournalPlace {
   std::uint64_t call = 0;
-  std::uint64_t task = 0;
+  std::uint64_t index = 0;
   friend bool operator==(const JournalPlace&, const JournalPlace&) = default;
 };
 

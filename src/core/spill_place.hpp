@@ -30,7 +30,7 @@ struct SpillPlace {
 struct ResultPlace {
   std::shared_ptr<const SpillPlace> spill;  ///< null if the result must not spill
   CallId call;
-  std::uint64_t task = 0;  ///< the task's index in the call
+  std::uint64_t index = 0;  ///< the index of the task
 };
 
 /// Facts about a result that its bytes do not contain, known where it was made.

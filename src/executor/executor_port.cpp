@@ -51,7 +51,7 @@ void ExecutorPort::handle(ExecutorMessage message, Work& work) {
     running_ = run->number;
     limits_ = run->limits;
     place_.call = run->call;
-    place_.task = run->index;
+    place_.index = run->index;
   } else if (auto* place = std::get_if<SpillInto>(&message)) {
     place_.spill = std::move(place->place);
   } else if (auto* share = std::get_if<ShareObject>(&message)) {

@@ -58,7 +58,7 @@ void MessageChannel::send_task(std::uint64_t number, const ExecutorTask& task) {
         .task = task.task,
         .number = number,
         .call = task.place.call,
-        .index = task.place.task,
+        .index = task.place.index,
         .limits = task.limits},
        objects, task.arguments, Access::writable);
   ends_.other.notify();

@@ -107,7 +107,7 @@ void write_true(const Hdf5Handle& where, const char* name) {
 
 void write_attributes(const Hdf5Handle& where, const ResultAttributes& attributes) {
   write_text(where, "function", attributes.function.substr(0, most_name_bytes));
-  write_attribute(where, "task", H5T_NATIVE_UINT64, &attributes.task);
+  write_attribute(where, "task", H5T_NATIVE_UINT64, &attributes.index);
   write_attribute(where, "rank", H5T_NATIVE_INT, &attributes.rank);
   write_attribute(where, "seconds", H5T_NATIVE_DOUBLE, &attributes.seconds);
 }
@@ -282,8 +282,8 @@ Bytes Hdf5ResultFormat::index(const std::vector<IndexEntry>& entries) const {
     write_text(file, "format", "joblib_mpi index");
     Hdf5Handle group(H5Gcreate2(file.get(), "result", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose,
                      "creating a group");
-    for (const auto& [task, path, dataset] : entries) {
-      check_hdf5(H5Lcreate_external(path.c_str(), dataset.c_str(), group.get(), std::to_string(task).c_str(),
+    for (const auto& [index, path, dataset] : entries) {
+      check_hdf5(H5Lcreate_external(path.c_str(), dataset.c_str(), group.get(), std::to_string(index).c_str(),
                                     H5P_DEFAULT, H5P_DEFAULT),
                  "linking a result");
     }

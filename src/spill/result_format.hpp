@@ -13,7 +13,7 @@ namespace joblib_mpi {
 /// The origin of a result, stored for readers of its file.
 struct ResultAttributes {
   std::string function;
-  std::uint64_t task = 0;  ///< The task's index in the call.
+  std::uint64_t index = 0;  ///< The index of the task.
   int rank = 0;
   double seconds = 0;  ///< The time that the function took.
 };
@@ -39,9 +39,9 @@ struct ResultStructure {
 
 /// A line of a call's index file.
 struct IndexEntry {
-  std::uint64_t task = 0;
-  std::string file;     ///< The path relative to the index file.
-  std::string dataset;  ///< The dataset in that file.
+  std::uint64_t index = 0;  ///< The index of the task.
+  std::string file;         ///< The path relative to the index file.
+  std::string dataset;      ///< The dataset in that file.
 };
 
 /// The inner format of result files. No function here touches the disk, so no library is in the middle of a file when

@@ -49,9 +49,9 @@ TaskEnding ResultSpiller::spill(Payload& result, const ResultNotes& notes, doubl
     fs::create_directory(folder, error);
     if (error) throw SpillError("the folder \"" + folder + "\" for results cannot be created: " + error.message());
     ResultContent content = content_of(result, notes);
-    content.attributes = {notes.function, place.task, place.spill->rank, seconds};
+    content.attributes = {notes.function, place.index, place.spill->rank, seconds};
     // The rank tells attempts apart: an attempt that was given up may still be writing.
-    const std::string name = "result-" + std::to_string(place.task) + "-rank-" + std::to_string(place.spill->rank);
+    const std::string name = "result-" + std::to_string(place.index) + "-rank-" + std::to_string(place.spill->rank);
     const ResultHandle handle =
         write_result(folder + "/" + name + ".h5", *format_, content, result, place.spill->compression);
     result = {encode(handle), {}};

@@ -83,14 +83,14 @@ std::shared_ptr<const SpillPlace> ResultStore::place_in(const SpillFolder& folde
   return places_.emplace_back(std::make_shared<const SpillPlace>(wanted));
 }
 
-Payload ResultStore::open(CallId id, std::uint64_t task, ByteView encoded) {
+Payload ResultStore::open(CallId id, std::uint64_t index, ByteView encoded) {
   const ResultHandle handle = decode_result_handle(encoded);
   Call& call = calls_.at(id);
   call.has_spilled = true;
   Payload result = open_result(handle, *options_.format);
   if (result.size_bytes() <= call.limits.threshold_bytes) policy_.spilled_for_memory();
   if (call.keep) {
-    call.kept.push_back({task, fs::path(handle.path).filename().string(), main_dataset(result.parts.size())});
+    call.kept.push_back({index, fs::path(handle.path).filename().string(), main_dataset(result.parts.size())});
   } else {
     discard(encoded);
   }

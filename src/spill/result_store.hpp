@@ -64,7 +64,7 @@ class ResultStore {
   }
   /// Opens the result that a worker has written to a file and whose handle it has sent. Throws SpillError, and
   /// SerializationError for an invalid handle.
-  [[nodiscard]] Payload open(CallId call, std::uint64_t task, ByteView handle);
+  [[nodiscard]] Payload open(CallId call, std::uint64_t index, ByteView handle);
   /// Removes the file of a result that is no longer wanted.
   static void discard(ByteView handle) noexcept;
 
