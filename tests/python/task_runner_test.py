@@ -55,7 +55,16 @@ def core():
 
 @pytest.fixture
 def runner(core):
-    return TaskRunner(core)
+    runner = TaskRunner(core)
+    yield runner
+    runner.leave_context()
+
+
+@pytest.fixture
+def exiting_runner(core):
+    runner = TaskRunner(core, exits_with_task=True)
+    yield runner
+    runner.leave_context()
 
 
 def encode(function, *args):
@@ -131,11 +140,10 @@ def test_errors_that_would_end_the_worker_are_errors_of_the_task(runner, kind):
     assert type(error_of(run(runner, lambda: raise_(kind(3))))) is kind
 
 
-def test_in_an_executor_process_a_task_that_exits_ends_the_process(core):
-    runner = TaskRunner(core, exits_with_task=True)
+def test_in_an_executor_process_a_task_that_exits_ends_the_process(exiting_runner):
     with pytest.raises(SystemExit, match="3"):
-        run(runner, lambda: raise_(SystemExit(3)))
-    assert type(error_of(run(runner, lambda: raise_(KeyboardInterrupt())))) is KeyboardInterrupt
+        run(exiting_runner, lambda: raise_(SystemExit(3)))
+    assert type(error_of(run(exiting_runner, lambda: raise_(KeyboardInterrupt())))) is KeyboardInterrupt
 
 
 def test_a_result_that_cannot_be_pickled_is_an_error(runner):

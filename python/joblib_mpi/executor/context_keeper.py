@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import pickle
 import warnings
+from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import joblib
@@ -16,31 +18,33 @@ class ContextKeeper:
     """Keeps the thread that runs tasks in the context of the last task, because most tasks have the same one."""
 
     def __init__(self) -> None:
-        self._parallel_config: joblib.parallel_config | None = None
-        self._threads: Any = None
+        self._undo = ExitStack()
 
     def enter(self, context: TaskContext) -> None:
         """Leave the context that was entered last, and enter ``context``."""
-        if self._parallel_config is not None:
-            self._parallel_config.unregister()
-        self._parallel_config = joblib.parallel_config(backend=context.nested_backend, n_jobs=context.nested_n_jobs)
+        self.leave()
+        config = joblib.parallel_config(backend=context.nested_backend, n_jobs=context.nested_n_jobs)
+        self._undo.callback(config.unregister)
+        self._undo.callback(_set_warning_filters, list(warnings.filters))
         _apply_warning_filters(context.warning_filters)
-        multiprocessing.current_process().authkey = context.authkey
-        self._limit_threads(context.inner_max_num_threads)
+        self._undo.callback(_set_authkey, multiprocessing.current_process().authkey)
+        _set_authkey(context.authkey)
+        if context.inner_max_num_threads is not None:
+            self._limit_threads(context.inner_max_num_threads)
 
-    def _limit_threads(self, limit: int | None) -> None:
-        if self._threads is not None:
-            self._threads.restore_original_limits()
-            self._threads = None
-        if limit is None:
-            return
+    def leave(self) -> None:
+        """Restore what held before a context was entered. Does nothing if none has been entered."""
+        self._undo.close()
+
+    def _limit_threads(self, limit: int) -> None:
         # The variables are for libraries that a task will load; for libraries loaded already there is threadpoolctl.
+        self._undo.callback(_set_variables, {name: os.environ.get(name) for name in thread_limits.VARIABLES})
         os.environ.update(dict.fromkeys(thread_limits.VARIABLES, str(limit)))
         try:
             from threadpoolctl import threadpool_limits
         except ImportError:
             return
-        self._threads = threadpool_limits(limits=limit)
+        self._undo.callback(threadpool_limits(limits=limit).restore_original_limits)
 
 
 def _apply_warning_filters(pickled: bytes | None) -> None:
@@ -50,5 +54,21 @@ def _apply_warning_filters(pickled: bytes | None) -> None:
         filters = pickle.loads(pickled)
     except Exception:  # the module of a category is not installed on this rank, which is not the task's fault
         return
+    _set_warning_filters(filters)
+
+
+def _set_warning_filters(filters: list[Any]) -> None:
     warnings.resetwarnings()
     warnings.filters.extend(filters)  # type: ignore[attr-defined]
+
+
+def _set_authkey(key: bytes) -> None:
+    multiprocessing.current_process().authkey = key
+
+
+def _set_variables(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

@@ -33,7 +33,8 @@ class TaskRunner:
         self._core = core
         self._exits_with_task = exits_with_task
         self._objects = SharedObjects(core)
-        self._decoder = TaskDecoder(self._objects, ContextKeeper().enter)
+        self._context = ContextKeeper()
+        self._decoder = TaskDecoder(self._objects, self._context.enter)
         self._pickler = ResultPickler()
         self._running = False
 
@@ -64,6 +65,10 @@ class TaskRunner:
         """Drop objects that rank 0 has dropped, and all functions, because they may hold such an object."""
         self._objects.forget(object_ids)
         self._decoder.forget_functions()
+
+    def leave_context(self) -> None:
+        """Restore what the context of the last task has changed in this process. No further task may run."""
+        self._context.leave()
 
     def interrupt(self, signal_number: int = signal.SIGINT, frame: Any = None) -> None:
         """Handle SIGINT: cancel the running task if the core has asked for that, else leave Ctrl-C to rank 0."""
@@ -99,6 +104,7 @@ def serve_tasks(core: _core.WorkerSession | _core.ExecutorPort, runner: TaskRunn
         return core.serve(runner.run, runner.forget)
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the job is ending: rank 0 decides how
+        runner.leave_context()
         flush_output()
 
 
