@@ -277,7 +277,7 @@ TEST_CASE("an unknown compression is refused with those that there are") {
 
 TEST_CASE("an index of many results is one whole file") {
   std::vector<IndexEntry> entries;
-  for (std::uint64_t task = 0; task < 2000; ++task) entries.push_back({task, "result.h5", main_dataset(task % 2)});
+  for (std::uint64_t index = 0; index < 2000; ++index) entries.push_back({index, "result.h5", main_dataset(index % 2)});
   CHECK(format.index(entries).size() > 2000);
-  CHECK(format.index({}).size() > 0);
+  CHECK_FALSE(format.index({}).empty());
 }
