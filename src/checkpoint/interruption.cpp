@@ -88,7 +88,7 @@ class Watches {
     const std::lock_guard lock(mutex_);
     if (signal_number == 0 || announced_.exchange(true)) return;
     std::fprintf(stderr,
-                 "joblib_mpi: %s: no more tasks start, running tasks have %g s, and the program exits with status "
+                 "joblib_mpi: %s: the run is ending: running tasks have %g s, and the program exits with status "
                  "%d; start it again to resume from its checkpoint\n",
                  signal_number == SIGUSR1 ? "SIGUSR1" : "SIGTERM", options_.grace.count(), options_.exit_status);
   }

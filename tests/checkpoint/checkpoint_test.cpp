@@ -293,7 +293,7 @@ TEST_CASE("after a signal no task starts, what is finished is kept, and the inte
         }
       });
     });
-    CHECK_THAT(said, contains("SIGUSR1: no more tasks start, running tasks have 0.2 s") && contains("status 99"));
+    CHECK_THAT(said, contains("SIGUSR1: the run is ending: running tasks have 0.2 s") && contains("status 99"));
     CHECK(first >= 1);
     CHECK(first < 100);
     CHECK_FALSE(std::filesystem::exists(folder / "run.h5"));
@@ -318,7 +318,7 @@ TEST_CASE("signals are given back when the last checkpoint is closed") {
     raise(SIGUSR1);
     CHECK_THROWS_AS(outer(calls<square>(3)), CheckpointInterrupt);
   });
-  CHECK_THAT(said, contains("SIGUSR1: no more tasks start"));
+  CHECK_THAT(said, contains("SIGUSR1: the run is ending"));
   CHECK(heard == 0);
   raise(SIGUSR1);
   CHECK(heard == 1);

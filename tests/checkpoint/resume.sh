@@ -87,7 +87,7 @@ expected=75
 case $ending in
   kill) expected=137 ;;
   late) expected=99 ;;
-  *) wait_for "the signal" said "no more tasks start, running tasks have 60 s" out1 ;;
+  *) wait_for "the signal" said "the run is ending: running tasks have 60 s" out1 ;;
 esac
 if [[ $ending != late ]]; then touch go; fi
 status=0

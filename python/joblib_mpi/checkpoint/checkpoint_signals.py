@@ -103,7 +103,7 @@ def _handle(number: int, frame: Any) -> None:
     _interrupt = CheckpointInterrupt(status), time.monotonic() + grace_seconds
     os.write(
         2,
-        f"joblib_mpi: {signal.Signals(number).name}: no more tasks start, running tasks have {grace_seconds:g} s, "
+        f"joblib_mpi: {signal.Signals(number).name}: the run is ending: running tasks have {grace_seconds:g} s, "
         f"and the program exits with status {status}; start it again to resume from its checkpoint\n".encode(),
     )
     if _tasks_here == 0:

@@ -12,7 +12,7 @@ start_slurm 2
 submit --nodes=2 --ntasks-per-node=2 --time=1 --signal=USR1@50 slurm/requeue.sbatch \
   .venv/bin/python -m joblib_mpi "$slurm_here/noted_tasks.py" "$work/tasks"
 must_end "$job" COMPLETED 0:0
-must_have_said "$job" "joblib_mpi: SIGUSR1: no more tasks start, running tasks have 60 s"
+must_have_said "$job" "joblib_mpi: SIGUSR1: the run is ending: running tasks have 60 s"
 must_have_said "$job" "run 1 had to stop; the job goes back into the queue"
 must_have_said "$job" "all results are right in run 2"
 mapfile -t runs < <(cut -d ' ' -f 2 "$work/tasks.started" | sort | uniq -c)

@@ -16,7 +16,7 @@ run_until_told() {
   submit --nodes=3 --ntasks-per-node=1 "$sources/slurm/requeue.sbatch" "$program"
   wait_while_runs "$job" "half of the tasks" is_half_done "$1"
   scancel --signal=USR1 "$job"
-  wait_while_runs "$job" "the signal" said "$job" "joblib_mpi: SIGUSR1: no more tasks start, running tasks have 60 s"
+  wait_while_runs "$job" "the signal" said "$job" "joblib_mpi: SIGUSR1: the run is ending: running tasks have 60 s"
   touch "$1/go"
 }
 

@@ -24,7 +24,7 @@ follow_through_a_requeue() {
   job=$(sed -nE 's/.*: job ([0-9]+) of .* is submitted.*/\1/p' said)
   wait_while_runs "$job" "half of the tasks" is_half_done
   scancel "$@" --signal=USR1 "$job"
-  wait_while_runs "$job" "the signal" said "$job" "joblib_mpi: SIGUSR1: no more tasks start"
+  wait_while_runs "$job" "the signal" said "$job" "joblib_mpi: SIGUSR1: the run is ending"
   touch go
   wait "$follower" || status=$?
   cat said followed

@@ -107,7 +107,7 @@ def test_told_to_end_the_run_lets_its_tasks_finish_and_is_to_be_started_again(mp
     (rank_0,) = map(int, lines(mpirun, "pid"))
     os.kill(rank_0, number)
     # Only after the signal has been heard may the tasks go on.
-    said = f"joblib_mpi: {number.name}: no more tasks start, running tasks have 60 s"
+    said = f"joblib_mpi: {number.name}: the run is ending: running tasks have 60 s"
     wait_until_says(mpirun, process, said)
     wait_until_nothing_more_starts(mpirun, rank_0)
     told = finish_at_once(mpirun, process)
