@@ -15,13 +15,40 @@
 
 namespace nb = nanobind;
 
+namespace {
+
+/// Adds the Python exception as which `Error` arrives, with its docstring, and returns it.
+template <class Error>
+nb::object bind_error(nb::module_& module, const char* name, nb::handle base, const char* documentation) {
+  const nb::exception<Error> type(module, name, base);
+  type.attr("__doc__") = documentation;
+  return type;
+}
+
+void bind_errors(nb::module_& module) {
+  // The handler that is registered last is tried first, so derived exceptions follow their base.
+  const nb::object session_error = bind_error<joblib_mpi::Error>(
+      module, "SessionError", PyExc_RuntimeError,
+      "The session is impossible: because of MPI, another rank or the way in which the program was started.\n\n"
+      "The text says what to do.");
+  bind_error<joblib_mpi::VersionMismatch>(
+      module, "VersionMismatchError", session_error,
+      "Two ranks run different programs or versions, both of which the text names.");
+  bind_error<joblib_mpi::CheckpointError>(module, "CheckpointError", session_error,
+                                          "A checkpoint cannot be used.\n\n"
+                                          "It cannot be written, is in use, or holds results of another program, "
+                                          "version or task. The file is left as it is.");
+  bind_error<joblib_mpi::SpillError>(
+      module, "SpillError", session_error,
+      "A large result has no place, neither in a file in ``spill_dir`` nor in rank 0's memory.\n\n"
+      "The text says what is needed.");
+}
+
+}  // namespace
+
 NB_MODULE(_core, module) {
   module.attr("__version__") = joblib_mpi::version;
-  // The handler that is registered last is tried first, so derived exceptions follow their base.
-  const auto session_error = nb::exception<joblib_mpi::Error>(module, "SessionError", PyExc_RuntimeError);
-  nb::exception<joblib_mpi::VersionMismatch>(module, "VersionMismatchError", session_error.ptr());
-  nb::exception<joblib_mpi::CheckpointError>(module, "CheckpointError", session_error.ptr());
-  nb::exception<joblib_mpi::SpillError>(module, "SpillError", session_error.ptr());
+  bind_errors(module);
   joblib_mpi::bind_buffer(module);
   joblib_mpi::bind_content_hash(module);
   joblib_mpi::bind_finished_task(module);

@@ -1,22 +1,23 @@
 #pragma once
 
 #include "session/threaded_session.hpp"
+#include "without_gil.hpp"
 
 #include <nanobind/nanobind.h>
 
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <utility>
 
 namespace joblib_mpi {
 
 /// Implements `_core.CoordinatorSession`, the session of rank 0, in terms of Python objects; _core.pyi describes the
-/// functions. Every function is called with the GIL and releases it while it waits for a lock, the disk or messages.
+/// functions. Every function is called with the GIL and releases it while it may wait for the driver, the disk or
+/// messages.
 class PythonCoordinatorSession {
  public:
   /// Takes over the session, which must be that of rank 0.
-  explicit PythonCoordinatorSession(std::unique_ptr<ThreadedSession> session) : session_(std::move(session)) {}
+  explicit PythonCoordinatorSession(std::unique_ptr<ThreadedSession> session) : session_(session.release()) {}
 
   [[nodiscard]] const ThreadedSession& session() const noexcept { return *session_; }
 
@@ -34,7 +35,7 @@ class PythonCoordinatorSession {
   void close(int status);
 
  private:
-  std::unique_ptr<ThreadedSession> session_;
+  PtrDeletedWithoutGil<ThreadedSession> session_;
 };
 
 /// Adds the type `CoordinatorSession` to the module.

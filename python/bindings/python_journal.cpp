@@ -5,6 +5,7 @@
 #include "core/settings.hpp"
 #include "python_payload.hpp"
 #include "session/file_formats.hpp"
+#include "without_gil.hpp"
 
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -26,17 +27,17 @@ class PythonJournal {
   PythonJournal(const std::string& path, std::string identity)
       : settings_(settings_from_environment()),
         journal_((nb::gil_scoped_release{},
-                  Journal::Options{.path = path,
-                                   .identity = std::move(identity),
-                                   .layout = session_journal_layout(),
-                                   .flush_after = std::chrono::duration<double>(settings_.checkpoint_seconds)})) {}
+                  new Journal({.path = path,
+                               .identity = std::move(identity),
+                               .layout = session_journal_layout(),
+                               .flush_after = std::chrono::duration<double>(settings_.checkpoint_seconds)}))) {}
 
   [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
-  [[nodiscard]] Journal& journal() noexcept { return journal_; }
+  [[nodiscard]] Journal& journal() noexcept { return *journal_; }
 
  private:
   Settings settings_;
-  Journal journal_;
+  PtrDeletedWithoutGil<Journal> journal_;
 };
 
 /// Implements `_core.JournaledCall`.

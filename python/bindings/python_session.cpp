@@ -19,7 +19,7 @@ namespace {
 /// given; a worker's tasks then run in its executor processes.
 nb::object start_session(std::string identity, PythonZygote* zygote) {
   const auto thread = std::make_shared<ServingThread>();
-  std::unique_ptr<Zygote> process = zygote == nullptr ? nullptr : std::move(zygote->zygote);
+  std::unique_ptr<Zygote> process(zygote == nullptr ? nullptr : zygote->zygote.release());
   std::unique_ptr<ThreadedSession> session;
   {
     const nb::gil_scoped_release release;

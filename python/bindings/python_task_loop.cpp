@@ -50,7 +50,11 @@ void PythonTaskLoop::serve(const nb::callable& run, const nb::callable& forget) 
     }
     if (!work.task) continue;
     running_ = std::move(work.task);
-    port_->finish(run_task(run));
+    ExecutedTask done = run_task(run);
+    {
+      const nb::gil_scoped_release release;
+      port_->finish(std::move(done));
+    }
     running_.reset();
     release_done_buffers();
   }

@@ -19,7 +19,8 @@ class PythonTaskLoop {
   explicit PythonTaskLoop(TaskPort& port) : port_(&port) {}
 
   /// Passes each task to `run` until the port has no more, and the ids of objects that no task will use again to
-  /// `forget`. An exception of either ends the loop, and the task has no answer. Releases the GIL while it waits.
+  /// `forget`. An exception of either ends the loop, and the task has no answer. Releases the GIL while it waits for
+  /// a task, and while an answer is written.
   void serve(const nanobind::callable& run, const nanobind::callable& forget);
 
   /// Returns the head and the buffers of a shared object. Raises KeyError if the running task does not name it.

@@ -2,6 +2,7 @@
 
 #include "python_task_loop.hpp"
 #include "session/threaded_session.hpp"
+#include "without_gil.hpp"
 
 #include <nanobind/nanobind.h>
 
@@ -37,7 +38,7 @@ class PythonWorkerSession {
  public:
   /// Takes over the session. `thread` is the one that `session` interrupts.
   PythonWorkerSession(std::unique_ptr<ThreadedSession> session, std::shared_ptr<ServingThread> thread)
-      : thread_(std::move(thread)), session_(std::move(session)) {}
+      : thread_(std::move(thread)), session_(session.release()) {}
 
   [[nodiscard]] const ThreadedSession& session() const noexcept { return *session_; }
   /// Returns the loop that runs tasks. Throws UsageError before `serve`.
@@ -49,7 +50,7 @@ class PythonWorkerSession {
  private:
   std::shared_ptr<ServingThread> thread_;
   std::optional<PythonTaskLoop> loop_;
-  std::unique_ptr<ThreadedSession> session_;  // last: its thread uses what is above
+  PtrDeletedWithoutGil<ThreadedSession> session_;  // last: its thread uses what is above
 };
 
 /// Adds the type `WorkerSession` to the module.

@@ -57,7 +57,7 @@ nb::object fork_zygote(const nb::callable& prepare) {
     const nb::gil_scoped_release release;
     zygote->wait_until_prepared();
   }
-  return nb::cast(PythonZygote{std::move(zygote)});
+  return nb::cast(PythonZygote{PtrDeletedWithoutGil<Zygote>(zygote.release())});
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "executor/executor_port.hpp"
 #include "executor/zygote.hpp"
 #include "python_task_loop.hpp"
+#include "without_gil.hpp"
 
 #include <nanobind/nanobind.h>
 
@@ -13,7 +14,7 @@ namespace joblib_mpi {
 
 /// Implements `_core.Zygote`, which holds a zygote until the session takes it over.
 struct PythonZygote {
-  std::unique_ptr<Zygote> zygote;
+  PtrDeletedWithoutGil<Zygote> zygote;
 };
 
 /// Implements `_core.ExecutorPort`: the task loop of an executor process on its port.

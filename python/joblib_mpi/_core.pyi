@@ -12,22 +12,31 @@ from typing_extensions import Buffer as SupportsBuffer
 __version__: str
 
 class SessionError(RuntimeError):
-    """MPI, another rank or the way the program was started made the session impossible; the text says what to do."""
+    """The session is impossible: because of MPI, another rank or the way in which the program was started.
+
+    The text says what to do.
+    """
 
 class VersionMismatchError(SessionError):
-    """Two ranks run different programs or versions; both are named."""
+    """Two ranks run different programs or versions, both of which the text names."""
 
 class SpillError(SessionError):
-    """A large result has no place: neither a file in `spill_dir` nor rank 0's memory; the text says what is needed."""
+    """A large result has no place, neither in a file in ``spill_dir`` nor in rank 0's memory.
+
+    The text says what is needed.
+    """
 
 class CheckpointError(SessionError):
-    """A checkpoint cannot be used; it is left as it is."""
+    """A checkpoint cannot be used.
+
+    It cannot be written, is in use, or holds results of another program, version or task. The file is left as it is.
+    """
 
 #: The function's name, and for each buffer its array's type as numpy writes it, shape, and whether in Fortran order.
 Notes = tuple[str, Sequence[tuple[str, Sequence[int], bool]]]
 
 def content_hash(buffer: SupportsBuffer) -> bytes:
-    """16 bytes (xxHash3) that tell contents apart, the same in every process; without the GIL."""
+    """Returns 16 bytes (xxHash3) that tell contents apart, equal in all processes. Releases the GIL."""
 
 @final
 class Journal:
@@ -42,9 +51,9 @@ class Journal:
     def flush(self) -> None:
         """Returns when everything is on the disk, or writing has failed."""
     def finish(self) -> None:
-        """Merges everything into one file and lets go of it; the journal cannot be used any more."""
+        """Merges everything into one file and closes it; the journal cannot be used any more."""
     def take_warnings(self) -> list[str]:
-        """What went wrong since the last time: damaged files, a full disk."""
+        """Returns the warnings since the last time, such as those of damaged files or a full disk."""
     @property
     def grace_seconds(self) -> float:
         """JOBLIB_MPI_CHECKPOINT_GRACE_SECONDS."""
@@ -61,7 +70,7 @@ class JournaledCall:
 
     def __init__(self, journal: Journal, number: int) -> None: ...
     def find(self, index: int, function: int, arguments: int, name: str) -> tuple[bytes, list[Buffer]] | None:
-        """The result that an earlier run has left of a task, as head and buffers, or None.
+        """Returns the result that an earlier run has left of a task, as head and buffers, or None.
 
         `function` and `arguments` are 64-bit hashes, `name` is the function's for messages. Without a result the task
         is under way until `keep` or `forget`. Raises CheckpointError if the journal has another function's result
@@ -73,10 +82,10 @@ class JournaledCall:
         `buffers` are not copied. Waits only when far more is kept than the disk takes. Does nothing for other tasks.
         """
     def forget(self, index: int) -> None:
-        """The task has failed or will not run."""
+        """Notes that the task has failed or will not run."""
     @property
     def has_tasks_under_way(self) -> bool:
-        """Whether there are tasks that `find` has not found and that have neither been kept nor forgotten."""
+        """True if there are tasks that `find` has not found and that have neither been kept nor forgotten."""
 
 @final
 class Buffer:
@@ -90,27 +99,27 @@ class Buffer:
         def __buffer__(self, flags: int, /) -> memoryview: ...
 
 def memory_room() -> int:
-    """The bytes that this process can still use before the machine or a memory cgroup of its own is full."""
+    """Returns how many bytes this process can still use before the machine or one of its memory cgroups is full."""
 
 def mpi_is_initialized() -> bool:
-    """Whether this process has called MPI_Init."""
+    """Returns whether this process has called MPI_Init."""
 
 @final
 class Zygote:
-    """A process that forks this rank's executor processes, and ends them with the rank, whatever ends it."""
+    """A process that forks this rank's executor processes, and ends them when the rank ends, even by a crash."""
 
 class _RunningTask:
-    """What the `run` of a `serve` may ask while it runs a task."""
+    """The functions that the `run` of a `serve` may call while it runs a task."""
 
     def object(self, object_id: int) -> tuple[bytes, list[Buffer]]:
-        """The parts of a shared object that the running task names."""
+        """Returns the head and the buffers of a shared object that the running task names."""
     def copy_on_write(self, object_id: int, part: int, offset: int, nbytes: int) -> Buffer | None:
-        """Bytes of one of its parts, writable: each page becomes this process's own when it is written to.
+        """Returns bytes of one of its buffers, writable: each page is copied for this process when it is written to.
 
-        None where that cannot be had, as in the rank itself.
+        Returns None where that is impossible, as in the rank itself.
         """
     def interrupt_requested(self) -> bool:
-        """Whether the task that is running now was cancelled.
+        """Returns whether the task that is running now was cancelled.
 
         On cancellation the core sends SIGINT to the thread in `serve`; the handler asks this before it raises.
         """
@@ -126,14 +135,14 @@ class ExecutorPort(_RunningTask):
     ) -> None:
         """Runs tasks on the calling thread until the rank has no more.
 
-        What `run` raises comes out of here; its task then has no answer, and is lost when this process ends.
+        Raises what `run` raises; its task then has no answer, and is lost when this process ends.
         """
 
 def fork_zygote(prepare: Callable[[], None]) -> Zygote | ExecutorPort:
-    """Forks the zygote, where `prepare` runs, and waits for that; raises `SessionError` with the text of its error.
+    """Forks the zygote, which calls `prepare`, and waits for that. Raises SessionError with the text of its error.
 
-    Returns once in the rank with the zygote, and in each executor process with its port; such a process must work that
-    off and end. Call it before MPI is initialised, without other threads.
+    Returns once in the rank with the zygote, and in each executor process with its port; such a process must serve the
+    port and end. Must be called before MPI is initialised, without other threads.
     """
 
 @final
@@ -161,7 +170,7 @@ class FinishedTask(tuple[int, int, int, str, int, str | None, bytes, list[Buffer
         """The name that it was submitted with; None if it has returned or raised."""
     @property
     def head(self) -> bytes:
-        """What `run` returned if it has returned or raised, otherwise the reason why it has not, as UTF-8 text."""
+        """The head that `run` returned if it has returned or raised, otherwise the reason why not, as UTF-8 text."""
     @property
     def buffers(self) -> list[Buffer]:
         """The buffers that `run` returned; those that are read-only lie in a file."""
@@ -186,7 +195,7 @@ class _Job:
     def n_workers(self) -> int:
         """`size - 1`: rank 0 schedules, the others work."""
     def host(self, rank: int) -> str:
-        """The processor name of `rank`. Raises IndexError."""
+        """Returns the processor name of `rank`. Raises IndexError."""
 
 @final
 class CoordinatorSession(_Job):
@@ -209,7 +218,7 @@ class CoordinatorSession(_Job):
         keep_spill: bool | None = None,
         spill_compression: str | None = None,
     ) -> int:
-        """A new call, of which at most `max_running` tasks run at a time; returns its id.
+        """Starts a call, of which at most `max_running` tasks run at a time, and returns its id.
 
         A task whose executor or rank was lost, or that took longer than `task_timeout` seconds, is run again up to
         `retries` times; one that raised as well with `retry_exceptions`. `memory_limit` bytes limit the process that
@@ -232,7 +241,7 @@ class CoordinatorSession(_Job):
         nothing if another thread has ended the call.
         """
     def stop_starting(self, call: int) -> None:
-        """Lets no task of the call start any more: those that have not come back as "cancelled". What runs goes on."""
+        """Starts no more tasks of the call: those that wait come back as "cancelled", running ones go on."""
     def end_call(self, call: int) -> None:
         """Forgets the call: queued tasks are dropped, running ones interrupted, and nothing of it is delivered."""
     def scatter(self, head: bytes, buffers: Sequence[SupportsBuffer]) -> int:
@@ -240,16 +249,16 @@ class CoordinatorSession(_Job):
     def drop(self, object_id: int) -> None:
         """Frees the object on every rank."""
     def object_stats(self) -> dict[str, int]:
-        """The shared objects that rank 0's node holds; the keys are the members of the C++ struct ObjectStats."""
+        """Returns figures of the shared objects that rank 0's node holds, named as the members of C++'s ObjectStats."""
     def results_fill_memory(self, call: int) -> bool:
-        """Whether results that the program still has use up the call's memory budget."""
+        """Returns whether results that the program still has use up the call's memory budget."""
     def next_results(self, timeout: float) -> list[FinishedTask]:
         """Waits until there are results, `wake` was called, or `timeout` seconds have passed.
 
         Only one thread may wait at a time.
         """
     def wake(self) -> None:
-        """Makes `next_results` return; remembered if no thread waits yet."""
+        """Makes `next_results` return, or its next call if no thread waits."""
     def close(self, status: int) -> None:
         """Stops the workers, which then leave `serve` with `status`, and finalises MPI. Idempotent.
 

@@ -84,5 +84,7 @@ def test_a_class_has_the_members_of_the_stub(name):
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_an_error_has_the_base_class_of_the_stub(name):
-    assert getattr(_core, name).__base__.__name__ == CLASSES[name].bases[0].id
+def test_an_error_has_the_base_class_and_the_docstring_of_the_stub(name):
+    error = getattr(_core, name)
+    assert error.__base__.__name__ == CLASSES[name].bases[0].id
+    assert error.__doc__ == ast.get_docstring(CLASSES[name])
