@@ -152,13 +152,31 @@ compile_by_clang() {
 # The checks of .clang-tidy that all sources pass: names above all.
 tidy_checks='-*,readability-identifier-naming,readability-container-size-empty,misc-unused-parameters'
 
+# Git's patterns for the sources that run_clang_tidy has a compile command for: all but a project that is built against an
+# installed package.
+# shellcheck disable=SC2034 # used by the scripts that source this one
+tidy_sources=('*.cpp' ':!tests/install')
+
+# make_tidy_python FOLDER: a Python environment with nanobind, which python/bindings is compiled against. It is not .venv,
+# which another stage may be changing at the same time.
+make_tidy_python() {
+  local requirements=()
+  [[ -x $1/bin/python ]] || /usr/bin/python3 -m venv "$1"
+  mapfile -t requirements < <(grep '^requires = ' pyproject.toml | grep -o '"nanobind[^"]*"' | tr -d '"')
+  "$1/bin/python" -m pip --disable-pip-version-check install --quiet "${requirements[@]}"
+}
+
 # run_clang_tidy: the files whose names it reads, a line each; behind a name may stand a tab and what is to be looked at of
 # the file, as clang-tidy's --line-filter takes it.
 run_clang_tidy() {
-  configure_clang build/clang-tidy >/dev/null
+  local python=$PWD/build/clang-tidy-python
+  make_tidy_python "$python"
+  configure_clang build/clang-tidy -DJOBLIB_MPI_PYTHON=ON -DPython_EXECUTABLE="$python/bin/python" >/dev/null
+  # Boost defines a macro that CMake has defined, too, in a system header; clang-tidy takes this for a finding in ours.
   # shellcheck disable=SC2016 # expanded by the shells that it is given to
   xargs --no-run-if-empty --max-procs="$(nproc)" --delimiter '\n' -n 1 bash -c '
     IFS=$'"'\t'"' read -r file lines <<<"$3"
-    "$1" -p build/clang-tidy --quiet --checks="$2" --warnings-as-errors="*" ${lines:+--line-filter="$lines"} "$file"
+    "$1" -p build/clang-tidy --quiet --checks="$2" --warnings-as-errors="*" \
+      --extra-arg=-Wno-macro-redefined ${lines:+--line-filter="$lines"} "$file"
   ' clang-tidy "$(debian_clang_tidy)" "$tidy_checks"
 }
