@@ -44,10 +44,10 @@ link_packages() {
   find "$1" -maxdepth 1 -name '*.deb' -exec cp --link --no-clobber -t "$2" {} +
 }
 
-# The files that git knows or would add, without build/ and .venv/; what an earlier copy built stays.
+# The files that git knows or would add, without build/, build-*/ and .venv/; what an earlier copy built stays.
 copy_work_tree() {
   mkdir -p "$system/$copy"
-  find "$system/$copy" -mindepth 1 -maxdepth 1 ! -name build ! -name .venv -exec rm -rf --one-file-system {} +
+  find "$system/$copy" -mindepth 1 -maxdepth 1 ! -name build ! -name 'build-*' ! -name .venv -exec rm -rf --one-file-system {} +
   local file listed=() present=()
   cd "$repository"
   mapfile -td '' listed < <(git -c safe.directory="$repository" ls-files -z --cached --others --exclude-standard)

@@ -10,10 +10,16 @@ export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=locale
 # Python modules, installed ones and those of the tests, are compiled once: thousands of ranks and executors load them.
 unset PYTHONDONTWRITEBYTECODE
 
-# In CI, compiler warnings are errors in every build, so that all stages can use one build.
-werror=OFF
+# In CI, compiler warnings are errors in every build, so that all stages can use one build, and the Python package is
+# compiled as the preset "develop" is, with assertions, by a compiler of the same name: the compiler cache then has all of it
+# but the bindings.
+werror=OFF python_build=()
 # shellcheck disable=SC2034 # used by the scripts that source this one
-if [[ ${CI:-} == true ]]; then werror=ON; fi
+if [[ ${CI:-} == true ]]; then
+  werror=ON
+  python_build=("CXX=${CXX:-c++}" SKBUILD_CMAKE_BUILD_TYPE=RelWithDebInfo
+    "SKBUILD_CMAKE_DEFINE=CMAKE_CXX_FLAGS_RELWITHDEBINFO=-O2 -g1;JOBLIB_MPI_WERROR=ON")
+fi
 
 # Makes .venv from the system's Python unless it exists, works, and has the same version.
 make_virtual_environment() {
@@ -34,11 +40,11 @@ build_cpp() {
 }
 
 # Installs this work tree with its test extra into .venv unless exactly that is installed. The CMake build is kept in
-# build/python, so that only changed files are compiled.
+# build-*, so that only changed files are compiled.
 install_python_package() {
   local state installed=.venv/joblib-mpi-installed pip=(.venv/bin/python -m pip --disable-pip-version-check)
   local build_requirements=()
-  state=$(python_package_state)
+  state="$(python_package_state) ${python_build[*]}"
   if [[ $(cat "$installed" 2>/dev/null) == "$state" ]] && .venv/bin/python -c 'import joblib_mpi' 2>/dev/null; then
     return 0
   fi
@@ -46,7 +52,7 @@ install_python_package() {
   rm -f "$installed"
   mapfile -t build_requirements < <(grep '^requires = ' pyproject.toml | grep -o '"[^"]*"' | tr -d '"')
   "${pip[@]}" install --quiet --no-compile "${build_requirements[@]}"
-  "${pip[@]}" install --quiet --no-compile --no-build-isolation '.[test]'
+  env "${python_build[@]}" "${pip[@]}" install --quiet --no-compile --no-build-isolation '.[test]'
   # On all cores, which pip does not use. Errors are ignored: some packages contain templates that are not valid Python.
   .venv/bin/python -m compileall -q -j 0 .venv/lib >/dev/null || true
   echo "$state" >"$installed"
