@@ -25,7 +25,7 @@ from joblib_mpi.calls.inline_backend import InlineBackend
 from joblib_mpi.calls.single_tasks import GatheredOutcomes
 from joblib_mpi.checkpoint.checkpoint import Checkpoints
 from joblib_mpi.payloads.outcome import RETURNED, FinishedTask, Outcome, results_of
-from joblib_mpi.payloads.task_context import TaskContext, authkey, pickled_warning_filters
+from joblib_mpi.payloads.task_context import TaskContext, authkey
 from joblib_mpi.payloads.task_format import TaskEncoder
 from joblib_mpi.scattering import ScatteredObjects, check_scatter
 from joblib_mpi.sharing.shared_buffers import CallBuffers
@@ -297,7 +297,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             nested_backend=self.get_nested_backend()[0],
             nested_n_jobs=None,
             inner_max_num_threads=self.inner_max_num_threads,
-            warning_filters=pickled_warning_filters(),
+            script=session.script.packed(),
             authkey=authkey(),
         )
         options = self._options_of.get(parallel, self._options)

@@ -100,7 +100,7 @@ def test_splitting_a_batch_that_hides_its_nested_backend_still_splits_it():
 @pytest.mark.parametrize("missing", ["_backend", "_n_jobs"])
 def test_a_batch_that_hides_its_nested_backend_is_sent_with_that_of_its_call(missing):
     nodes = Nodes()
-    context = TaskContext(SequentialBackend(nesting_level=1), 5, None, None, b"")
+    context = TaskContext(SequentialBackend(nesting_level=1), 5, None, b"", b"")
     batch = batch_of(2)
     delattr(batch, missing)
     encoder = TaskEncoder(context, {}, CallBuffers(SharedBuffers(nodes, 2**30), 2**20))

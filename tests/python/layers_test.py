@@ -16,7 +16,7 @@ ALLOWED = {
     "checkpoint": {"_core", "joblib_internals", "payloads"},
     "calls": {"_core", "joblib_internals", "checkpoint", "payloads", "sharing"},
     # `program` has the exit status that a SystemExit asks for.
-    "executor": {"_core", "thread_limits", "program", "payloads", "sharing"},
+    "executor": {"_core", "thread_limits", "worker_identity", "program", "payloads", "sharing"},
 }
 
 

@@ -13,7 +13,8 @@ from joblib.parallel import BatchedCalls, SequentialBackend
 from joblib_mpi import RemoteTraceback, TaskCancelled, WorkerImportError
 from joblib_mpi.executor.task_runner import TaskRunner
 from joblib_mpi.payloads.errors import unpack_error
-from joblib_mpi.payloads.task_context import TaskContext, pickled_warning_filters
+from joblib_mpi.payloads.script_state import ScriptState
+from joblib_mpi.payloads.task_context import TaskContext
 from joblib_mpi.payloads.task_format import TaskEncoder
 from joblib_mpi.sharing.shared_buffers import CallBuffers, SharedBuffers
 
@@ -48,6 +49,9 @@ class CannotBeSaid(Exception):
         raise ValueError("no text")
 
 
+STATE = ScriptState()
+
+
 @pytest.fixture
 def core():
     return Core()
@@ -60,7 +64,7 @@ def runner(core):
 
 def encode(function, *args):
     nested = SequentialBackend(nesting_level=1)
-    context = TaskContext(nested, None, None, pickled_warning_filters(), b"key")
+    context = TaskContext(nested, None, None, STATE.packed(), b"key")
     buffers = CallBuffers(SharedBuffers(None, 0), math.inf)
     return TaskEncoder(context, {}, buffers).encode(BatchedCalls([(function, args, {})], (nested, None)))
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from joblib_mpi import _core
+from joblib_mpi import _core, worker_identity
 from joblib_mpi.executor.context_keeper import ContextKeeper
+from joblib_mpi.executor.script_follower import ScriptFollower
 from joblib_mpi.executor.shared_objects import SharedObjects
 from joblib_mpi.payloads.errors import TaskCancelled, import_error, pack_error, read_only_hint
 from joblib_mpi.payloads.result_pickling import Layout, ResultPickler
@@ -33,7 +34,8 @@ class TaskRunner:
         self._core = core
         self._exits_with_task = exits_with_task
         self._objects = SharedObjects(core)
-        self._decoder = TaskDecoder(self._objects, ContextKeeper().enter)
+        follower = ScriptFollower(_say, lambda: self._decoder.forget_functions())
+        self._decoder = TaskDecoder(self._objects, ContextKeeper(follower).enter)
         self._pickler = ResultPickler()
         self._running = False
 
@@ -100,6 +102,12 @@ def serve_tasks(core: _core.WorkerSession | _core.ExecutorPort, runner: TaskRunn
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the job is ending: rank 0 decides how
         flush_output()
+
+
+def _say(line: str) -> None:
+    worker = worker_identity.this_worker()
+    if sys.stderr is not None and worker is not None:
+        print(f"joblib-mpi: rank {worker.rank} on {worker.host} {line}", file=sys.stderr, flush=True)
 
 
 def flush_output() -> None:
