@@ -36,6 +36,7 @@ class NeedsTwoArguments(Exception):
 class HoldsLock(Exception):
     def __init__(self):
         super().__init__("locked")
+        self.code = 5
         self.lock = threading.Lock()
 
 
@@ -44,9 +45,19 @@ class CannotBeLoaded(Exception):
         return raise_, (ValueError("cannot be loaded"),)
 
 
+class ExitsWhenPickled(Exception):
+    def __reduce__(self):
+        raise SystemExit(4)
+
+
 class CannotBeSaid(Exception):
     def __str__(self):
         raise ValueError("no text")
+
+
+class ExitsWhenSaid(ExitsWhenPickled):
+    def __str__(self):
+        raise SystemExit(5)
 
 
 STATE = ScriptState()
@@ -112,18 +123,28 @@ def test_the_remote_traceback_shows_the_cause_of_an_error(runner):
     assert "ZeroDivisionError: division by zero" in str(error_of(run(runner, fail)).__cause__)
 
 
-@pytest.mark.parametrize(
-    ("make", "text"),
-    [
-        (lambda: NeedsTwoArguments(1, 2), "NeedsTwoArguments: 1 and 2"),
-        (HoldsLock, "HoldsLock: locked"),
-        (lambda: CannotBeLoaded(), "CannotBeLoaded"),
-    ],
-)
-def test_an_error_that_cannot_be_pickled_arrives_as_text(runner, make, text):
-    error = error_of(run(runner, lambda: raise_(make())))
-    assert text in str(error)
+def test_an_error_is_rebuilt_without_its_constructor(runner):
+    error = error_of(run(runner, lambda: raise_(NeedsTwoArguments(1, 2))))
+    assert (type(error), str(error)) == (NeedsTwoArguments, "1 and 2")
+
+
+def test_what_cannot_be_pickled_of_an_error_is_left_out_and_named(runner):
+    error = error_of(run(runner, lambda: raise_(HoldsLock())))
+    assert (type(error), str(error), error.code) == (HoldsLock, "locked", 5)
+    assert not hasattr(error, "lock")
+    assert "lock" in error.__notes__[0]
+
+
+@pytest.mark.parametrize("kind", [CannotBeLoaded, ExitsWhenPickled])
+def test_an_error_that_cannot_be_pickled_arrives_as_text(runner, kind):
+    error = error_of(run(runner, lambda: raise_(kind("told"))))
+    assert f"{kind.__name__}: told" in str(error)
     assert "in raise_" in str(error.__cause__)
+
+
+def test_an_error_whose_methods_exit_is_an_error_of_the_task(runner):
+    error = error_of(run(runner, lambda: raise_(ExitsWhenSaid())))
+    assert "ExitsWhenSaid" in str(error)
 
 
 def test_an_error_without_text_arrives(runner):
@@ -133,13 +154,6 @@ def test_an_error_without_text_arrives(runner):
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit])
 def test_errors_that_would_end_the_worker_are_errors_of_the_task(runner, kind):
     assert type(error_of(run(runner, lambda: raise_(kind(3))))) is kind
-
-
-def test_in_an_executor_process_a_task_that_exits_ends_the_process(core):
-    runner = TaskRunner(core, exits_with_task=True)
-    with pytest.raises(SystemExit, match="3"):
-        run(runner, lambda: raise_(SystemExit(3)))
-    assert type(error_of(run(runner, lambda: raise_(KeyboardInterrupt())))) is KeyboardInterrupt
 
 
 def test_a_result_that_cannot_be_pickled_is_an_error(runner):

@@ -74,7 +74,7 @@ def run(port: _core.ExecutorPort) -> NoReturn:
         with suppress(Exception):  # where stderr is no file, a crash leaves no traceback
             faulthandler.enable()
         _reseed()
-        serve_tasks(port, TaskRunner(port, exits_with_task=True))
+        serve_tasks(port, TaskRunner(port))
         status = 0
     except SystemExit as error:
         status = status_of(error)

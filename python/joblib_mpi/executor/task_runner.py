@@ -26,13 +26,10 @@ class TaskRunner:
     ----------
     core : _core.WorkerSession or _core.ExecutorPort
         The compiled part, for shared objects and cancellation.
-    exits_with_task : bool
-        Whether ``SystemExit`` in a task ends the process, as it does without joblib, or is an error of the task.
     """
 
-    def __init__(self, core: _core.WorkerSession | _core.ExecutorPort, exits_with_task: bool = False) -> None:
+    def __init__(self, core: _core.WorkerSession | _core.ExecutorPort) -> None:
         self._core = core
-        self._exits_with_task = exits_with_task
         self._objects = SharedObjects(core)
         follower = ScriptFollower(_say, lambda: self._decoder.forget_functions())
         self._decoder = TaskDecoder(self._objects, ContextKeeper(follower).enter)
@@ -40,10 +37,7 @@ class TaskRunner:
         self._running = False
 
     def run(self, head: bytes, buffers: Sequence[Any]) -> Answer:
-        """Run one task and return the `Answer` with its results or its error.
-
-        Nothing is raised but ``SystemExit``, if that ends the process.
-        """
+        """Run one task and return the `Answer` with its results or its error. Raises nothing, not even SystemExit."""
         try:
             self._running = True
             try:
@@ -51,8 +45,6 @@ class TaskRunner:
             except TaskCancelled:
                 raise
             except BaseException as error:
-                if self._exits_with_task and isinstance(error, SystemExit):
-                    raise
                 if (buffers or self._objects.in_use) and (hint := read_only_hint(error)) is not None:
                     error.add_note(hint)
                 return False, pack_error(error), (), None
