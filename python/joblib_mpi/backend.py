@@ -19,7 +19,7 @@ from joblib_mpi import joblib_internals
 from joblib_mpi import session as sessions
 from joblib_mpi.calls.back_pressure import BackPressure
 from joblib_mpi.calls.call import Call
-from joblib_mpi.calls.call_options import OPTIONS, CallOptions, documented_with_options, shows_options
+from joblib_mpi.calls.call_options import CallOptions, documented_with_options, shows_options, without_joblibs
 from joblib_mpi.calls.dispatcher import Dispatcher, Encode
 from joblib_mpi.calls.inline_backend import InlineBackend
 from joblib_mpi.calls.single_tasks import GatheredOutcomes
@@ -106,7 +106,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         **options: Any,
     ) -> None:
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
-        self._options = CallOptions().updated(options)
+        self._options = CallOptions().updated(without_joblibs(options))
         self._checkpoints = Checkpoints(self, self._options.checkpoint)
         self._options_of: weakref.WeakKeyDictionary[Any, CallOptions] = weakref.WeakKeyDictionary()
         self._sharing_of: weakref.WeakKeyDictionary[Any, Sharing] = weakref.WeakKeyDictionary()
@@ -132,7 +132,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         scatter : list of objects, optional
             As for `MpiBackend`.
         **options
-            Options of the call, and arguments of other backends, which are ignored.
+            Options of the call, and arguments of joblib's other backends, which are ignored.
 
         Returns
         -------
@@ -142,11 +142,10 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         session = sessions.require()
         if session.is_worker:  # inside a task
             raise FallbackToBackend(self._local_backend())
-        if options.get("initializer") is not None:
-            raise TypeError('the "mpi" backend has no initializer: its worker ranks outlive the call')
+        own_options = without_joblibs(options)
         if scatter is not None:
             self._scatter(scatter)
-        call_options = self._options.updated({name: options[name] for name in OPTIONS if name in options})
+        call_options = self._options.updated(own_options)
         if call_options.memory_limit is not None and session.isolation == "none":
             raise ValueError(
                 f"memory_limit={call_options.memory_limit} is for executor processes, but this session runs tasks in "
