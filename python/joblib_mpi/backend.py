@@ -30,6 +30,7 @@ from joblib_mpi.payloads.task_format import TaskEncoder
 from joblib_mpi.scattering import ScatteredObjects, check_scatter
 from joblib_mpi.sharing.shared_buffers import CallBuffers
 from joblib_mpi.sharing.sharing_options import Sharing
+from joblib_mpi.user_code import stack_level
 
 #: The longest delay with which a waiting caller notices an end that no result announces, such as an error of the task
 #: iterator.
@@ -383,5 +384,5 @@ def _warn_about_one_rank() -> None:
         warnings.warn(
             "the MPI job has one rank and so no workers: tasks run on rank 0, one at a time. "
             'Start it with "mpirun -n N", N > 1.',
-            stacklevel=2,
+            stacklevel=stack_level(),
         )

@@ -1,6 +1,7 @@
 """Tests of `MpiBackend` under joblib, on worker threads."""
 
 import gc
+import linecache
 import threading
 import time
 import warnings
@@ -131,6 +132,8 @@ def test_without_workers_tasks_run_here_with_one_warning(make_job, monkeypatch):
             with parallel_config(backend="mpi", scatter=[[1, 2]]):
                 assert Parallel()(delayed(square)(i) for i in range(3)) == [0, 1, 4]
     assert ["one rank" in str(warning.message) for warning in seen] == [True]
+    assert seen[0].filename == __file__
+    assert linecache.getline(__file__, seen[0].lineno).strip().startswith("assert Parallel()(")
     assert job.n_scattered == 0
 
 

@@ -1,15 +1,12 @@
 """Modules of a program that it has loaded again, by `importlib.reload` or another import, and that executors reload."""
 
 import importlib
-import os
 import sys
-import sysconfig
 from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
-#: Modules in these folders are installed, and nothing edits them while a program runs.
-_INSTALLED = tuple({os.path.join(path, "") for path in sysconfig.get_paths().values()})
+from joblib_mpi.user_code import INSTALLED
 
 
 class ReloadWatch:
@@ -66,4 +63,4 @@ def follow_reloads(wanted: Mapping[str, int], have: Mapping[str, int]) -> Iterat
 
 def _is_of_the_program(module: ModuleType | None) -> bool:
     origin = getattr(getattr(module, "__spec__", None), "origin", None)
-    return isinstance(origin, str) and origin.endswith(".py") and not origin.startswith(_INSTALLED)
+    return isinstance(origin, str) and origin.endswith(".py") and not origin.startswith(INSTALLED)
