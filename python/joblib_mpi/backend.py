@@ -22,6 +22,7 @@ from joblib_mpi.calls.call import Call
 from joblib_mpi.calls.call_options import CallOptions, documented_with_options, shows_options, without_joblibs
 from joblib_mpi.calls.dispatcher import Dispatcher, Encode
 from joblib_mpi.calls.inline_backend import InlineBackend
+from joblib_mpi.calls.refilled_buffers import RefilledBuffers
 from joblib_mpi.calls.single_tasks import GatheredOutcomes
 from joblib_mpi.checkpoint.checkpoint import Checkpoints
 from joblib_mpi.payloads.outcome import RETURNED, FinishedTask, Outcome, results_of
@@ -111,6 +112,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         self._checkpoints = Checkpoints(self, self._options.checkpoint)
         self._options_of: weakref.WeakKeyDictionary[Any, CallOptions] = weakref.WeakKeyDictionary()
         self._sharing_of: weakref.WeakKeyDictionary[Any, Sharing] = weakref.WeakKeyDictionary()
+        self._buffers_of: weakref.WeakKeyDictionary[Any, RefilledBuffers] = weakref.WeakKeyDictionary()
         self._calls: dict[int, _Running] = {}  # by the id of the Parallel object
         self._starting: set[int] = set()  # threads between start_call and their first batch
         self._nested: ParallelBackendBase | None = None
@@ -166,6 +168,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         if parallel is not None:
             self._options_of[parallel] = call_options
             self._sharing_of[parallel] = sharing
+            self._watch_buffers(parallel, sharing, n_tasks > 1)
         # joblib does not call `terminate` for inline calls, so a reference would be a cycle that keeps scattered data.
         self.parallel = parallel if n_tasks > 1 else _NO_PARALLEL
         return n_tasks
@@ -315,6 +318,17 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         self._calls[id(parallel)] = running = _Running(session.dispatcher, call, encode, parallel, thread)
         return running
 
+    def _watch_buffers(self, parallel: Any, sharing: Sharing, are_sent: bool) -> None:
+        key = id(parallel)
+
+        def all_done() -> bool:
+            running = self._calls.get(key)
+            return running is None or not running.call.outstanding()
+
+        if are_sent:
+            self._buffers_of[parallel] = RefilledBuffers(self._scattered.ids, sharing.threshold, all_done)
+        joblib_internals.watch_tasks(parallel, self._buffers_of[parallel] if are_sent else None)
+
     def _end_calls(self) -> None:
         for key, running in list(self._calls.items()):
             if joblib_internals.is_over(running.parallel):
@@ -324,6 +338,8 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
                 finally:
                     running.dispatcher.end_call(running.call)
                 joblib_internals.discard_prepared_batches(running.parallel)
+                if (buffers := self._buffers_of.get(running.parallel)) is not None:
+                    buffers.forget()
 
     def _scatter(self, scatter: Any) -> None:
         objects = check_scatter(scatter)

@@ -8,11 +8,12 @@ For speed two more names are read where every task passes by: ``BatchedCalls.ite
 """
 
 import queue
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from operator import attrgetter
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import joblib.parallel
 from joblib.parallel import ParallelBackendBase, SequentialBackend
@@ -103,3 +104,41 @@ def announce_backend(name: str, register: Callable[[], None]) -> None:
     known = getattr(joblib.parallel, "EXTERNAL_BACKENDS", None)
     if known is not None:
         known[name] = register
+
+
+class TaskWatch(Protocol):
+    """Looks at the tasks that a program gives to joblib."""
+
+    def begin(self) -> None:
+        """Expect further tasks after those that the backend has."""
+
+    def of(self, tasks: Iterator[Any]) -> Iterator[Any]:
+        """Yield ``tasks``, or others in their place."""
+
+
+def watch_tasks(parallel: Any, watch: TaskWatch | None) -> None:
+    """Have ``parallel`` pass the tasks of its calls through ``watch``, or take them as they are.
+
+    Without joblib's method that takes the tasks they stay unwatched.
+    """
+    vars(parallel).pop("dispatch_one_batch", None)
+    take: Any = getattr(type(parallel), "dispatch_one_batch", None)
+    if watch is None or take is None:
+        return
+    reference = weakref.ref(parallel)  # the object has the function, and must not keep itself alive by it
+    watched: Any = None  # the tasks beyond those dispatched at first, which joblib compares by identity
+
+    def dispatch_one_batch(tasks: Iterator[Any] | None) -> bool:
+        nonlocal watched
+        owner: Any = reference()
+        prepared = getattr(owner, "_ready_batches", None)
+        if not isinstance(prepared, queue.Queue) or prepared.empty():
+            watch.begin()
+        if tasks is not None and tasks is not watched:
+            is_the_rest = tasks is getattr(owner, "_original_iterator", None)
+            tasks = watch.of(tasks)
+            if is_the_rest:
+                watched = owner._original_iterator = tasks
+        return bool(take(owner, tasks))
+
+    parallel.dispatch_one_batch = dispatch_one_batch

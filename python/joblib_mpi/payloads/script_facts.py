@@ -13,6 +13,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -128,15 +129,19 @@ def _write_folder(_: Any, folder: str | None) -> None:
 
 def _read_umask() -> int | None:
     # `os.umask` can tell the mask only by changing it, which other threads would see in the files that they make.
-    try:
-        descriptor = os.open("/proc/thread-self/status", os.O_RDONLY | os.O_CLOEXEC)
+    global _status_descriptor
+    for _ in range(2):
         try:
-            text = os.read(descriptor, 128)
-        finally:
-            os.close(descriptor)
-        return int(text.partition(b"\nUmask:")[2].split(None, 1)[0], 8)
-    except (OSError, ValueError, IndexError):
-        return None
+            text = os.pread(_status_descriptor, 128, 0)
+            return int(text.partition(b"\nUmask:")[2].split(None, 1)[0], 8)
+        except (OSError, ValueError, IndexError):  # not open yet, or the program has closed all descriptors
+            with suppress(OSError):
+                _status_descriptor = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)
+    return None
+
+
+#: Stays open, which saves 9 of 24 µs.
+_status_descriptor = -1
 
 
 def _write_umask(_: Any, umask: int | None) -> None:
