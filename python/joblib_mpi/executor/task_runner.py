@@ -11,6 +11,7 @@ from joblib_mpi import _core, worker_identity
 from joblib_mpi.executor.context_keeper import ContextKeeper
 from joblib_mpi.executor.script_follower import ScriptFollower
 from joblib_mpi.executor.shared_objects import SharedObjects
+from joblib_mpi.payloads import program_classes
 from joblib_mpi.payloads.errors import TaskCancelled, import_error, pack_error, read_only_hint
 from joblib_mpi.payloads.result_pickling import Layout, ResultPickler
 from joblib_mpi.payloads.task_format import TaskDecoder
@@ -85,6 +86,7 @@ class TaskRunner:
 
 def serve_tasks(core: _core.WorkerSession | _core.ExecutorPort, runner: TaskRunner) -> int | None:
     """Run the tasks of ``core`` on the main thread until there are no more, and return the result of its ``serve``."""
+    program_classes.show_in_main()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True)  # output of tasks appears at once, not at the end of the job

@@ -6,8 +6,8 @@ import traceback
 from types import TracebackType
 from typing import Any
 
-from joblib_mpi.payloads.pickling import Pickler
 from joblib_mpi.payloads.reducers import rebuild_exception
+from joblib_mpi.payloads.result_pickling import ResultPickler
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -95,7 +95,7 @@ def _pickled(error: BaseException) -> bytes | None:
 
 
 def _pickle_of(value: Any) -> bytes:
-    return Pickler().dumps(value, in_band=True)[0]
+    return ResultPickler().dumps(value, in_band=True)[0]
 
 
 def _as_it_is(error: BaseException) -> BaseException:

@@ -12,6 +12,7 @@ from typing import Any
 import cloudpickle
 import numpy as np
 
+from joblib_mpi.payloads import program_classes
 from joblib_mpi.payloads.reducers import reduce_decorated, reduce_exception, reduce_generic
 
 #: Smaller buffers stay in the stream, which saves a message for each. Chosen, not measured; as in payload.hpp.
@@ -86,6 +87,10 @@ class Pickler(cloudpickle.Pickler):
         reduced = super().reducer_override(value)
         if reduced is NotImplemented:
             self._by_reference[id(value)] = value
+        elif kind is types.FunctionType:
+            return program_classes.named_function(value, reduced)
+        elif _is_skeleton(reduced):
+            return program_classes.complete(value, reduced)
         return reduced
 
     def _reduce_code(self, code: types.CodeType) -> Any:
@@ -105,6 +110,11 @@ class Pickler(cloudpickle.Pickler):
             return True
         self._buffers.append(raw)
         return False
+
+
+def _is_skeleton(reduced: Any) -> bool:
+    # As cloudpickle 3 reduces classes: a function for the empty class, its arguments, the members, and their setter.
+    return type(reduced) is tuple and len(reduced) == 6 and type(reduced[2]) is tuple and len(reduced[2]) == 2
 
 
 def is_contiguous(array: np.ndarray) -> bool:

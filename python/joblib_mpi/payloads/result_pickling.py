@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from joblib_mpi.payloads.pickling import OUT_OF_BAND_BYTES, Pickler, is_contiguous
+from joblib_mpi.payloads.program_classes import reference_to
 
 
 class Layout(NamedTuple):
@@ -28,14 +29,17 @@ class Layout(NamedTuple):
 
 
 class ResultPickler(Pickler):
-    """A pickler for results, which takes all large arrays out of the stream and tells their layouts."""
+    """A pickler for results, which takes all large arrays out of the stream and tells their layouts.
+
+    Classes of the program, and so the classes of their instances, are those of rank 0.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._fortran: set[int] = set()  # addresses
 
     def reducer_override(self, value: Any) -> Any:
-        """Take arrays that numpy would copy into the stream out of it; else do as `Pickler.reducer_override`."""
+        """Take arrays out of the stream, and refer to classes of rank 0; else do as `Pickler.reducer_override`."""
         if type(value) is np.ndarray:
             if value.nbytes < OUT_OF_BAND_BYTES or value.dtype.hasobject or value.dtype.kind in "mM":
                 return NotImplemented
@@ -44,6 +48,8 @@ class ResultPickler(Pickler):
             if not value.flags.c_contiguous:
                 self._fortran.add(value.__array_interface__["data"][0])
             return NotImplemented
+        if isinstance(value, type) and (reduced := reference_to(value)) is not NotImplemented:
+            return reduced
         return super().reducer_override(value)
 
     def layouts(self, buffers: Sequence[memoryview]) -> list[Layout]:
