@@ -169,6 +169,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             self._options_of[parallel] = call_options
             self._sharing_of[parallel] = sharing
             self._watch_buffers(parallel, sharing, n_tasks > 1)
+            joblib_internals.pass_on_stop_iteration(parallel)
         # joblib does not call `terminate` for inline calls, so a reference would be a cycle that keeps scattered data.
         self.parallel = parallel if n_tasks > 1 else _NO_PARALLEL
         return n_tasks

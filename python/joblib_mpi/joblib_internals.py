@@ -142,3 +142,35 @@ def watch_tasks(parallel: Any, watch: TaskWatch | None) -> None:
         return bool(take(owner, tasks))
 
     parallel.dispatch_one_batch = dispatch_one_batch
+
+
+class _Outputs:
+    """The results of a call that returns a list, whose error may be a StopIteration."""
+
+    def __init__(self, outputs: Iterator[Any]) -> None:
+        self._outputs = outputs
+
+    def __next__(self) -> Any:
+        return next(self._outputs)
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            return iter(list(self._outputs))
+        except RuntimeError as error:
+            # Python has made it of the StopIteration that a generator of joblib's has raised. From here, and not from
+            # `__next__`, that exception reaches the caller of `list`.
+            if isinstance(error.__cause__, StopIteration):
+                raise error.__cause__ from error.__cause__.__cause__
+            raise
+
+
+def pass_on_stop_iteration(parallel: Any) -> None:
+    """Have calls of ``parallel`` that return lists raise the StopIteration of a task, and not a RuntimeError.
+
+    Without joblib's method that makes the results they raise a RuntimeError.
+    """
+    make = getattr(type(parallel), "_get_outputs", None)
+    if make is None or getattr(parallel, "return_generator", True):
+        return
+    reference = weakref.ref(parallel)
+    parallel._get_outputs = lambda *arguments: _Outputs(make(reference(), *arguments))

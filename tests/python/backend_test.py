@@ -280,6 +280,28 @@ class Batch:
         self._backend, self._n_jobs = joblib.parallel.SequentialBackend(nesting_level=1), None
 
 
+def stop(i):
+    if i == 2:
+        raise StopIteration("no more samples")
+    return i
+
+
+def test_a_stop_iteration_of_a_task_is_raised_as_such_and_ends_no_list_early(job):
+    with Parallel(backend="mpi", batch_size=1) as parallel:
+        for _ in range(2):
+            with pytest.raises(StopIteration, match="no more samples") as caught:
+                parallel(delayed(stop)(i) for i in range(5))
+            assert isinstance(caught.value.__cause__, joblib_mpi.RemoteTraceback)
+        assert parallel(delayed(stop)(i) for i in range(2)) == [0, 1]
+
+
+def test_a_generator_of_results_raises_a_runtime_error_for_a_stop_iteration(job):
+    results = Parallel(backend="mpi", return_as="generator")(delayed(stop)(i) for i in range(5))
+    with pytest.raises(RuntimeError) as caught:
+        list(results)
+    assert isinstance(caught.value.__cause__, StopIteration)
+
+
 @pytest.mark.parametrize("nested_options", [{}, {"n_jobs": 2}, {"n_jobs": 2, "prefer": "threads"}])
 def test_nested_parallel_is_what_joblib_nests(job, nested_options):
     found = Parallel(backend="mpi")(delayed(nested_backend_and_n_jobs)(nested_options) for _ in range(2))

@@ -259,3 +259,10 @@ def test_no_other_file_of_the_package_uses_a_private_name_of_joblibs():
     folder = Path(joblib_internals.__file__).parent
     users = [path.name for path in folder.rglob("*.py") if private.search(path.read_text())]
     assert users == ["joblib_internals.py"]
+
+
+def test_without_joblibs_methods_for_tasks_and_results_nothing_is_changed():
+    parallel = SimpleNamespace(return_generator=False)
+    joblib_internals.pass_on_stop_iteration(parallel)
+    joblib_internals.watch_tasks(parallel, SimpleNamespace())
+    assert vars(parallel) == {"return_generator": False}

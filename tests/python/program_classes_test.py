@@ -17,7 +17,7 @@ def load(data):
 
 
 def as_in_another_process(value, monkeypatch, change=lambda copy: None):
-    """Return ``value`` as a process has it that does not know its class, and that process's pickle of it as a result."""
+    """Return ``value`` as a process without its class has it, and that process's pickle of it as a result."""
     data, _ = Pickler().dumps(value, in_band=True)
     with monkeypatch.context() as patch:
         for name in ("_DYNAMIC_CLASS_TRACKER_BY_ID", "_DYNAMIC_CLASS_TRACKER_BY_CLASS"):
@@ -51,7 +51,7 @@ SLOTS = {
     "one name": "class C:\n  __slots__ = 'x'\n  def __init__(self): self.x = 1",
     "dataclass": "@dataclasses.dataclass(slots=True)\nclass C:\n  x: int = 1",
     "frozen dataclass": "@dataclasses.dataclass(slots=True, frozen=True)\nclass C:\n  x: int = 1",
-    "base with slots": "class B:\n  __slots__ = 'x'\nclass C(B):\n  __slots__ = ('y',)\n  def __init__(self): self.x = 1",
+    "base with slots": "class B:\n  __slots__ = 'x'\nclass C(B):\n  __slots__ = 'y'\n  def __init__(self): self.x = 1",
     "dictionary, too": "class C:\n  __slots__ = ('x', '__dict__')\n  def __init__(self): self.x, self.y = 1, 2",
     "no slots": "class C:\n  x = 1",
 }
