@@ -87,6 +87,27 @@ def test_a_fact_that_cannot_be_set_is_said_once_and_stops_no_other():
     assert executor.value == "b"
 
 
+def test_an_interrupted_change_is_made_at_the_next_task():
+    class Interrupted(BaseException):
+        pass
+
+    script, executor = Process("start"), Process("own")
+    state = ScriptState(script.facts)
+    interrupts = [Interrupted()]
+
+    def write(before, value):
+        if interrupts:
+            raise interrupts.pop()
+        executor.write(before, value)
+
+    follower = ScriptFollower(facts={"value": Fact(lambda: executor.value, write)})
+    script.value = "a"
+    with pytest.raises(Interrupted):
+        follower.follow(state.packed())
+    follower.follow(state.packed())
+    assert executor.value == "a"
+
+
 def test_a_fact_that_cannot_be_pickled_is_not_sent():
     script = Process("start")
     state = ScriptState(script.facts)

@@ -42,8 +42,8 @@ class ContextKeeper:
         multiprocessing.current_process().authkey = context.authkey
         self._lift_thread_limit()
         if context.script != self._script:
-            self._script = context.script
             self._follower.follow(context.script)
+            self._script = context.script
         limit = context.inner_max_num_threads
         if limit is not None:
             self._set_variables(limit)

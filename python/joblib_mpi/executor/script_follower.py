@@ -41,12 +41,13 @@ class ScriptFollower:
         """Set what `ScriptState.packed` has returned."""
         changes: dict[str, Any] = pickle.loads(packed) if packed else {}
         for name, fact in self._facts.items():
+            own = value = self._own[name]
             with self._said_if_impossible(name):
-                own = self._own[name]
-                value = fact.unpack(pickle.loads(changes[name]), own) if name in changes else own
+                if name in changes:
+                    value = fact.unpack(pickle.loads(changes[name]), own)
                 if value != self._set[name]:
-                    before, self._set[name] = self._set[name], value
-                    fact.write(before, value)
+                    fact.write(self._set[name], value)
+            self._set[name] = value  # where it is impossible, too: the next task would find it so again
         reloads = changes.get(RELOADS, {})
         if reloads != self._generations:
             for name, error in follow_reloads(reloads, self._generations):

@@ -100,8 +100,9 @@ def serve_tasks(core: _core.WorkerSession | _core.ExecutorPort, runner: TaskRunn
 
 def _say(line: str) -> None:
     worker = worker_identity.this_worker()
-    if sys.stderr is not None and worker is not None:
-        print(f"joblib-mpi: rank {worker.rank} on {worker.host} {line}", file=sys.stderr, flush=True)
+    who = "a worker" if worker is None else f"rank {worker.rank} on {worker.host}"
+    with suppress(Exception):  # a task may have closed it
+        print(f"joblib-mpi: {who} {line}", file=sys.stderr, flush=True)
 
 
 def flush_output() -> None:
