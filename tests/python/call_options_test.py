@@ -5,12 +5,17 @@ import math
 import re
 from pathlib import Path
 
+import joblib
 import pytest
 from joblib import Parallel, delayed, parallel_config
 
 from joblib_mpi import MpiBackend
 from joblib_mpi.calls.call_options import OPTIONS, CallOptions
 from joblib_mpi.calls.option_checks import memory_bytes
+
+JOBLIB = tuple(int(part) for part in joblib.__version__.split(".")[:2])
+
+needs_options_of_parallel = pytest.mark.skipif(JOBLIB < (1, 5), reason="joblib 1.5 passes options of Parallel on")
 
 
 @pytest.mark.parametrize(
@@ -110,8 +115,13 @@ def test_options_about_large_results_are_read():
     "use",
     [
         lambda **options: MpiBackend(**options),
-        lambda **options: Parallel(backend=MpiBackend(), **options)([delayed(abs)(1)]),
-        lambda **options: Parallel(backend="mpi", **options)([delayed(abs)(1)]),
+        pytest.param(
+            lambda **options: Parallel(backend=MpiBackend(), **options)([delayed(abs)(1)]),
+            marks=needs_options_of_parallel,
+        ),
+        pytest.param(
+            lambda **options: Parallel(backend="mpi", **options)([delayed(abs)(1)]), marks=needs_options_of_parallel
+        ),
     ],
 )
 def test_an_unknown_option_is_refused_with_the_nearest_and_those_that_are_known(job, use):
@@ -127,7 +137,9 @@ def test_an_unknown_option_is_refused_with_the_nearest_and_those_that_are_known(
 
 
 def test_options_of_joblibs_other_backends_are_accepted(job):
-    options = {"idle_worker_timeout": 60, "temp_folder": "/tmp", "prefer": "processes", "maxtasksperchild": 3}
+    options = {"temp_folder": "/tmp", "prefer": "processes"}
+    if JOBLIB >= (1, 5):
+        options |= {"idle_worker_timeout": 60, "maxtasksperchild": 3}
     assert Parallel(backend="mpi", **options)(delayed(abs)(-i) for i in range(3)) == [0, 1, 2]
     with parallel_config(backend="mpi", idle_worker_timeout=60):
         assert Parallel()(delayed(abs)(-i) for i in range(3)) == [0, 1, 2]
