@@ -21,6 +21,7 @@ from joblib_mpi.calls.back_pressure import BackPressure
 from joblib_mpi.calls.call import Call
 from joblib_mpi.calls.call_options import CallOptions, documented_with_options, shows_options, without_joblibs
 from joblib_mpi.calls.dispatcher import Dispatcher, Encode
+from joblib_mpi.calls.initializer import pickled_initializer
 from joblib_mpi.calls.inline_backend import InlineBackend
 from joblib_mpi.calls.refilled_buffers import RefilledBuffers
 from joblib_mpi.calls.single_tasks import GatheredOutcomes
@@ -89,6 +90,9 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
     - ``mmap_mode`` ("r"): tasks may not write to shared and scattered arrays. With "c" or None each task may write to
       them as to copies. The parts of scipy's sparse matrices can always be written to.
 
+    ``initializer`` and ``initargs``, as of joblib's other backends, are a function that each executor calls once before
+    its first task, and its arguments.
+
     In a job with one rank, tasks run on that rank, where nothing can end them. Of the options, only ``on_error`` and
     ``checkpoint`` have an effect there, and with either of them ``retry_exceptions``.
     """
@@ -109,6 +113,8 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
     ) -> None:
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
         self._options = CallOptions().updated(without_joblibs(options))
+        self._initializer = pickled_initializer(options)
+        self._initializer_of: weakref.WeakKeyDictionary[Any, bytes | None] = weakref.WeakKeyDictionary()
         self._checkpoints = Checkpoints(self, self._options.checkpoint)
         self._options_of: weakref.WeakKeyDictionary[Any, CallOptions] = weakref.WeakKeyDictionary()
         self._sharing_of: weakref.WeakKeyDictionary[Any, Sharing] = weakref.WeakKeyDictionary()
@@ -168,6 +174,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         if parallel is not None:
             self._options_of[parallel] = call_options
             self._sharing_of[parallel] = sharing
+            self._initializer_of[parallel] = pickled_initializer(options) or self._initializer
             self._watch_buffers(parallel, sharing, n_tasks > 1)
             joblib_internals.pass_on_stop_iteration(parallel)
         # joblib does not call `terminate` for inline calls, so a reference would be a cycle that keeps scattered data.
@@ -303,6 +310,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             inner_max_num_threads=self.inner_max_num_threads,
             script=session.script.packed(),
             authkey=authkey(),
+            initializer=self._initializer_of.get(parallel),
         )
         options = self._options_of.get(parallel, self._options)
         if options.memory_limit is None:

@@ -6,13 +6,13 @@ import sys
 import sysconfig
 from types import FrameType
 
-import joblib
+from joblib import __file__ as joblibs_file
 
 _FOLDERS = {
     *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
     *site.getsitepackages(),
     site.getusersitepackages(),
-    *(os.path.dirname(os.path.abspath(file)) for file in (__file__, joblib.__file__)),
+    *(os.path.dirname(os.path.abspath(file)) for file in (__file__, joblibs_file)),
 }
 
 #: The beginnings of files that are Python's, installed or this package's, and not the user's.

@@ -352,7 +352,7 @@ def test_a_failed_session_ends_every_call_with_its_error(job, event):
     thread.join()
 
 
-@pytest.mark.parametrize("options", [{"scater": []}, {"initializer": print}])
-def test_unknown_options_are_refused(job, options):
+@pytest.mark.parametrize("options", [{"scater": []}, {"initializer": "print"}])
+def test_unknown_options_and_what_is_no_initializer_are_refused(job, options):
     with pytest.raises(TypeError), parallel_config(backend="mpi", **options):
         pass

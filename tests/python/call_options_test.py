@@ -132,8 +132,6 @@ def test_an_unknown_option_is_refused_with_the_nearest_and_those_that_are_known(
         use(colour="red")
     with pytest.raises(TypeError, match="did you mean scatter"):
         use(scater=[])
-    with pytest.raises(TypeError, match="has no initializer"):
-        use(initializer=print)
 
 
 def test_options_of_joblibs_other_backends_are_accepted(job):

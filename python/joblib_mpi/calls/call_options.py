@@ -194,12 +194,7 @@ JOBLIBS_OPTIONS = frozenset(
 
 
 def without_joblibs(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that are not joblib's; raises TypeError for those that this backend refuses.
-
-    These are unknown ones, for which the text names the nearest that is known, and an ``initializer``.
-    """
-    if options.get("initializer") is not None:
-        raise TypeError('the "mpi" backend has no initializer: its worker ranks outlive the call')
+    """Return the options that are not joblib's; raises TypeError for the unknown, with the nearest that is known."""
     own = {name: value for name, value in options.items() if name not in JOBLIBS_OPTIONS}
     for name, value in own.items():
         _check_known(name, value)

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 from typing import Any
 
 import joblib
@@ -29,6 +30,7 @@ class ContextKeeper:
     def __init__(self, follower: ScriptFollower) -> None:
         self._follower = follower
         self._script = b""
+        self._initializer: bytes | None = None
         self._parallel_config: joblib.parallel_config | None = None
         self._threads: Any = None
         self._own = {variable: os.environ.get(variable) for variable in thread_limits.VARIABLES}
@@ -50,6 +52,10 @@ class ContextKeeper:
             self._limit_threads({"openmp": limit, "blas": limit})
         elif limits := self._limits_of_the_script():
             self._limit_threads(limits)
+        if context.initializer is not None and context.initializer != self._initializer:
+            function, arguments = pickle.loads(context.initializer)
+            function(*arguments)
+            self._initializer = context.initializer
 
     def _lift_thread_limit(self) -> None:
         if self._threads is not None:

@@ -19,6 +19,8 @@ class TaskContext(NamedTuple):
         What the script has changed in its process, from `ScriptState.packed`.
     authkey : bytes
         The caller's multiprocessing key, which proxies of its managers need.
+    initializer : bytes or None
+        A function and its arguments, pickled; an executor calls it before its first task with this initializer.
     """
 
     nested_backend: Any
@@ -26,6 +28,7 @@ class TaskContext(NamedTuple):
     inner_max_num_threads: int | None
     script: bytes
     authkey: bytes
+    initializer: bytes | None = None
 
 
 def authkey() -> bytes:
