@@ -50,6 +50,11 @@ class ReducesItself(Exception):
         return ReducesItself, ("by itself",)
 
 
+class LoadsItself(Exception):
+    def __setstate__(self, state):
+        self.state = state
+
+
 class NotDecoded(UnicodeDecodeError):
     def __init__(self, position):
         super().__init__("utf8", b"\xff", position, position + 1, "bad")
@@ -114,6 +119,12 @@ def test_exceptions_in_a_group_and_in_other_values_stay():
 
 def test_an_exception_that_says_how_it_is_pickled_is_pickled_so():
     assert there_and_back(ReducesItself("x")).args == ("by itself",)
+
+
+def test_an_exception_that_says_how_it_is_loaded_is_loaded_so():
+    error = LoadsItself("x")
+    error.code = 5
+    assert there_and_back(error).state == {"code": 5}
 
 
 def test_a_cached_function_of_the_script_that_calls_itself():

@@ -23,7 +23,7 @@ def reduce_exception(error: BaseException) -> Reduced:
     base = _builtin_base(kind)
     if kind is base or kind in copyreg.dispatch_table:
         return NotImplemented
-    if (kind.__reduce_ex__, kind.__reduce__) != (object.__reduce_ex__, base.__reduce__):
+    if any(getattr(kind, name) != getattr(base, name) for name in ("__reduce_ex__", "__reduce__", "__setstate__")):
         return NotImplemented
     reduced = error.__reduce__()
     state = dict(reduced[2] or {}) if isinstance(reduced, tuple) and len(reduced) > 2 else {}
