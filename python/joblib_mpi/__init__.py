@@ -20,7 +20,8 @@ from joblib_mpi.checkpoint.checkpoint_signals import CheckpointInterrupt  # noqa
 from joblib_mpi.payloads.errors import RemoteTraceback, TaskCancelled, WorkerImportError  # noqa: E402
 from joblib_mpi.payloads.lost_tasks import TaskTimeoutError, WorkerLostError  # noqa: E402
 from joblib_mpi.scattering import scatter, stats  # noqa: E402
-from joblib_mpi.session import init  # noqa: E402
+from joblib_mpi.session import init, worker  # noqa: E402
+from joblib_mpi.worker_identity import Worker  # noqa: E402
 
 __all__ = [
     "CheckpointError",
@@ -32,12 +33,14 @@ __all__ = [
     "TaskCancelled",
     "TaskTimeoutError",
     "VersionMismatchError",
+    "Worker",
     "WorkerImportError",
     "WorkerLostError",
     "__version__",
     "init",
     "scatter",
     "stats",
+    "worker",
 ]
 
 register()

@@ -19,17 +19,20 @@ from joblib_mpi import joblib_internals
 from joblib_mpi import session as sessions
 from joblib_mpi.calls.back_pressure import BackPressure
 from joblib_mpi.calls.call import Call
-from joblib_mpi.calls.call_options import OPTIONS, CallOptions, documented_with_options, shows_options
+from joblib_mpi.calls.call_options import CallOptions, documented_with_options, shows_options, without_joblibs
 from joblib_mpi.calls.dispatcher import Dispatcher, Encode
+from joblib_mpi.calls.initializer import pickled_initializer
 from joblib_mpi.calls.inline_backend import InlineBackend
+from joblib_mpi.calls.refilled_buffers import RefilledBuffers
 from joblib_mpi.calls.single_tasks import GatheredOutcomes
 from joblib_mpi.checkpoint.checkpoint import Checkpoints
 from joblib_mpi.payloads.outcome import RETURNED, FinishedTask, Outcome, results_of
-from joblib_mpi.payloads.task_context import TaskContext, authkey, pickled_warning_filters
+from joblib_mpi.payloads.task_context import TaskContext, authkey
 from joblib_mpi.payloads.task_format import TaskEncoder
 from joblib_mpi.scattering import ScatteredObjects, check_scatter
 from joblib_mpi.sharing.shared_buffers import CallBuffers
 from joblib_mpi.sharing.sharing_options import Sharing
+from joblib_mpi.user_code import stack_level
 
 #: The longest delay with which a waiting caller notices an end that no result announces, such as an error of the task
 #: iterator.
@@ -87,6 +90,9 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
     - ``mmap_mode`` ("r"): tasks may not write to shared and scattered arrays. With "c" or None each task may write to
       them as to copies. The parts of scipy's sparse matrices can always be written to.
 
+    ``initializer`` and ``initargs``, as of joblib's other backends, are a function that each executor calls once before
+    its first task, and its arguments.
+
     In a job with one rank, tasks run on that rank, where nothing can end them. Of the options, only ``on_error`` and
     ``checkpoint`` have an effect there, and with either of them ``retry_exceptions``.
     """
@@ -106,10 +112,13 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         **options: Any,
     ) -> None:
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
-        self._options = CallOptions().updated(options)
+        self._options = CallOptions().updated(without_joblibs(options))
+        self._initializer = pickled_initializer(options)
+        self._initializer_of: weakref.WeakKeyDictionary[Any, bytes | None] = weakref.WeakKeyDictionary()
         self._checkpoints = Checkpoints(self, self._options.checkpoint)
         self._options_of: weakref.WeakKeyDictionary[Any, CallOptions] = weakref.WeakKeyDictionary()
         self._sharing_of: weakref.WeakKeyDictionary[Any, Sharing] = weakref.WeakKeyDictionary()
+        self._buffers_of: weakref.WeakKeyDictionary[Any, RefilledBuffers] = weakref.WeakKeyDictionary()
         self._calls: dict[int, _Running] = {}  # by the id of the Parallel object
         self._starting: set[int] = set()  # threads between start_call and their first batch
         self._nested: ParallelBackendBase | None = None
@@ -132,7 +141,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         scatter : list of objects, optional
             As for `MpiBackend`.
         **options
-            Options of the call, and arguments of other backends, which are ignored.
+            Options of the call, and arguments of joblib's other backends, which are ignored.
 
         Returns
         -------
@@ -142,11 +151,10 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         session = sessions.require()
         if session.is_worker:  # inside a task
             raise FallbackToBackend(self._local_backend())
-        if options.get("initializer") is not None:
-            raise TypeError('the "mpi" backend has no initializer: its worker ranks outlive the call')
+        own_options = without_joblibs(options)
         if scatter is not None:
             self._scatter(scatter)
-        call_options = self._options.updated({name: options[name] for name in OPTIONS if name in options})
+        call_options = self._options.updated(own_options)
         if call_options.memory_limit is not None and session.isolation == "none":
             raise ValueError(
                 f"memory_limit={call_options.memory_limit} is for executor processes, but this session runs tasks in "
@@ -166,6 +174,9 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         if parallel is not None:
             self._options_of[parallel] = call_options
             self._sharing_of[parallel] = sharing
+            self._initializer_of[parallel] = pickled_initializer(options) or self._initializer
+            self._watch_buffers(parallel, sharing, n_tasks > 1)
+            joblib_internals.pass_on_stop_iteration(parallel)
         # joblib does not call `terminate` for inline calls, so a reference would be a cycle that keeps scattered data.
         self.parallel = parallel if n_tasks > 1 else _NO_PARALLEL
         return n_tasks
@@ -297,8 +308,9 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             nested_backend=self.get_nested_backend()[0],
             nested_n_jobs=None,
             inner_max_num_threads=self.inner_max_num_threads,
-            warning_filters=pickled_warning_filters(),
+            script=session.script.packed(),
             authkey=authkey(),
+            initializer=self._initializer_of.get(parallel),
         )
         options = self._options_of.get(parallel, self._options)
         if options.memory_limit is None:
@@ -315,6 +327,17 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         self._calls[id(parallel)] = running = _Running(session.dispatcher, call, encode, parallel, thread)
         return running
 
+    def _watch_buffers(self, parallel: Any, sharing: Sharing, are_sent: bool) -> None:
+        key = id(parallel)
+
+        def all_done() -> bool:
+            running = self._calls.get(key)
+            return running is None or not running.call.outstanding()
+
+        if are_sent:
+            self._buffers_of[parallel] = RefilledBuffers(self._scattered.ids, sharing.threshold, all_done)
+        joblib_internals.watch_tasks(parallel, self._buffers_of[parallel] if are_sent else None)
+
     def _end_calls(self) -> None:
         for key, running in list(self._calls.items()):
             if joblib_internals.is_over(running.parallel):
@@ -324,6 +347,8 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
                 finally:
                     running.dispatcher.end_call(running.call)
                 joblib_internals.discard_prepared_batches(running.parallel)
+                if (buffers := self._buffers_of.get(running.parallel)) is not None:
+                    buffers.forget()
 
     def _scatter(self, scatter: Any) -> None:
         objects = check_scatter(scatter)
@@ -384,5 +409,5 @@ def _warn_about_one_rank() -> None:
         warnings.warn(
             "the MPI job has one rank and so no workers: tasks run on rank 0, one at a time. "
             'Start it with "mpirun -n N", N > 1.',
-            stacklevel=2,
+            stacklevel=stack_level(),
         )

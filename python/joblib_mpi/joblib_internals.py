@@ -8,11 +8,12 @@ For speed two more names are read where every task passes by: ``BatchedCalls.ite
 """
 
 import queue
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from operator import attrgetter
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import joblib.parallel
 from joblib.parallel import ParallelBackendBase, SequentialBackend
@@ -103,3 +104,73 @@ def announce_backend(name: str, register: Callable[[], None]) -> None:
     known = getattr(joblib.parallel, "EXTERNAL_BACKENDS", None)
     if known is not None:
         known[name] = register
+
+
+class TaskWatch(Protocol):
+    """Looks at the tasks that a program gives to joblib."""
+
+    def begin(self) -> None:
+        """Expect further tasks after those that the backend has."""
+
+    def of(self, tasks: Iterator[Any]) -> Iterator[Any]:
+        """Yield ``tasks``, or others in their place."""
+
+
+def watch_tasks(parallel: Any, watch: TaskWatch | None) -> None:
+    """Have ``parallel`` pass the tasks of its calls through ``watch``, or take them as they are.
+
+    Without joblib's method that takes the tasks they stay unwatched.
+    """
+    vars(parallel).pop("dispatch_one_batch", None)
+    take: Any = getattr(type(parallel), "dispatch_one_batch", None)
+    if watch is None or take is None:
+        return
+    reference = weakref.ref(parallel)  # the object has the function, and must not keep itself alive by it
+    watched: Any = None  # the tasks beyond those dispatched at first, which joblib compares by identity
+
+    def dispatch_one_batch(tasks: Iterator[Any] | None) -> bool:
+        nonlocal watched
+        owner: Any = reference()
+        prepared = getattr(owner, "_ready_batches", None)
+        if not isinstance(prepared, queue.Queue) or prepared.empty():
+            watch.begin()
+        if tasks is not None and tasks is not watched:
+            is_the_rest = tasks is getattr(owner, "_original_iterator", None)
+            tasks = watch.of(tasks)
+            if is_the_rest:
+                watched = owner._original_iterator = tasks
+        return bool(take(owner, tasks))
+
+    parallel.dispatch_one_batch = dispatch_one_batch
+
+
+class _Outputs:
+    """The results of a call that returns a list, whose error may be a StopIteration."""
+
+    def __init__(self, outputs: Iterator[Any]) -> None:
+        self._outputs = outputs
+
+    def __next__(self) -> Any:
+        return next(self._outputs)
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            return iter(list(self._outputs))
+        except RuntimeError as error:
+            # Python has made it of the StopIteration that a generator of joblib's has raised. From here, and not from
+            # `__next__`, that exception reaches the caller of `list`.
+            if isinstance(error.__cause__, StopIteration):
+                raise error.__cause__ from error.__cause__.__cause__
+            raise
+
+
+def pass_on_stop_iteration(parallel: Any) -> None:
+    """Have calls of ``parallel`` that return lists raise the StopIteration of a task, and not a RuntimeError.
+
+    Without joblib's method that makes the results they raise a RuntimeError.
+    """
+    make = getattr(type(parallel), "_get_outputs", None)
+    if make is None or getattr(parallel, "return_generator", True):
+        return
+    reference = weakref.ref(parallel)
+    parallel._get_outputs = lambda *arguments: _Outputs(make(reference(), *arguments))

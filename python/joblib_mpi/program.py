@@ -11,7 +11,7 @@ import types
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from joblib_mpi.payloads.errors import without_own_frames
+from joblib_mpi.payloads.errors import RemoteTraceback, without_own_frames
 
 #: Exit status after Ctrl-C, as shells report it: 128 + SIGINT.
 INTERRUPTED = 130
@@ -83,6 +83,9 @@ def run(program: Program) -> int:
     try:
         exec(compiled, main.__dict__)
     except SystemExit as error:
+        if isinstance(error.__cause__, RemoteTraceback):  # a task has called sys.exit, and others have not run
+            _show(error)
+            return status_of(error) or 1
         return status_of(error)
     except BaseException as error:
         _show(error)

@@ -13,16 +13,18 @@ from typing import Any
 
 import cloudpickle
 
-from joblib_mpi import _core, thread_limits
+from joblib_mpi import _core, thread_limits, worker_identity
 from joblib_mpi.calls.dispatcher import Dispatcher
 from joblib_mpi.calls.option_checks import memory_bytes
 from joblib_mpi.checkpoint import checkpoint_signals
 from joblib_mpi.executor.executor_process import forget_launcher, fork_zygote, import_modules
 from joblib_mpi.executor.executor_process import run as run_executor
 from joblib_mpi.executor.task_runner import TaskRunner, serve_tasks
+from joblib_mpi.payloads.script_state import ScriptState
 from joblib_mpi.sharing.scatter_handle import SharedObject
 from joblib_mpi.sharing.shared_buffers import SharedBuffers
 from joblib_mpi.start_options import StartOptions, from_environment, missing_module
+from joblib_mpi.worker_identity import Worker
 
 _NO_SESSION = (
     "this process has no MPI session. Start the program with "
@@ -59,6 +61,8 @@ class Session:
         The private memory of each executor in bytes, unless a call has a limit.
     handles : weakref.WeakSet of SharedObject
         The handles that `joblib_mpi.scatter` has made.
+    script : ScriptState
+        What the program has changed in its process since the session started.
     """
 
     def __init__(self, core: Any, isolation: str = "process") -> None:
@@ -68,6 +72,7 @@ class Session:
         self.memory_limit: int | None = None
         self.is_worker = isinstance(core, _core.ExecutorPort) or core.rank != 0
         self.handles: weakref.WeakSet[SharedObject] = weakref.WeakSet()
+        self.script = ScriptState()
         self._dispatcher: Dispatcher | None = None
         self._shared: SharedBuffers | None = None
         self._lock = threading.Lock()  # of the two above
@@ -98,6 +103,7 @@ class Session:
     def serve(self) -> int:
         """Work on a worker rank until rank 0 closes the session, and return the exit status. Main thread only."""
         if self.isolation == "none":
+            worker_identity.become(worker_identity.worker_of(self.core))
             return serve_tasks(self.core, TaskRunner(self.core)) or 0
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for rank 0
         status: int = self.core.wait_until_closed()
@@ -135,6 +141,25 @@ def require() -> Session:
     if session is None:
         raise _core.SessionError(_NO_SESSION)
     return session
+
+
+def worker() -> Worker:
+    """Return the place in the job where the caller, a task or the program, runs.
+
+    A task can use its numbers to choose a device or a port. All tasks of one worker get the same numbers, and so does a
+    process that a task has forked.
+
+    Returns
+    -------
+    Worker
+        Has the members ``rank``, ``local_rank``, ``host`` and ``index``.
+
+    Raises
+    ------
+    SessionError
+        This process belongs to no MPI session.
+    """
+    return worker_identity.this_worker() or worker_identity.worker_of(require().core)
 
 
 def start(options: StartOptions) -> Session:

@@ -1,6 +1,7 @@
 """Tests of `MpiBackend` under joblib, on worker threads."""
 
 import gc
+import linecache
 import threading
 import time
 import warnings
@@ -131,6 +132,8 @@ def test_without_workers_tasks_run_here_with_one_warning(make_job, monkeypatch):
             with parallel_config(backend="mpi", scatter=[[1, 2]]):
                 assert Parallel()(delayed(square)(i) for i in range(3)) == [0, 1, 4]
     assert ["one rank" in str(warning.message) for warning in seen] == [True]
+    assert seen[0].filename == __file__
+    assert linecache.getline(__file__, seen[0].lineno).strip().startswith("assert Parallel()(")
     assert job.n_scattered == 0
 
 
@@ -277,6 +280,28 @@ class Batch:
         self._backend, self._n_jobs = joblib.parallel.SequentialBackend(nesting_level=1), None
 
 
+def stop(i):
+    if i == 2:
+        raise StopIteration("no more samples")
+    return i
+
+
+def test_a_stop_iteration_of_a_task_is_raised_as_such_and_ends_no_list_early(job):
+    with Parallel(backend="mpi", batch_size=1) as parallel:
+        for _ in range(2):
+            with pytest.raises(StopIteration, match="no more samples") as caught:
+                parallel(delayed(stop)(i) for i in range(5))
+            assert isinstance(caught.value.__cause__, joblib_mpi.RemoteTraceback)
+        assert parallel(delayed(stop)(i) for i in range(2)) == [0, 1]
+
+
+def test_a_generator_of_results_raises_a_runtime_error_for_a_stop_iteration(job):
+    results = Parallel(backend="mpi", return_as="generator")(delayed(stop)(i) for i in range(5))
+    with pytest.raises(RuntimeError) as caught:
+        list(results)
+    assert isinstance(caught.value.__cause__, StopIteration)
+
+
 @pytest.mark.parametrize("nested_options", [{}, {"n_jobs": 2}, {"n_jobs": 2, "prefer": "threads"}])
 def test_nested_parallel_is_what_joblib_nests(job, nested_options):
     found = Parallel(backend="mpi")(delayed(nested_backend_and_n_jobs)(nested_options) for _ in range(2))
@@ -327,7 +352,7 @@ def test_a_failed_session_ends_every_call_with_its_error(job, event):
     thread.join()
 
 
-@pytest.mark.parametrize("options", [{"scater": []}, {"initializer": print}])
-def test_unknown_options_are_refused(job, options):
+@pytest.mark.parametrize("options", [{"scater": []}, {"initializer": "print"}])
+def test_unknown_options_and_what_is_no_initializer_are_refused(job, options):
     with pytest.raises(TypeError), parallel_config(backend="mpi", **options):
         pass

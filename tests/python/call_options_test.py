@@ -5,11 +5,17 @@ import math
 import re
 from pathlib import Path
 
+import joblib
 import pytest
+from joblib import Parallel, delayed, parallel_config
 
 from joblib_mpi import MpiBackend
 from joblib_mpi.calls.call_options import OPTIONS, CallOptions
 from joblib_mpi.calls.option_checks import memory_bytes
+
+JOBLIB = tuple(int(part) for part in joblib.__version__.split(".")[:2])
+
+needs_options_of_parallel = pytest.mark.skipif(JOBLIB < (1, 5), reason="joblib 1.5 passes options of Parallel on")
 
 
 @pytest.mark.parametrize(
@@ -105,9 +111,36 @@ def test_options_about_large_results_are_read():
     assert options[6:] == (10**6, 2 * 10**9, "/tmp/x", True, None)
 
 
-def test_an_unknown_option_is_refused_with_those_that_are_known(job):
-    with pytest.raises(TypeError, match=r'unknown option retires=5 of the "mpi" backend; known: retries, retry_excep'):
-        MpiBackend(retires=5)
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda **options: MpiBackend(**options),
+        pytest.param(
+            lambda **options: Parallel(backend=MpiBackend(), **options)([delayed(abs)(1)]),
+            marks=needs_options_of_parallel,
+        ),
+        pytest.param(
+            lambda **options: Parallel(backend="mpi", **options)([delayed(abs)(1)]), marks=needs_options_of_parallel
+        ),
+    ],
+)
+def test_an_unknown_option_is_refused_with_the_nearest_and_those_that_are_known(job, use):
+    text = r'unknown option retires=5 of the "mpi" backend; did you mean retries\? known: scatter, retries, '
+    with pytest.raises(TypeError, match=text):
+        use(retires=5)
+    with pytest.raises(TypeError, match=r"unknown option colour='red' of the \S+ backend; known: scatter"):
+        use(colour="red")
+    with pytest.raises(TypeError, match="did you mean scatter"):
+        use(scater=[])
+
+
+def test_options_of_joblibs_other_backends_are_accepted(job):
+    options = {"temp_folder": "/tmp", "prefer": "processes"}
+    if JOBLIB >= (1, 5):
+        options |= {"idle_worker_timeout": 60, "maxtasksperchild": 3}
+    assert Parallel(backend="mpi", **options)(delayed(abs)(-i) for i in range(3)) == [0, 1, 2]
+    with parallel_config(backend="mpi", idle_worker_timeout=60):
+        assert Parallel()(delayed(abs)(-i) for i in range(3)) == [0, 1, 2]
 
 
 def test_every_default_passes_its_own_check():

@@ -10,13 +10,19 @@ from joblib import Parallel, parallel_config
 from joblib.parallel import SequentialBackend, ThreadingBackend
 
 from joblib_mpi.executor.context_keeper import ContextKeeper
+from joblib_mpi.executor.script_follower import ScriptFollower
 from joblib_mpi.payloads.task_context import TaskContext
 
 FILTER = ("error", None, DeprecationWarning, None, 0)
 
 
+def script(pickled_filters):
+    """Return what a script sends that has changed its warning filters."""
+    return pickle.dumps({"warning filters": pickled_filters})
+
+
 def context(nested, **changes):
-    return TaskContext(nested, 3, None, pickle.dumps([FILTER]), b"key of the caller")._replace(**changes)
+    return TaskContext(nested, 3, None, script(pickle.dumps([FILTER])), b"key of the caller")._replace(**changes)
 
 
 def state():
@@ -36,7 +42,7 @@ def state():
 def keeper(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
-    keeper = ContextKeeper()
+    keeper = ContextKeeper(ScriptFollower())
     yield keeper
     keeper.leave()
 
@@ -54,7 +60,7 @@ def test_a_context_holds_until_it_is_left(keeper):
 def test_a_context_takes_nothing_from_the_one_before(keeper):
     filters = list(warnings.filters)
     keeper.enter(context(SequentialBackend(nesting_level=1), inner_max_num_threads=5))
-    keeper.enter(context(ThreadingBackend(nesting_level=1), nested_n_jobs=2, warning_filters=None, authkey=b"other"))
+    keeper.enter(context(ThreadingBackend(nesting_level=1), nested_n_jobs=2, script=b"", authkey=b"other"))
     assert state() == (ThreadingBackend, 2, filters, b"other", "7", None)
 
 
@@ -66,5 +72,5 @@ def test_leaving_without_a_context_changes_nothing(keeper):
 
 def test_filters_that_cannot_be_loaded_here_are_ignored(keeper):
     filters = list(warnings.filters)
-    keeper.enter(context(SequentialBackend(nesting_level=1), warning_filters=b"cno_such_module\nWarning\n."))
+    keeper.enter(context(SequentialBackend(nesting_level=1), script=script(b"cno_such_module\nWarning\n.")))
     assert state()[2] == filters

@@ -4,7 +4,7 @@ import joblib
 import pytest
 from joblib import Parallel, delayed, parallel_config
 
-from joblib_mpi import RemoteTraceback, SessionError, TaskTimeoutError, WorkerLostError
+from joblib_mpi import CheckpointInterrupt, RemoteTraceback, SessionError, TaskTimeoutError, WorkerLostError
 from joblib_mpi.backend import MpiBackend
 
 JOBLIB = tuple(int(part) for part in joblib.__version__.split(".")[:2])
@@ -174,6 +174,20 @@ def test_without_workers_errors_are_returned_all_the_same(make_job, batch_size):
     with parallel_config(backend="mpi", on_error="return"):
         results = Parallel(batch_size=batch_size)(delayed(fail_at)(i, 3) for i in range(2000))
     assert (type(results[3]), results[:3], results[4:]) == (KeyError, [0, 1, 2], list(range(4, 2000)))
+
+
+@pytest.mark.filterwarnings("ignore:.*one rank")
+def test_without_workers_a_task_that_exits_is_returned_and_a_signal_is_not(make_job):
+    make_job(0)
+    with parallel_config(backend="mpi", on_error="return"):
+        exited, good = Parallel()([delayed(exit_with)("no such sample"), delayed(square)(4)])
+        assert (type(exited), exited.code, good) == (SystemExit, "no such sample", 16)
+        with pytest.raises(CheckpointInterrupt):
+            Parallel()([delayed(interrupt)()])
+
+
+def interrupt():
+    raise CheckpointInterrupt(75)
 
 
 @pytest.mark.filterwarnings("ignore:.*one rank")

@@ -145,8 +145,6 @@ def test_any_other_function_is_not_kept(function):
     assert not is_kept(function)
 
 
-
-
 def test_functions_of_the_script_are_looked_into(monkeypatch):
     for function in (factorial, inner_factorial, changes_itself, uses_a_list):
         monkeypatch.setattr(function, "__module__", "__main__")

@@ -100,7 +100,7 @@ def test_splitting_a_batch_that_hides_its_nested_backend_still_splits_it():
 @pytest.mark.parametrize("missing", ["_backend", "_n_jobs"])
 def test_a_batch_that_hides_its_nested_backend_is_sent_with_that_of_its_call(missing):
     nodes = Nodes()
-    context = TaskContext(SequentialBackend(nesting_level=1), 5, None, None, b"")
+    context = TaskContext(SequentialBackend(nesting_level=1), 5, None, b"", b"")
     batch = batch_of(2)
     delattr(batch, missing)
     encoder = TaskEncoder(context, {}, CallBuffers(SharedBuffers(nodes, 2**30, 2**30), 2**20))
@@ -259,3 +259,10 @@ def test_no_other_file_of_the_package_uses_a_private_name_of_joblibs():
     folder = Path(joblib_internals.__file__).parent
     users = [path.name for path in folder.rglob("*.py") if private.search(path.read_text())]
     assert users == ["joblib_internals.py"]
+
+
+def test_without_joblibs_methods_for_tasks_and_results_nothing_is_changed():
+    parallel = SimpleNamespace(return_generator=False)
+    joblib_internals.pass_on_stop_iteration(parallel)
+    joblib_internals.watch_tasks(parallel, SimpleNamespace())
+    assert vars(parallel) == {"return_generator": False}

@@ -33,7 +33,7 @@ def test_a_lost_batch_names_all_its_tasks():
         ("signal 11 (SIGSEGV)", "--isolation none"),
         ("signal 6 (SIGABRT)", "faulthandler"),
         ("signal 9 (SIGKILL)", "memory_limit"),
-        ("exit code 1", "sys.exit"),
+        ("exit code 1", "os._exit"),
         ("memory limit: used 612 MB of 500 MB", "raise the limit"),
         ("did not answer for 10 s", "retries"),
     ],

@@ -12,7 +12,7 @@ from joblib.parallel import BatchedCalls, SequentialBackend
 
 from joblib_mpi.executor.shared_objects import SharedObjects
 from joblib_mpi.payloads.shared_pickling import SharingPickler, loads
-from joblib_mpi.payloads.task_context import TaskContext, pickled_warning_filters
+from joblib_mpi.payloads.task_context import TaskContext
 from joblib_mpi.payloads.task_format import TaskDecoder, TaskEncoder
 from joblib_mpi.sharing.shared_buffers import WHOLE_COMPARISON_BYTES, CallBuffers, SharedBuffers
 from support.nodes import Nodes
@@ -432,7 +432,7 @@ def test_nothing_is_shared_below_the_threshold_or_without_one():
 def test_a_long_function_stays_from_its_second_call_on():
     nodes = Nodes()
     shared = SharedBuffers(nodes, LIMIT, LIMIT)
-    context = TaskContext(SequentialBackend(nesting_level=1), None, None, pickled_warning_filters(), b"key")
+    context = TaskContext(SequentialBackend(nesting_level=1), None, None, b"", b"key")
     decoder = TaskDecoder(SharedObjects(nodes), lambda context: None)
     for _ in range(3):
         text = "x" * 10_000

@@ -5,20 +5,19 @@ import operator
 import pickle
 import threading
 import types
-import warnings
 
 import numpy as np
 import pytest
 from joblib.parallel import BatchedCalls, SequentialBackend
 
 from joblib_mpi.executor.shared_objects import SharedObjects
-from joblib_mpi.payloads.task_context import TaskContext, pickled_warning_filters
+from joblib_mpi.payloads.task_context import TaskContext
 from joblib_mpi.payloads.task_format import INLINE_BYTES, TaskDecoder, TaskEncoder
 from joblib_mpi.sharing.shared_buffers import CallBuffers, SharedBuffers
 from support.nodes import Nodes
 
 NESTED = SequentialBackend(nesting_level=1)
-CONTEXT = TaskContext(NESTED, None, None, pickled_warning_filters(), b"key")
+CONTEXT = TaskContext(NESTED, None, None, b"", b"key")
 
 
 class Wire:
@@ -95,9 +94,7 @@ def test_a_function_is_pickled_once_and_unpickled_once():
 
 def test_long_functions_and_contexts_are_broadcast_once_and_named_by_each_task():
     text = "x" * INLINE_BYTES
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="y" * INLINE_BYTES)
-        wire = Wire(CONTEXT._replace(warning_filters=pickled_warning_filters()))
+    wire = Wire(CONTEXT._replace(script=b"y" * INLINE_BYTES))
     for i in range(3):
         assert wire.send((lambda i: (i, len(text)), (i,), {})) == [(i, INLINE_BYTES)]
         assert 1 in wire.needed

@@ -13,7 +13,8 @@ from joblib.parallel import BatchedCalls, SequentialBackend
 from joblib_mpi import RemoteTraceback, TaskCancelled, WorkerImportError
 from joblib_mpi.executor.task_runner import TaskRunner
 from joblib_mpi.payloads.errors import unpack_error
-from joblib_mpi.payloads.task_context import TaskContext, pickled_warning_filters
+from joblib_mpi.payloads.script_state import ScriptState
+from joblib_mpi.payloads.task_context import TaskContext
 from joblib_mpi.payloads.task_format import TaskEncoder
 from joblib_mpi.sharing.shared_buffers import CallBuffers, SharedBuffers
 
@@ -35,6 +36,7 @@ class NeedsTwoArguments(Exception):
 class HoldsLock(Exception):
     def __init__(self):
         super().__init__("locked")
+        self.code = 5
         self.lock = threading.Lock()
 
 
@@ -43,9 +45,22 @@ class CannotBeLoaded(Exception):
         return raise_, (ValueError("cannot be loaded"),)
 
 
+class ExitsWhenPickled(Exception):
+    def __reduce__(self):
+        raise SystemExit(4)
+
+
 class CannotBeSaid(Exception):
     def __str__(self):
         raise ValueError("no text")
+
+
+class ExitsWhenSaid(ExitsWhenPickled):
+    def __str__(self):
+        raise SystemExit(5)
+
+
+STATE = ScriptState()
 
 
 @pytest.fixture
@@ -69,7 +84,7 @@ def exiting_runner(core):
 
 def encode(function, *args):
     nested = SequentialBackend(nesting_level=1)
-    context = TaskContext(nested, None, None, pickled_warning_filters(), b"key")
+    context = TaskContext(nested, None, None, STATE.packed(), b"key")
     buffers = CallBuffers(SharedBuffers(None, 0, 0), math.inf)
     return TaskEncoder(context, {}, buffers).encode(BatchedCalls([(function, args, {})], (nested, None)))
 
@@ -117,18 +132,28 @@ def test_the_remote_traceback_shows_the_cause_of_an_error(runner):
     assert "ZeroDivisionError: division by zero" in str(error_of(run(runner, fail)).__cause__)
 
 
-@pytest.mark.parametrize(
-    ("make", "text"),
-    [
-        (lambda: NeedsTwoArguments(1, 2), "NeedsTwoArguments: 1 and 2"),
-        (HoldsLock, "HoldsLock: locked"),
-        (lambda: CannotBeLoaded(), "CannotBeLoaded"),
-    ],
-)
-def test_an_error_that_cannot_be_pickled_arrives_as_text(runner, make, text):
-    error = error_of(run(runner, lambda: raise_(make())))
-    assert text in str(error)
+def test_an_error_is_rebuilt_without_its_constructor(runner):
+    error = error_of(run(runner, lambda: raise_(NeedsTwoArguments(1, 2))))
+    assert (type(error), str(error)) == (NeedsTwoArguments, "1 and 2")
+
+
+def test_what_cannot_be_pickled_of_an_error_is_left_out_and_named(runner):
+    error = error_of(run(runner, lambda: raise_(HoldsLock())))
+    assert (type(error), str(error), error.code) == (HoldsLock, "locked", 5)
+    assert not hasattr(error, "lock")
+    assert "lock" in error.__notes__[0]
+
+
+@pytest.mark.parametrize("kind", [CannotBeLoaded, ExitsWhenPickled])
+def test_an_error_that_cannot_be_pickled_arrives_as_text(runner, kind):
+    error = error_of(run(runner, lambda: raise_(kind("told"))))
+    assert f"{kind.__name__}: told" in str(error)
     assert "in raise_" in str(error.__cause__)
+
+
+def test_an_error_whose_methods_exit_is_an_error_of_the_task(runner):
+    error = error_of(run(runner, lambda: raise_(ExitsWhenSaid())))
+    assert "ExitsWhenSaid" in str(error)
 
 
 def test_an_error_without_text_arrives(runner):
@@ -138,12 +163,6 @@ def test_an_error_without_text_arrives(runner):
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit])
 def test_errors_that_would_end_the_worker_are_errors_of_the_task(runner, kind):
     assert type(error_of(run(runner, lambda: raise_(kind(3))))) is kind
-
-
-def test_in_an_executor_process_a_task_that_exits_ends_the_process(exiting_runner):
-    with pytest.raises(SystemExit, match="3"):
-        run(exiting_runner, lambda: raise_(SystemExit(3)))
-    assert type(error_of(run(exiting_runner, lambda: raise_(KeyboardInterrupt())))) is KeyboardInterrupt
 
 
 def test_a_result_that_cannot_be_pickled_is_an_error(runner):

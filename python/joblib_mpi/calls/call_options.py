@@ -3,6 +3,7 @@
 `MpiBackend` has its keyword arguments, their documentation and their validation from here.
 """
 
+import difflib
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping
@@ -171,8 +172,7 @@ class CallOptions(NamedTuple):
             An option is of its type and out of range. Every text has the value and what is allowed.
         """
         for name, value in options.items():
-            if name not in OPTIONS:
-                raise TypeError(f'unknown option {name}={value!r} of the "mpi" backend; known: {", ".join(OPTIONS)}')
+            _check_known(name, value)
         return self._replace(**{name: OPTIONS[name].check(value, name) for name, value in options.items()})
 
 
@@ -180,6 +180,34 @@ class CallOptions(NamedTuple):
 OPTIONS: dict[str, Option] = {
     name: kind.__metadata__[0] for name, kind in get_type_hints(CallOptions, include_extras=True).items()
 }
+
+#: The options that joblib passes to every backend, and those of its other backends. They have another effect here, or
+#: none, so that a program can choose its backend by name alone.
+JOBLIBS_OPTIONS = frozenset(
+    {
+        *("max_nbytes", "mmap_mode", "temp_folder", "prefer", "require", "verbose", "context"),
+        *("idle_worker_timeout", "initializer", "initargs", "env", "context_id", "job_reducers", "result_reducers"),
+        *("kill_workers", "reuse", "maxtasksperchild", "forward_reducers", "backward_reducers", "prewarm"),
+        *("scheduler_host", "client", "loop", "wait_for_workers_timeout"),
+    }
+)
+
+
+def without_joblibs(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that are not joblib's; raises TypeError for the unknown, with the nearest that is known."""
+    own = {name: value for name, value in options.items() if name not in JOBLIBS_OPTIONS}
+    for name, value in own.items():
+        _check_known(name, value)
+    return own
+
+
+def _check_known(name: str, value: Any) -> None:
+    if name in OPTIONS:
+        return
+    nearest = difflib.get_close_matches(name, ("scatter", *OPTIONS), 1)
+    hint = f"did you mean {nearest[0]}? " if nearest else ""
+    known = ", ".join(("scatter", *OPTIONS))
+    raise TypeError(f'unknown option {name}={value!r} of the "mpi" backend; {hint}known: {known}')
 
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])

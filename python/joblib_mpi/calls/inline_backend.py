@@ -3,14 +3,13 @@
 import pickle
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from joblib.parallel import ParallelBackendBase
 
 from joblib_mpi.calls.call_options import CallOptions
 from joblib_mpi.checkpoint.checkpoint import CheckpointedCall, Checkpoints
-from joblib_mpi.checkpoint.checkpoint_signals import TaskHere
+from joblib_mpi.checkpoint.checkpoint_signals import CheckpointInterrupt, TaskHere
 from joblib_mpi.joblib_internals import split_batch
 
 _Callback = Callable[[list[Any]], None]
@@ -90,7 +89,9 @@ class InlineBackend(ParallelBackendBase):
         with TaskHere():
             try:
                 result = self._attempt(*task.items[0])
-            except Exception as error:
+            except CheckpointInterrupt:
+                raise
+            except (Exception, SystemExit) as error:
                 if self._call is not None:
                     self._call.keep(index, error)
                 if not self._returns_errors:
@@ -102,6 +103,10 @@ class InlineBackend(ParallelBackendBase):
 
     def _attempt(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         for _ in range(self._attempts - 1):
-            with suppress(Exception):
+            try:
                 return function(*args, **kwargs)
+            except CheckpointInterrupt:
+                raise
+            except (Exception, SystemExit):
+                continue
         return function(*args, **kwargs)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import NoReturn
 
-from joblib_mpi import _core
+from joblib_mpi import _core, worker_identity
 from joblib_mpi.executor.task_runner import TaskRunner, flush_output, serve_tasks
 from joblib_mpi.program import status_of
 
@@ -39,8 +39,10 @@ def fork_zygote(preload: Iterable[str]) -> _core.Zygote | _core.ExecutorPort:
     SessionError
         A module cannot be imported, or the process cannot be forked.
     """
+    worker = worker_identity.launched_worker()
 
     def prepare() -> None:
+        worker_identity.become(worker)
         forget_launcher()
         import_modules(preload)
 
@@ -72,7 +74,7 @@ def run(port: _core.ExecutorPort) -> NoReturn:
         with suppress(Exception):  # where stderr is no file, a crash leaves no traceback
             faulthandler.enable()
         _reseed()
-        serve_tasks(port, TaskRunner(port, exits_with_task=True))
+        serve_tasks(port, TaskRunner(port))
         status = 0
     except SystemExit as error:
         status = status_of(error)

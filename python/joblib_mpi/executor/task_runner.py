@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from joblib_mpi import _core
+from joblib_mpi import _core, worker_identity
 from joblib_mpi.executor.context_keeper import ContextKeeper
+from joblib_mpi.executor.script_follower import ScriptFollower
 from joblib_mpi.executor.shared_objects import SharedObjects
+from joblib_mpi.payloads import by_value
 from joblib_mpi.payloads.errors import TaskCancelled, import_error, pack_error, read_only_hint
 from joblib_mpi.payloads.result_pickling import Layout, ResultPickler
 from joblib_mpi.payloads.task_format import TaskDecoder
@@ -25,24 +27,19 @@ class TaskRunner:
     ----------
     core : _core.WorkerSession or _core.ExecutorPort
         The compiled part, for shared objects and cancellation.
-    exits_with_task : bool
-        Whether ``SystemExit`` in a task ends the process, as it does without joblib, or is an error of the task.
     """
 
-    def __init__(self, core: _core.WorkerSession | _core.ExecutorPort, exits_with_task: bool = False) -> None:
+    def __init__(self, core: _core.WorkerSession | _core.ExecutorPort) -> None:
         self._core = core
-        self._exits_with_task = exits_with_task
         self._objects = SharedObjects(core)
-        self._context = ContextKeeper()
+        follower = ScriptFollower(_say, lambda: self._decoder.forget_functions())
+        self._context = ContextKeeper(follower)
         self._decoder = TaskDecoder(self._objects, self._context.enter)
         self._pickler = ResultPickler()
         self._running = False
 
     def run(self, head: bytes, buffers: Sequence[Any]) -> Answer:
-        """Run one task and return the `Answer` with its results or its error.
-
-        Nothing is raised but ``SystemExit``, if that ends the process.
-        """
+        """Run one task and return the `Answer` with its results or its error. Raises nothing, not even SystemExit."""
         try:
             self._running = True
             try:
@@ -50,8 +47,6 @@ class TaskRunner:
             except TaskCancelled:
                 raise
             except BaseException as error:
-                if self._exits_with_task and isinstance(error, SystemExit):
-                    raise
                 if (buffers or self._objects.in_use) and (hint := read_only_hint(error)) is not None:
                     error.add_note(hint)
                 return False, pack_error(error), (), None
@@ -96,6 +91,7 @@ class TaskRunner:
 
 def serve_tasks(core: _core.WorkerSession | _core.ExecutorPort, runner: TaskRunner) -> int | None:
     """Run the tasks of ``core`` on the main thread until there are no more, and return the result of its ``serve``."""
+    by_value.show_in_main()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True)  # output of tasks appears at once, not at the end of the job
@@ -106,6 +102,13 @@ def serve_tasks(core: _core.WorkerSession | _core.ExecutorPort, runner: TaskRunn
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the job is ending: rank 0 decides how
         runner.leave_context()
         flush_output()
+
+
+def _say(line: str) -> None:
+    worker = worker_identity.this_worker()
+    who = "a worker" if worker is None else f"rank {worker.rank} on {worker.host}"
+    with suppress(Exception):  # a task may have closed it
+        print(f"joblib-mpi: {who} {line}", file=sys.stderr, flush=True)
 
 
 def flush_output() -> None:

@@ -31,6 +31,9 @@ class _Loaded:
 _loaded: "weakref.WeakKeyDictionary[type, _Loaded]" = weakref.WeakKeyDictionary()
 _n_loads = 0
 
+_shows_in_main = False
+_shown: dict[str, Any] = {}
+
 
 def is_by_value(reduced: Any) -> bool:
     """Return whether cloudpickle's reduction of a function or class has its content and not only its name."""
@@ -80,6 +83,31 @@ def n_loads() -> int:
     return _n_loads
 
 
+def show_in_main() -> None:
+    """Give ``__main__`` the functions and classes of the script as they are loaded, for `joblib.hash` and the like.
+
+    For executors only, whose ``__main__`` is not the script.
+    """
+    global _shows_in_main
+    _shows_in_main = True
+
+
+def hide_from_main() -> None:
+    """Take from ``__main__`` what `show_in_main` has given it, and with it what that holds."""
+    variables = vars(sys.modules["__main__"])
+    for name, value in _shown.items():
+        if variables.get(name) is value:
+            del variables[name]
+    _shown.clear()
+
+
+def _show(value: Any) -> None:
+    name = value.__name__
+    if _shows_in_main and value.__module__ == "__main__" and value.__qualname__ == name and name.isidentifier():
+        _shown[name] = value
+        setattr(sys.modules["__main__"], name, value)
+
+
 def _class_of_script(class_id: str, module: str, qualified_name: str) -> Any:
     found: Any = _by_id.get(class_id)
     if found is None:  # an earlier run has made the result
@@ -89,19 +117,20 @@ def _class_of_script(class_id: str, module: str, qualified_name: str) -> Any:
     return found
 
 
-def _set_function_state(function: Any, packed: Any) -> Any:
+def _set_function_state(function: Any, packed: Any) -> None:
     global _n_loads
     _n_loads += 1
     state, setter = packed
-    return setter(function, state)
+    setter(function, state)
+    _show(function)
 
 
-def _set_class_state(value: type, packed: Any) -> Any:
+def _set_class_state(value: type, packed: Any) -> None:
     global _n_loads
     _n_loads += 1
     state, setter, class_id = packed
     if value in _ids:
-        return value
+        return
     known = _loaded.get(value)
     if known is None:
         known = _loaded[value] = _Loaded(class_id, frozenset(vars(value)))
@@ -109,4 +138,5 @@ def _set_class_state(value: type, packed: Any) -> Any:
     attributes = state[0]
     for name in vars(value).keys() - known.first_names - attributes.keys():
         type.__delattr__(value, name)
-    return setter(value, state)
+    setter(value, state)
+    _show(value)

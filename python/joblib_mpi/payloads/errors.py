@@ -4,8 +4,10 @@ import os
 import pickle
 import traceback
 from types import TracebackType
+from typing import Any
 
 from joblib_mpi.payloads.pickling import AnswerPickler
+from joblib_mpi.payloads.reducers import rebuild_exception
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -26,9 +28,9 @@ class TaskCancelled(BaseException):
 
 
 def pack_error(error: BaseException) -> bytes:
-    """Return ``error`` and its traceback as bytes; an error that cannot be pickled becomes text."""
+    """Return ``error`` and its traceback as bytes; what cannot be pickled of it is left out, or becomes text."""
     error.__traceback__ = without_own_frames(error.__traceback__)
-    text = "".join(traceback.format_exception(error))
+    text = _formatted(error)
     return pickle.dumps((_pickled(error), f"{type(error).__qualname__}: {_said_by(error)}", text))
 
 
@@ -37,7 +39,7 @@ def unpack_error(head: bytes, where: str) -> BaseException:
     pickled, summary, text = pickle.loads(head)
     try:
         error = pickle.loads(pickled) if pickled is not None else RuntimeError(summary)
-    except Exception as load_error:
+    except BaseException as load_error:
         error = RuntimeError(f"{summary} (the exception itself cannot be unpickled here: {load_error!r})")
     error.__cause__ = RemoteTraceback(f"Raised by a task on {where}:\n\n{text}")
     return error
@@ -73,16 +75,27 @@ def read_only_hint(error: BaseException) -> str | None:
     return None
 
 
+def _formatted(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error))
+    except BaseException as format_error:  # from methods of the error
+        return f"{type(error).__qualname__} (its traceback cannot be made: {type(format_error).__name__})\n"
+
+
 def _pickled(error: BaseException) -> bytes | None:
-    for attempt in (_as_it_is, _without_chain):
+    for attempt in (_as_it_is, _without_chain, _without_what_cannot_be_pickled):
         try:
-            data, _ = AnswerPickler().dumps(attempt(error), in_band=True)
-            # An exception whose __init__ has other arguments often can be pickled, and fails here.
+            data = _pickle_of(attempt(error))
+            # Some exceptions can be pickled, and fail here.
             if isinstance(pickle.loads(data), BaseException):
                 return data
-        except Exception:
+        except BaseException:  # from methods of the error, which may raise anything
             continue
     return None
+
+
+def _pickle_of(value: Any) -> bytes:
+    return AnswerPickler().dumps(value, in_band=True)[0]
 
 
 def _as_it_is(error: BaseException) -> BaseException:
@@ -94,8 +107,26 @@ def _without_chain(error: BaseException) -> BaseException:
     return error
 
 
+def _without_what_cannot_be_pickled(error: BaseException) -> BaseException:
+    args = tuple(value if _can_be_pickled(value) else repr(value) for value in error.args)
+    state = {name: value for name, value in vars(error).items() if _can_be_pickled(value)}
+    missing = [name for name in vars(error) if name not in state]
+    reduced = rebuild_exception(type(error), args, args, state)
+    if missing:
+        reduced.add_note(f"Not sent with this exception, because they cannot be pickled: {', '.join(missing)}.")
+    return reduced
+
+
+def _can_be_pickled(value: Any) -> bool:
+    try:
+        pickle.loads(_pickle_of(value))
+    except Exception:
+        return False
+    return True
+
+
 def _said_by(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:
+    except BaseException:
         return "<its text cannot be made>"

@@ -21,7 +21,7 @@ _HINTS = {
         "Its Python traceback is in the job's output, written by faulthandler. To find the cause, run this task alone "
         "under a debugger, without joblib or with --isolation none."
     ),
-    "exit code ": "The task ended its process, by sys.exit or os._exit for instance: raise an exception instead.",
+    "exit code ": "The task ended its process, by os._exit for instance: raise an exception instead.",
 }
 
 

@@ -13,6 +13,7 @@ import cloudpickle
 import numpy as np
 
 from joblib_mpi.payloads import by_value
+from joblib_mpi.payloads.reducers import reduce_decorated, reduce_exception, reduce_generic
 
 #: Smaller buffers stay in the stream, which saves a message for each. Chosen, not measured; as in payload.hpp.
 OUT_OF_BAND_BYTES = 64 * 1024
@@ -81,9 +82,13 @@ class Pickler(cloudpickle.Pickler):
         """Let cloudpickle decide about functions and classes, once for each that is pickled by reference."""
         kind = type(value)
         if kind is not types.FunctionType and not issubclass(kind, type):
-            return self._reduce_code(value) if kind is types.CodeType else NotImplemented
+            if kind is types.CodeType:
+                return self._reduce_code(value)
+            return reduce_exception(value) if issubclass(kind, BaseException) else reduce_decorated(value)
         if id(value) in self._by_reference:
             return NotImplemented
+        if kind is types.FunctionType and value.__dict__ and (reduced := reduce_generic(value)) is not NotImplemented:
+            return reduced
         reduced = self._reduce_function_or_class(value)
         if reduced is NotImplemented:
             self._by_reference[id(value)] = value

@@ -1,10 +1,7 @@
-"""The context of a task besides its arguments: nested backend, warning filters, thread limits."""
+"""The context of a task besides its arguments: nested backend, thread limits, and what the script has changed."""
 
 import multiprocessing
-import warnings
 from typing import Any, NamedTuple
-
-from joblib_mpi.payloads.pickling import Pickler
 
 
 class TaskContext(NamedTuple):
@@ -18,25 +15,20 @@ class TaskContext(NamedTuple):
         The default ``n_jobs`` of this backend.
     inner_max_num_threads : int or None
         The limit for thread pools of numeric libraries; None leaves the worker's limit.
-    warning_filters : bytes or None
-        The ``warnings.filters`` of the caller, pickled separately because the worker may lack a category's module.
+    script : bytes
+        What the script has changed in its process, from `ScriptState.packed`.
     authkey : bytes
         The caller's multiprocessing key, which proxies of its managers need.
+    initializer : bytes or None
+        A function and its arguments, pickled; an executor calls it before its first task with this initializer.
     """
 
     nested_backend: Any
     nested_n_jobs: int | None
     inner_max_num_threads: int | None
-    warning_filters: bytes | None
+    script: bytes
     authkey: bytes
-
-
-def pickled_warning_filters() -> bytes | None:
-    """Return this process's warning filters, or None if they cannot be pickled."""
-    try:
-        return Pickler().dumps(list(warnings.filters), in_band=True)[0]
-    except Exception:
-        return None
+    initializer: bytes | None = None
 
 
 def authkey() -> bytes:

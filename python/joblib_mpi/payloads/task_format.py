@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeGuard
 
 from joblib_mpi.joblib_internals import items_of, nesting_of
+from joblib_mpi.payloads import by_value
 from joblib_mpi.payloads.immutability import holds_nothing_mutable
 from joblib_mpi.payloads.pickling import Pickler
 from joblib_mpi.payloads.shared_pickling import Objects, ObjectSharingPickler, SharingPickler, loads, trailer_end
@@ -282,6 +283,7 @@ class TaskDecoder:
         """Drop all functions, because they may hold a shared object that rank 0 has dropped."""
         self._functions.clear()
         self._kept_bytes = 0
+        by_value.hide_from_main()
 
     def _run(self, item: Any) -> Any:
         reference, args, kwargs = loads(item.task, (), self._objects) if type(item) is _Alone else item

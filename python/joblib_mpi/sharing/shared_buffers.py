@@ -354,9 +354,7 @@ class CallBuffers:
         with self._lock:
             if self._over:
                 return None
-            content = self._shared.use(
-                _core.content_hash(pickled), memoryview(pickled), self._number, at_once=True
-            )
+            content = self._shared.use(_core.content_hash(pickled), memoryview(pickled), self._number, at_once=True)
             if content is not None:
                 self._contents.append(content)
         return None if content is None else content.object_id

@@ -25,6 +25,7 @@ PRINTED = {
     "docs/failures.md": [r"\['int', 'int', 'WorkerLostError', 'int'\]\n"],
     "docs/large-results.md": [r"8 tables; writable: False\n"],
     "docs/python.md": [r"9900\n"],
+    "docs/what-tasks-see.md": ["".join(rf"fold {fold} ran on device [123]\n" for fold in range(8))],
     "docs/runs-that-resume.md": [r"best alpha [0-9.]+\n"],
 }
 

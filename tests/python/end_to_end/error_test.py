@@ -56,17 +56,38 @@ def test_a_result_that_cannot_be_pickled(first_line):
     assert line.startswith("PicklingError | the result of a task (of type lock) cannot be pickled")
 
 
-def test_an_exception_that_cannot_be_pickled(first_line):
+def test_an_exception_with_something_that_cannot_be_pickled(first_line):
     line = first_line("""
     class Odd(Exception):
         def __init__(self, one, two):
             super().__init__("odd")
-            self.lock = threading.Lock()
+            self.one, self.lock = one, threading.Lock()
     def fail():
         raise Odd(1, 2)
     show(delayed(fail)(), delayed(fail)())
     """)
-    assert line.startswith("RuntimeError | Odd: odd | Raised by a task on rank ")
+    assert line.startswith("Odd | odd | Raised by a task on rank ")
+
+
+def test_exceptions_of_the_script_keep_type_and_attributes_without_another_call_of_their_constructor(first_line):
+    assert first_line("""
+    class TwoArguments(Exception):
+        def __init__(self, code, detail):
+            super().__init__(f"{code}: {detail}")
+            self.code, self.detail = code, detail
+    class KeywordOnly(OSError):
+        __slots__ = ("path",)
+        def __init__(self, *, path):
+            super().__init__(2, "no such sample", path)
+            self.path = path
+    def fail(i):
+        raise TwoArguments(7, "disk") if i else KeywordOnly(path="/x")
+    first, second = Parallel(backend="mpi", on_error="return")(delayed(fail)(i) for i in range(2))
+    print(type(first) is KeywordOnly, first.path, first.errno, first.filename, first, type(second) is TwoArguments,
+          second.code, second.detail, second, second.args)
+    for _ in range(2):
+        print(Parallel(backend="mpi")(delayed(square)(i) for i in range(3)))
+    """) == ("True /x 2 /x [Errno 2] no such sample: '/x' True 7 disk 7: disk ('7: disk',)")
 
 
 def test_a_module_that_only_rank_0_has(first_line):
@@ -82,15 +103,43 @@ def test_a_module_that_only_rank_0_has(first_line):
     assert "rank " in line
 
 
-def test_a_task_that_calls_sys_exit_ends_its_executor(first_line):
-    line = first_line("    show(delayed(sys.exit)(3), delayed(square)(1))\n", options=("--isolation", "process"))
-    assert line.startswith('WorkerLostError | task 0 ("exit") was lost with its executor on rank ')
-    assert "exit code 3; 3 attempts" in line
+@pytest.mark.parametrize("isolation", ["process", "none"])
+def test_a_task_that_calls_sys_exit_fails_with_what_it_has_said(first_line, isolation):
+    line = first_line(
+        """
+    class Leave(SystemExit):
+        pass
+    def leave(code):
+        with open("attempts", "a") as file:
+            file.write("x")
+        raise Leave(code)
+    ends = [delayed(sys.exit)("no such sample"), delayed(sys.exit)(0), delayed(sys.exit)(), delayed(leave)(3)]
+    errors = Parallel(backend="mpi", on_error="return")(ends)
+    print(*[f"{type(error).__name__}({error.code!r})" for error in errors], open("attempts").read())
+    for _ in range(2):
+        print(Parallel(backend="mpi")(delayed(square)(i) for i in range(3)))
+    """,
+        options=("--isolation", isolation),
+    )
+    assert line == "SystemExit('no such sample') SystemExit(0) SystemExit(None) Leave(3) x"
 
 
-def test_a_task_that_calls_sys_exit_in_the_rank_itself_raises(first_line):
-    line = first_line("    show(delayed(sys.exit)(3), delayed(square)(1))\n", options=("--isolation", "none"))
-    assert line.startswith("SystemExit | 3 |")
+@pytest.mark.parametrize(("code", "status"), [("'no such sample'", 1), ("3", 3), ("0", 1)])
+def test_a_program_that_ends_by_the_sys_exit_of_a_task_shows_where(mpirun, code, status):
+    ended = mpirun.script(
+        3,
+        f"""
+    import sys
+    from joblib import Parallel, delayed
+    def leave(i):
+        sys.exit({code})
+    Parallel(backend="mpi")(delayed(leave)(i) for i in range(3))
+    """,
+    )
+    assert ended.status == status, ended
+    assert "Raised by a task on rank" in ended.stderr
+    assert ", in leave\n" in ended.stderr
+    assert f"SystemExit: {code.strip(chr(39))}" in ended.stderr
 
 
 def test_a_timeout_stops_the_tasks(first_line):

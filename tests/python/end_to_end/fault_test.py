@@ -17,8 +17,6 @@ FAULTS = {
     "segmentation fault": "ctypes.string_at(0)",
     "abort": "os.abort()",
     "os._exit": "os._exit(1)",
-    "sys.exit": "sys.exit(3)",
-    "sys.exit with a text": "sys.exit('the reason')",
     "an exit without error": "os._exit(0)",
     "killed by itself": "os.kill(os.getpid(), signal.SIGKILL)",
     "killed from outside": "wait_to_be_killed()",

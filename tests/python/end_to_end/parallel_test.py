@@ -85,6 +85,60 @@ def test_functions_and_classes_of_the_script_go_both_ways(run_shared):
     ) == ["[10, 11, 12, 13, 14]", "[10, 11, 12]"]
 
 
+def test_instances_of_classes_with_slots_go_both_ways(run_shared):
+    assert run_shared(
+        3,
+        """
+    import dataclasses
+    class Plain:
+        n_made = 0
+        def __init__(self, x):
+            Plain.n_made += 1
+            self.x = x
+    class Slots:
+        __slots__ = ("x",)
+        def __init__(self, x):
+            self.x = x
+    @dataclasses.dataclass(slots=True)
+    class Data:
+        x: int
+    def make(i):
+        return Slots(i), Data(i), Plain(i)
+    def add(value):
+        value.x += 10
+        return value
+    made = Parallel(backend="mpi")(delayed(make)(i) for i in range(4))
+    print(all([type(value) for value in values] == [Slots, Data, Plain] for values in made), Plain.n_made)
+    added = Parallel(backend="mpi")(delayed(add)(value) for values in made for value in values)
+    print([value.x for value in added])
+    """,
+    ) == ["True 0", "[10, 10, 10, 11, 11, 11, 12, 12, 12, 13, 13, 13]"]
+
+
+def test_bound_methods_and_functions_of_the_script_can_be_hashed_in_tasks(run_shared):
+    assert run_shared(
+        3,
+        """
+    import joblib
+    class Model:
+        def __init__(self, factor):
+            self.factor = factor
+        def apply(self, x):
+            return self.factor * x
+    def hashes(model, i):
+        memory = joblib.Memory("cache", verbose=0)
+        return joblib.hash(model.apply), joblib.hash(square), memory.cache(call)(model.apply, i)
+    def call(method, i):
+        return method(i)
+    for factor in (3, 4):
+        model = Model(factor)
+        expected = joblib.hash(model.apply), joblib.hash(square)
+        results = Parallel(backend="mpi")(delayed(hashes)(model, i) for i in range(4))
+        print([result[:2] == expected for result in results] == [True] * 4, [result[2] for result in results])
+    """,
+    ) == ["True [0, 3, 6, 9]", "True [0, 4, 8, 12]"]
+
+
 def test_modules_beside_the_script_are_found_on_the_workers(mpirun):
     mpirun.write("beside.py", "import os\ndef pid(i):\n    return os.getpid()\n")
     ended = mpirun.script(
