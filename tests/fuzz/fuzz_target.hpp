@@ -9,6 +9,7 @@
 /// Feeds bytes that may come from anybody to one decoder, and reads all that it yields. libFuzzer calls it, and
 /// replay_main.cpp does without libFuzzer. A fault of the bytes must be an error that the target catches:
 /// all other exceptions, crashes and sanitizers' reports are defects.
+// NOLINTNEXTLINE(readability-identifier-naming): the name is that of libFuzzer
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 namespace joblib_mpi::test {
