@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from joblib_mpi import _core
 
-#: Folders whose files come and go with a package: nobody edits a comment there, and to compile them would take long.
+#: Folders whose files come and go with a package: they are not edited, and to compile them would take long.
 _PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 
 #: What the hash of a module's file depends on, and the hash, by the file's path.
