@@ -101,7 +101,14 @@ LAYERS = {
     "submit": ["command", "run"],
     "doctor": ["command", "run", "probe"],
     # What the doctor starts on the ranks: the only part that has MPI, in files named mpi_.
-    "probe": ["command/captured_run.hpp", "core", "mpi", "segments/memory_room.hpp", "spill/result_store.hpp"],
+    "probe": [
+        "command/captured_run.hpp",
+        "core",
+        "files/guarded_folder.hpp",
+        "mpi",
+        "segments/memory_room.hpp",
+        "spill/result_store.hpp",
+    ],
 }
 
 # Outside libraries that only some files may include: (what, include pattern, word that the file's name must have).

@@ -16,7 +16,7 @@ dependencies_debian() {
         python3 python3-venv python3-dev
       ;;
     test) echo catch2 iproute2 procps slurmctld slurmd slurm-client munge ;;
-    ci) echo shellcheck git debootstrap "$(debian_clang)" "$(debian_clang_tidy)" ;;
+    ci) echo shellcheck git debootstrap "$(debian_clang)" "$(debian_clang_tidy)" "$(debian_clang_runtime)" ;;
     docs) echo doxygen python3 python3-venv ;;
     *) unknown_group "$1" ;;
   esac
@@ -37,6 +37,13 @@ debian_clang_tidy() {
   echo "${clang/clang/clang-tidy}"
 }
 
+# The libraries of that clang version for sanitizers and libFuzzer.
+debian_clang_runtime() {
+  local clang
+  clang=$(debian_clang)
+  echo "lib${clang/clang/clang-rt}-dev"
+}
+
 # For Fedora; RHEL and its rebuilds need EPEL and the CRB repository for some of them.
 dependencies_dnf() {
   case $1 in
@@ -45,7 +52,7 @@ dependencies_dnf() {
         hdf5-devel spdlog-devel xxhash-devel cli11-devel json-devel python3 python3-devel python3-pip
       ;;
     test) echo catch-devel iproute procps-ng slurm slurm-slurmctld slurm-slurmd munge ;;
-    ci) echo ShellCheck git-core clang clang-tools-extra debootstrap ;;
+    ci) echo ShellCheck git-core clang clang-tools-extra compiler-rt debootstrap ;;
     docs) echo doxygen python3 python3-pip ;;
     *) unknown_group "$1" ;;
   esac

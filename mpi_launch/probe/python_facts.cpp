@@ -44,7 +44,7 @@ std::string last_line(const std::string& text) {
 
 PythonFacts ask_python(const std::string& executable, double limit_seconds) {
   // The process has nothing to save, so it is killed at once after the limit.
-  const CapturedRun run = run_captured({executable, "-c", question}, environment_without(belongs_to_a_job),
+  const CapturedRun run = run_captured({executable, "-P", "-c", question}, environment_without(belongs_to_a_job),
                                        {.seconds = limit_seconds, .grace_seconds = 0.1});
   PythonFacts facts;
   facts.executable = executable;

@@ -1,13 +1,16 @@
 #include "probe/spill_mark.hpp"
 
+#include "files/guarded_folder.hpp"
 #include <joblib_mpi/error.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
+#include <fcntl.h>
 #include <random>
+#include <span>
 #include <sys/statvfs.h>
 #include <system_error>
 #include <thread>
@@ -56,16 +59,17 @@ std::uint64_t SpillMark::free_bytes() const {
 }
 
 std::string look_at_mark(const fs::path& file, const std::string& content) {
-  std::ifstream stream(file);
-  for (int look = 1; !stream.is_open() && look < looks; ++look) {
-    std::this_thread::sleep_for(look_pause);
-    stream.clear();
-    stream.open(file);
+  std::error_code ignored;
+  for (int look = 1; !fs::exists(file, ignored) && look < looks; ++look) std::this_thread::sleep_for(look_pause);
+  if (!fs::exists(file, ignored)) return "the file that rank 0 made there does not exist here";
+  try {
+    const Bytes found = open_guarded(file, O_RDONLY, Guard::own).read_at(0, content.size() + 1);
+    if (!std::ranges::equal(found, std::as_bytes(std::span(content)))) {
+      return "the file that rank 0 made there has different content here";
+    }
+  } catch (const FileError& error) {
+    return std::string("the file that rank 0 made there cannot be used here: ") + error.what();
   }
-  if (!stream.is_open()) return "the file that rank 0 made there does not exist here";
-  std::string found;
-  std::getline(stream, found);
-  if (found != content) return "the file that rank 0 made there has different content here";
   std::string own = (file.parent_path() / "joblib-mpi-doctor-XXXXXX").string();
   const std::string error = make_file(own, content);
   if (!error.empty()) return "no file can be made there: " + error;

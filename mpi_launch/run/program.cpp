@@ -27,9 +27,9 @@ bool is_file(const std::string& path) {
 }
 
 void require_joblib_mpi(const std::string& python) {
-  const auto looked =
-      output_of({python, "-c", "import importlib.util, sys; sys.exit(importlib.util.find_spec('joblib_mpi') is None)"},
-                longest_look_seconds);
+  const auto looked = output_of(
+      {python, "-P", "-c", "import importlib.util, sys; sys.exit(importlib.util.find_spec('joblib_mpi') is None)"},
+      longest_look_seconds);
   if (!looked) throw LaunchError("cannot start " + python, "choose another Python with --python");
   if (looked->status == 0) return;
   throw LaunchError(python + " has no module joblib_mpi" + (looked->text.empty() ? "" : " (" + looked->text + ")"),
@@ -45,7 +45,8 @@ Command python_command(const std::vector<std::string>& program, const PythonOpti
   }
   const std::string python = find_python(options);
   require_joblib_mpi(python);
-  Command command{{python, "-m", "joblib_mpi"}, true, {}};
+  // With -P, Python and joblib-mpi take no modules from the working directory.
+  Command command{{python, "-P", "-m", "joblib_mpi", "--unsafe-path"}, true, {}};
   const std::pair<const char*, const std::string&> settings[] = {
       {"--isolation", options.isolation}, {"--preload", options.preload}, {"--memory-limit", options.memory_limit}};
   for (const auto& [name, value] : settings) {

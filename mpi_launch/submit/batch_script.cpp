@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <sstream>
+#include <utility>
 #include <vector>
 
 namespace joblib_mpi::launch {
@@ -42,6 +43,21 @@ void add_directives(std::ostream& script, const SubmitOptions& options, Launcher
     script << "#SBATCH --signal=" << whom << "USR1@" << options.signal_seconds << "\n";
   }
   for (const std::string& option : options.sbatch_options) script << "#SBATCH " << option << "\n";
+}
+
+/// Returns the options that become lines of the batch script, with their names.
+std::vector<std::pair<const char*, std::string>> lines_of(const SubmitOptions& options) {
+  std::vector<std::pair<const char*, std::string>> lines{{"--time", options.time},
+                                                         {"--partition", options.partition},
+                                                         {"--account", options.account},
+                                                         {"--job-name", options.job_name},
+                                                         {"--output", options.output},
+                                                         {"--python", options.python.interpreter},
+                                                         {"--preload", options.python.preload},
+                                                         {"--isolation", options.python.isolation},
+                                                         {"--memory-limit", options.python.memory_limit}};
+  for (const std::string& option : options.sbatch_options) lines.emplace_back("--sbatch-option", option);
+  return lines;
 }
 
 std::string run_line(const SubmitOptions& options, const BatchCommands& commands) {
@@ -135,6 +151,14 @@ void check_submission(const SubmitOptions& options) {
     throw LaunchError("--signal-seconds " + std::to_string(options.signal_seconds) + " is not less than --time " +
                           options.time + ", " + std::to_string(*limit) + " s",
                       "lower it, or give 0 for no signal");
+  }
+  for (const auto& [name, value] : lines_of(options)) {
+    if (value.find_first_of("\n\r") == std::string::npos) continue;
+    throw LaunchError("the value of " + std::string(name) +
+                          " has a line end, and each option is one line of the batch "
+                          "script: " +
+                          shell_quoted(value),
+                      "remove the line end");
   }
   for (const std::string& option : options.sbatch_options) {
     if (!option.starts_with('-')) {

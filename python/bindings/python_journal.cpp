@@ -30,7 +30,9 @@ class PythonJournal {
                   new Journal({.path = path,
                                .identity = std::move(identity),
                                .layout = session_journal_layout(),
-                               .flush_after = std::chrono::duration<double>(settings_.checkpoint_seconds)}))) {}
+                               .flush_after = std::chrono::duration<double>(settings_.checkpoint_seconds),
+                               .guard = settings_.checkpoint_is_shared ? Guard::shared : Guard::own,
+                               .patience = std::chrono::duration<double>(settings_.checkpoint_wait_seconds)}))) {}
 
   [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
   [[nodiscard]] Journal& journal() noexcept { return *journal_; }

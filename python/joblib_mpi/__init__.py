@@ -5,7 +5,12 @@
 need not import this package.
 """
 
-from joblib_mpi import thread_limits
+from joblib_mpi import import_path
+
+# This comes before anything is imported that the working directory may also have.
+import_path.leave_out_working_directory()
+
+from joblib_mpi import thread_limits  # noqa: E402
 
 # This comes before anything below imports numpy, because the numeric libraries read their limits once.
 thread_limits.apply_to_worker_rank()

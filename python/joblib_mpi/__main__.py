@@ -11,6 +11,7 @@ usage: mpirun -n N python -m joblib_mpi [option ...] script.py [argument ...]
 options:
   --isolation process|none  run tasks in processes beside the worker ranks (the default), or in the ranks themselves
   --preload MODULE[,...]    import modules once on each worker, for all executor processes; may be repeated
+  --unsafe-path             (first) find the program's modules as without Python's option -P
   --memory-limit SIZE       the private memory of one executor process, such as 500MB or 2GiB
 
 The program runs as it would without "-m joblib_mpi"; the tasks of its calls inside
@@ -18,6 +19,7 @@ joblib.parallel_config(backend="mpi") run on ranks 1 to N-1. The exit status is 
 variables JOBLIB_MPI_ISOLATION, JOBLIB_MPI_PRELOAD and JOBLIB_MPI_MEMORY_LIMIT do what the options do.
 """
 
+import os
 import sys
 import time
 
@@ -37,6 +39,10 @@ def main(argv: list[str]) -> int:
         if speaks:
             print(f"joblib-mpi {__version__}" if argv[0] in ("--version", "-V") else __doc__.strip())
         return 0
+    # "joblib-mpi run" starts Python with -P for the sake of joblib-mpi's own modules.
+    safe_path = None
+    if argv[:1] == ["--unsafe-path"]:
+        argv, safe_path = argv[1:], bool(os.environ.get("PYTHONSAFEPATH"))
     try:
         options, rest = start_options.from_arguments(start_options.from_environment(), argv)
         wanted = program.parse(rest)
@@ -46,7 +52,7 @@ def main(argv: list[str]) -> int:
         else:
             time.sleep(_SPEAKER_FIRST_SECONDS)
         return 2
-    program.set_import_path(wanted)
+    program.set_import_path(wanted, safe_path=safe_path)
     missing = start_options.missing_module(options.preload)
     if missing is not None:
         print(f"joblib_mpi: {missing}", file=sys.stderr)

@@ -317,7 +317,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             options = options._replace(memory_limit=session.memory_limit)
         max_running = _max_running(n_jobs, session.core.n_workers)
         checkpoint = self._checkpoints.of(parallel)
-        kept = None if checkpoint is None else checkpoint.start_call()
+        kept = None if checkpoint is None else checkpoint.start_call(options.checkpoint_key)
         sharing = self._sharing_of.get(parallel, Sharing())
         buffers = CallBuffers(session.shared, sharing.threshold, self._scattered.regions)
         call = session.dispatcher.start_call(max_running, options, buffers, kept)

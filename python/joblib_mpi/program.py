@@ -11,6 +11,7 @@ import types
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from joblib_mpi import import_path
 from joblib_mpi.payloads.errors import RemoteTraceback, without_own_frames
 
 #: Exit status after Ctrl-C, as shells report it: 128 + SIGINT.
@@ -59,11 +60,22 @@ def parse(argv: Sequence[str]) -> Program:
     return Program("script", first, rest)
 
 
-def set_import_path(program: Program) -> None:
-    """Set ``sys.path[0]`` as Python does for ``program``, on every rank, so that the program's modules are found."""
-    if sys.flags.safe_path or program.kind == "module":
-        return  # for a module, Python has put the current folder there already
-    sys.path[0] = os.path.dirname(os.path.realpath(program.target)) if program.kind == "script" else ""
+def set_import_path(program: Program, *, safe_path: bool | None = None) -> None:
+    """Set ``sys.path[0]`` as Python does for ``program``, on every rank, so that the program's modules are found.
+
+    Parameters
+    ----------
+    program : Program
+        The program.
+    safe_path : bool, optional
+        True to leave ``sys.path`` as Python's option -P does; by default as this process was started.
+    """
+    if sys.flags.safe_path if safe_path is None else safe_path:
+        return
+    if program.kind == "script":
+        import_path.put_first(os.path.dirname(os.path.realpath(program.target)))
+    else:
+        import_path.put_first(os.getcwd() if program.kind == "module" else "")
 
 
 def run(program: Program) -> int:

@@ -82,7 +82,9 @@ void Checkpoint::open() {
   journal_.emplace(Journal::Options{.path = path_,
                                     .identity = program_identity(),
                                     .layout = layout,
-                                    .flush_after = std::chrono::duration<double>(settings.checkpoint_seconds)});
+                                    .flush_after = std::chrono::duration<double>(settings.checkpoint_seconds),
+                                    .guard = settings.checkpoint_is_shared ? Guard::shared : Guard::own,
+                                    .patience = std::chrono::duration<double>(settings.checkpoint_wait_seconds)});
   watch_.emplace(*journal_, InterruptionWatch::Options{std::chrono::duration<double>(settings.checkpoint_grace_seconds),
                                                        settings.requeue_status});
   report_warnings();

@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <fcntl.h>
 #include <span>
+#include <string_view>
 #include <system_error>
 #include <unistd.h>
 #include <unordered_set>
@@ -16,17 +19,41 @@ namespace joblib_mpi {
 namespace {
 
 constexpr const char* start_anew = "; to start over, move it away or give another name";
+constexpr const char* not_trusted =
+    ": results in a checkpoint are unpickled, so what other users have written could run their code. Take a folder "
+    "that "
+    "only you may write to (chmod go-w), or, if you trust everybody who may write there, set "
+    "JOBLIB_MPI_CHECKPOINT_GUARD=shared";
 constexpr const char* lock_name = "lock";
+constexpr std::size_t most_holder_bytes = 300;
+constexpr std::chrono::milliseconds pause_between_attempts{50};  // chosen, not measured
 /// If there are more parts than this, they are compacted, so that a long run does not fill a parallel file system with
 /// small files.
 constexpr std::size_t most_parts = 64;
+constexpr std::uint64_t most_part_number = std::uint64_t{1} << 62;
 
-bool is_part(const std::filesystem::path& path) {
-  return path.filename().string().starts_with("part-") && path.extension() == ".h5";
+constexpr std::string_view part_prefix = "part-";
+constexpr std::string_view part_suffix = ".h5";
+
+/// Returns the number in the name of a part, or nothing if it is not the name of one.
+std::optional<std::uint64_t> number_in(std::string_view name) {
+  if (!name.starts_with(part_prefix) || !name.ends_with(part_suffix)) return std::nullopt;
+  name.remove_prefix(part_prefix.size());
+  name.remove_suffix(part_suffix.size());
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  const bool is_number = error == std::errc{} && end == name.data() + name.size() && number < most_part_number;
+  return is_number ? std::optional(number) : std::nullopt;
 }
 
-bool is_temporary(const std::filesystem::path& path) {
-  return path.extension() == ".tmp";
+bool is_temporary(std::string_view name) {
+  return name.ends_with(".tmp");
+}
+
+/// Returns whether there is an entry of that name, be it a broken link.
+bool has_entry(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(std::filesystem::symlink_status(path, ignored));
 }
 
 std::filesystem::path parts_folder(const std::filesystem::path& path) {
@@ -44,6 +71,8 @@ template <class Use>
 auto with_checkpoint_errors(Use&& use) {
   try {
     return use();
+  } catch (const UntrustedFileError& error) {
+    throw CheckpointError(error.what() + std::string(not_trusted));
   } catch (const FileError& error) {
     throw CheckpointError(error.what());
   }
@@ -51,7 +80,8 @@ auto with_checkpoint_errors(Use&& use) {
 
 }  // namespace
 
-Journal::Journal(Options options) : options_(std::move(options)), folder_(parts_folder(options_.path)) {
+Journal::Journal(Options options) : options_(std::move(options)) {
+  with_checkpoint_errors([this] { open_folder(); });
   with_checkpoint_errors([this] { hold_folder(); });
   try {
     with_checkpoint_errors([this] { read_all(); });
@@ -72,55 +102,85 @@ Journal::~Journal() {
   if (lock_ && parts_.empty()) remove_folder();
 }
 
-void Journal::hold_folder() {
-  std::error_code error;
-  std::filesystem::create_directory(folder_, error);
-  if (error) {
-    throw CheckpointError(name() + "cannot be written: its folder for unfinished runs, \"" + folder_.string() +
-                          "\", cannot be created: " + error.message() +
-                          "; name a file in a folder that exists and can be "
-                          "written on rank 0's node");
+void Journal::open_folder() {
+  try {
+    folder_ = GuardedFolder::make(parts_folder(options_.path), options_.guard);
+  } catch (const UntrustedFileError&) {
+    throw;
+  } catch (const FileError& problem) {
+    throw CheckpointError(name() + "cannot be written, because its folder for unfinished runs cannot be used: " +
+                          problem.what() + "; name a file in a folder that exists and can be written on rank 0's node");
   }
-  do {  // another process may have removed the lock file, on its end, after this one opened it
+}
+
+void Journal::hold_folder() {
+  const auto deadline = std::chrono::steady_clock::now() + options_.patience;
+  std::string holder = try_to_hold();
+  // This process would wait for itself.
+  bool waits = options_.patience.count() > 0 && holder != this_process();
+  if (!holder.empty() && waits) {
+    std::fprintf(stderr, "joblib_mpi: %sis in use by %s; waiting up to %g s for that to end\n", name().c_str(),
+                 holder.c_str(), options_.patience.count());
+  }
+  while (!holder.empty()) {
+    if (!waits || std::chrono::steady_clock::now() > deadline) {
+      throw CheckpointError(name() + "is in use by " + holder +
+                            "; wait until that ends, or give this run another file");
+    }
+    std::this_thread::sleep_for(pause_between_attempts);
+    holder = try_to_hold();
+  }
+}
+
+std::string Journal::try_to_hold() {
+  do {  // another process may remove the lock file or the folder, on its end, at any moment
+    if (!folder_->is_at_its_path()) open_folder();
     try {
-      lock_.emplace(folder_ / lock_name, O_RDWR | O_CREAT);
+      lock_ = folder_->open(lock_name, O_RDWR | O_CREAT);
+    } catch (const UntrustedFileError&) {
+      throw;
     } catch (const FileError& problem) {
+      if (!folder_->is_at_its_path()) continue;
       throw CheckpointError(name() + "cannot be written: " + problem.what());
     }
     if (!lock_->lock()) {
-      const Bytes holder = lock_->read_at(0, 300);
-      throw CheckpointError(name() + "is in use by " +
-                            std::string(reinterpret_cast<const char*>(holder.data()), holder.size()) +
-                            "; wait until that ends, or give this run another file");
+      const Bytes holder = lock_->read_at(0, most_holder_bytes);
+      return holder.empty() ? "another process"
+                            : std::string(reinterpret_cast<const char*>(holder.data()), holder.size());
     }
-  } while (!lock_->is_at_its_path());
+  } while (!lock_ || !lock_->is_at_its_path());
   const std::string holder = this_process();
-  std::filesystem::resize_file(lock_->path(), 0, error);
+  lock_->clear();
   lock_->write_at(0, std::as_bytes(std::span(holder)));
+  return {};
+}
+
+DurableFile Journal::open_file(const std::filesystem::path& path) const {
+  return path == options_.path ? open_guarded(path, O_RDONLY, options_.guard)
+                               : folder_->open(path.filename().string(), O_RDONLY);
 }
 
 void Journal::read_all() {
-  if (std::filesystem::exists(options_.path)) read_file(options_.path, false);
-  for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
-    if (is_part(entry.path())) parts_.push_back(entry.path());
+  if (has_entry(options_.path)) read_file(options_.path, false);
+  const std::vector<std::string> names = folder_->names();
+  for (const std::string& name : names) {
+    if (number_in(name)) parts_.push_back(folder_->path() / name);
   }
   std::sort(parts_.begin(), parts_.end());
   for (const std::filesystem::path& part : parts_) {
-    last_part_ = std::max(last_part_,
-                          static_cast<std::uint64_t>(std::strtoull(part.filename().string().c_str() + 5, nullptr, 10)));
+    last_part_ = std::max(last_part_, *number_in(part.filename().string()));
     read_file(part, true);
   }
   // Removed only here, where all files are known to belong to this run.
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
-    if (is_temporary(entry.path())) std::filesystem::remove(entry.path(), ignored);
+  for (const std::string& name : names) {
+    if (is_temporary(name)) folder_->remove(name);
   }
 }
 
 void Journal::read_file(const std::filesystem::path& path, bool is_part) {
   using Condition = JournalFile::Condition;
   const std::string file_name = "checkpoint \"" + path.string() + "\" ";
-  JournalFile file(path, options_.identity);
+  JournalFile file(open_file(path), options_.identity);
   const bool of_nobody = file.condition() == Condition::damaged || file.condition() == Condition::no_journal;
   if (is_part && of_nobody) {
     warn(file_name + file.reason() + ": its results are computed again");
@@ -196,14 +256,13 @@ void Journal::finish() {
   writer_.join();
   try {
     std::vector<std::filesystem::path> sources;
-    if (std::filesystem::exists(options_.path)) sources.push_back(options_.path);
+    if (has_entry(options_.path)) sources.push_back(options_.path);
     sources.insert(sources.end(), parts_.begin(), parts_.end());
     if (!parts_.empty()) merge(sources, options_.path);
-    std::error_code ignored;
-    for (const std::filesystem::path& part : parts_) std::filesystem::remove(part, ignored);
+    for (const std::filesystem::path& part : parts_) folder_->remove(part.filename().string());
     parts_.clear();
   } catch (const Error& error) {
-    warn(name() + "could not be merged from its parts in \"" + folder_.string() + "\": " + error.what() +
+    warn(name() + "could not be merged from its parts in \"" + folder_->path().string() + "\": " + error.what() +
          "; the parts are kept, and the next run uses them");
   }
   remove_folder();
@@ -261,7 +320,7 @@ void Journal::write_group(std::deque<Pending> group) {
   records.reserve(group.size());
   for (const Pending& pending : group) records.push_back(pending.record);
   const std::filesystem::path part = next_part();
-  NewJournalFile file(folder_ / "part.tmp", std::move(records), options_.identity, options_.layout);
+  NewJournalFile file(*folder_, "part.tmp", std::move(records), options_.identity, options_.layout);
   for (const Pending& pending : group) {
     const JournalData data(pending.result);
     for (const ByteView piece : data.pieces()) file.append(piece);
@@ -283,9 +342,8 @@ void Journal::compact(std::size_t most) {
   std::sort(sources.begin(), sources.end());
   const std::filesystem::path part = next_part();
   merge(sources, part);
-  std::error_code ignored;
   for (const std::filesystem::path& source : sources) {
-    std::filesystem::remove(source, ignored);
+    folder_->remove(source.filename().string());
     std::erase(parts_, source);
   }
   parts_.push_back(part);
@@ -296,7 +354,7 @@ void Journal::merge(const std::vector<std::filesystem::path>& sources, const std
   std::vector<std::pair<std::size_t, JournalRecord>> chosen;
   std::unordered_set<JournalPlace, PlaceHash> places;
   for (const std::filesystem::path& source : sources) {
-    files.emplace_back(source, options_.identity);
+    files.emplace_back(open_file(source), options_.identity);
     for (const JournalRecord& record : files.back().records()) {
       Payload ignored;
       if (places.contains(record.place) || !read_journal_data(record, files.back().read_raw(record), ignored)) continue;
@@ -307,22 +365,21 @@ void Journal::merge(const std::vector<std::filesystem::path>& sources, const std
   std::vector<JournalRecord> records;
   records.reserve(chosen.size());
   for (const auto& [file, record] : chosen) records.push_back(record);
-  NewJournalFile merged(folder_ / "merge.tmp", std::move(records), options_.identity, options_.layout);
+  NewJournalFile merged(*folder_, "merge.tmp", std::move(records), options_.identity, options_.layout);
   for (const auto& [file, record] : chosen) merged.append(files[file].read_raw(record));
   merged.commit(target);
 }
 
-void Journal::remove_folder() {
-  std::error_code ignored;
-  std::filesystem::remove(folder_ / lock_name, ignored);
-  std::filesystem::remove(folder_, ignored);  // fails if the folder is not empty
+void Journal::remove_folder() noexcept {
+  folder_->remove(lock_name);
+  rmdir(folder_->path().c_str());  // fails if the folder is not empty
   lock_.reset();
 }
 
 std::filesystem::path Journal::next_part() {
   std::array<char, 32> name{};
   std::snprintf(name.data(), name.size(), "part-%08llu.h5", static_cast<unsigned long long>(++last_part_));
-  return folder_ / name.data();
+  return folder_->path() / name.data();
 }
 
 }  // namespace joblib_mpi

@@ -4,6 +4,7 @@
 #include "checkpoint/journal_format.hpp"
 #include "checkpoint/journal_layout.hpp"
 #include "files/durable_file.hpp"
+#include "files/guarded_folder.hpp"
 
 #include <chrono>
 #include <condition_variable>
@@ -38,6 +39,10 @@ class Journal {
     /// The number of waiting bytes beyond which results are written at once; with twice as many, `append` waits for the
     /// disk.
     std::size_t group_bytes = std::size_t{256} << 20;
+    /// The files that are read: results are unpickled, so their writer can run code in this program.
+    Guard guard = Guard::own;
+    /// The longest time to wait for another process that has the file in use, perhaps because it is ending.
+    std::chrono::duration<double> patience{0.0};
   };
 
   /// The outcome of a search for a task's result.
@@ -89,7 +94,11 @@ class Journal {
     }
   };
 
+  void open_folder();
   void hold_folder();
+  /// Locks the folder; returns an empty text, or that of the process that holds it.
+  [[nodiscard]] std::string try_to_hold();
+  [[nodiscard]] DurableFile open_file(const std::filesystem::path& path) const;
   void read_all();
   void read_file(const std::filesystem::path& path, bool is_part);
   void warn(std::string text);
@@ -97,12 +106,12 @@ class Journal {
   void write_group(std::deque<Pending> group);
   void compact(std::size_t most_parts);
   void merge(const std::vector<std::filesystem::path>& sources, const std::filesystem::path& target);
-  void remove_folder();
+  void remove_folder() noexcept;
   [[nodiscard]] std::filesystem::path next_part();
   [[nodiscard]] std::string name() const { return "checkpoint \"" + options_.path.string() + "\" "; }
 
   const Options options_;
-  const std::filesystem::path folder_;
+  std::optional<GuardedFolder> folder_;  // set by the constructor
   std::optional<DurableFile> lock_;
   std::vector<JournalFile> files_;  // the files that existed at the start
   std::unordered_map<JournalPlace, Stored, PlaceHash> known_;

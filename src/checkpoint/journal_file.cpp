@@ -4,9 +4,7 @@
 #include <cassert>
 #include <cstddef>
 #include <cstring>
-#include <fcntl.h>
 #include <span>
-#include <system_error>
 #include <utility>
 
 namespace joblib_mpi {
@@ -21,7 +19,7 @@ std::uint64_t table_bytes(const JournalHeader& header, std::uint64_t size) {
 
 }  // namespace
 
-JournalFile::JournalFile(const std::filesystem::path& path, const std::string& identity) : file_(path, O_RDONLY) {
+JournalFile::JournalFile(DurableFile file, const std::string& identity) : file_(std::move(file)) {
   examine(identity);
 }
 
@@ -54,10 +52,14 @@ std::vector<JournalRecord> JournalFile::records() const {
     JournalRecord record;
     std::memcpy(&record, table.data() + at, sizeof record);
     if (!is_intact(record)) continue;
-    const std::uint64_t begin = header_.data_offset + record.offset;
-    if (begin <= size && record.size <= size - begin) records.push_back(record);
+    if (holds(record, size)) records.push_back(record);
   }
   return records;
+}
+
+bool JournalFile::holds(const JournalRecord& record, std::uint64_t file_size) const {
+  if (header_.data_offset > file_size || record.offset > file_size - header_.data_offset) return false;
+  return record.size <= file_size - header_.data_offset - record.offset;
 }
 
 std::optional<Payload> JournalFile::read(const JournalRecord& record) const {
@@ -70,9 +72,12 @@ Bytes JournalFile::read_raw(const JournalRecord& record) const {
   return file_.read_at(header_.data_offset + record.offset, record.size);
 }
 
-NewJournalFile::NewJournalFile(std::filesystem::path temporary, std::vector<JournalRecord> records,
+NewJournalFile::NewJournalFile(const GuardedFolder& folder, std::string temporary, std::vector<JournalRecord> records,
                                const std::string& identity, const JournalLayout& layout)
-    : file_(std::move(temporary), O_RDWR | O_CREAT | O_TRUNC), header_(make_journal_header(identity)) {
+    : folder_(&folder),
+      name_(std::move(temporary)),
+      file_(folder.create(name_)),
+      header_(make_journal_header(identity)) {
   for (JournalRecord& record : records) {
     record.offset = std::exchange(header_.data_size, header_.data_size + record.size);
     seal(record);
@@ -87,15 +92,13 @@ NewJournalFile::NewJournalFile(std::filesystem::path temporary, std::vector<Jour
     file_.write_at(0, structure.before);
     file_.write_at(end, structure.after);
   } catch (...) {
-    std::error_code ignored;
-    std::filesystem::remove(file_.path(), ignored);
+    folder_->remove(name_);
     throw;
   }
 }
 
 NewJournalFile::~NewJournalFile() {
-  std::error_code ignored;
-  if (!committed_) std::filesystem::remove(file_.path(), ignored);
+  if (!committed_) folder_->remove(name_);
 }
 
 void NewJournalFile::append(ByteView bytes) {
@@ -108,9 +111,7 @@ void NewJournalFile::commit(const std::filesystem::path& path) {
   seal(header_);
   file_.write_at(0, std::as_bytes(std::span(&header_, 1)));
   file_.sync();
-  std::error_code error;
-  std::filesystem::rename(file_.path(), path, error);
-  if (error) throw FileError("\"" + path.string() + "\" cannot be put in place: " + error.message());
+  folder_->move(name_, path);
   committed_ = true;
   sync_folder(path.parent_path());
 }

@@ -3,6 +3,7 @@
 #include "checkpoint/journal_format.hpp"
 #include "checkpoint/journal_layout.hpp"
 #include "files/durable_file.hpp"
+#include "files/guarded_folder.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -18,7 +19,7 @@ class JournalFile {
   enum class Condition { usable, damaged, no_journal, other_version, other_identity };
 
   /// Reads the start of the file. Throws FileError if the file cannot be read at all.
-  JournalFile(const std::filesystem::path& path, const std::string& identity);
+  JournalFile(DurableFile file, const std::string& identity);
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return file_.path(); }
   [[nodiscard]] Condition condition() const noexcept { return condition_; }
@@ -37,6 +38,8 @@ class JournalFile {
 
  private:
   void examine(const std::string& identity);
+  /// Returns whether the bytes of the record lie in a file of `file_size` bytes.
+  [[nodiscard]] bool holds(const JournalRecord& record, std::uint64_t file_size) const;
 
   DurableFile file_;
   Condition condition_ = Condition::usable;
@@ -44,12 +47,13 @@ class JournalFile {
   JournalHeader header_;
 };
 
-/// A journal file that is being written next to its final path; without `commit` nothing is left of it.
+/// A journal file that is being written under another name; without `commit` nothing is left of it.
 class NewJournalFile {
  public:
-  /// Creates the file and gives each record its offset, in their order. All functions throw FileError.
-  NewJournalFile(std::filesystem::path temporary, std::vector<JournalRecord> records, const std::string& identity,
-                 const JournalLayout& layout);
+  /// Creates the file `temporary` in `folder`, which must outlive this object, and gives each record its offset, in
+  /// their order. All functions throw FileError.
+  NewJournalFile(const GuardedFolder& folder, std::string temporary, std::vector<JournalRecord> records,
+                 const std::string& identity, const JournalLayout& layout);
   NewJournalFile(const NewJournalFile&) = delete;
   NewJournalFile& operator=(const NewJournalFile&) = delete;
   ~NewJournalFile();
@@ -60,6 +64,8 @@ class NewJournalFile {
   void commit(const std::filesystem::path& path);
 
  private:
+  const GuardedFolder* folder_;
+  const std::string name_;
   DurableFile file_;
   JournalHeader header_;
   std::uint64_t position_;

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -21,6 +22,14 @@ constexpr std::size_t padded(std::size_t size) {
 }
 
 constexpr std::string_view magic = "joblib_mpi journal\r\n\x1a";
+
+/// Takes a piece of `size` bytes and its padding off the front of `bytes`; returns nothing if there are fewer.
+std::optional<ByteView> take_piece(ByteView& bytes, std::uint64_t size) {
+  if (size > bytes.size() || padded(size) > bytes.size()) return std::nullopt;
+  const ByteView piece = bytes.first(size);
+  bytes = bytes.subspan(padded(size));
+  return piece;
+}
 
 template <class T>
 constexpr bool has_no_gaps = std::is_trivially_copyable_v<T> && std::has_unique_object_representations_v<T>;
@@ -94,22 +103,29 @@ std::uint64_t JournalData::checksum() const {
   return sum_of_pieces(pieces_);
 }
 
+std::uint64_t journal_data_checksum(ByteView data) {
+  return sum_of_pieces(std::span(&data, 1));
+}
+
 bool read_journal_data(const JournalRecord& record, Bytes data, Payload& payload) {
-  const ByteView whole = data;
-  if (data.size() != record.size || sum_of_pieces(std::span(&whole, 1)) != record.data_checksum) return false;
-  // The checksum matches, so the bytes are those that were written.
+  if (data.size() != record.size || journal_data_checksum(data) != record.data_checksum) return false;
+  // The checksum matches, but it is no proof of the writer: the sizes may be any numbers.
+  if (record.n_parts >= data.size() / sizeof(std::uint64_t)) return false;
   std::vector<std::uint64_t> sizes(static_cast<std::size_t>(record.n_parts) + 1);
   std::memcpy(sizes.data(), data.data(), sizes.size() * sizeof sizes[0]);
   const SharedBytes all(std::move(data));
-  ByteView rest = all.view().subspan(padded(sizes.size() * sizeof sizes[0]));
-  payload.head = copy_of(rest.first(sizes[0]));
+  ByteView rest = all.view();
+  if (!take_piece(rest, sizes.size() * sizeof sizes[0])) return false;
+  const auto head = take_piece(rest, sizes[0]);
+  if (!head) return false;
+  payload.head = copy_of(*head);
   payload.parts.clear();
-  rest = rest.subspan(padded(sizes[0]));
   for (const std::uint64_t size : std::span(sizes).subspan(1)) {
-    payload.parts.emplace_back(all.owner(), rest.first(size));
-    rest = rest.subspan(padded(size));
+    const auto part = take_piece(rest, size);
+    if (!part) return false;
+    payload.parts.emplace_back(all.owner(), *part);
   }
-  return true;
+  return rest.empty();
 }
 
 }  // namespace joblib_mpi

@@ -95,6 +95,9 @@ class JournalData {
   std::vector<ByteView> pieces_;
 };
 
+/// Returns the checksum of the bytes of a record, which is that of `JournalData`.
+[[nodiscard]] std::uint64_t journal_data_checksum(ByteView data);
+
 /// Takes the payload of a record out of its bytes. Returns false if the bytes are not those that were written.
 [[nodiscard]] bool read_journal_data(const JournalRecord& record, Bytes data, Payload& payload);
 

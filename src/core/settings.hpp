@@ -54,6 +54,12 @@ struct Settings {
   /// JOBLIB_MPI_REQUEUE_STATUS: The exit status that asks the batch script to start the program again, EX_TEMPFAIL of
   /// sysexits.h by default.
   int requeue_status = 75;
+  /// JOBLIB_MPI_CHECKPOINT_WAIT_SECONDS: The time that a program waits for another process that has its checkpoint in
+  /// use, such as the previous run, which is still ending.
+  double checkpoint_wait_seconds = 10.0;
+  /// JOBLIB_MPI_CHECKPOINT_GUARD, "own" or "shared": The checkpoint files that are read: those that belong to this user
+  /// or root and that no other user may write to, or all.
+  bool checkpoint_is_shared = false;
   /// JOBLIB_MPI_SPARE_BYTES: The memory of a node that is kept for future objects when objects are freed. Its pages are
   /// allocated already, which is most of the cost of a new object.
   std::size_t spare_bytes = std::size_t{512} << 20;

@@ -16,6 +16,11 @@ enum class TaskEnding : std::uint8_t {
                  ///< text
 };
 
+/// Returns whether a number that has come from another process is a TaskEnding.
+[[nodiscard]] constexpr bool is_task_ending(TaskEnding ending) noexcept {
+  return ending <= TaskEnding::spill_failed;
+}
+
 /// The fate of a running task whose call is cancelled.
 enum class WhatRuns : std::uint8_t { is_interrupted, goes_on };
 

@@ -253,6 +253,7 @@ ExecutorMessage MessageChannel::decode(ByteView message) {
     case Kind::close:
       return executor_message::Close{};
     case Kind::task_done:
+      if (!is_task_ending(header.ending)) throw SerializationError("a task ended in an unknown way");
       return executor_message::TaskDone{{header.task, header.ending, header.seconds, std::move(payload)}};
     default:
       throw SerializationError("a message between a rank and its executor has an unknown kind");

@@ -18,11 +18,6 @@ constexpr std::size_t most_at_once = std::size_t{1} << 30;
 
 }  // namespace
 
-DurableFile::DurableFile(std::filesystem::path path, int flags)
-    : path_(std::move(path)), descriptor_(open(path_.c_str(), flags | O_CLOEXEC, 0666)) {
-  if (descriptor_ < 0) fail("cannot be opened");
-}
-
 DurableFile::DurableFile(DurableFile&& other) noexcept
     : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
 
@@ -76,6 +71,10 @@ void DurableFile::reserve(std::uint64_t bytes) {
   if (ftruncate(descriptor_, size) != 0) fail("cannot be resized");
 }
 
+void DurableFile::clear() {
+  if (ftruncate(descriptor_, 0) != 0) fail("cannot be resized");
+}
+
 void DurableFile::close() {
   if (::close(std::exchange(descriptor_, -1)) != 0) fail("cannot be closed");
 }
@@ -92,7 +91,7 @@ bool DurableFile::lock() {
 bool DurableFile::is_at_its_path() const {
   struct stat mine {};
   struct stat there {};
-  return fstat(descriptor_, &mine) == 0 && stat(path_.c_str(), &there) == 0 && mine.st_ino == there.st_ino &&
+  return fstat(descriptor_, &mine) == 0 && lstat(path_.c_str(), &there) == 0 && mine.st_ino == there.st_ino &&
          mine.st_dev == there.st_dev;
 }
 
@@ -108,7 +107,8 @@ void DurableFile::fail(const std::string& what) const {
 }
 
 void sync_folder(const std::filesystem::path& folder) {
-  DurableFile(folder, O_RDONLY | O_DIRECTORY).sync();
+  DurableFile opened(folder, open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  opened.sync();
 }
 
 }  // namespace joblib_mpi

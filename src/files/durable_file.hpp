@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <utility>
 
 namespace joblib_mpi {
 
@@ -18,8 +19,8 @@ class FileError : public Error {
 /// A file accessed by its descriptor, which the destructor closes. Every failure throws FileError.
 class DurableFile {
  public:
-  /// Opens the file with `flags` as for open(2). New files are readable by all whom the umask allows.
-  DurableFile(std::filesystem::path path, int flags);
+  /// Takes over an open descriptor of the file at `path`.
+  DurableFile(std::filesystem::path path, int descriptor) noexcept : path_(std::move(path)), descriptor_(descriptor) {}
   DurableFile(DurableFile&& other) noexcept;
   DurableFile& operator=(DurableFile&& other) noexcept;
   ~DurableFile();
@@ -30,6 +31,8 @@ class DurableFile {
   void write_at(std::uint64_t offset, ByteView bytes);
   /// Makes the file `bytes` long and allocates disk space for all of them where the file system supports it.
   void reserve(std::uint64_t bytes);
+  /// Removes all content.
+  void clear();
   /// Returns as many bytes as there are at `offset`, at most `size`.
   [[nodiscard]] Bytes read_at(std::uint64_t offset, std::size_t size) const;
   /// Flushes the file to disk and returns when that is done.

@@ -228,7 +228,7 @@ MessageToWorker FrameReader::next_to_worker() {
     case kind_of<MessageToWorker, to_worker::DropObject>():
       return reader_.read<to_worker::DropObject>();
     case kind_of<MessageToWorker, to_worker::Ping>():
-      return reader_.read<to_worker::Ping>();
+      return to_worker::Ping{reader_.read<bool>()};
     case kind_of<MessageToWorker, to_worker::Stop>(): {
       to_worker::Stop message;
       message.status = reader_.read<std::int32_t>();
@@ -247,11 +247,12 @@ MessageToCoordinator FrameReader::next_to_coordinator() {
   const auto kind = reader_.read<std::uint8_t>();
   switch (kind) {
     case kind_of<MessageToCoordinator, to_coordinator::Hello>():
-      return reader_.read<to_coordinator::Hello>();
+      return to_coordinator::Hello{reader_.read<bool>()};
     case kind_of<MessageToCoordinator, to_coordinator::TaskFinished>(): {
       to_coordinator::TaskFinished message;
       message.task = reader_.read<TaskId>();
       message.ending = reader_.read<TaskEnding>();
+      if (!is_task_ending(message.ending)) throw SerializationError("a task ended in an unknown way");
       message.seconds = reader_.read<double>();
       message.result = read_payload(reader_);
       return message;

@@ -1,6 +1,6 @@
 #include "spill/result_file.hpp"
 
-#include "files/durable_file.hpp"
+#include "files/guarded_folder.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <cerrno>
@@ -25,23 +25,27 @@ std::string free_bytes(const fs::path& folder) {
 class UnfinishedFile {
  public:
   explicit UnfinishedFile(const fs::path& path)
-      : path_(path), file_(path.string() + ".part", O_RDWR | O_CREAT | O_TRUNC) {}
+      : path_(path),
+        folder_(path.parent_path(), Guard::own),
+        name_(path.filename().string() + ".part"),
+        file_(folder_.create(name_)) {}
   UnfinishedFile(const UnfinishedFile&) = delete;
   UnfinishedFile& operator=(const UnfinishedFile&) = delete;
   ~UnfinishedFile() {
-    std::error_code ignored;
-    if (!finished_) fs::remove(file_.path(), ignored);
+    if (!finished_) folder_.remove(name_);
   }
 
   [[nodiscard]] DurableFile& file() noexcept { return file_; }
   void finish() {
     file_.close();  // some file systems report only here that there is no space
-    fs::rename(file_.path(), path_);
+    folder_.move(name_, path_);
     finished_ = true;
   }
 
  private:
   fs::path path_;
+  GuardedFolder folder_;
+  std::string name_;
   DurableFile file_;
   bool finished_ = false;
 };
@@ -150,10 +154,11 @@ ResultHandle write_result(const fs::path& path, const ResultFormat& format, cons
 
 Payload open_result(const ResultHandle& handle, const ResultFormat& format) {
   try {
-    const DurableFile file(handle.path, O_RDONLY);
+    const DurableFile file = open_guarded(handle.path, O_RDONLY, Guard::own);
     if (const std::uint64_t size = file.size(); size != handle.file_bytes) {
       refuse(handle, "has " + std::to_string(size) + " bytes instead of " + std::to_string(handle.file_bytes));
     }
+    require_in_file(handle, {0, handle.structure_bytes});
     const Bytes structure = file.read_at(0, handle.structure_bytes);
     if (content_hash(structure) != handle.structure_hash) refuse(handle, "has changed since it was written");
     Payload result = handle.compressed ? format.decompress(structure) : map_parts(handle, file);

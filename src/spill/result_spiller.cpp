@@ -1,10 +1,10 @@
 #include "spill/result_spiller.hpp"
 
+#include "files/guarded_folder.hpp"
 #include "spill/result_file.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <cstdio>
-#include <filesystem>
 #include <span>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,8 +12,6 @@
 
 namespace joblib_mpi {
 namespace {
-
-namespace fs = std::filesystem;
 
 std::string host_name() {
   char name[256] = "";
@@ -45,9 +43,7 @@ TaskEnding ResultSpiller::spill(Payload& result, const ResultNotes& notes, doubl
   try {
     require_visible(*place.spill);
     const std::string folder = call_folder(place.spill->folder, place.call);
-    std::error_code error;
-    fs::create_directory(folder, error);
-    if (error) throw SpillError("the folder \"" + folder + "\" for results cannot be created: " + error.message());
+    (void)GuardedFolder::make(folder, Guard::own);
     ResultContent content = content_of(result, notes);
     content.attributes = {notes.function, place.index, place.spill->rank, seconds};
     // The rank tells attempts apart: an attempt that was given up may still be writing.

@@ -1,5 +1,6 @@
 #include "spill/result_store.hpp"
 
+#include "files/guarded_folder.hpp"
 #include "spill/result_file.hpp"
 #include "spill/result_spiller.hpp"
 #include <joblib_mpi/error.hpp>
@@ -7,7 +8,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <fcntl.h>
 #include <filesystem>
 #include <linux/magic.h>
 #include <set>
@@ -121,13 +121,13 @@ void ResultStore::write_index(const Call& call, const std::string& folder) const
   try {
     std::set<std::string> wanted;
     for (const IndexEntry& entry : call.kept) wanted.insert(entry.file);
-    std::error_code ignored;
     // Removes the files of attempts that were given up.
-    for (const fs::directory_entry& file : fs::directory_iterator(folder)) {
-      if (!wanted.contains(file.path().filename().string())) fs::remove(file.path(), ignored);
+    const GuardedFolder results(folder, Guard::own);
+    for (const std::string& file : results.names()) {
+      if (!wanted.contains(file)) results.remove(file);
     }
     const Bytes index = options_.format->index(call.kept);
-    DurableFile file(folder + "/index.h5", O_WRONLY | O_CREAT | O_TRUNC);
+    DurableFile file = results.create("index.h5");
     file.write_at(0, index);
     file.close();
   } catch (const std::exception& error) {

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <fstream>
 #include <span>
+#include <string_view>
 #include <sys/file.h>
 #include <system_error>
 #include <unistd.h>
@@ -18,6 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* folder_prefix = "joblib-mpi-";
+constexpr const char* lock_name = "lock";
+constexpr std::size_t most_boot_id_bytes = 64;
 
 /// Returns the id of this machine's current boot; it is compared because locks held on other machines may not be
 /// visible here.
@@ -41,17 +44,18 @@ std::string job_name() {
   return std::to_string(getpid());
 }
 
-bool is_stale(const fs::path& folder, const std::string& boot) {
-  std::error_code error;
-  if (fs::exists(folder / "keep", error) || error) return false;
-  std::string made_at;
-  std::ifstream(folder / "lock") >> made_at;
-  if (boot.empty() || made_at != boot) return false;
-  const int lock = open((folder / "lock").c_str(), O_RDWR | O_CLOEXEC);
-  if (lock < 0) return false;  // it belongs to another user
-  const bool is_free = flock(lock, LOCK_EX | LOCK_NB) == 0;
-  close(lock);
-  return is_free;
+bool is_stale(const fs::path& path, const std::string& boot) {
+  try {
+    const GuardedFolder folder(path, Guard::own);
+    if (boot.empty() || folder.contains("keep")) return false;
+    const DurableFile lock = folder.open(lock_name, O_RDWR);
+    const Bytes content = lock.read_at(0, most_boot_id_bytes);
+    std::string_view made_at(reinterpret_cast<const char*>(content.data()), content.size());
+    made_at = made_at.substr(0, made_at.find('\n'));
+    return made_at == boot && flock(lock.descriptor(), LOCK_EX | LOCK_NB) == 0;
+  } catch (const FileError&) {  // it belongs to another user, or is no folder of ours
+    return false;
+  }
 }
 
 }  // namespace
@@ -60,7 +64,7 @@ void remove_stale_spill_folders(const fs::path& parent) noexcept {
   try {
     const std::string boot = boot_id();
     for (const fs::directory_entry& entry : fs::directory_iterator(parent)) {
-      if (!entry.path().filename().string().starts_with(folder_prefix) || !entry.is_directory()) continue;
+      if (!entry.path().filename().string().starts_with(folder_prefix)) continue;
       std::error_code ignored;
       if (is_stale(entry.path(), boot)) fs::remove_all(entry.path(), ignored);
     }
@@ -76,7 +80,8 @@ SpillFolder::SpillFolder(const fs::path& parent) : owner_(getpid()) {
   try {
     if (mkdtemp(name.data()) == nullptr) throw std::system_error(errno, std::generic_category());
     path_ = name;
-    lock_.emplace(token(), O_RDWR | O_CREAT | O_EXCL);
+    folder_.emplace(path_, Guard::own);
+    lock_ = folder_->create(lock_name);
     const bool locked = lock_->lock();
     const std::string boot = locked ? boot_id() + "\n" : "";
     lock_->write_at(0, std::as_bytes(std::span(boot)));
@@ -92,7 +97,7 @@ SpillFolder::SpillFolder(const fs::path& parent) : owner_(getpid()) {
 
 void SpillFolder::keep() {
   if (kept_) return;
-  DurableFile(path_ / "keep", O_WRONLY | O_CREAT);
+  (void)folder_->create("keep");
   kept_ = true;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "files/durable_file.hpp"
+#include "files/guarded_folder.hpp"
 #include "spill/folder_reaper.hpp"
 #include "spill/removed_at_sigterm.hpp"
 
@@ -32,13 +32,15 @@ class SpillFolder {
  private:
   std::filesystem::path path_;
   const pid_t owner_;
+  std::optional<GuardedFolder> folder_;  // set by the constructor
   bool kept_ = false;
   std::optional<DurableFile> lock_;  // locked while this process lives
   std::optional<FolderReaper> reaper_;
   std::optional<RemovedAtSigterm> sigterm_;
 };
 
-/// Removes the folders in `parent` that processes of this machine have created and no running one holds.
+/// Removes the folders in `parent` that processes of this user on this machine have created and no running one holds.
+/// Entries of other users, links, and folders with a lock that is not a regular file stay.
 void remove_stale_spill_folders(const std::filesystem::path& parent) noexcept;
 
 }  // namespace joblib_mpi

@@ -1,4 +1,5 @@
 #include "checkpoint/journal_on_disk.hpp"
+#include "support/captured_stderr.hpp"
 #include "support/catch.hpp"
 #include "support/temporary_folder.hpp"
 #include <joblib_mpi/error.hpp>
@@ -7,8 +8,13 @@
 
 #include <csignal>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
 #include <vector>
 
 using namespace joblib_mpi;
@@ -38,6 +44,12 @@ void check_results(Journal& journal, std::uint64_t first, std::uint64_t end) {
     REQUIRE(result);
     CHECK(same(*result, result_of(number)));
   }
+}
+
+mode_t mode_of(const fs::path& path) {
+  struct stat status {};
+  REQUIRE(stat(path.c_str(), &status) == 0);
+  return status.st_mode & 07777U;
 }
 
 std::string error_of(const Journal::Options& options) {
@@ -207,7 +219,7 @@ TEST_CASE("a file of another program is refused and left alone") {
   }
   SECTION("a folder") {
     fs::create_directory(path);
-    CHECK_THAT(error_of(journal_options(path)), contains("Is a directory"));
+    CHECK_THAT(error_of(journal_options(path)), contains("is not a regular file"));
   }
 }
 
@@ -224,6 +236,129 @@ TEST_CASE("a second run with the same file is refused while the first one lives"
   }
   Journal second(journal_options(path));
   check_results(second, 0, 1);
+}
+
+TEST_CASE("a run waits for one that is still ending, and says so") {
+  const TemporaryFolder folder;
+  const fs::path path = folder / "run.h5";
+  int to_child[2];
+  int from_child[2];
+  REQUIRE(pipe(to_child) == 0);
+  REQUIRE(pipe(from_child) == 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    close(to_child[1]);
+    auto* const journal = new Journal(journal_options(path));
+    append(*journal, 0);
+    journal->flush();
+    char sign = '!';
+    (void)!write(from_child[1], &sign, 1);
+    (void)!read(to_child[0], &sign, 1);
+    _exit(0);  // as a kill would: the parts stay
+  }
+  char sign = 0;
+  REQUIRE(read(from_child[0], &sign, 1) == 1);
+  CHECK_THAT(error_of(journal_options(path)), contains("is in use by process " + std::to_string(child)));
+  auto options = journal_options(path);
+  options.patience = std::chrono::hours(1);
+  std::optional<Journal> journal;
+  const std::string said = captured_stderr([&] {
+    std::jthread opens([&] { journal.emplace(options); });
+    close(to_child[1]);  // lets the child end, before or after the other thread looks
+  });
+  waitpid(child, nullptr, 0);
+  REQUIRE(journal);
+  check_results(*journal, 0, 1);
+  if (!said.empty()) CHECK_THAT(said, contains("is in use by process " + std::to_string(child) + " on "));
+  for (const int end : {to_child[0], from_child[0], from_child[1]}) close(end);
+}
+
+TEST_CASE("a run does not wait for itself") {
+  const TemporaryFolder folder;
+  const fs::path path = folder / "run.h5";
+  const Journal first(journal_options(path));
+  auto options = journal_options(path);
+  options.patience = std::chrono::hours(1);
+  CHECK_THAT(error_of(options), contains("is in use by process " + std::to_string(getpid())));
+}
+
+TEST_CASE("the folder of an unfinished run keeps other users out, and the merged file is theirs to read only") {
+  const TemporaryFolder folder;
+  const fs::path path = folder / "run.h5";
+  run_and_stop(path, 0, 3);
+  CHECK(mode_of(parts_of(path)) == 0700);
+  Journal(journal_options(path)).finish();
+  CHECK((mode_of(path) & 022U) == 0);
+}
+
+TEST_CASE("a link in place of the lock changes nothing that it leads to") {
+  const TemporaryFolder folder;
+  const fs::path path = folder / "run.h5";
+  run_and_stop(path, 0, 3);
+  write_all(folder / "precious", "content");
+  fs::remove(parts_of(path) / "lock");
+  fs::create_symlink(folder / "precious", parts_of(path) / "lock");
+  CHECK_THAT(error_of(journal_options(path)), contains("lock\"") && contains("symbolic link"));
+  CHECK(read_all(folder / "precious") == "content");
+}
+
+TEST_CASE("a journal takes no results from files that others may change, and reads nothing but regular files") {
+  const TemporaryFolder folder;
+  const fs::path path = folder / "run.h5";
+  run_and_stop(path, 0, 3);
+  const bool merged = GENERATE(true, false);
+  if (merged) Journal(journal_options(path)).finish();
+  const fs::path file = merged ? path : parts_of(path) / "part-00000001.h5";
+  const std::string content = read_all(file);
+
+  SECTION("a file that others may write to") {
+    REQUIRE(chmod(file.c_str(), 0666) == 0);
+    const std::string error = error_of(journal_options(path));
+    CHECK_THAT(error,
+               contains(file.string()) && contains("mode 0666") && contains("JOBLIB_MPI_CHECKPOINT_GUARD=shared"));
+    auto options = journal_options(path);
+    options.guard = Guard::shared;
+    Journal journal(options);
+    check_results(journal, 0, 3);
+  }
+  SECTION("another user's file") {
+    if (geteuid() != 0) return;  // only root can make one
+    REQUIRE(chown(file.c_str(), 65534, 0) == 0);
+    CHECK_THAT(error_of(journal_options(path)), contains(file.string()) && contains("another user (id 65534)"));
+  }
+  SECTION("a pipe") {
+    fs::remove(file);
+    REQUIRE(mkfifo(file.c_str(), 0600) == 0);
+    CHECK_THAT(error_of(journal_options(path)), contains("is not a regular file"));
+  }
+  SECTION("a link to a checkpoint") {
+    fs::rename(file, folder / "other.h5");
+    fs::create_symlink(folder / "other.h5", file);
+    CHECK_THAT(error_of(journal_options(path)), contains("symbolic link"));
+  }
+  if (fs::is_regular_file(file)) CHECK(read_all(file) == content);
+}
+
+TEST_CASE("a folder for parts that others may write to, or that is theirs or a link, is refused as it is") {
+  const TemporaryFolder folder;
+  const fs::path path = folder / "run.h5";
+  run_and_stop(path, 0, 3);
+  const std::string part = read_all(parts_of(path) / "part-00000001.h5");
+  SECTION("others may write to it") {
+    REQUIRE(chmod(parts_of(path).c_str(), 0770) == 0);
+    CHECK_THAT(error_of(journal_options(path)), contains("run.h5.parts\"") && contains("mode 0770"));
+  }
+  SECTION("it is another user's") {
+    if (geteuid() != 0) return;  // only root can make one
+    REQUIRE(chown(parts_of(path).c_str(), 65534, 0) == 0);
+    CHECK_THAT(error_of(journal_options(path)), contains("run.h5.parts\"") && contains("another user (id 65534)"));
+  }
+  SECTION("it is a link") {
+    fs::rename(parts_of(path), folder / "elsewhere");
+    fs::create_directory_symlink(folder / "elsewhere", parts_of(path));
+    CHECK_THAT(error_of(journal_options(path)), contains("run.h5.parts\"") && contains("symbolic link"));
+  }
+  CHECK(read_all(parts_of(path) / "part-00000001.h5") == part);
 }
 
 TEST_CASE("a checkpoint in a folder that is missing says so at once") {

@@ -112,6 +112,18 @@ TEST_CASE("what Slurm would notice late or never is refused before") {
   CHECK_THAT(error_text<LaunchError>([] { (void)submit_options({"x.py", "--nodes", "0"}); }), contains("--nodes"));
 }
 
+TEST_CASE("an option with a line end is refused, because it would become another directive or command") {
+  for (const std::string option : {"--time", "--partition", "--account", "--job-name", "--output", "--preload"}) {
+    for (const std::string line_end : {"\n", "\r"}) {
+      CAPTURE(option);
+      const std::string value = "1" + line_end + "#SBATCH --uid=0";
+      CHECK_THAT(refusal({"x.py", "-n", "4", option, value}), contains(option));
+      CHECK_THAT(refusal({"x.py", "-n", "4", "--sbatch-option=--mem=" + value}), contains("--sbatch-option"));
+    }
+  }
+  CHECK(refusal({"-n", "4", "--", "-c", "first\nsecond"}) == "(nothing was thrown)");  // a word of the run's line
+}
+
 TEST_CASE("a time limit is read as Slurm reads it") {
   CHECK(seconds_of_time_limit("30") == 1800);
   CHECK(seconds_of_time_limit("30:15") == 1815);

@@ -200,3 +200,18 @@ TEST_CASE("a message of unknown kind is refused with its number") {
   CHECK_THAT(error_text<SerializationError>([&] { (void)FrameReader(view(frame)).next_to_coordinator(); }),
              contains("unknown kind 200"));
 }
+
+TEST_CASE("a bool or an ending that does not exist is refused") {
+  Frame ping;
+  append(ping, to_worker::Ping{true});
+  Frame hello;
+  append(hello, to_coordinator::Hello{true});
+  Frame finished;
+  to_coordinator::TaskFinished message{};
+  append(finished, std::move(message));
+  const std::size_t place_of_ending = 1 + sizeof(TaskId);
+  ping.body.back() = hello.body.back() = finished.body[place_of_ending] = std::byte{100};
+  CHECK_THROWS_AS(FrameReader(view(ping)).next_to_worker(), SerializationError);
+  CHECK_THROWS_AS(FrameReader(view(hello)).next_to_coordinator(), SerializationError);
+  CHECK_THROWS_AS(FrameReader(view(finished)).next_to_coordinator(), SerializationError);
+}

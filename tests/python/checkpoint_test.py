@@ -2,6 +2,7 @@
 
 import resource
 import signal
+import threading
 import warnings
 
 import joblib
@@ -148,6 +149,23 @@ def test_another_function_or_other_arguments_are_refused_and_nothing_is_mixed(an
     assert path.read_bytes() == before
     run(path)
     assert sorted(ran) == list(range(10))
+
+
+def run_with_key(path, key):
+    with parallel_config(backend="mpi", checkpoint=path, checkpoint_key=key):
+        return Parallel()(delayed(square)(i) for i in range(5))
+
+
+def test_the_checkpoint_key_decides_with_function_and_arguments(any_job, path):
+    run_with_key(path, {"data": "v1"})
+    run_with_key(path, {"data": "v1"})
+    assert len(ran) == 5
+    for key in ({"data": "v2"}, None):
+        with pytest.raises(CheckpointError, match="the function or something that it refers to has changed"):
+            run_with_key(path, key)
+    with pytest.raises(CheckpointError, match=r"checkpoint_key=.* has no content"):
+        run_with_key(path.with_name("other.h5"), threading.Lock())
+    assert len(ran) == 5
 
 
 def test_it_is_refused_also_where_errors_are_results(any_job, path):

@@ -35,6 +35,8 @@ except ImportError:
 from joblib_mpi import session as sessions  # noqa: E402
 from joblib_mpi.executor.task_runner import TaskRunner  # noqa: E402
 
+os.umask(0o022)  # files of tests are the user's own, also where others of the group may usually write
+
 
 def pytest_collection_modifyitems(items):
     """Mark the tests that start no rank."""

@@ -1,6 +1,7 @@
 """Tests of `TaskKeys`: keys are equal for equal content in every process, and differ for any other content."""
 
 import functools
+import importlib
 import json
 import os
 import subprocess
@@ -205,3 +206,216 @@ def test_what_has_no_content_is_refused_by_name(value):
         joblib_mpi.CheckpointError, match=r'argument of task "len" has no content that a checkpoint could compare'
     ):
         key_of(value)
+
+
+MODULE = """
+import functools
+import importlib
+
+def fit(x, n_iter=100, *, tol=0.1):
+    return inner(x) * n_iter
+
+def inner(x):
+    return x + 1
+
+def logged(function):
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        return function(*args, **kwargs)
+    return wrapper
+
+def repeated(times):
+    return lambda function: logged(lambda *args: [function(*args) for _ in range(times)])
+
+@logged
+def wrapped(x, n_iter=100):
+    return x * n_iter
+
+@functools.lru_cache
+def cached(x, n_iter=100):
+    return x * n_iter
+
+class Model:
+    def __init__(self, alpha=1.0):
+        self.alpha = alpha
+
+    def fit(self, x, n_iter=100):
+        return x * n_iter
+
+    @classmethod
+    def make(cls, x):
+        return cls(x)
+
+    def __call__(self, x):
+        return self.fit(x)
+
+class Derived(Model):
+    pass
+"""
+
+USES_OF_THE_MODULE = """
+import functools, json, sys
+sys.path.insert(0, {folder!r})
+import models
+import package_of_models
+from models import Derived, Model, cached, fit, wrapped
+from joblib_mpi.checkpoint.task_keys import TaskKeys
+
+def calls_it(x):
+    return fit(x)
+
+def calls_it_by_module(x):
+    return models.fit(x)
+
+def calls_it_by_package(x):
+    return package_of_models.models.fit(x)
+
+def imports_it(x):
+    from models import fit
+    return fit(x)
+
+def imports_it_from_a_package(x):
+    from package_of_models.other import fit
+    return fit(x)
+
+functions = {{
+    "imported": fit,
+    "wrapped": wrapped,
+    "cached": cached,
+    "partial": functools.partial(fit, n_iter=3),
+    "class": Model,
+    "derived class": Derived,
+    "bound method": Model(2.0).fit,
+    "class method": Model.make,
+    "callable": Model(2.0),
+    "caller": calls_it,
+    "caller by module": calls_it_by_module,
+    "caller by package": calls_it_by_package,
+    "importer": imports_it,
+    "importer from a package": imports_it_from_a_package,
+    "wrapped here": models.logged(fit),
+}}
+print(json.dumps({{name: TaskKeys().key(function, (), {{}})[0] for name, function in functions.items()}}))
+"""
+
+
+@pytest.fixture
+def keys_with_module(tmp_path):
+    """Return a function that gives the keys of all uses of a module with this content, computed by a new process."""
+    (tmp_path / "package_of_models").mkdir()
+    (tmp_path / "package_of_models" / "__init__.py").write_text("from . import models\n")
+
+    def keys(source):
+        for file in ("models.py", "package_of_models/models.py", "package_of_models/other.py"):
+            (tmp_path / file).write_text(source)
+        program = USES_OF_THE_MODULE.format(folder=str(tmp_path))
+        # Without files of compiled code: their age is known to the second only.
+        command = [sys.executable, "-B", "-c", program]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return keys
+
+
+def test_imported_functions_have_equal_keys_in_every_process_regardless_of_comments(keys_with_module):
+    first = keys_with_module(MODULE)
+    assert keys_with_module(MODULE) == first
+    assert keys_with_module(MODULE.replace("def inner", "# a comment\n\ndef inner")) == first
+    assert len(set(first.values())) == len(first)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("n_iter=100", "n_iter=200"),
+        ("tol=0.1", "tol=0.2"),
+        ("x + 1", "x + 2"),
+        ("x * n_iter", "x / n_iter"),
+        ("alpha=1.0", "alpha=2.0"),
+    ],
+)
+def test_a_change_anywhere_in_a_module_counts_for_each_use_of_it(keys_with_module, before, after):
+    first = keys_with_module(MODULE)
+    changed = keys_with_module(MODULE.replace(before, after))
+    assert [name for name in first if first[name] == changed[name]] == []
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    """Return an imported module that is in no other test."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    name = f"models_{tmp_path.name}".replace("-", "_")
+    (tmp_path / f"{name}.py").write_text(MODULE)
+    yield importlib.import_module(name)
+    sys.modules.pop(name, None)
+
+
+def test_defaults_and_closures_of_imported_functions_count(models):
+    def key():
+        return TaskKeys().key(models.fit, (), {})[0]
+
+    first = key()
+    models.fit.__defaults__ = (200,)
+    second = key()
+    models.fit.__kwdefaults__ = {"tol": 0.5}
+    third = key()
+    models.fit.__defaults__ = (100,)
+    assert len({first, second, third, key()}) == 4
+
+    keys = set()
+    for times in (2, 3):
+        models.made = models.repeated(times)(models.inner)
+        models.made.__qualname__ = "made"
+        models.made.__module__ = models.__name__
+        keys.add(TaskKeys().key(models.made, (), {})[0])
+    assert len(keys) == 2
+
+
+def test_what_has_no_content_in_an_imported_functions_closure_is_no_error(models):
+    models.locked = models.repeated(threading.Lock())(models.inner)
+    models.locked.__qualname__ = "locked"
+    models.locked.__module__ = models.__name__
+    assert TaskKeys().key(models.locked, (), {}) == TaskKeys().key(models.locked, (), {})
+
+
+def test_what_calls_do_to_an_imported_function_does_not_count(models):
+    first = TaskKeys().key(models.cached, (), {})
+    models.cached(3)
+    assert TaskKeys().key(models.cached, (), {}) == first
+
+
+def test_attributes_of_a_function_of_the_program_count():
+    def function():
+        return function.n_iter
+
+    function.n_iter = 100
+    first = key_of(function=function)
+    function.n_iter = 200
+    assert key_of(function=function) != first
+
+
+def test_compiled_extensions_count_with_their_file(tmp_path, monkeypatch):
+    import _json
+
+    path = tmp_path / "extension.so"
+    path.write_bytes(b"first")
+    monkeypatch.setattr(_json.__spec__, "origin", str(path))
+    first = key_of(function=_json.scanstring)
+    path.write_bytes(b"second build")
+    monkeypatch.setattr("joblib_mpi.checkpoint.task_keys._imported", {})  # as in another process
+    assert key_of(function=_json.scanstring) != first
+
+
+def test_extra_content_counts_and_none_is_none():
+    plain = TaskKeys().key(len, (1,), {})
+    assert TaskKeys(None).key(len, (1,), {}) == plain
+    with_extra = [TaskKeys(extra).key(len, (1,), {}) for extra in (1, 2, "1", {"data": "v1"}, numpy.arange(3))]
+    assert len({function for function, _ in [plain, *with_extra]}) == 6
+    assert {arguments for _, arguments in [plain, *with_extra]} == {plain[1]}
+    assert TaskKeys({"a": 1, "b": 2}).key(len, (1,), {}) == TaskKeys({"b": 2, "a": 1}).key(len, (1,), {})
+
+
+def test_an_extra_that_cannot_be_pickled_is_refused_by_name():
+    with pytest.raises(joblib_mpi.CheckpointError, match=r"checkpoint_key=.*lock.* has no content"):
+        TaskKeys(threading.Lock())

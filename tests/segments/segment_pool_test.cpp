@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <set>
+#include <system_error>
 #include <vector>
 
 using namespace joblib_mpi;
@@ -99,4 +100,12 @@ TEST_CASE("what is written to copies of a sealed segment's bytes stays in them")
     CHECK(std::ranges::count(second.view(), std::byte{7}) == 10'000);
   }
   CHECK(std::ranges::count(block.bytes, std::byte{7}) == static_cast<std::ptrdiff_t>(block.bytes.size()));
+}
+
+TEST_CASE("a segment that is said to be larger than its file is refused, not touched") {
+  constexpr std::size_t bytes = 4096;
+  CHECK_NOTHROW(Mapping(make_memory_file(bytes), bytes, Access::read_only));
+  CHECK_THROWS_AS(Mapping(make_memory_file(bytes), bytes + 1, Access::read_only), std::system_error);
+  SegmentPool pool;
+  CHECK_THROWS_AS(pool.adopt(make_memory_file(bytes), 2 * bytes), std::system_error);
 }

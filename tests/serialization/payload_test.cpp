@@ -67,3 +67,15 @@ TEST_CASE("a part keeps its owner alive and goes where its memory is") {
   payload.parts.clear();
   CHECK(alive.expired());
 }
+
+TEST_CASE("a byte that is neither true nor false is refused as a bool") {
+  for (const unsigned number : {0U, 1U, 2U, 128U, 255U}) {
+    const Bytes head{static_cast<std::byte>(number)};
+    PayloadReader reader(head, {});
+    if (number < 2) {
+      CHECK(reader.read<bool>() == (number == 1));
+    } else {
+      CHECK_THROWS_AS(reader.read<bool>(), SerializationError);
+    }
+  }
+}

@@ -10,8 +10,10 @@
 #include <functional>
 #include <iterator>
 #include <optional>
+#include <set>
 #include <string>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -201,6 +203,39 @@ TEST_CASE("the next job removes what a job and its reaper have left, and nothing
   CHECK(fs::exists(parent / "joblib-mpi-3-other"));
   CHECK(fs::exists(parent / "other-1"));
   CHECK(fs::exists(living.token()));
+}
+
+TEST_CASE("what others have put beside it neither holds a job up nor is removed by it") {
+  const TemporaryFolder parent;
+  std::string boot;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+  const auto make_folder = [&](const std::string& name) {
+    fs::create_directory(parent / name);
+    return parent / name / "lock";
+  };
+  REQUIRE(mkfifo(make_folder("joblib-mpi-pipe").c_str(), 0666) == 0);
+  fs::create_symlink("/dev/zero", make_folder("joblib-mpi-endless"));
+  std::ofstream(parent / "a-lock") << boot;
+  fs::create_symlink(parent / "a-lock", make_folder("joblib-mpi-link"));
+  std::ofstream(make_folder("joblib-mpi-writable")) << boot;
+  REQUIRE(chmod((parent / "joblib-mpi-writable").c_str(), 0777) == 0);
+  fs::create_directory(make_folder("joblib-mpi-folder"));
+  fs::create_symlink(parent / "joblib-mpi-loop", parent / "joblib-mpi-loop");
+  std::ofstream(make_folder("other")) << boot;
+  fs::create_directory_symlink(parent / "other", parent / "joblib-mpi-other");
+  if (geteuid() == 0) {
+    std::ofstream(make_folder("joblib-mpi-theirs")) << boot;
+    REQUIRE(chown((parent / "joblib-mpi-theirs").c_str(), 65534, 0) == 0);
+  }
+  std::ofstream(make_folder("joblib-mpi-stale")) << boot;
+  std::set<std::string> before;
+  for (const auto& entry : fs::directory_iterator(parent / "")) before.insert(entry.path().filename().string());
+  remove_stale_spill_folders(parent / "");
+  before.erase("joblib-mpi-stale");
+  std::set<std::string> after;
+  for (const auto& entry : fs::directory_iterator(parent / "")) after.insert(entry.path().filename().string());
+  CHECK(after == before);
+  CHECK(fs::exists(parent / "other" / "lock"));
 }
 
 TEST_CASE("a folder that cannot be made is an error that names it and what to do") {

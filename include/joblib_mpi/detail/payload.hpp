@@ -146,13 +146,19 @@ class PayloadReader {
     return result;
   }
 
-  /// Returns the next value of the head. `T` must be the type that was written.
+  /// Returns the next value of the head. `T` must be the type that was written; a bool is checked.
   template <class T>
     requires std::is_trivially_copyable_v<T>
   [[nodiscard]] T read() {
-    T value;
-    std::memcpy(&value, read_bytes(sizeof value).data(), sizeof value);
-    return value;
+    if constexpr (std::is_same_v<T, bool>) {  // to read any other byte as a bool is undefined
+      const auto byte = std::to_integer<unsigned>(read_bytes(1).front());
+      if (byte > 1) throw SerializationError("a serialized value has " + std::to_string(byte) + " in place of a bool");
+      return byte == 1;
+    } else {
+      T value;
+      std::memcpy(&value, read_bytes(sizeof value).data(), sizeof value);
+      return value;
+    }
   }
 
   /// Returns the next part.

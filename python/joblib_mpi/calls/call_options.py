@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
 from joblib_mpi.calls.option_checks import (
     Check,
+    anything,
     memory_bytes,
     one_of,
     optional_compression,
@@ -101,6 +102,15 @@ class CallOptions(NamedTuple):
             """A file that keeps the results of the calls in the ``with`` block, or of this ``Parallel`` object; it is
             made if it does not exist. A program that is run again takes the results that the file has from there and
             computes the others.""",
+        ),
+    ] = None
+    checkpoint_key: Annotated[
+        Any,
+        Option(
+            anything,
+            "object",
+            """Content that decides, with function and arguments, whether a result of the checkpoint counts: a version,
+            a configuration, the hash of a file that tasks read. Anything that can be pickled.""",
         ),
     ] = None
     spill_threshold: Annotated[

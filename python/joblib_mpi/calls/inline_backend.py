@@ -35,6 +35,7 @@ class InlineBackend(ParallelBackendBase):
         super().__init__(nesting_level=nesting_level)
         self._returns_errors = options.on_error == "return"
         self._checkpoints = checkpoints
+        self._checkpoint_key = options.checkpoint_key
         self._call: CheckpointedCall | None = None
         self._n_submitted = 0
         self._attempts = 1 + options.retries if options.retry_exceptions else 1
@@ -45,7 +46,7 @@ class InlineBackend(ParallelBackendBase):
         """Begin a call, whose first task has index 0."""
         self._n_submitted = 0
         checkpoint = self._checkpoints.of(self.parallel)
-        self._call = None if checkpoint is None else checkpoint.start_call()
+        self._call = None if checkpoint is None else checkpoint.start_call(self._checkpoint_key)
 
     def stop_call(self) -> None:
         """End the call."""

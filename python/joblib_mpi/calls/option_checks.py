@@ -42,6 +42,11 @@ def one_of(*words: str) -> Check:
     return check
 
 
+def anything(value: Any, name: str) -> Any:
+    """Accept every value."""
+    return value
+
+
 def truth(value: Any, name: str) -> bool:
     """Check for True and False."""
     if not isinstance(value, bool):

@@ -41,18 +41,23 @@ class Checkpoint:
         self._n_calls = 0
         self._calls: weakref.WeakSet[CheckpointedCall] = weakref.WeakSet()
 
-    def start_call(self) -> "CheckpointedCall":
+    def start_call(self, key: Any = None) -> "CheckpointedCall":
         """Open the file if it is not open, and return the next call.
+
+        Parameters
+        ----------
+        key : object, optional
+            Content that counts for each task of the call, as in `TaskKeys`.
 
         Raises
         ------
         CheckpointError
-            The file cannot be used; the text says why and what to do.
+            The file cannot be used, or ``key`` has no content; the text says why and what to do.
         CheckpointInterrupt
             The run has been told to end.
         """
         checkpoint_signals.raise_if_interrupted()
-        call = CheckpointedCall(self.open(), self._n_calls)
+        call = CheckpointedCall(self.open(), self._n_calls, TaskKeys(key))
         self._n_calls += 1
         self._calls.add(call)
         return call
@@ -139,6 +144,8 @@ class CheckpointedCall:
         The open file.
     call : int
         The number of the call in its checkpoint, from 0.
+    keys : TaskKeys
+        Computes the keys of the call's tasks.
 
     Attributes
     ----------
@@ -146,10 +153,10 @@ class CheckpointedCall:
         True once no further result is found or kept.
     """
 
-    def __init__(self, journal: _core.Journal, call: int) -> None:
+    def __init__(self, journal: _core.Journal, call: int, keys: TaskKeys) -> None:
         self._journal = journal
         self._results = _core.JournaledCall(journal, call)
-        self._keys = TaskKeys()
+        self._keys = keys
         self._one_less = threading.Event()
         self.is_over = False
 

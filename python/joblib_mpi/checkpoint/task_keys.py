@@ -6,18 +6,28 @@ of sets and dictionaries, the identity of equal strings and arrays, line numbers
 
 import dis
 import io
+import operator
 import sys
 import types
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import cloudpickle
 
 from joblib_mpi import _core
+from joblib_mpi.checkpoint.module_content import module_content, submodules
 
 #: Arrays of fewer bytes are hashed each time, because to remember them would cost more.
 _REMEMBERED_BYTES = 4096
+
+#: Kinds of callables that are pickled as a name and are neither Python functions nor classes.
+_FOUND_BY_NAME = {
+    "builtin_function_or_method",
+    "cython_function_or_method",
+    "fused_cython_function",
+    "_lru_cache_wrapper",
+}
 
 _GLOBAL_NAMES = {"LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_NAME"}
 
@@ -43,14 +53,38 @@ _NOT_DEFINED = {
 class TaskKeys:
     """Computes the keys of one call's tasks; for one thread at a time.
 
-    A function that workers can import contributes its code; any other function also its defaults and everything that it
-    refers to. An array contributes dtype, shape and elements, and is hashed once in its lifetime. Every other object
-    contributes its pickle, in which functions, classes and arrays are replaced by their hashes.
+    A function contributes its code, its defaults and what its closure holds. One that workers can import also
+    contributes the content of its module; any other function, its attributes and everything that it refers to. A class
+    that workers can import contributes the content of its module and its bases. An array contributes dtype, shape and
+    elements, and is hashed once in its lifetime. Every other object contributes its pickle, in which functions, classes
+    and arrays are replaced by their hashes.
+
+    Parameters
+    ----------
+    extra : object, optional
+        Content that counts for each task, as if the function referred to it. Anything that can be pickled; None adds
+        nothing.
+
+    Raises
+    ------
+    CheckpointError
+        ``extra`` has no content to compare.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, extra: Any = None) -> None:
         self._remembered: dict[int, tuple[Any, bytes]] = {}  # by id: what keeps the id its object's own, and the hash
         self._under_way: set[int] = set()
+        self._is_imported = False  # True inside what workers import, whose globals are not those of this process
+        self._extra: bytes | None = None
+        if extra is None:
+            return
+        try:
+            self._extra = self._hash(extra)
+        except Exception as error:
+            raise _core.CheckpointError(
+                f"checkpoint_key={extra!r} has no content that a checkpoint could compare: "
+                f"{type(error).__name__}: {error}. Pass something that can be pickled"
+            ) from error
 
     def key(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[int, int]:
         """Return the keys of function and arguments.
@@ -62,7 +96,10 @@ class TaskKeys:
         """
         name = getattr(function, "__name__", type(function).__name__)
         try:
-            return _number(self._hash(function)), _number(self._hash((tuple(args), dict(kwargs))))
+            content = self._hash(function)
+            if self._extra is not None:
+                content = self._hash((content, self._extra))
+            return _number(content), _number(self._hash((tuple(args), dict(kwargs))))
         except Exception as error:
             raise _core.CheckpointError(
                 f'the function or an argument of task "{name}" has no content that a checkpoint could compare: '
@@ -87,6 +124,8 @@ class TaskKeys:
             return kind.__qualname__, {name: member for name, member in members.items() if name != aside}
         if isinstance(value, type):
             return self._definition(value, self._class)
+        if kind.__name__ in _FOUND_BY_NAME and isinstance(getattr(value, "__module__", None), str):
+            return self._definition(value, self._found_by_name)
         numpy = sys.modules.get("numpy")
         if numpy is not None and kind in (numpy.ndarray, numpy.memmap):
             return self._array(value, numpy)
@@ -116,8 +155,10 @@ class TaskKeys:
         return content
 
     def _definition(self, value: Any, describe: Callable[[Any], Any]) -> Any:
+        if _is_importable(value):
+            return self._imported_definition(value, describe)
         # Functions and classes are remembered for the call, because many tasks have the same ones.
-        known = self._remembered.get(id(value))
+        known = None if self._is_imported else self._remembered.get(id(value))
         if known is not None:
             return known[1]
         name = f"{value.__module__}.{value.__qualname__}"
@@ -132,20 +173,63 @@ class TaskKeys:
             self._remembered[id(value)] = value, content
         return content
 
+    def _imported_definition(self, value: Any, describe: Callable[[Any], Any]) -> bytes:
+        # Remembered while it lives, as it was at first: workers have what the import has made, not what calls in this
+        # process have done to it since.
+        state = tuple(getattr(value, name, None) for name in ("__code__", "__defaults__", "__kwdefaults__"))
+        known = _imported.get(id(value))
+        if known is not None and known.value() is value and all(map(operator.is_, known.state, state)):
+            return known.content
+        name = f"{value.__module__}.{value.__qualname__}"
+        if id(value) in self._under_way:
+            return b"the definition under way of " + name.encode()
+        self._under_way.add(id(value))
+        was_imported, self._is_imported = self._is_imported, True
+        try:
+            module = module_content(value.__module__, self._hash)
+            content = b"imported" + self._hash((name, describe(value), module))
+        finally:
+            self._under_way.discard(id(value))
+            self._is_imported = was_imported
+        if not self._under_way:
+            key = id(value)
+            _imported[key] = _Imported(weakref.ref(value, lambda _: _imported.pop(key, None)), state, content)
+        return content
+
+    def _found_by_name(self, value: Any) -> Any:
+        return type(value).__name__, getattr(value, "__wrapped__", None)
+
     def _function(self, function: types.FunctionType) -> Any:
         return self._definition(function, self._code_and_references)
 
     def _code_and_references(self, function: types.FunctionType) -> Any:
-        if _is_importable(function):
-            return function.__code__
-        names = sorted(_global_names(function.__code__))
-        references = [(name, function.__globals__[name]) for name in names if name in function.__globals__]
-        cells = [_cell_content(cell) for cell in function.__closure__ or ()]
-        return function.__code__, function.__defaults__, function.__kwdefaults__, references, cells
+        code, defaults, cells = function.__code__, function.__defaults__, function.__closure__ or ()
+        if self._is_imported:
+            kwdefaults = sorted((function.__kwdefaults__ or {}).items())
+            values = [*(defaults or ()), *(value for _, value in kwdefaults), *map(_cell_content, cells)]
+            counts = len(defaults or ()), [name for name, _ in kwdefaults]
+            return code, counts, [self._hash_if_possible(value) for value in values]
+        references = self._references(function)
+        return code, defaults, function.__kwdefaults__, references, list(map(_cell_content, cells)), vars(function)
+
+    def _references(self, function: types.FunctionType) -> list[tuple[str, Any]]:
+        names, imports, attributes = _names_in(function.__code__)
+        references = [(name, function.__globals__[name]) for name in sorted(names) if name in function.__globals__]
+        modules = [value for _, value in references if isinstance(value, types.ModuleType)]
+        for module in modules:
+            imports.update(submodules(module.__name__, getattr(module, "__path__", ()), attributes))
+        return references + [(name, module_content(name, self._hash)) for name in sorted(imports)]
+
+    def _hash_if_possible(self, value: Any) -> bytes:
+        # What a library keeps beside its functions may have no content, such as a lock.
+        try:
+            return self._hash(value)
+        except Exception:
+            return f"no content: {type(value).__module__}.{type(value).__qualname__}".encode()
 
     def _class(self, value: type) -> Any:
         if _is_importable(value):
-            return None
+            return value.__bases__
         members = {name: member for name, member in vars(value).items() if name not in _NOT_DEFINED}
         return value.__bases__, {
             name: type(member).__name__ if type(member) in _DESCRIPTORS else member for name, member in members.items()
@@ -164,7 +248,7 @@ class TaskKeys:
         return bytearray(value)
 
     def _module(self, module: types.ModuleType) -> Any:
-        return "module", module.__name__
+        return "module", module.__name__, module_content(module.__name__, self._hash)
 
 
 #: Parts of classes that the interpreter makes; they have no content.
@@ -186,6 +270,18 @@ _CANONICAL: dict[type, Callable[[TaskKeys, Any], Any]] = {
     types.CodeType: TaskKeys._code,
     types.ModuleType: TaskKeys._module,
 }
+
+
+class _Imported(NamedTuple):
+    """What is known of a function or class that workers can import."""
+
+    value: weakref.ref[Any]
+    state: tuple[Any, ...]  # code and defaults, which can be replaced
+    content: bytes
+
+
+#: Functions and classes that workers can import, by id.
+_imported: dict[int, _Imported] = {}
 
 
 class _ContentPickler(cloudpickle.Pickler):
@@ -213,11 +309,25 @@ def _is_importable(value: Any) -> bool:
     return found is value
 
 
-def _global_names(code: types.CodeType) -> set[str]:
-    names = {instruction.argval for instruction in dis.get_instructions(code) if instruction.opname in _GLOBAL_NAMES}
+class _Names(NamedTuple):
+    """What a function looks up by name: global variables, modules that it imports, and attributes of anything."""
+
+    variables: set[str]
+    imports: set[str]
+    attributes: set[str]
+
+
+def _names_in(code: types.CodeType) -> _Names:
+    instructions = list(dis.get_instructions(code))
+    names = _Names(
+        {instruction.argval for instruction in instructions if instruction.opname in _GLOBAL_NAMES},
+        {instruction.argval for instruction in instructions if instruction.opname == "IMPORT_NAME"},
+        set(code.co_names),
+    )
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            names |= _global_names(constant)
+            for mine, inner in zip(names, _names_in(constant), strict=True):
+                mine |= inner
     return names
 
 

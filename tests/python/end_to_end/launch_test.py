@@ -83,6 +83,16 @@ def test_a_module_a_command_and_stdin_run_too(mpirun):
     assert mpirun(2, "-m", "joblib_mpi", "-", "a", stdin="import sys\nprint(sys.argv)\n").stdout == "['-', 'a']\n"
 
 
+def test_modules_of_the_working_directory_are_not_taken_for_those_of_joblib_mpi(mpirun):
+    for name in ("cloudpickle", "joblib", "numpy"):
+        mpirun.write(f"{name}.py", f"raise SystemExit('this is {name} of the working directory')\n")
+    (mpirun.folder / "elsewhere").mkdir()
+    mpirun.write("elsewhere/beside.py", "VALUE = 5\n")
+    script = mpirun.write("elsewhere/script.py", "import sys, beside\nprint(beside.VALUE, sys.path[0])\n")
+    ended = mpirun(2, "-m", "joblib_mpi", str(script))
+    assert (ended.status, ended.stdout) == (0, f"5 {script.parent}\n"), ended
+
+
 def test_help_and_version_are_said_once(mpirun):
     assert mpirun(3, "-m", "joblib_mpi", "--help").stdout.count("usage:") == 1
     assert mpirun(3, "-m", "joblib_mpi", "--version").stdout.count("joblib-mpi") == 1

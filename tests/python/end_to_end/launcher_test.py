@@ -90,6 +90,43 @@ def test_options_of_python_arrive(place):
     assert (refused.returncode, "no_such_module" in refused.stderr) == (2, True), refused
 
 
+#: Modules that Python and joblib-mpi import before the program's first line.
+IN_THE_WAY = ["cloudpickle", "dataclasses", "joblib", "joblib_mpi", "json", "queue", "runpy", "signal", "types"]
+
+NAMES_ITS_PATH = """
+import sys
+from joblib import Parallel, delayed, parallel_config
+
+def value(_):
+    import beside
+    return beside.VALUE
+
+if __name__ == "__main__":
+    with parallel_config(backend="mpi"):
+        print(Parallel()(delayed(value)(i) for i in range(3)), sys.path[0])
+"""
+
+
+def test_a_script_elsewhere_finds_its_modules_and_nothing_is_taken_from_the_working_directory(place):
+    for name in IN_THE_WAY:
+        place.write(f"{name}.py", f"raise SystemExit('this is {name} of the working directory')\n")
+    elsewhere = place.folder / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "script.py").write_text(NAMES_ITS_PATH)
+    (elsewhere / "beside.py").write_text("VALUE = 5\n")
+    for program in (
+        ("run", "-n", "2", "elsewhere/script.py"),
+        ("run", "-n", "2", "--launcher", "mpirun", str(elsewhere / "script.py")),
+    ):
+        ended = place(*program)
+        assert (ended.returncode, ended.stdout) == (0, f"[5, 5, 5] {elsewhere}\n"), ended
+    # A module and a command look there, as Python does.
+    place.write("program.py", "import sys\nprint(sys.path[0])\n")
+    assert place("run", "-n", "1", "-m", "program").stdout == f"{place.folder}\n"
+    place.environment["PYTHONSAFEPATH"] = "1"
+    assert f"{elsewhere}\n" not in place("run", "-n", "1", "elsewhere/script.py").stdout
+
+
 def test_a_program_runs_on_every_rank(place):
     place.write("app", "#!/bin/sh\necho rank $OMPI_COMM_WORLD_RANK of $OMPI_COMM_WORLD_SIZE $*\n", executable=True)
     ended = place("run", "-n", "3", "--", "./app", "it's", "a b")

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <joblib_mpi/detail/payload.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+/// Feeds bytes that may come from anybody to one decoder, and reads all that it yields. libFuzzer calls it, and
+/// replay_main.cpp does without libFuzzer. A fault of the bytes must be an error that the target catches:
+/// all other exceptions, crashes and sanitizers' reports are defects.
+// NOLINTNEXTLINE(readability-identifier-naming): the name is that of libFuzzer
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+
+namespace joblib_mpi::test {
+
+/// Returns inputs that the decoder accepts, from which random ones are made.
+[[nodiscard]] std::vector<Bytes> fuzz_seeds();
+
+/// Reads every byte, so that a sanitizer sees those that are not there.
+inline void touch(ByteView bytes) {
+  std::byte sum{};
+  for (const std::byte byte : bytes) sum ^= byte;
+  volatile std::byte kept = sum;
+  (void)kept;
+}
+
+inline void touch(const Payload& payload) {
+  touch(payload.head);
+  for (const SharedBytes& part : payload.parts) touch(part.view());
+}
+
+}  // namespace joblib_mpi::test

@@ -1,0 +1,73 @@
+"""Tests of jobs beside a user who means harm: what that user puts into shared folders neither runs nor holds a job up.
+
+Only root can give files to another user. Elsewhere they stay those of the job's user, where their kind and mode matter.
+"""
+
+import os
+
+import pytest
+
+pytestmark = pytest.mark.system
+
+NOBODY = 65534
+
+SCRIPT = """
+    import sys
+    from joblib import Parallel, delayed, parallel_config
+    from joblib_mpi import CheckpointError
+
+    def double(x):
+        return 2 * x
+
+    if __name__ == "__main__":
+        try:
+            with parallel_config(backend="mpi", checkpoint=sys.argv[1] if len(sys.argv) > 1 else None):
+                print(Parallel()(delayed(double)(x) for x in range(3)))
+        except CheckpointError as error:
+            print("refused:", error)
+"""
+
+
+def give_away(path):
+    """Give a file or folder to another user."""
+    if os.geteuid() == 0:
+        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+
+
+def test_pipes_and_links_in_a_shared_temporary_folder_do_not_matter(mpirun):
+    shared = mpirun.folder / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    for name in ("joblib-mpi-pipe", "joblib-mpi-endless", "joblib-mpi-link"):
+        (shared / name).mkdir()
+    precious = mpirun.folder / "precious"
+    precious.write_text("content")
+    os.mkfifo(shared / "joblib-mpi-pipe" / "lock", 0o666)
+    (shared / "joblib-mpi-endless" / "lock").symlink_to("/dev/zero")
+    (shared / "joblib-mpi-link" / "lock").symlink_to(precious)
+    (shared / "joblib-mpi-loop").symlink_to("joblib-mpi-loop")
+    for path in [*shared.glob("*/lock"), *shared.iterdir()]:
+        give_away(path)
+    before = sorted(path.name for path in shared.iterdir())
+    ended = mpirun.script(2, SCRIPT, environment={"JOBLIB_MPI_SPILL_DIR": str(shared)})
+    assert (ended.status, ended.stdout) == (0, "[0, 2, 4]\n"), ended
+    assert sorted(path.name for path in shared.iterdir()) == before
+    assert precious.read_text() == "content"
+
+
+def test_a_checkpoint_that_another_user_has_prepared_is_refused(mpirun):
+    precious = mpirun.folder / "precious"
+    precious.write_text("content")
+    (mpirun.folder / "linked.h5.parts").mkdir(0o700)
+    (mpirun.folder / "linked.h5.parts" / "lock").symlink_to(precious)
+    assert "symbolic link" in mpirun.script(2, SCRIPT, "linked.h5").stdout
+    assert precious.read_text() == "content"
+
+    (mpirun.folder / "theirs.h5.parts").mkdir()
+    (mpirun.folder / "theirs.h5.parts").chmod(0o777)
+    give_away(mpirun.folder / "theirs.h5.parts")
+    refused = mpirun.script(2, SCRIPT, "theirs.h5").stdout
+    assert refused.startswith("refused:")
+    assert ("another user (id 65534)" if os.geteuid() == 0 else "mode 0777") in refused
+    shared = mpirun.script(2, SCRIPT, "theirs.h5", environment={"JOBLIB_MPI_CHECKPOINT_GUARD": "shared"})
+    assert shared.stdout == "[0, 2, 4]\n", shared
