@@ -86,6 +86,9 @@ class MessageChannel {
     return exchange_.copy_on_write(bytes);
   }
 
+  /// Closes this end's socket, in a child of the process that uses the channel. Async-signal-safe.
+  void close_socket() noexcept { socket_.close(); }
+
   /// Sends waiting messages, as far as there is room now.
   void flush();
 

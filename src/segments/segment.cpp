@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
@@ -25,6 +26,13 @@ namespace {
 }  // namespace
 
 Mapping::Mapping(const Descriptor& file, std::size_t bytes, Access access) {
+  struct stat status {};
+  if (fstat(file.get(), &status) != 0) throw_no_memory(bytes);
+  if (static_cast<std::uint64_t>(status.st_size) < bytes) {
+    throw std::system_error(std::make_error_code(std::errc::invalid_argument),
+                            "a file of " + std::to_string(status.st_size) + " bytes arrived where " +
+                                std::to_string(bytes) + " bytes of memory should be shared");
+  }
   const int protection = access == Access::writable ? PROT_READ | PROT_WRITE : PROT_READ;
   void* memory = mmap(nullptr, bytes, protection, MAP_SHARED, file.get(), 0);
   if (memory == MAP_FAILED) throw_no_memory(bytes);

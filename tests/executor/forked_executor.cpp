@@ -10,6 +10,7 @@
 #include <iostream>
 #include <sstream>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -67,6 +68,20 @@ void leave_tracker_behind(const std::string& path) {
   if (read(ready[0], &byte, 1) != 1) std::abort();
 }
 
+/// Forks a child that leaves the task, too, with another result, and returns its status once it has ended.
+std::string fork_and_return(Payload& result) {
+  std::cout << "said before the fork, ";  // waits in the buffer
+  const pid_t child = fork();
+  result.parts.emplace_back(pattern(8'000'000, child == 0 ? 1 : 2));
+  if (child == 0) {
+    std::cout << "said by the child\n";
+    return "the child's";
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return "status " + std::to_string(status);
+}
+
 void use_memory(std::size_t bytes) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) std::abort();
@@ -109,6 +124,7 @@ std::string obey(const std::string& command, std::istringstream& words, const Ex
     *const_cast<std::byte*>(task.objects.at(0).value->parts.at(0).view().data()) = std::byte{1};
     return "written";
   }
+  if (command == "fork") return fork_and_return(result);
   if (command == "pid") return std::to_string(getpid());
   if (command == "signal" && words >> number) std::raise(number);
   if (command == "abort") std::abort();

@@ -180,6 +180,30 @@ TEST_CASE("what a task has started ends with its process") {
   CHECK(kill(grandchild, 0) != 0);
 }
 
+TEST_CASE("a child that a task forks ends when it returns from the task, and only its parent answers") {
+  int output[2];
+  REQUIRE(pipe(output) == 0);
+  {
+    ZygoteOptions options;
+    options.prepare = [&] { dup2(output[1], STDOUT_FILENO); };
+    WorkerSide worker(options);
+    for (int round = 0; round < 20; ++round) {
+      const ExecutedTask done = worker.run("fork");
+      REQUIRE(done.ending == TaskEnding::returned);
+      CHECK(head_text(done) == "status 0");
+      CHECK(is_pattern(done.result.parts.at(0).view(), 8'000'000, 2));
+    }
+  }
+  close(output[1]);
+  std::string said;
+  char byte = 0;
+  while (read(output[0], &byte, 1) == 1) said += byte;
+  close(output[0]);
+  std::string expected;
+  for (int round = 0; round < 20; ++round) expected += "said before the fork, said by the child\n";
+  CHECK(said == expected);
+}
+
 TEST_CASE("what cleans up after others may do so before it ends") {
   WorkerSide worker;
   const std::string file = new_file_name();

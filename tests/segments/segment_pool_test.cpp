@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <set>
+#include <system_error>
 #include <vector>
 
 using namespace joblib_mpi;
@@ -29,6 +30,12 @@ TEST_CASE("what is allocated lies in a segment of the pool and other memory does
   CHECK(pool.find(small.bytes));
   const Bytes heap(100);
   CHECK_FALSE(pool.find(heap));
+}
+
+TEST_CASE("a file that is shorter than the segment it should be is refused") {
+  SegmentPool pool;
+  CHECK_THROWS_AS(pool.adopt(make_memory_file(megabyte - 1), megabyte), std::system_error);
+  CHECK(pool.adopt(make_memory_file(megabyte), megabyte)->bytes().size() == megabyte);
 }
 
 TEST_CASE("nothing is allocated for no bytes") {

@@ -201,14 +201,22 @@ class TaskDecoder:
         The objects and buffers that tasks refer to.
     enter : callable
         Enters a `TaskContext`; called when a task's context differs from that of the task before.
+    between : callable, optional
+        Called after each task of a batch.
     """
 
     #: The number of functions kept: a program that makes new ones for each call must not fill the executor's memory.
     KEPT_FUNCTIONS = 256
 
-    def __init__(self, objects: Objects, enter: Callable[[TaskContext], None]) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        enter: Callable[[TaskContext], None],
+        between: Callable[[], None] = lambda: None,
+    ) -> None:
         self._objects = objects
         self._enter = enter
+        self._between = between
         self._context: bytes | None = None
         self._functions: dict[bytes | int, Callable[..., Any]] = {}
         self._last: Any = None
@@ -234,7 +242,7 @@ class TaskDecoder:
         if kind is list:
             calls = [(self._function(reference), args, kwargs) for reference, args, kwargs in task]
             self._last = calls[-1][0]
-            return lambda: [function(*args, **kwargs) for function, args, kwargs in calls]
+            return lambda: self._run_batch(calls)
         other: Callable[[], list[Any]] = task
         self._last = other
         return other
@@ -242,6 +250,13 @@ class TaskDecoder:
     def forget_functions(self) -> None:
         """Drop all functions, because they may hold a shared object that rank 0 has dropped."""
         self._functions.clear()
+
+    def _run_batch(self, calls: list[tuple[Callable[..., Any], Any, Any]]) -> list[Any]:
+        results = []
+        for function, args, kwargs in calls:
+            results.append(function(*args, **kwargs))
+            self._between()
+        return results
 
     def _load_context(self, context: bytes) -> TaskContext:
         if not context.startswith(_PICKLE_START):
