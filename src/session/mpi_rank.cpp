@@ -23,7 +23,8 @@ MpiRank::MpiRank(const MpiWorld::Options& options, bool has_executor_processes)
     : world_(timed(options)), transport_(start_transport(memory_.for_messages(has_executor_processes))) {}
 
 MpiRank::MpiRank(MPI_Comm communicator, const MpiWorld::Options& options, bool has_executor_processes)
-    : world_(communicator, timed(options)), transport_(start_transport(memory_.for_messages(has_executor_processes))) {}
+    : world_(communicator, timed(options)),
+      transport_(start_transport(memory_.for_messages(has_executor_processes))) {}
 
 Rank MpiRank::parts() noexcept {
   return {.settings = settings_,
@@ -90,7 +91,7 @@ void MpiRank::end_as_worker(int status, bool ranks_lost) {
 }
 
 Worker::CoordinatorLoss MpiRank::ending_without_coordinator() const {
-  return {[this] { return world_.rank_0_has_ended(); },
+  return {[this] { return world_.rank_0_has_ended(); }, [this] { return world_.rank_0_is_running(); },
           [this](const std::string& reason) {
             world_.wait_for_turn_to_abort();
             std::fprintf(stderr, "joblib_mpi: rank 0 on %s was lost (%s); rank %d ends the job\n",
