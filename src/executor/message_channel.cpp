@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -26,6 +27,11 @@ class SpanWriter {
  private:
   std::span<std::byte> place_;
 };
+
+[[noreturn]] void throw_missing_descriptor(bool was_lost) {
+  if (was_lost) throw std::system_error(no_more_files());
+  throw SerializationError("a descriptor of shared memory did not arrive: the executor's socket was closed");
+}
 
 }  // namespace
 
@@ -136,7 +142,7 @@ void MessageChannel::send_parts(Header header, std::span<const std::uint64_t> nu
     writer.write(head);
   };
   if (size > most_ring_bytes) {
-    const ReceiveMemory::Block block = pool_->allocate(size);
+    const ReceiveMemory::Block block = pool_->allocate_to_share(size);
     encode(block.bytes);
     std::vector<SegmentExchange::Handover> handovers;
     const PartReference whole = exchange_.lend({block.owner, block.bytes}, Access::read_only, handovers);
@@ -214,7 +220,7 @@ bool MessageChannel::settle(const Header& header, PayloadReader& reader) {
       auto arrived =
           receive_message(socket_, std::as_writable_bytes(std::span(&same, 1)), when_full_ == WhenFull::wait);
       if (!arrived || !arrived->descriptor.open() || same.number != header.number) {
-        throw SerializationError("a descriptor of shared memory did not arrive: the executor's socket was closed");
+        throw_missing_descriptor(arrived && arrived->lost_descriptor);
       }
       exchange_.map(header.number, header.segment_bytes, header.access, std::move(arrived->descriptor));
       return true;

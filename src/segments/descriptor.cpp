@@ -68,16 +68,23 @@ std::optional<ReceivedMessage> receive_message(const Descriptor& socket, std::sp
   ssize_t bytes = 0;
   while ((bytes = recvmsg(socket.get(), &header, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT))) < 0) {
     if (errno == EAGAIN) return std::nullopt;
-    if (errno != EINTR) return ReceivedMessage{0, {}};
+    if (errno != EINTR) return ReceivedMessage{.bytes = 0, .descriptor = {}};
   }
-  ReceivedMessage received{static_cast<std::size_t>(bytes), {}};
+  ReceivedMessage received{.bytes = static_cast<std::size_t>(bytes), .descriptor = {}};
   const cmsghdr* file = CMSG_FIRSTHDR(&header);
   if (file != nullptr && file->cmsg_type == SCM_RIGHTS) {
     int number = -1;
     std::memcpy(&number, CMSG_DATA(file), sizeof number);
     received.descriptor = Descriptor(number);
   }
+  received.lost_descriptor = (header.msg_flags & MSG_CTRUNC) != 0;
   return received;
+}
+
+std::system_error no_more_files() {
+  return {EMFILE, std::generic_category(),
+          "memory that another process shares cannot be mapped; raise the limit of open files (ulimit -n) where the "
+          "ranks are started"};
 }
 
 }  // namespace joblib_mpi

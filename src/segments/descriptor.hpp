@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <system_error>
 #include <utility>
 
 namespace joblib_mpi {
@@ -47,7 +48,12 @@ bool send_message(const Descriptor& socket, std::span<const std::byte> message, 
 struct ReceivedMessage {
   std::size_t bytes;      ///< 0 if the other end is closed
   Descriptor descriptor;  ///< the file that came with the message, if any
+  /// Whether a file came that this process could not take, because it may open no more files.
+  bool lost_descriptor = false;
 };
+/// Returns the error of a process that may open no more files; its text says what to do.
+[[nodiscard]] std::system_error no_more_files();
+
 /// Receives a message into `message`, waiting for one if `wait` is true. Returns nothing if there is none.
 [[nodiscard]] std::optional<ReceivedMessage> receive_message(const Descriptor& socket, std::span<std::byte> message,
                                                              bool wait);

@@ -1,6 +1,7 @@
 #include "session/mpi_rank.hpp"
 
 #include "core/deadline_guard.hpp"
+#include "core/open_files.hpp"
 #include "mpi/mpi_failures.hpp"
 #include "mpi/mpi_node.hpp"
 #include "session/file_formats.hpp"
@@ -20,10 +21,10 @@ constexpr std::chrono::seconds time_for_last_line{1};
 }  // namespace
 
 MpiRank::MpiRank(const MpiWorld::Options& options, bool has_executor_processes)
-    : world_(timed(options)), transport_(start_transport(memory_.for_messages(has_executor_processes))) {}
+    : world_(prepared(options)), transport_(start_transport(memory_.for_messages(has_executor_processes))) {}
 
 MpiRank::MpiRank(MPI_Comm communicator, const MpiWorld::Options& options, bool has_executor_processes)
-    : world_(communicator, timed(options)),
+    : world_(communicator, prepared(options)),
       transport_(start_transport(memory_.for_messages(has_executor_processes))) {}
 
 Rank MpiRank::parts() noexcept {
@@ -101,7 +102,8 @@ Worker::CoordinatorLoss MpiRank::ending_without_coordinator() const {
           }};
 }
 
-MpiWorld::Options MpiRank::timed(MpiWorld::Options options) const {
+MpiWorld::Options MpiRank::prepared(MpiWorld::Options options) const {
+  raise_open_file_limit();
   options.start_seconds = settings_.start_seconds;
   return options;
 }
