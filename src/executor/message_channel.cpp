@@ -28,9 +28,14 @@ class SpanWriter {
   std::span<std::byte> place_;
 };
 
+[[noreturn]] void throw_closed() {
+  throw SerializationError(
+      "a task has closed a file that it has not opened (with os.closerange, for instance): the executor's socket");
+}
+
 [[noreturn]] void throw_missing_descriptor(bool was_lost) {
   if (was_lost) throw std::system_error(no_more_files());
-  throw SerializationError("a descriptor of shared memory did not arrive: the executor's socket was closed");
+  throw_closed();
 }
 
 }  // namespace
@@ -151,9 +156,7 @@ void MessageChannel::send_parts(Header header, std::span<const std::uint64_t> nu
     return;
   }
   flush();
-  const bool may_go =
-      waiting_.empty() && (!segment || send_message(socket_, std::as_bytes(std::span(&header, 1)),
-                                                    segment->descriptor(), when_full_ == WhenFull::wait));
+  const bool may_go = waiting_.empty() && (!segment || send_descriptor(std::as_bytes(std::span(&header, 1)), *segment));
   if (may_go) segment.reset();
   const std::span<std::byte> room = may_go ? room_for(size) : std::span<std::byte>{};
   if (!room.empty()) {
@@ -163,6 +166,15 @@ void MessageChannel::send_parts(Header header, std::span<const std::uint64_t> nu
   }
   Waiting& last = waiting_.emplace_back(Bytes(size), std::move(segment));
   encode(last.message);
+}
+
+bool MessageChannel::send_descriptor(ByteView header, const Segment& segment) {
+  const Sending sending = send_message(socket_, header, segment.descriptor(), when_full_ == WhenFull::wait);
+  if (sending == Sending::in_vain) {
+    socket_is_closed_ = true;
+    if (when_full_ == WhenFull::wait) throw_closed();
+  }
+  return sending == Sending::done;
 }
 
 std::span<std::byte> MessageChannel::room_for(std::size_t bytes) {
@@ -179,10 +191,7 @@ void MessageChannel::flush() {
   for (; !waiting_.empty(); waiting_.pop_front()) {
     ends_.other.notify();
     Waiting& next = waiting_.front();
-    if (next.segment && !send_message(socket_, std::as_bytes(std::span(next.message)).first(sizeof(Header)),
-                                      next.segment->descriptor(), false)) {
-      return;
-    }
+    if (next.segment && !send_descriptor(ByteView(next.message).first(sizeof(Header)), *next.segment)) return;
     next.segment.reset();
     const std::span<std::byte> room = room_for(next.message.size());
     if (room.empty()) return;
@@ -192,6 +201,7 @@ void MessageChannel::flush() {
 }
 
 std::optional<ExecutorMessage> MessageChannel::receive() {
+  if (socket_is_closed_) throw_closed();
   while (true) {
     const ByteView message = ends_.in.front();
     if (message.data() == nullptr) return std::nullopt;

@@ -101,6 +101,13 @@ void Zygote::kill_executor(std::uint32_t generation) {
   send_command(commands_, ZygoteCommand::Kind::kill, generation);
 }
 
+void Zygote::kill_zygote() {
+  if (failure()) return;
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+  failure_ = "the process that starts executors was killed because it did not react";
+}
+
 void Zygote::watch_memory(std::uint32_t generation) {
   send_command(commands_, ZygoteCommand::Kind::watch_memory, generation);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <system_error>
@@ -40,9 +41,14 @@ struct SocketPair {
 /// Makes a pair of sockets. Throws std::system_error.
 [[nodiscard]] SocketPair make_socket_pair();
 
-/// Sends a message, together with the file `descriptor` unless that is -1. Returns false if the socket is full and
-/// `wait` is false, or if the other end is closed.
-bool send_message(const Descriptor& socket, std::span<const std::byte> message, int descriptor, bool wait);
+/// What has become of a message.
+enum class Sending : std::uint8_t {
+  done,
+  later,    ///< the socket is full, or the system has no room for it at present
+  in_vain,  ///< an end of the connection is closed
+};
+/// Sends a message, together with the file `descriptor` unless that is -1; waits for room if `wait` is true.
+Sending send_message(const Descriptor& socket, std::span<const std::byte> message, int descriptor, bool wait);
 
 /// A message that has arrived.
 struct ReceivedMessage {

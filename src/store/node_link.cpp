@@ -46,7 +46,7 @@ void NodeLink::flush() {
   while (!waiting_.empty()) {
     const Waiting& next = waiting_.front();
     const int descriptor = next.segment ? next.segment->descriptor() : -1;
-    if (!send_message(socket_, next.message, descriptor, false))
+    if (send_message(socket_, next.message, descriptor, false) != Sending::done)
       return;  // the socket is full, or closed, which `receive` will notice
     waiting_.pop_front();
   }

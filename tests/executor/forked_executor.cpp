@@ -125,6 +125,15 @@ std::string obey(const std::string& command, std::istringstream& words, const Ex
     return "written";
   }
   if (command == "fork") return fork_and_return(result);
+  if (command == "close_files") {
+    for (int file = STDERR_FILENO + 1; file < 1000; ++file) close(file);
+    return "closed";
+  }
+  if (command == "close_files_and_return_much") {
+    for (int file = STDERR_FILENO + 1; file < 1000; ++file) close(file);
+    result.parts.emplace_back(pattern(8'000'000, 1));
+    return "";
+  }
   if (command == "pid") return std::to_string(getpid());
   if (command == "signal" && words >> number) std::raise(number);
   if (command == "abort") std::abort();
@@ -203,12 +212,18 @@ std::string obey(const std::string& command, std::istringstream& words, const Ex
 
 std::unique_ptr<Zygote> fork_zygote(ZygoteOptions options) {
   auto side = Zygote::fork(std::move(options));
-  if (auto* port = std::get_if<std::unique_ptr<ExecutorPort>>(&side)) work(**port);
+  if (auto* port = std::get_if<std::unique_ptr<ExecutorPort>>(&side)) {
+    try {
+      work(**port);
+    } catch (const std::exception&) {
+      _exit(EXIT_FAILURE);  // not the test's failure
+    }
+  }
   return std::move(std::get<std::unique_ptr<Zygote>>(side));
 }
 
-WorkerSide::WorkerSide(ZygoteOptions options, double grace_seconds)
-    : zygote(fork_zygote(std::move(options))), executor(*zygote, pool, {grace_seconds}) {}
+WorkerSide::WorkerSide(ZygoteOptions options, double grace_seconds, double zygote_seconds)
+    : zygote(fork_zygote(std::move(options))), executor(*zygote, pool, {grace_seconds, zygote_seconds}) {}
 
 ExecutedTask WorkerSide::run(std::string_view what, std::vector<SharedBytes> parts, TaskLimits limits) {
   start(what, std::move(parts), limits);

@@ -227,6 +227,34 @@ TEST_CASE("once the zygote is gone every task is lost with that reason") {
   wait_until_gone(process);
 }
 
+TEST_CASE("a task that closes files of the executor costs later tasks nothing and ends if its own result needs them") {
+  WorkerSide worker;
+  CHECK(head_text(worker.run("close_files")) == "closed");
+  const ExecutedTask next = worker.run("reverse", {SharedBytes(pattern(8'000'000, 3))});
+  CHECK(next.ending == TaskEnding::returned);
+  CHECK(next.result.parts.at(0).size() == 8'000'000);
+  CHECK(worker.run("close_files_and_return_much").ending == TaskEnding::lost);
+  CHECK(worker.run("echo").ending == TaskEnding::returned);
+}
+
+TEST_CASE("a zygote that does not react is killed and the task is lost with that reason") {
+  for (const std::string task : {"exit 3", "deaf "}) {
+    WorkerSide worker({}, 0.05, 0.3);
+    CHECK(worker.run("echo").ending == TaskEnding::returned);
+    kill(worker.zygote->pid(), SIGSTOP);
+    const std::string file = new_file_name();
+    worker.start(task + (task == "deaf " ? file : ""));
+    if (task == "deaf ") {
+      worker.wait_for_file(file);
+      worker.executor.interrupt();
+    }
+    const ExecutedTask lost = worker.wait_for_result();
+    CHECK(lost.ending == TaskEnding::lost);
+    CHECK(head_text(lost) == "the process that starts executors was killed because it did not react");
+    CHECK(worker.executor.broken() == head_text(lost));
+  }
+}
+
 TEST_CASE("executors one after another may use the same zygote") {
   const auto zygote = fork_zygote();
   SegmentPool pool;

@@ -124,6 +124,18 @@ def test_an_error_that_cannot_be_pickled_arrives_as_text(runner, make, text):
     assert "in raise_" in str(error.__cause__)
 
 
+class ExitsWhenPickled(Exception):
+    def __reduce__(self):
+        sys.exit("while it was pickled")
+
+    def __str__(self):
+        sys.exit("while its text was made")
+
+
+def test_an_error_that_exits_when_it_is_pickled_is_an_error_of_its_task(runner):
+    assert "ExitsWhenPickled" in str(error_of(run(runner, lambda: raise_(ExitsWhenPickled()))))
+
+
 def test_an_error_without_text_arrives(runner):
     assert "CannotBeSaid" in type(error_of(run(runner, lambda: raise_(CannotBeSaid())))).__name__
 

@@ -80,7 +80,7 @@ def _pickled(error: BaseException) -> bytes | None:
             # An exception whose __init__ has other arguments often can be pickled, and fails here.
             if isinstance(pickle.loads(data), BaseException):
                 return data
-        except Exception:
+        except (Exception, SystemExit):  # an exception's methods are user code, which may even exit
             continue
     return None
 
@@ -97,5 +97,5 @@ def _without_chain(error: BaseException) -> BaseException:
 def _said_by(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:
+    except (Exception, SystemExit):
         return "<its text cannot be made>"

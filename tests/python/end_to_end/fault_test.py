@@ -105,6 +105,23 @@ def test_a_task_that_kills_its_executor_each_time_takes_exactly_its_attempts(run
     ]
 
 
+def test_a_task_that_closes_all_files_of_its_process_costs_no_other_task(run):
+    assert run(
+        """
+    def close_files(i):
+        os.closerange(3, 10_000)
+        return i
+    def total(x):
+        return float(x.sum())
+    def call(function, values):
+        return Parallel(backend="mpi", batch_size=1)(delayed(function)(value) for value in values)
+    print(call(close_files, range(12)) == list(range(12)))
+    print(call(total, [numpy.full(300_000, float(i)) for i in range(12)]) == [300_000.0 * i for i in range(12)])
+    check_next_call()
+    """
+    ) == ["True", "True", "clean"]
+
+
 FORKS = """
     def both_return(i):
         sys.stdout.write(f"<{i}")
