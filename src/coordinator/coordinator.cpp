@@ -93,17 +93,17 @@ bool Coordinator::take_arrived() {
   if (!arrived) return false;
   const WorkerId worker{arrived->source};
   const WorkerState& sender = state(worker);
-  if (!sender.lost) heartbeat_.heard_from(worker);
+  if (sender.is_present()) heartbeat_.heard_from(worker);
   for (FrameReader reader(arrived->frame); !reader.at_end();) {
     MessageToCoordinator message = reader.next_to_coordinator();
-    if (sender.lost) {
-      handle_late(worker, message);
-    } else {
+    if (sender.is_present()) {
       std::visit([&](auto&& concrete) { handle(worker, std::forward<decltype(concrete)>(concrete)); },
                  std::move(message));
+    } else {
+      handle_late(worker, message);
     }
   }
-  if (sender.may_return && !sender.called_back) call_back(worker);
+  if (sender.standing == Standing::given_up) call_back(worker);
   for (const StuckTask& stuck : std::exchange(stuck_, {})) {
     const TaskTable::Entry* entry = tasks_.find(stuck.task);
     if (entry == nullptr || !entry->held || entry->worker != stuck.worker) continue;
@@ -131,16 +131,16 @@ void Coordinator::check_workers(Heartbeat::TimePoint now) {
 
 void Coordinator::lose(WorkerId worker, std::string reason) {
   WorkerState& state = this->state(worker);
-  if (state.lost && !state.may_return) return;
+  const Standing before = std::exchange(state.standing, Standing::gone);
+  if (before == Standing::gone) return;
   transport_->give_up(worker.value);
-  if (!state.lost) part_with(worker, std::move(reason));
-  state.may_return = false;
+  if (before == Standing::present) part_with(worker, std::move(reason));
 }
 
 void Coordinator::give_up(WorkerId worker, std::string reason) {
   WorkerState& state = this->state(worker);
-  if (state.lost) return;
-  state.may_return = true;
+  if (!state.is_present()) return;
+  state.standing = Standing::given_up;
   part_with(worker, std::move(reason));
 }
 
@@ -148,9 +148,7 @@ void Coordinator::part_with(WorkerId worker, std::string reason) {
   WorkerState& state = this->state(worker);
   heartbeat_.forget(worker);
   outbox_.give_up(worker);
-  state.lost = true;
   state.serving = false;
-  state.called_back = false;
   state.spill_place.reset();
   ++state.epoch;
   end_broadcasts();
@@ -163,13 +161,14 @@ void Coordinator::handle_late(WorkerId worker, const MessageToCoordinator& messa
   if (const auto* finished = std::get_if<to_coordinator::TaskFinished>(&message)) {
     if (finished->ending == TaskEnding::spilled) ResultStore::discard(finished->result.head);
   } else if (const auto* hello = std::get_if<to_coordinator::Hello>(&message)) {
-    if (state(worker).called_back && hello->epoch == state(worker).epoch) take_back(worker, *hello);
+    const WorkerState& sender = state(worker);
+    if (sender.standing == Standing::called_back && hello->epoch == sender.epoch) take_back(worker, *hello);
   }
 }
 
 void Coordinator::call_back(WorkerId worker) {
   WorkerState& state = this->state(worker);
-  state.called_back = true;
+  state.standing = Standing::called_back;
   Frame frame;
   append(frame, to_worker::Rejoin{state.epoch});
   transport_->send(worker.value, frame);
@@ -177,8 +176,7 @@ void Coordinator::call_back(WorkerId worker) {
 
 void Coordinator::take_back(WorkerId worker, const to_coordinator::Hello& message) {
   WorkerState& state = this->state(worker);
-  state.lost = false;
-  state.may_return = false;
+  state.standing = Standing::present;
   state.serving = true;
   outbox_.take_back(worker);
   heartbeat_.watch_again(worker);
@@ -215,11 +213,13 @@ void Coordinator::end_broadcasts() {
 }
 
 void Coordinator::stop_workers(to_worker::Stop stop) {
-  stop.ranks_lost = std::ranges::any_of(workers_, &WorkerState::lost);
+  stop.ranks_lost = !std::ranges::all_of(workers_, &WorkerState::is_present);
   outbox_.tell_all(stop);
   flush(Outlook::nothing_known);
   for (int rank = 1; rank < transport_->size(); ++rank) {
-    if (!std::exchange(state(WorkerId{rank}).may_return, false)) continue;
+    Standing& standing = state(WorkerId{rank}).standing;
+    if (standing != Standing::given_up && standing != Standing::called_back) continue;
+    standing = Standing::gone;
     if (transport_->tells_of_dead_ranks()) {  // it may be alive, and would otherwise end the job for the loss of rank 0
       Frame frame;
       append(frame, stop);

@@ -14,6 +14,7 @@
 #include <joblib_mpi/detail/call_options.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -127,14 +128,17 @@ class Coordinator {
   [[nodiscard]] std::size_t unfinished_tasks() const noexcept { return tasks_.size(); }
 
  private:
+  /// Whether rank 0 counts on a worker. One that was given up may come back, and is called back when it is heard of;
+  /// one that is gone stays so.
+  enum class Standing : std::uint8_t { present, given_up, called_back, gone };
   struct WorkerState {
     std::shared_ptr<const SpillPlace> spill_place = {};  // the place that the worker was told last
     bool serving = true;
-    bool lost = false;
-    bool may_return = false;   // lost, but perhaps alive
-    bool called_back = false;  // was sent Rejoin since it was lost
-    bool retired = false;      // can run no tasks
-    std::uint32_t epoch = 0;   // how many times it was given up
+    bool retired = false;  // can run no tasks
+    Standing standing = Standing::present;
+    std::uint32_t epoch = 0;  // how many times it was given up
+
+    [[nodiscard]] bool is_present() const noexcept { return standing == Standing::present; }
   };
   struct Call {
     CompletionSink* sink;

@@ -26,12 +26,13 @@ namespace {
 }  // namespace
 
 Mapping::Mapping(const Descriptor& file, std::size_t bytes, Access access) {
+  // To touch a page behind the end of a file kills the process.
   struct stat status {};
   if (fstat(file.get(), &status) != 0) throw_no_memory(bytes);
   if (static_cast<std::uint64_t>(status.st_size) < bytes) {
-    throw std::system_error(std::make_error_code(std::errc::invalid_argument),
-                            "a file of " + std::to_string(status.st_size) + " bytes arrived where " +
-                                std::to_string(bytes) + " bytes of memory should be shared");
+    throw std::system_error(
+        EINVAL, std::generic_category(),
+        "shared memory has " + std::to_string(status.st_size) + " bytes instead of " + std::to_string(bytes));
   }
   const int protection = access == Access::writable ? PROT_READ | PROT_WRITE : PROT_READ;
   void* memory = mmap(nullptr, bytes, protection, MAP_SHARED, file.get(), 0);
