@@ -18,7 +18,8 @@ constexpr std::uint64_t comfortable_memory_per_rank = 512 * mebibyte;
 /// was seen to take TCP. Its files are sparse, so a rank that touches pages for which there is no room is killed by
 /// SIGBUS.
 constexpr std::uint64_t shared_memory_per_rank = 4 * mebibyte;
-/// The number of open files that suffices: every shared array is an open file in each process that uses it.
+/// The number of open files that suffices: large shared arrays take one each in each process that uses them, small ones
+/// share some 80 for 2 GB, and MPI over TCP has a connection to each rank.
 constexpr std::uint64_t comfortable_open_files = 1024;
 
 void look_at_memory(Problems& problems, const std::string& host, const RanksOfHost& ranks, bool needs_python) {
@@ -55,10 +56,10 @@ void look_at_open_files(Problems& problems, const std::string& host, const Ranks
   std::uint64_t fewest = ranks.front()->machine.open_files;
   for (const RankReport* rank : ranks) fewest = std::min(fewest, rank->machine.open_files);
   if (fewest == 0 || fewest >= comfortable_open_files) return;
-  problems.push_back(
-      {Severity::warns,
-       "processes on " + host + " may have " + std::to_string(fewest) + " open files, and each shared array takes one",
-       "raise the limit (ulimit -n) where the ranks are started"});
+  problems.push_back({Severity::warns,
+                      "processes on " + host + " may have " + std::to_string(fewest) +
+                          " open files, and large shared arrays and MPI's connections take one each",
+                      "raise the hard limit (ulimit -Hn) where the ranks are started"});
 }
 
 }  // namespace

@@ -1,3 +1,4 @@
+#include "core/open_files.hpp"
 #include "probe/number_list.hpp"
 #include "probe/rank_facts.hpp"
 #include "segments/memory_room.hpp"
@@ -77,6 +78,7 @@ MachineFacts machine_facts() {
     facts.shm_bytes = std::uint64_t{shm.f_blocks} * shm.f_frsize;
     facts.shm_free_bytes = std::uint64_t{shm.f_bavail} * shm.f_frsize;
   }
+  raise_open_file_limit();  // as a session does
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) facts.open_files = files.rlim_cur;
   facts.interfaces = network_interfaces();

@@ -25,7 +25,7 @@ struct MachineFacts {
   std::string memory_limit;             ///< what limits the memory, in words
   std::uint64_t shm_bytes = 0;          ///< size of /dev/shm; 0 if there is none
   std::uint64_t shm_free_bytes = 0;
-  std::uint64_t open_files = 0;              ///< number of open files that the process may have
+  std::uint64_t open_files = 0;              ///< number of open files that a rank may have
   std::vector<NetworkInterface> interfaces;  ///< those that are up, except loopback
 
   friend bool operator==(const MachineFacts&, const MachineFacts&) = default;

@@ -92,18 +92,24 @@ bool Coordinator::take_arrived() {
   const std::optional<ArrivedFrame> arrived = transport_->receive();
   if (!arrived) return false;
   const WorkerId worker{arrived->source};
-  if (state(worker).lost) return true;
-  heartbeat_.heard_from(worker);
+  const WorkerState& sender = state(worker);
+  if (sender.is_present()) heartbeat_.heard_from(worker);
   for (FrameReader reader(arrived->frame); !reader.at_end();) {
-    std::visit([&](auto&& message) { handle(worker, std::forward<decltype(message)>(message)); },
-               reader.next_to_coordinator());
+    MessageToCoordinator message = reader.next_to_coordinator();
+    if (sender.is_present()) {
+      std::visit([&](auto&& concrete) { handle(worker, std::forward<decltype(concrete)>(concrete)); },
+                 std::move(message));
+    } else {
+      handle_late(worker, message);
+    }
   }
+  if (sender.standing == Standing::given_up) call_back(worker);
   for (const StuckTask& stuck : std::exchange(stuck_, {})) {
     const TaskTable::Entry* entry = tasks_.find(stuck.task);
     if (entry == nullptr || !entry->held || entry->worker != stuck.worker) continue;
     timed_out_ = stuck.task;
-    lose(stuck.worker, "a task ran longer than its time limit of " + in_words(entry->message.limits.seconds) +
-                           " s and cannot be interrupted in the rank's own process");
+    give_up(stuck.worker, "a task ran longer than its time limit of " + in_words(entry->message.limits.seconds) +
+                              " s and cannot be interrupted in the rank's own process");
     timed_out_.reset();
   }
   for (BrokenWorker& broken : std::exchange(broken_, {})) retire(broken.worker, std::move(broken.reason));
@@ -118,25 +124,81 @@ void Coordinator::check_workers(Heartbeat::TimePoint now) {
   const auto [to_ask, overdue] = heartbeat_.look(now);
   for (const WorkerId worker : to_ask) outbox_.tell(worker, to_worker::Ping{asks_always_});
   for (const auto& [worker, silent_for, started] : overdue) {
-    lose(worker, (started ? "did not answer for " : "did not begin to serve within ") + in_words(silent_for) + " s");
+    give_up(worker, (started ? "did not answer for " : "did not begin to serve within ") + in_words(silent_for) + " s");
   }
   flush(Outlook::nothing_known);
 }
 
 void Coordinator::lose(WorkerId worker, std::string reason) {
   WorkerState& state = this->state(worker);
-  if (state.lost) return;
-  heartbeat_.forget(worker);
+  const Standing before = std::exchange(state.standing, Standing::gone);
+  if (before == Standing::gone) return;
   transport_->give_up(worker.value);
+  if (before == Standing::present) part_with(worker, std::move(reason));
+}
+
+void Coordinator::give_up(WorkerId worker, std::string reason) {
+  WorkerState& state = this->state(worker);
+  if (!state.is_present()) return;
+  state.standing = Standing::given_up;
+  part_with(worker, std::move(reason));
+}
+
+void Coordinator::part_with(WorkerId worker, std::string reason) {
+  WorkerState& state = this->state(worker);
+  heartbeat_.forget(worker);
   outbox_.give_up(worker);
-  state = {.serving = false, .lost = true};
+  state.serving = false;
+  state.spill_place.reset();
+  ++state.epoch;
   end_broadcasts();
   lost_workers_.push_back({worker, std::move(reason), tasks_.count_of(worker)});
   tell_scheduler(event::WorkerLost{worker});
   if (tell_of_loss_) tell_of_loss_(lost_workers_.back());
 }
 
+void Coordinator::handle_late(WorkerId worker, const MessageToCoordinator& message) {
+  if (const auto* finished = std::get_if<to_coordinator::TaskFinished>(&message)) {
+    if (finished->ending == TaskEnding::spilled) ResultStore::discard(finished->result.head);
+  } else if (const auto* hello = std::get_if<to_coordinator::Hello>(&message)) {
+    const WorkerState& sender = state(worker);
+    if (sender.standing == Standing::called_back && hello->epoch == sender.epoch) take_back(worker, *hello);
+  }
+}
+
+void Coordinator::call_back(WorkerId worker) {
+  WorkerState& state = this->state(worker);
+  state.standing = Standing::called_back;
+  Frame frame;
+  append(frame, to_worker::Rejoin{state.epoch});
+  transport_->send(worker.value, frame);
+}
+
+void Coordinator::take_back(WorkerId worker, const to_coordinator::Hello& message) {
+  WorkerState& state = this->state(worker);
+  state.standing = Standing::present;
+  state.serving = true;
+  outbox_.take_back(worker);
+  heartbeat_.watch_again(worker);
+  handle(worker, message);
+  update_objects(worker, message.objects);
+  if (tell_of_return_) tell_of_return_(worker);
+  if (!state.retired) tell_scheduler(event::WorkerJoined{worker});
+}
+
+void Coordinator::update_objects(WorkerId worker, const std::vector<ObjectId>& settled) {
+  for (const ObjectId object : settled) {
+    if (!objects_.contains(object)) outbox_.tell(worker, to_worker::DropObject{object});
+  }
+  objects_.update_store(false);  // broadcasts have ended
+  for (const ObjectId object : objects_.all()) {
+    if (std::ranges::find(settled, object) != settled.end()) continue;
+    if (const auto value = store_->find(object)) outbox_.tell(worker, to_worker::ObjectContent{object, *value});
+  }
+}
+
 void Coordinator::retire(WorkerId worker, std::string reason) {
+  state(worker).retired = true;
   outbox_.forget_tasks(worker);
   heartbeat_.set_busy(worker, false);
   lost_workers_.push_back({worker, std::move(reason), tasks_.count_of(worker), false});
@@ -151,9 +213,20 @@ void Coordinator::end_broadcasts() {
 }
 
 void Coordinator::stop_workers(to_worker::Stop stop) {
-  stop.ranks_lost = std::ranges::any_of(lost_workers_, &LostWorker::is_gone);
+  stop.ranks_lost = !std::ranges::all_of(workers_, &WorkerState::is_present);
   outbox_.tell_all(stop);
   flush(Outlook::nothing_known);
+  for (int rank = 1; rank < transport_->size(); ++rank) {
+    Standing& standing = state(WorkerId{rank}).standing;
+    if (standing != Standing::given_up && standing != Standing::called_back) continue;
+    standing = Standing::gone;
+    if (transport_->tells_of_dead_ranks()) {  // it may be alive, and would otherwise end the job for the loss of rank 0
+      Frame frame;
+      append(frame, stop);
+      transport_->send(rank, frame);
+    }
+    transport_->give_up(rank);
+  }
 }
 
 std::vector<ServingWorker> Coordinator::serving_workers() const {

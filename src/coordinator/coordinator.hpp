@@ -14,6 +14,7 @@
 #include <joblib_mpi/detail/call_options.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -54,6 +55,9 @@ class CompletionSink {
 ///
 /// A broadcast waits for all ranks, so there are no broadcasts after the first loss: objects that a worker lacks are
 /// then sent to that worker alone. A lost worker is sent nothing, and messages from it are ignored.
+///
+/// A worker that was only silent may come back: once it is heard of again it is sent Rejoin, and from its Hello on it
+/// is a worker as before. Its messages before that are ignored.
 class Coordinator {
  public:
   Coordinator(Transport& transport, ObjectStore& store, const Settings& settings);
@@ -94,21 +98,28 @@ class Coordinator {
 
   /// Pings workers that have been silent for some time, and gives up those that have owed an answer for too long.
   void check_workers(Heartbeat::TimePoint now);
-  /// Gives the worker up, whether it is dead or not: its tasks run elsewhere or end as lost. Must not be called from a
-  /// CompletionSink.
+  /// Gives the worker up for good, whether it is dead or not: its tasks run elsewhere or end as lost. Must not be
+  /// called from a CompletionSink.
   void lose(WorkerId worker, std::string reason);
+  /// Gives the worker up as `lose` does until it is heard of again.
+  void give_up(WorkerId worker, std::string reason);
+  /// Makes no broadcasts, because an earlier run on these ranks has ended them.
+  void end_broadcasts();
   /// Gives the worker no more tasks; the tasks that it holds run elsewhere. The worker stays in the session.
   void retire(WorkerId worker, std::string reason);
   /// Returns all workers that were lost or retired, in the order of their loss.
   [[nodiscard]] const std::vector<LostWorker>& lost_workers() const noexcept { return lost_workers_; }
   /// Sets the function that is called for each loss, on the thread that drives the coordinator.
   void on_worker_lost(std::function<void(const LostWorker&)> tell) { tell_of_loss_ = std::move(tell); }
+  /// Sets the function that is called for each worker that comes back, on the thread that drives the coordinator.
+  void on_worker_back(std::function<void(WorkerId)> tell) { tell_of_return_ = std::move(tell); }
 
   /// Promises that `check_workers` is called regularly from now on, regardless of what the program does, so that
   /// workers may take a missing ping as the loss of the coordinator.
   void always_asks() noexcept { asks_always_ = true; }
 
-  /// Asks all workers that are not lost to leave; sets in `stop` whether ranks have been lost.
+  /// Asks all workers that are not lost to leave; sets in `stop` whether ranks are lost. Workers that were given up
+  /// cannot come back any more.
   void stop_workers(to_worker::Stop stop);
   /// Returns the workers that are not lost and have not said Goodbye yet.
   [[nodiscard]] std::vector<ServingWorker> serving_workers() const;
@@ -117,10 +128,17 @@ class Coordinator {
   [[nodiscard]] std::size_t unfinished_tasks() const noexcept { return tasks_.size(); }
 
  private:
+  /// Whether rank 0 counts on a worker. One that was given up may come back, and is called back when it is heard of;
+  /// one that is gone stays so.
+  enum class Standing : std::uint8_t { present, given_up, called_back, gone };
   struct WorkerState {
     std::shared_ptr<const SpillPlace> spill_place = {};  // the place that the worker was told last
     bool serving = true;
-    bool lost = false;
+    bool retired = false;  // can run no tasks
+    Standing standing = Standing::present;
+    std::uint32_t epoch = 0;  // how many times it was given up
+
+    [[nodiscard]] bool is_present() const noexcept { return standing == Standing::present; }
   };
   struct Call {
     CompletionSink* sink;
@@ -135,6 +153,14 @@ class Coordinator {
   void perform(const action::Discard& action);
   void perform(const action::CancelCall& action);
   bool take_arrived();
+  /// Forgets what the worker was doing; see `lose` and `give_up`.
+  void part_with(WorkerId worker, std::string reason);
+  /// Handles a message of a worker that was given up.
+  void handle_late(WorkerId worker, const MessageToCoordinator& message);
+  void call_back(WorkerId worker);
+  void take_back(WorkerId worker, const to_coordinator::Hello& message);
+  /// Sends the worker the objects that it lacks, and drops those that no longer exist.
+  void update_objects(WorkerId worker, const std::vector<ObjectId>& settled);
   void handle(WorkerId worker, const to_coordinator::Hello& message);
   void handle(WorkerId worker, to_coordinator::TaskFinished&& message);
   void handle(WorkerId worker, const to_coordinator::ObjectsMissing& message);
@@ -148,7 +174,6 @@ class Coordinator {
   void prepare_result(WorkerId worker, to_worker::RunTask& task);
   /// Replaces a result handle by the result itself, or by the reason why the result cannot be had.
   void receive_result(to_coordinator::TaskFinished& message, const TaskTable::Entry& entry);
-  void end_broadcasts();
   void remove(TaskId task);
   [[nodiscard]] WorkerState& state(WorkerId worker) { return workers_[static_cast<std::size_t>(worker.value)]; }
   [[nodiscard]] const WorkerState& state(WorkerId worker) const {
@@ -185,6 +210,7 @@ class Coordinator {
   std::optional<TaskId> timed_out_;  // the task, if known, that the worker that is being lost was running
   std::vector<LostWorker> lost_workers_;
   std::function<void(const LostWorker&)> tell_of_loss_;
+  std::function<void(WorkerId)> tell_of_return_;
   std::uint64_t calls_started_ = 0;
 };
 

@@ -27,6 +27,8 @@ class Heartbeat {
   void set_busy(WorkerId worker, bool busy) { at(worker).busy = busy; }
   /// Stops watching the worker.
   void forget(WorkerId worker) { at(worker).watched = false; }
+  /// Watches a worker again that was forgotten and has been heard of.
+  void watch_again(WorkerId worker) { at(worker) = {}; }
 
   struct Overdue {
     WorkerId worker;

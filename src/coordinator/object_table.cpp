@@ -28,6 +28,13 @@ bool ObjectTable::remove_if_unused(ObjectId object, const Uses& uses) {
   return true;
 }
 
+std::vector<ObjectId> ObjectTable::all() const {
+  std::vector<ObjectId> objects;
+  objects.reserve(objects_.size());
+  for (const auto& [object, uses] : objects_) objects.push_back(object);
+  return objects;
+}
+
 void ObjectTable::update_store(bool by_broadcast) {
   for (NewObject& object : new_) {
     by_broadcast ? store_->publish(object.id, std::move(object.value))

@@ -32,6 +32,11 @@ class ObjectTable {
   [[nodiscard]] bool release(ObjectId object);
   [[nodiscard]] bool drop(ObjectId object);
 
+  /// Returns whether a task or the program still uses the object.
+  [[nodiscard]] bool contains(ObjectId object) const { return objects_.contains(object); }
+  /// Returns all objects in the table.
+  [[nodiscard]] std::vector<ObjectId> all() const;
+
   /// Returns whether there are objects that the store does not have yet.
   [[nodiscard]] bool has_new() const noexcept { return !new_.empty(); }
   /// Returns whether `update_store` has nothing to do.

@@ -64,6 +64,8 @@ class Outbox {
   [[nodiscard]] std::size_t tasks_under_way() const;
 
   void give_up(WorkerId worker);
+  /// Takes back a worker that was given up.
+  void take_back(WorkerId worker) { line(worker) = {}; }
 
  private:
   struct Line {

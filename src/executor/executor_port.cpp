@@ -1,8 +1,9 @@
 #include "executor/executor_port.hpp"
 
 #include <chrono>
+#include <cstdlib>
+#include <pthread.h>
 #include <sched.h>
-#include <unistd.h>
 #include <utility>
 
 namespace joblib_mpi {
@@ -12,16 +13,30 @@ namespace {
 /// share with the worker. Chosen among 20 to 100 µs, which made no difference to a round trip on one core or two.
 constexpr std::chrono::microseconds longest_look{50};
 
+/// The channel of this process's port, which its children must not have.
+std::atomic<MessageChannel*> channel_of_process{nullptr};
+
+void close_socket_in_child() {
+  if (MessageChannel* channel = channel_of_process) channel->close_socket();
+}
+
 }  // namespace
 
 ExecutorPort::ExecutorPort(SharedRegion& region, std::uint32_t generation, Descriptor socket)
     : region_(&region),
       generation_(generation),
-      pid_(getpid()),
       channel_(pool_, {region.to_worker, region.to_executor, region.worker_wake}, std::move(socket),
-               MessageChannel::WhenFull::wait) {}
+               MessageChannel::WhenFull::wait) {
+  [[maybe_unused]] static const int registered = pthread_atfork(nullptr, nullptr, close_socket_in_child);
+  channel_of_process = &channel_;
+}
+
+ExecutorPort::~ExecutorPort() {
+  channel_of_process = nullptr;
+}
 
 TaskPort::Work ExecutorPort::next_task() {
+  process_.end_children(EXIT_SUCCESS);
   Work work{.closed = closed_};
   if (closed_) return work;
   channel_.send_returned();
@@ -76,6 +91,7 @@ void ExecutorPort::wait_for_message() {
 }
 
 void ExecutorPort::finish(ExecutedTask task) {
+  process_.end_children(task.ending == TaskEnding::returned ? EXIT_SUCCESS : EXIT_FAILURE);
   large_results_.spill_if_due(task, limits_, place_, [&task]() -> const ResultNotes& { return task.notes; });
   running_ = 0;
   channel_.send_done(task);
@@ -83,7 +99,7 @@ void ExecutorPort::finish(ExecutedTask task) {
 
 bool ExecutorPort::interrupt_requested() const noexcept {
   const std::uint64_t running = running_.load();
-  return running != 0 && getpid() == pid_ && region_->interrupted.load() == running;
+  return running != 0 && process_.is_here() && region_->interrupted.load() == running;
 }
 
 }  // namespace joblib_mpi

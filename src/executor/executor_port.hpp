@@ -5,6 +5,7 @@
 #include "executor/message_channel.hpp"
 #include "executor/shared_region.hpp"
 #include "executor/task_port.hpp"
+#include "executor/task_process.hpp"
 #include "segments/descriptor.hpp"
 #include "segments/segment_pool.hpp"
 
@@ -12,7 +13,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <sys/types.h>
 #include <unordered_map>
 
 namespace joblib_mpi {
@@ -21,10 +21,13 @@ namespace joblib_mpi {
 ///
 /// Large arrays of arguments lie in memory that is private to the task, those of scattered objects are read-only; both
 /// are the worker's pages. They stay valid while their SharedBytes exist, even after the task.
+///
+/// A child that a task forks has neither the region nor the socket, and ends if it returns from the task.
 class ExecutorPort final : public TaskPort {
  public:
-  /// Created by Zygote::fork.
+  /// Created by Zygote::fork, once in a process.
   ExecutorPort(SharedRegion& region, std::uint32_t generation, Descriptor socket);
+  ~ExecutorPort() override;
 
   /// Waits for the next task. The first call tells the worker that this process is ready.
   [[nodiscard]] Work next_task() override;
@@ -46,7 +49,7 @@ class ExecutorPort final : public TaskPort {
 
   SharedRegion* region_;
   const std::uint32_t generation_;
-  const pid_t pid_;  // children that the user's code forks do not have the region
+  const TaskProcess process_;
   SegmentPool pool_;
   MessageChannel channel_;
   std::unordered_map<ObjectId, std::shared_ptr<const Payload>> objects_;

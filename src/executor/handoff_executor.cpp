@@ -4,6 +4,7 @@
 
 #include <cassert>
 #include <chrono>
+#include <cstdlib>
 #include <sched.h>
 #include <utility>
 
@@ -75,6 +76,7 @@ void HandoffExecutor::close() {
 }
 
 TaskPort::Work HandoffExecutor::next_task() {
+  process_.end_children(EXIT_SUCCESS);
   const auto has_work = [this] {
     const State state = state_.load(std::memory_order_acquire);
     return state == State::ready || state == State::closed;
@@ -92,6 +94,7 @@ TaskPort::Work HandoffExecutor::next_task() {
 }
 
 void HandoffExecutor::finish(ExecutedTask task) {
+  process_.end_children(task.ending == TaskEnding::returned ? EXIT_SUCCESS : EXIT_FAILURE);
   large_results_.spill_if_due(task, limits_, place_, [&task]() -> const ResultNotes& { return task.notes; });
   result_ = std::move(task);
   State running = State::running;

@@ -4,6 +4,7 @@
 #include "executor/executor.hpp"
 #include "executor/large_results.hpp"
 #include "executor/task_port.hpp"
+#include "executor/task_process.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -15,7 +16,7 @@ namespace joblib_mpi {
 
 /// Hands each task to another thread of this process, which runs a loop of `next_task` and `finish`: Python's main
 /// thread, while the worker keeps answering rank 0. A task whose time is up is interrupted once; if it does not react,
-/// it runs to its end.
+/// it runs to its end. A child that a task forks ends if it returns from the task.
 class HandoffExecutor final : public Executor, public TaskPort {
  public:
   /// Notifies `worker` when a task is done. `interrupt_thread` makes the other thread check `interrupt_requested`; the
@@ -58,6 +59,7 @@ class HandoffExecutor final : public Executor, public TaskPort {
   bool timed_out_ = false;
 
   // Only the other thread uses these.
+  TaskProcess process_;
   LargeResults large_results_;
   TaskLimits limits_;  // the limits of the running task
   ResultPlace place_;  // the place of its result

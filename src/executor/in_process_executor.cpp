@@ -2,6 +2,7 @@
 
 #include <cassert>
 #include <chrono>
+#include <cstdlib>
 #include <utility>
 
 namespace joblib_mpi {
@@ -34,6 +35,7 @@ void InProcessExecutor::start(ExecutorTask task) {
     const auto begin = std::chrono::steady_clock::now();
     std::vector<ArrayLayout> layouts;
     if (runner_->run(task, done.result, layouts)) done.ending = TaskEnding::returned;
+    process_.end_children(done.ending == TaskEnding::returned ? EXIT_SUCCESS : EXIT_FAILURE);
     done.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     large_results_.spill_if_due(done, task.limits, task.place, [&] {
       return ResultNotes{runner_->function_name(), std::move(layouts)};

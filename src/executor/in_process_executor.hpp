@@ -2,6 +2,7 @@
 
 #include "executor/executor.hpp"
 #include "executor/large_results.hpp"
+#include "executor/task_process.hpp"
 
 #include <mutex>
 #include <vector>
@@ -20,7 +21,8 @@ class TaskRunner {
   virtual void forget(ObjectId object) = 0;
 };
 
-/// Runs tasks on the worker's own thread, inside `start`, without a hand-over. A running task cannot be interrupted.
+/// Runs tasks on the worker's own thread, inside `start`, without a hand-over. A running task cannot be interrupted. A
+/// child that a task forks ends if it returns from the task.
 ///
 /// Messages wait while a task runs, unless another thread handles them. In that case `worker_mutex` is the lock that
 /// guards the worker's state; the worker's thread holds it except while a function runs.
@@ -40,6 +42,7 @@ class InProcessExecutor final : public Executor {
  private:
   TaskRunner* runner_;
   std::mutex* worker_mutex_;
+  TaskProcess process_;
   LargeResults large_results_;
   bool running_ = false;
   std::vector<ObjectId> forgotten_;  // objects to forget that were named while a task ran

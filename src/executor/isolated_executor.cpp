@@ -40,6 +40,7 @@ IsolatedExecutor::IsolatedExecutor(Zygote& zygote, SegmentPool& pool, Options op
       pool_(&pool),
       region_(&zygote.region()),
       grace_(seconds_duration(options.grace_seconds)),
+      zygote_patience_(seconds_duration(options.zygote_seconds)),
       last_number_(std::max(region_->taken.load(), region_->interrupted.load())) {
   start_executor();
 }
@@ -72,6 +73,7 @@ void IsolatedExecutor::start_executor() {
   region_->to_worker.clear();
   SocketPair sockets = make_socket_pair();
   executor_started_ = Clock::now();
+  executor_ending_.reset();
   channel_.emplace(*pool_, MessageChannel::Ends{region_->to_executor, region_->to_worker, region_->executor_wake},
                    std::move(sockets.first), MessageChannel::WhenFull::keep);
   generation_ = zygote_->start_executor(std::move(sockets.second));
@@ -145,7 +147,7 @@ std::optional<ExecutedTask> IsolatedExecutor::receive() {
 
 void IsolatedExecutor::give_up_executor(std::string text) {
   broken_ = std::move(text);
-  zygote_->kill_executor(generation_);
+  kill_executor(Clock::now());
 }
 
 std::optional<ExecutedTask> IsolatedExecutor::after_exit() {
@@ -181,13 +183,14 @@ std::optional<ExecutedTask> IsolatedExecutor::look_at_clock() {
   if (now - zygote_seen_ > between_looks_at_zygote) {
     zygote_seen_ = now;
     if (const auto failure = zygote_->failure()) return ended(TaskEnding::lost, *failure);
+    look_at_end(now);
     if (region_->zygote_state != SharedRegion::prepared) executor_started_ = now;
     if (!running_->passed_on && now - executor_started_ > longest_start && broken_.empty()) {
       give_up_executor("it was not ready within 60 s");
     }
   }
   if (running_->kill_at && now >= *running_->kill_at) {
-    zygote_->kill_executor(generation_);
+    kill_executor(now);
     running_->kill_at.reset();
   }
   if (!running_->interrupted && over_time(now)) {
@@ -195,6 +198,16 @@ std::optional<ExecutedTask> IsolatedExecutor::look_at_clock() {
     press(now);
   }
   return std::nullopt;
+}
+
+void IsolatedExecutor::kill_executor(Clock::time_point now) {
+  zygote_->kill_executor(generation_);
+  if (!executor_ending_) executor_ending_ = now;
+}
+
+void IsolatedExecutor::look_at_end(Clock::time_point now) {
+  if (!executor_ending_ && running_->passed_on && has_ended(region_->executor_pid)) executor_ending_ = now;
+  if (executor_ending_ && now - *executor_ending_ > zygote_patience_) zygote_->kill_zygote();
 }
 
 bool IsolatedExecutor::over_time(Clock::time_point now) const {

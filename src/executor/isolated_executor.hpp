@@ -23,6 +23,9 @@ class IsolatedExecutor final : public Executor {
   struct Options {
     /// The time between the interrupt of a task and the end of its process. Chosen, not measured.
     double grace_seconds = 0.5;
+    /// The time after which a zygote is killed that does not report the end of an executor. Chosen, not measured: it
+    /// may wait for three seconds for processes that the executor has left behind.
+    double zygote_seconds = 15;
   };
 
   /// Makes executors read what lies in `pool` without a copy. `zygote` and `pool` must outlive this object. The
@@ -58,6 +61,9 @@ class IsolatedExecutor final : public Executor {
   std::optional<ExecutedTask> after_exit();
   std::optional<ExecutedTask> look_at_clock();
   void press(Clock::time_point now);
+  void kill_executor(Clock::time_point now);
+  /// Kills the zygote if it has not reported the end of the executor for too long.
+  void look_at_end(Clock::time_point now);
   [[nodiscard]] bool over_time(Clock::time_point now) const;
   [[nodiscard]] std::string exit_text() const;
   /// Returns the running task as one that ended without returning a result.
@@ -70,6 +76,7 @@ class IsolatedExecutor final : public Executor {
   SegmentPool* pool_;
   SharedRegion* region_;
   const std::chrono::nanoseconds grace_;
+  const std::chrono::nanoseconds zygote_patience_;
 
   std::uint32_t generation_ = 0;
   std::optional<MessageChannel> channel_;          // to the executor of this generation
@@ -77,7 +84,8 @@ class IsolatedExecutor final : public Executor {
   std::shared_ptr<const SpillPlace> spill_place_;  // the place that the executor was told last
   std::string broken_;                             // why the executor was given up; empty if it was not
   Clock::time_point executor_started_;
-  int exits_before_taking_ = 0;  // counts executors in a row
+  std::optional<Clock::time_point> executor_ending_;  // when the executor was killed, or seen to have ended
+  int exits_before_taking_ = 0;                       // counts executors in a row
   std::optional<std::string> no_more_executors_;
 
   std::uint64_t last_number_;  // counts on across executors

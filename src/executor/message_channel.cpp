@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -26,6 +27,16 @@ class SpanWriter {
  private:
   std::span<std::byte> place_;
 };
+
+[[noreturn]] void throw_closed() {
+  throw SerializationError(
+      "a task has closed a file that it has not opened (with os.closerange, for instance): the executor's socket");
+}
+
+[[noreturn]] void throw_missing_descriptor(bool was_lost) {
+  if (was_lost) throw std::system_error(no_more_files());
+  throw_closed();
+}
 
 }  // namespace
 
@@ -136,7 +147,7 @@ void MessageChannel::send_parts(Header header, std::span<const std::uint64_t> nu
     writer.write(head);
   };
   if (size > most_ring_bytes) {
-    const ReceiveMemory::Block block = pool_->allocate(size);
+    const ReceiveMemory::Block block = pool_->allocate_to_share(size);
     encode(block.bytes);
     std::vector<SegmentExchange::Handover> handovers;
     const PartReference whole = exchange_.lend({block.owner, block.bytes}, Access::read_only, handovers);
@@ -145,9 +156,7 @@ void MessageChannel::send_parts(Header header, std::span<const std::uint64_t> nu
     return;
   }
   flush();
-  const bool may_go =
-      waiting_.empty() && (!segment || send_message(socket_, std::as_bytes(std::span(&header, 1)),
-                                                    segment->descriptor(), when_full_ == WhenFull::wait));
+  const bool may_go = waiting_.empty() && (!segment || send_descriptor(std::as_bytes(std::span(&header, 1)), *segment));
   if (may_go) segment.reset();
   const std::span<std::byte> room = may_go ? room_for(size) : std::span<std::byte>{};
   if (!room.empty()) {
@@ -157,6 +166,15 @@ void MessageChannel::send_parts(Header header, std::span<const std::uint64_t> nu
   }
   Waiting& last = waiting_.emplace_back(Bytes(size), std::move(segment));
   encode(last.message);
+}
+
+bool MessageChannel::send_descriptor(ByteView header, const Segment& segment) {
+  const Sending sending = send_message(socket_, header, segment.descriptor(), when_full_ == WhenFull::wait);
+  if (sending == Sending::in_vain) {
+    socket_is_closed_ = true;
+    if (when_full_ == WhenFull::wait) throw_closed();
+  }
+  return sending == Sending::done;
 }
 
 std::span<std::byte> MessageChannel::room_for(std::size_t bytes) {
@@ -173,10 +191,7 @@ void MessageChannel::flush() {
   for (; !waiting_.empty(); waiting_.pop_front()) {
     ends_.other.notify();
     Waiting& next = waiting_.front();
-    if (next.segment && !send_message(socket_, std::as_bytes(std::span(next.message)).first(sizeof(Header)),
-                                      next.segment->descriptor(), false)) {
-      return;
-    }
+    if (next.segment && !send_descriptor(ByteView(next.message).first(sizeof(Header)), *next.segment)) return;
     next.segment.reset();
     const std::span<std::byte> room = room_for(next.message.size());
     if (room.empty()) return;
@@ -186,6 +201,7 @@ void MessageChannel::flush() {
 }
 
 std::optional<ExecutorMessage> MessageChannel::receive() {
+  if (socket_is_closed_) throw_closed();
   while (true) {
     const ByteView message = ends_.in.front();
     if (message.data() == nullptr) return std::nullopt;
@@ -214,7 +230,7 @@ bool MessageChannel::settle(const Header& header, PayloadReader& reader) {
       auto arrived =
           receive_message(socket_, std::as_writable_bytes(std::span(&same, 1)), when_full_ == WhenFull::wait);
       if (!arrived || !arrived->descriptor.open() || same.number != header.number) {
-        throw SerializationError("a descriptor of shared memory did not arrive: the executor's socket was closed");
+        throw_missing_descriptor(arrived && arrived->lost_descriptor);
       }
       exchange_.map(header.number, header.segment_bytes, header.access, std::move(arrived->descriptor));
       return true;

@@ -86,6 +86,9 @@ class MessageChannel {
     return exchange_.copy_on_write(bytes);
   }
 
+  /// Closes this end's socket, in a child of the process that uses the channel. Async-signal-safe.
+  void close_socket() noexcept { socket_.close(); }
+
   /// Sends waiting messages, as far as there is room now.
   void flush();
 
@@ -119,6 +122,9 @@ class MessageChannel {
                   ByteView head, std::shared_ptr<const Segment> segment = nullptr);
   /// Returns space in the ring, after waiting if this side waits; an empty span if the message has to wait here.
   [[nodiscard]] std::span<std::byte> room_for(std::size_t bytes);
+  /// Sends the descriptor of a segment through the socket; returns false if that has to wait. If the socket is closed
+  /// this side throws SerializationError: the executor at once, the worker from `receive`.
+  [[nodiscard]] bool send_descriptor(ByteView header, const Segment& segment);
   void hand_over(const std::vector<SegmentExchange::Handover>& handovers);
   /// Handles a message that is between the two ends; returns false for any other.
   bool settle(const Header& header, PayloadReader& reader);
@@ -130,6 +136,7 @@ class MessageChannel {
   SegmentPool* pool_;
   SegmentExchange exchange_;
   std::deque<Waiting> waiting_;
+  bool socket_is_closed_ = false;
 };
 
 }  // namespace joblib_mpi

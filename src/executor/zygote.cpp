@@ -1,5 +1,6 @@
 #include "executor/zygote.hpp"
 
+#include "core/open_files.hpp"
 #include "executor/process_tree.hpp"
 #include "executor/zygote_process.hpp"
 #include <joblib_mpi/error.hpp>
@@ -38,6 +39,7 @@ void send_command(const Descriptor& socket, ZygoteCommand::Kind kind, std::uint3
 }  // namespace
 
 std::variant<std::unique_ptr<Zygote>, std::unique_ptr<ExecutorPort>> Zygote::fork(ZygoteOptions options) {
+  raise_open_file_limit();
   SharedRegionPointer region = make_shared_region();
   SocketPair commands = make_socket_pair();
   const pid_t rank_process = getpid();
@@ -97,6 +99,13 @@ void Zygote::interrupt_executor(std::uint32_t generation) {
 
 void Zygote::kill_executor(std::uint32_t generation) {
   send_command(commands_, ZygoteCommand::Kind::kill, generation);
+}
+
+void Zygote::kill_zygote() {
+  if (failure()) return;
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+  failure_ = "the process that starts executors was killed because it did not react";
 }
 
 void Zygote::watch_memory(std::uint32_t generation) {

@@ -67,6 +67,8 @@ class Zygote {
   [[nodiscard]] std::uint32_t start_executor(Descriptor socket);
   void interrupt_executor(std::uint32_t generation);
   void kill_executor(std::uint32_t generation);
+  /// Kills the zygote, and with it its executor, because it does not do what it was asked to. `failure` then says so.
+  void kill_zygote();
   /// Watches the executor's memory from now on, for as long as the region holds a limit.
   void watch_memory(std::uint32_t generation);
 

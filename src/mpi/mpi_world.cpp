@@ -118,6 +118,10 @@ bool MpiWorld::rank_0_has_ended() const {
   return !rank_0_here_.empty() && !is_running(rank_0_here_);
 }
 
+bool MpiWorld::rank_0_is_running() const {
+  return !rank_0_here_.empty() && is_running(rank_0_here_);
+}
+
 void MpiWorld::wait_for_turn_to_abort() const {
   constexpr int most_turns = 5;
   constexpr std::chrono::seconds turn{2};  // chosen

@@ -74,6 +74,9 @@ class MpiWorld {
   /// Returns whether rank 0 is a process of this machine that has ended. Returns false if it is on another machine.
   [[nodiscard]] bool rank_0_has_ended() const;
 
+  /// Returns whether rank 0 is a process of this machine that has not ended. Returns false if it is on another machine.
+  [[nodiscard]] bool rank_0_is_running() const;
+
   /// Ends all ranks of the job at once with `status`.
   [[noreturn]] void abort(int status) const;
 

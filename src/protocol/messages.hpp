@@ -61,6 +61,11 @@ struct DropObject {
 struct Ping {
   bool asks_always = false;
 };
+/// Tells the worker that it was silent for so long that rank 0 has given it up, and may come back. The worker forgets
+/// its tasks, ends the running one and answers with a Hello of the same epoch; rank 0 ignores all messages before that.
+struct Rejoin {
+  std::uint32_t epoch;  ///< Counts how many times the worker was given up.
+};
 /// Asks the worker to finish, say Goodbye and leave with `status`. `failure` is the text of the exception with which
 /// rank 0 left, if any. Once `ranks_lost`, no rank may enter a collective: it would wait for the dead ranks.
 struct Stop {
@@ -74,9 +79,12 @@ struct Stop {
 /// The messages from a worker to rank 0.
 namespace to_coordinator {
 
-/// The first message of a worker. A worker that does not answer during tasks sends nothing while it runs one.
+/// The first message of a worker, and its answer to Rejoin. A worker that does not answer during tasks sends nothing
+/// while it runs one.
 struct Hello {
   bool answers_during_tasks;
+  std::uint32_t epoch = 0;             ///< The epoch of the Rejoin; 0 for the first message.
+  std::vector<ObjectId> objects = {};  ///< The objects that need not be sent to this worker.
 };
 struct TaskFinished {
   TaskId task;
@@ -106,7 +114,7 @@ struct Goodbye {};
 
 using MessageToWorker = std::variant<to_worker::RunTask, to_worker::CancelCall, to_worker::ShareObject,
                                      to_worker::BroadcastsEnded, to_worker::ObjectContent, to_worker::DropObject,
-                                     to_worker::Ping, to_worker::Stop, to_worker::SpillInto>;
+                                     to_worker::Ping, to_worker::Stop, to_worker::SpillInto, to_worker::Rejoin>;
 using MessageToCoordinator =
     std::variant<to_coordinator::Hello, to_coordinator::TaskFinished, to_coordinator::ObjectsMissing,
                  to_coordinator::Pong, to_coordinator::Stuck, to_coordinator::Broken, to_coordinator::Goodbye>;

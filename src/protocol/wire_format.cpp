@@ -160,8 +160,15 @@ void append(Frame& frame, const to_worker::SpillInto& message) {
   write_list(writer, place);
 }
 
+void append(Frame& frame, const to_worker::Rejoin& message) {
+  append_plain<MessageToWorker>(frame, message);
+}
+
 void append(Frame& frame, const to_coordinator::Hello& message) {
-  append_plain<MessageToCoordinator>(frame, message);
+  BodyWriter writer(frame,
+                    1 + sizeof message.answers_during_tasks + sizeof message.epoch + list_bytes(message.objects));
+  writer << kind_of<MessageToCoordinator, to_coordinator::Hello>() << message.answers_during_tasks << message.epoch;
+  write_list(writer, message.objects);
 }
 
 void append(Frame& frame, to_coordinator::TaskFinished&& message) {
@@ -238,6 +245,8 @@ MessageToWorker FrameReader::next_to_worker() {
     }
     case kind_of<MessageToWorker, to_worker::SpillInto>():
       return to_worker::SpillInto{decode_spill_place(read_list<Bytes>(reader_))};
+    case kind_of<MessageToWorker, to_worker::Rejoin>():
+      return reader_.read<to_worker::Rejoin>();
     default:
       refuse(kind);
   }
@@ -246,8 +255,12 @@ MessageToWorker FrameReader::next_to_worker() {
 MessageToCoordinator FrameReader::next_to_coordinator() {
   const auto kind = reader_.read<std::uint8_t>();
   switch (kind) {
-    case kind_of<MessageToCoordinator, to_coordinator::Hello>():
-      return to_coordinator::Hello{reader_.read<bool>()};
+    case kind_of<MessageToCoordinator, to_coordinator::Hello>(): {
+      to_coordinator::Hello message{reader_.read<bool>()};
+      message.epoch = reader_.read<std::uint32_t>();
+      message.objects = read_list<std::vector<ObjectId>>(reader_);
+      return message;
+    }
     case kind_of<MessageToCoordinator, to_coordinator::TaskFinished>(): {
       to_coordinator::TaskFinished message;
       message.task = reader_.read<TaskId>();

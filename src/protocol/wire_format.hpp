@@ -23,6 +23,7 @@ void append(Frame& frame, const to_worker::DropObject& message);
 void append(Frame& frame, const to_worker::Ping& message);
 void append(Frame& frame, const to_worker::Stop& message);
 void append(Frame& frame, const to_worker::SpillInto& message);
+void append(Frame& frame, const to_worker::Rejoin& message);
 void append(Frame& frame, const to_coordinator::Hello& message);
 void append(Frame& frame, to_coordinator::TaskFinished&& message);
 void append(Frame& frame, const to_coordinator::ObjectsMissing& message);

@@ -1,9 +1,11 @@
 #include "segments/descriptor.hpp"
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <sys/socket.h>
 #include <system_error>
+#include <thread>
 #include <unistd.h>
 
 namespace joblib_mpi {
@@ -14,6 +16,14 @@ union ControlBuffer {
   cmsghdr header;
   char bytes[CMSG_SPACE(sizeof(int))];
 };
+
+constexpr std::chrono::milliseconds pause_while_full{1};  // chosen, not measured
+
+/// Returns whether a message that could not be sent for this reason may be sent later. ETOOMANYREFS: too many
+/// descriptors of this user are under way.
+bool is_full(int error) {
+  return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS || error == ENOMEM || error == ETOOMANYREFS;
+}
 
 msghdr header_of(iovec& content) {
   msghdr header{};
@@ -40,7 +50,7 @@ SocketPair make_socket_pair() {
   return {Descriptor(numbers[0]), Descriptor(numbers[1])};
 }
 
-bool send_message(const Descriptor& socket, std::span<const std::byte> message, int descriptor, bool wait) {
+Sending send_message(const Descriptor& socket, std::span<const std::byte> message, int descriptor, bool wait) {
   iovec content{const_cast<std::byte*>(message.data()), message.size()};
   msghdr header = header_of(content);
   ControlBuffer control{};
@@ -54,9 +64,12 @@ bool send_message(const Descriptor& socket, std::span<const std::byte> message, 
     std::memcpy(CMSG_DATA(file), &descriptor, sizeof descriptor);
   }
   while (sendmsg(socket.get(), &header, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT)) < 0) {
-    if (errno != EINTR) return false;
+    if (errno == EINTR) continue;
+    if (!is_full(errno)) return Sending::in_vain;
+    if (!wait) return Sending::later;
+    std::this_thread::sleep_for(pause_while_full);
   }
-  return true;
+  return Sending::done;
 }
 
 std::optional<ReceivedMessage> receive_message(const Descriptor& socket, std::span<std::byte> message, bool wait) {
@@ -68,16 +81,23 @@ std::optional<ReceivedMessage> receive_message(const Descriptor& socket, std::sp
   ssize_t bytes = 0;
   while ((bytes = recvmsg(socket.get(), &header, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT))) < 0) {
     if (errno == EAGAIN) return std::nullopt;
-    if (errno != EINTR) return ReceivedMessage{0, {}};
+    if (errno != EINTR) return ReceivedMessage{.bytes = 0, .descriptor = {}};
   }
-  ReceivedMessage received{static_cast<std::size_t>(bytes), {}};
+  ReceivedMessage received{.bytes = static_cast<std::size_t>(bytes), .descriptor = {}};
   const cmsghdr* file = CMSG_FIRSTHDR(&header);
   if (file != nullptr && file->cmsg_type == SCM_RIGHTS) {
     int number = -1;
     std::memcpy(&number, CMSG_DATA(file), sizeof number);
     received.descriptor = Descriptor(number);
   }
+  received.lost_descriptor = (header.msg_flags & MSG_CTRUNC) != 0;
   return received;
+}
+
+std::system_error no_more_files() {
+  return {EMFILE, std::generic_category(),
+          "memory that another process shares cannot be mapped; raise the limit of open files (ulimit -n) where the "
+          "ranks are started"};
 }
 
 }  // namespace joblib_mpi

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
+#include <system_error>
 #include <utility>
 
 namespace joblib_mpi {
@@ -39,15 +41,25 @@ struct SocketPair {
 /// Makes a pair of sockets. Throws std::system_error.
 [[nodiscard]] SocketPair make_socket_pair();
 
-/// Sends a message, together with the file `descriptor` unless that is -1. Returns false if the socket is full and
-/// `wait` is false, or if the other end is closed.
-bool send_message(const Descriptor& socket, std::span<const std::byte> message, int descriptor, bool wait);
+/// What has become of a message.
+enum class Sending : std::uint8_t {
+  done,
+  later,    ///< the socket is full, or the system has no room for it at present
+  in_vain,  ///< an end of the connection is closed
+};
+/// Sends a message, together with the file `descriptor` unless that is -1; waits for room if `wait` is true.
+Sending send_message(const Descriptor& socket, std::span<const std::byte> message, int descriptor, bool wait);
 
 /// A message that has arrived.
 struct ReceivedMessage {
   std::size_t bytes;      ///< 0 if the other end is closed
   Descriptor descriptor;  ///< the file that came with the message, if any
+  /// Whether a file came that this process could not take, because it may open no more files.
+  bool lost_descriptor = false;
 };
+/// Returns the error of a process that may open no more files; its text says what to do.
+[[nodiscard]] std::system_error no_more_files();
+
 /// Receives a message into `message`, waiting for one if `wait` is true. Returns nothing if there is none.
 [[nodiscard]] std::optional<ReceivedMessage> receive_message(const Descriptor& socket, std::span<std::byte> message,
                                                              bool wait);

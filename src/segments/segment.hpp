@@ -15,7 +15,8 @@ enum class Access : std::uint8_t { read_only, writable };
 /// Maps a file into the memory of this process while the object lives.
 class Mapping {
  public:
-  /// Maps the first `bytes` bytes of `file`. Throws std::system_error.
+  /// Maps the first `bytes` bytes of `file`. Throws std::system_error, also if the file is shorter: touching memory
+  /// behind its end would kill the process.
   Mapping(const Descriptor& file, std::size_t bytes, Access access);
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;

@@ -22,7 +22,7 @@ PartReference SegmentExchange::lend(const SharedBytes& part, Access access, std:
   std::shared_ptr<const void> owner = part.owner();
   auto place = pool_->find(part.view());
   if (!place || (access == Access::writable && place->segment->access() == Access::read_only)) {
-    ReceiveMemory::Block copy = pool_->allocate(part.size());
+    ReceiveMemory::Block copy = pool_->allocate_to_share(part.size());
     std::memcpy(copy.bytes.data(), part.view().data(), part.size());
     owner = std::move(copy.owner);
     place = pool_->find(copy.bytes);

@@ -7,21 +7,34 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <system_error>
 #include <utility>
 
 namespace joblib_mpi {
 namespace {
 
-// Arrays of less than a quarter of this share segments, since each segment costs an open file. Chosen, not measured.
-constexpr std::size_t common_segment_bytes = std::size_t{4} << 20;
-constexpr std::size_t most_in_common = common_segment_bytes / 4;
+// Arrays of at most a quarter of a common segment share segments, since each segment costs an open file in each process
+// that uses it. Common segments become twice as large with every so many segments, so the number of segments grows with
+// the logarithm of their size: 100 segments hold 8 GB. All chosen, not measured.
+constexpr std::size_t smallest_common_bytes = std::size_t{4} << 20;
+constexpr std::size_t segments_per_doubling = 16;
+constexpr std::size_t most_doublings = 6;
+
+/// Returns the size of the next common segment in a pool with so many segments.
+constexpr std::size_t common_bytes(std::size_t segments) {
+  return smallest_common_bytes << std::min(segments / segments_per_doubling, most_doublings);
+}
 
 constexpr std::size_t alignment = 64;
 
 /// Rounds up by at most an eighth, so that arrays of nearly the same size fit into each other's segments.
 std::size_t rounded(std::size_t bytes) {
-  const std::size_t step = std::max(std::bit_floor(bytes) / 8, common_segment_bytes / 8);
+  const std::size_t step = std::max(std::bit_floor(bytes) / 8, smallest_common_bytes / 8);
   return (bytes + step - 1) / step * step;
+}
+
+bool lacks_descriptors(const std::system_error& error) {
+  return error.code() == std::errc::too_many_files_open || error.code() == std::errc::too_many_files_open_in_system;
 }
 
 /// The segments of one kind. A segment that was sealed for the node is never given to a process that may write.
@@ -49,8 +62,12 @@ struct SegmentPool::State {
 
   /// Returns a free segment of at least `bytes` and at most twice that, or a new one. The lock must be held.
   PooledSegment& segment_of(std::size_t bytes, Shelf& shelf);
+  /// Returns a segment for several arrays, of which the first has `least` bytes. The lock must be held.
+  PooledSegment& common_segment(std::size_t bytes, std::size_t least, Shelf& shelf);
   [[nodiscard]] ReceiveMemory::Block allocate(std::size_t bytes, Shelf& shelf, const std::shared_ptr<State>& self);
   void let_go(PooledSegment& pooled);
+  /// Keeps a segment in which nothing is in use, and drops the oldest ones beyond the limit. The lock must be held.
+  void keep_spare(PooledSegment& pooled);
   void let_go_adopted(const std::byte* begin);
   /// Returns the segment that begins last at or before `place`, or nullptr. The lock must be held.
   [[nodiscard]] PooledSegment* pooled_at(const std::byte* place);
@@ -83,16 +100,28 @@ PooledSegment& SegmentPool::State::segment_of(std::size_t bytes, Shelf& shelf) {
   return segments.emplace(begin, PooledSegment{std::move(segment), &shelf}).first->second;
 }
 
+PooledSegment& SegmentPool::State::common_segment(std::size_t bytes, std::size_t least, Shelf& shelf) {
+  try {
+    return segment_of(bytes, shelf);
+  } catch (const NoRoomError&) {
+    if (rounded(least) >= bytes) throw;
+    return segment_of(rounded(least), shelf);
+  }
+}
+
 ReceiveMemory::Block SegmentPool::State::allocate(std::size_t bytes, Shelf& shelf, const std::shared_ptr<State>& self) {
   if (bytes == 0) return {};
   const std::lock_guard lock(mutex);
   PooledSegment* pooled = nullptr;
-  if (bytes > most_in_common) {
+  const std::size_t common = common_bytes(segments.size());
+  if (bytes > common / 4) {
     pooled = &segment_of(rounded(bytes), shelf);
   } else {
     pooled = shelf.common;
     if (pooled == nullptr || pooled->used_bytes + bytes > pooled->segment->bytes().size()) {
-      pooled = shelf.common = &segment_of(common_segment_bytes, shelf);
+      PooledSegment* const before = std::exchange(shelf.common, nullptr);
+      if (before != nullptr && before->blocks == 0) keep_spare(*before);
+      pooled = shelf.common = &common_segment(common, bytes, shelf);
     }
   }
   const std::span<std::byte> place = pooled->segment->bytes().subspan(pooled->used_bytes, bytes);
@@ -105,8 +134,11 @@ void SegmentPool::State::let_go(PooledSegment& pooled) {
   const std::lock_guard lock(mutex);
   if (--pooled.blocks > 0) return;
   pooled.used_bytes = 0;
+  if (&pooled != pooled.shelf->common) keep_spare(pooled);
+}
+
+void SegmentPool::State::keep_spare(PooledSegment& pooled) {
   Shelf& shelf = *pooled.shelf;
-  if (&pooled == shelf.common) return;
   shelf.spare.push_back(&pooled);
   shelf.spare_bytes += pooled.segment->bytes().size();
   while (shelf.spare_bytes > most_spare_bytes) {
@@ -133,6 +165,15 @@ SegmentPool::SegmentPool(std::size_t spare_bytes, SegmentSource source)
     : state_(std::make_shared<State>(spare_bytes, std::move(source))) {}
 
 ReceiveMemory::Block SegmentPool::allocate(std::size_t bytes) {
+  try {
+    return allocate_to_share(bytes);
+  } catch (const std::system_error& error) {
+    if (!lacks_descriptors(error)) throw;
+    return HeapMemory().allocate(bytes);
+  }
+}
+
+ReceiveMemory::Block SegmentPool::allocate_to_share(std::size_t bytes) {
   return state_->allocate(bytes, state_->for_one, state_);
 }
 

@@ -14,7 +14,8 @@ namespace joblib_mpi {
 /// Allocates memory for large arrays that other processes on this machine will see without a copy.
 ///
 /// Segments are reused, so that their pages are warm and the other processes have them mapped already. A segment is
-/// free once everything in it has been released. Any thread may allocate and release.
+/// free once everything in it has been released. A segment costs an open file in each process that uses it, so the more
+/// segments there are, the more arrays share one. Any thread may allocate and release.
 class SegmentPool final : public ReceiveMemory {
  public:
   /// The number of bytes of free memory that a pool keeps of each kind, for one process and for the node. Chosen, not
@@ -25,8 +26,11 @@ class SegmentPool final : public ReceiveMemory {
   /// the node.
   explicit SegmentPool(std::size_t spare_bytes = default_spare_bytes, SegmentSource source = {});
 
-  /// Allocates memory for one other process, which may be allowed to write. Throws std::system_error.
+  /// Allocates memory for one other process, which may be allowed to write; on the heap if this process may open no
+  /// more files, in which case the bytes are copied when they are lent. Throws std::system_error.
   [[nodiscard]] Block allocate(std::size_t bytes) override;
+  /// Allocates memory for one other process. Throws std::system_error, also if this process may open no more files.
+  [[nodiscard]] Block allocate_to_share(std::size_t bytes);
   /// Allocates memory for all processes of the node, which only read it. Throws NoRoomError.
   [[nodiscard]] Block allocate_for_node(std::size_t bytes);
   /// Copies `content` to the beginning of `place`, which lies in a block that no other process has yet.

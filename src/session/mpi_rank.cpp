@@ -1,6 +1,7 @@
 #include "session/mpi_rank.hpp"
 
 #include "core/deadline_guard.hpp"
+#include "core/open_files.hpp"
 #include "mpi/mpi_failures.hpp"
 #include "mpi/mpi_node.hpp"
 #include "session/file_formats.hpp"
@@ -20,10 +21,11 @@ constexpr std::chrono::seconds time_for_last_line{1};
 }  // namespace
 
 MpiRank::MpiRank(const MpiWorld::Options& options, bool has_executor_processes)
-    : world_(timed(options)), transport_(start_transport(memory_.for_messages(has_executor_processes))) {}
+    : world_(prepared(options)), transport_(start_transport(memory_.for_messages(has_executor_processes))) {}
 
 MpiRank::MpiRank(MPI_Comm communicator, const MpiWorld::Options& options, bool has_executor_processes)
-    : world_(communicator, timed(options)), transport_(start_transport(memory_.for_messages(has_executor_processes))) {}
+    : world_(communicator, prepared(options)),
+      transport_(start_transport(memory_.for_messages(has_executor_processes))) {}
 
 Rank MpiRank::parts() noexcept {
   return {.settings = settings_,
@@ -90,7 +92,7 @@ void MpiRank::end_as_worker(int status, bool ranks_lost) {
 }
 
 Worker::CoordinatorLoss MpiRank::ending_without_coordinator() const {
-  return {[this] { return world_.rank_0_has_ended(); },
+  return {[this] { return world_.rank_0_has_ended(); }, [this] { return world_.rank_0_is_running(); },
           [this](const std::string& reason) {
             world_.wait_for_turn_to_abort();
             std::fprintf(stderr, "joblib_mpi: rank 0 on %s was lost (%s); rank %d ends the job\n",
@@ -100,7 +102,8 @@ Worker::CoordinatorLoss MpiRank::ending_without_coordinator() const {
           }};
 }
 
-MpiWorld::Options MpiRank::timed(MpiWorld::Options options) const {
+MpiWorld::Options MpiRank::prepared(MpiWorld::Options options) const {
+  raise_open_file_limit();
   options.start_seconds = settings_.start_seconds;
   return options;
 }

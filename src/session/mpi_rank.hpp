@@ -50,7 +50,8 @@ class MpiRank {
   [[nodiscard]] Worker::CoordinatorLoss ending_without_coordinator() const;
 
  private:
-  [[nodiscard]] MpiWorld::Options timed(MpiWorld::Options options) const;
+  /// Returns the options with the settings' time for the start, after raising the limit of open files.
+  [[nodiscard]] MpiWorld::Options prepared(MpiWorld::Options options) const;
   /// Connects the ranks of the node and returns the transport. Also makes `links_`.
   [[nodiscard]] MpiTransport start_transport(ReceiveMemory& memory);
 

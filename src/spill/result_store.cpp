@@ -71,6 +71,8 @@ void ResultStore::start_call(CallId id, const SpillOptions& asked) {
 
 SpillFolder& ResultStore::folder_in(const std::string& parent) {
   auto& folder = folders_[parent];
+  std::error_code ignored;
+  if (folder && !fs::exists(folder->token(), ignored)) folder.reset();  // it was deleted since the last call
   if (!folder) folder = std::make_unique<SpillFolder>(parent);
   return *folder;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 namespace joblib_mpi {
@@ -45,7 +46,7 @@ void NodeLink::flush() {
   while (!waiting_.empty()) {
     const Waiting& next = waiting_.front();
     const int descriptor = next.segment ? next.segment->descriptor() : -1;
-    if (!send_message(socket_, next.message, descriptor, false))
+    if (send_message(socket_, next.message, descriptor, false) != Sending::done)
       return;  // the socket is full, or closed, which `receive` will notice
     waiting_.pop_front();
   }
@@ -81,6 +82,24 @@ std::optional<NodeLink::Offer> NodeLink::take_offer() {
   return offer;
 }
 
+void NodeLink::map(const Header& header, ReceivedMessage& received) {
+  const std::uint64_t segment = header.block.segment;
+  try {
+    if (received.lost_descriptor) throw std::system_error(no_more_files());
+    exchange_.map(segment, header.segment_bytes, header.block.access, std::move(received.descriptor));
+    unmapped_.erase(segment);
+  } catch (const std::system_error& error) {
+    unmapped_.insert_or_assign(segment, error.what());
+  }
+}
+
+NodeLink::Offer NodeLink::offer_of(const Header& header) {
+  const auto unmapped = unmapped_.find(header.block.segment);
+  if (unmapped == unmapped_.end()) return {header.object, exchange_.borrow(header.block), {}};
+  send({.kind = Kind::end_loans}, std::as_bytes(std::span(&header.block.loan, 1)));
+  return {header.object, std::nullopt, unmapped->second};
+}
+
 bool NodeLink::receive() {
   std::array<std::byte, most_message_bytes> message;
   while (open_) {
@@ -97,9 +116,10 @@ bool NodeLink::receive() {
     const auto rest = std::span<const std::byte>(message).first(received->bytes).subspan(sizeof header);
     switch (header.kind) {
       case Kind::hand_over:
-        exchange_.map(header.block.segment, header.segment_bytes, header.block.access, std::move(received->descriptor));
+        map(header, *received);
         break;
       case Kind::unmap:
+        unmapped_.erase(header.block.segment);
         exchange_.unmap(header.block.segment);
         break;
       case Kind::end_loans:
@@ -110,7 +130,7 @@ bool NodeLink::receive() {
         }
         break;
       case Kind::offer:
-        offers_.push_back({header.run, {header.object, exchange_.borrow(header.block), {}}});
+        offers_.push_back({header.run, offer_of(header)});
         return true;
       case Kind::refuse:
         offers_.push_back(

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace joblib_mpi {
@@ -41,8 +42,8 @@ class NodeLink {
     std::optional<SharedBytes> block;  ///< empty if the node has no room
     std::string refusal;               ///< the reason, if `block` is empty
   };
-  /// Returns the next object that the node head has offered or refused, if any. Throws std::system_error if its memory
-  /// cannot be mapped.
+  /// Returns the next object that the node head has offered or refused, if any. An object whose memory this process
+  /// cannot map counts as refused.
   [[nodiscard]] std::optional<Offer> take_offer();
 
   // For both ends:
@@ -72,12 +73,17 @@ class NodeLink {
   void send(const Header& header, std::span<const std::byte> rest = {},
             std::shared_ptr<const Segment> segment = nullptr);
   void flush();
+  /// Maps a segment that the other end has handed over, or notes why that is impossible.
+  void map(const Header& header, ReceivedMessage& received);
+  /// Returns the object that the other end offers, or its refusal if its segment could not be mapped.
+  [[nodiscard]] Offer offer_of(const Header& header);
   /// Receives messages up to the next offer. Returns false if there is no offer.
   bool receive();
 
   Descriptor socket_;
   SegmentExchange exchange_;
   std::deque<Waiting> waiting_;
+  std::unordered_map<std::uint64_t, std::string> unmapped_;  // segments that could not be mapped, and why
   struct ArrivedOffer {
     std::uint32_t run;
     Offer offer;

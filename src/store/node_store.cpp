@@ -134,6 +134,13 @@ std::optional<std::string> NodeStore::refusal(ObjectId object) const {
   return found == refused_.end() ? std::nullopt : std::optional(found->second);
 }
 
+std::vector<ObjectId> NodeStore::settled_objects() const {
+  std::vector<ObjectId> settled;
+  for (const auto& [object, value] : whole_) settled.push_back(object);
+  for (const auto& [object, reason] : refused_) settled.push_back(object);
+  return settled;
+}
+
 void NodeStore::drop(ObjectId object) {
   if (expected_.erase(object) > 0) unwanted_.insert(object);
   whole_.erase(object);

@@ -31,6 +31,7 @@ class NodeStore final : public ObjectStore {
   [[nodiscard]] std::vector<ObjectId> end_broadcasts() override;
   [[nodiscard]] std::shared_ptr<const Payload> find(ObjectId object) const override;
   [[nodiscard]] std::optional<std::string> refusal(ObjectId object) const override;
+  [[nodiscard]] std::vector<ObjectId> settled_objects() const override;
   void drop(ObjectId object) override;
   bool progress() override;
   [[nodiscard]] ObjectStats stats() const override;

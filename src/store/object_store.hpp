@@ -42,6 +42,8 @@ class ObjectStore {
   [[nodiscard]] virtual std::shared_ptr<const Payload> find(ObjectId object) const = 0;
   /// Returns why the object will never be complete here; nothing if it may be.
   [[nodiscard]] virtual std::optional<std::string> refusal(ObjectId object) const = 0;
+  /// Returns the objects that need not be sent to this rank: those that are complete, and those that it has refused.
+  [[nodiscard]] virtual std::vector<ObjectId> settled_objects() const = 0;
   /// Forgets the object if it is known. Its memory is freed when nothing uses it any more, including its transfer.
   virtual void drop(ObjectId object) = 0;
 

@@ -37,8 +37,8 @@ class MpiBroadcasts {
 
   /// Moves the oldest broadcasts on as far as possible without waiting.
   void advance();
-  /// Returns whether a broadcast cannot complete because MPI has found a rank dead.
-  [[nodiscard]] bool broken() const noexcept { return broken_; }
+  /// Returns whether a broadcast cannot complete because MPI has found a rank dead, until `end`.
+  [[nodiscard]] bool broken() const noexcept { return broken_ && !ended_; }
   /// Returns whether no broadcast is under way that may still complete.
   [[nodiscard]] bool quiet() const noexcept { return under_way_.empty() || broken_; }
 

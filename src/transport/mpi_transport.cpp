@@ -23,6 +23,10 @@ constexpr std::size_t largest_message = std::size_t{1} << 30;
 constexpr int receives_per_worker = 8;
 constexpr int most_receives = 256;
 
+/// The number of turns after which all eager sends are tested. In between only the oldest is, which completes first
+/// unless its receiver is silent. Chosen, not measured.
+constexpr unsigned turns_between_sweeps = 256;
+
 /// The alignment of the parts of a frame in memory: the size of a cache line.
 constexpr std::size_t part_alignment = 64;
 
@@ -358,6 +362,13 @@ void MpiTransport::reap_sends() {
   while (!eager_sends_.empty() && test(eager_sends_.front().request) == Outcome::done) {
     spare_buffers_.push_back(std::move(eager_sends_.front().buffer));
     eager_sends_.pop_front();
+  }
+  if (++reaps_ % turns_between_sweeps == 0) {
+    std::erase_if(eager_sends_, [this](EagerSend& send) {
+      if (test(send.request) != Outcome::done) return false;
+      spare_buffers_.push_back(std::move(send.buffer));
+      return true;
+    });
   }
   std::erase_if(large_sends_, [this](LargeSend& send) { return test(send.request) == Outcome::done; });
 }

@@ -46,6 +46,7 @@ class MpiTransport final : public Transport {
   [[nodiscard]] std::size_t broadcasts_done() const noexcept override { return broadcasts_.done(); }
   void end_broadcasts() override { broadcasts_.end(); }
   [[nodiscard]] std::vector<int> take_lost_ranks() override;
+  [[nodiscard]] bool tells_of_dead_ranks() const noexcept override { return mpi_tells_; }
   void give_up(int rank) override;
   void progress() override;
   [[nodiscard]] bool quiet() const noexcept override;
@@ -127,6 +128,7 @@ class MpiTransport final : public Transport {
 
   std::vector<std::unique_ptr<EagerBuffer>> spare_buffers_;
   std::deque<EagerSend> eager_sends_;
+  unsigned reaps_ = 0;
   std::vector<LargeSend> large_sends_;
 
   MpiBroadcasts broadcasts_;

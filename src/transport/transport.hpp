@@ -57,6 +57,8 @@ class Transport {
 
   /// Returns the ranks that the transport has found dead since the previous call.
   [[nodiscard]] virtual std::vector<int> take_lost_ranks() = 0;
+  /// Returns whether `take_lost_ranks` reports every death, so that a frame to a silent rank does no harm.
+  [[nodiscard]] virtual bool tells_of_dead_ranks() const noexcept = 0;
   /// Treats `rank` as dead, whether it is or not: messages from it and to it are dropped.
   virtual void give_up(int rank) = 0;
 

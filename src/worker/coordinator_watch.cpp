@@ -4,7 +4,7 @@
 
 namespace joblib_mpi {
 
-CoordinatorWatch::CoordinatorWatch(double heartbeat_seconds) : patience_(3 * heartbeat_seconds) {}
+CoordinatorWatch::CoordinatorWatch(double heartbeat_seconds) : patience_(9 * heartbeat_seconds) {}
 
 bool CoordinatorWatch::is_overdue(TimePoint now) {
   const bool after_pause = now - std::exchange(last_look_, now) > patience_ / 2;

@@ -11,7 +11,8 @@ class CoordinatorWatch {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  /// Allows a silence of three times `heartbeat_seconds`, or of any length if that is 0.
+  /// Allows a silence of nine times `heartbeat_seconds`, or of any length if that is 0. A pause of rank 0, for example
+  /// while its host swaps, costs the job, so the limit is far above the one for workers, which may come back.
   explicit CoordinatorWatch(double heartbeat_seconds);
 
   /// Notes that a message has arrived from rank 0.

@@ -28,7 +28,7 @@ Worker::Worker(Transport& transport, ObjectStore& store, Executor& executor, Idl
       coordinator_watch_(settings.heartbeat_seconds) {}
 
 to_worker::Stop Worker::serve() {
-  say(to_coordinator::Hello{during_tasks_ == DuringTasks::answers});
+  say(to_coordinator::Hello{.answers_during_tasks = during_tasks_ == DuringTasks::answers});
   constexpr unsigned looks_between_checks = 64;  // so that most turns do nothing but poll
   for (unsigned looks = 0; !stopped();) {
     if (step()) {
@@ -55,6 +55,7 @@ bool Worker::step() {
   active |= started;
   active |= take_finished_task();                              // done already if the executor ran it on this thread
   if (queue_.empty() || running_ || !started) send_results();  // nothing more will join them soon
+  if (rejoin_ && !running_) come_back();
   if (stop_ && !running_ && !said_goodbye_) {
     send_results();
     say(to_coordinator::Goodbye{});
@@ -93,6 +94,7 @@ void Worker::watch_coordinator(Clock::time_point now) {
   } else if (coordinator_loss_.has_ended()) {
     coordinator_loss_.lost("has ended");
   } else if (coordinator_watch_.is_overdue(now)) {
+    if (coordinator_loss_.is_running()) return coordinator_watch_.heard();
     coordinator_loss_.lost("was silent for " + std::to_string(std::lround(coordinator_watch_.patience_seconds())) +
                            " s");
   }
@@ -140,6 +142,7 @@ void Worker::handle(const to_worker::ShareObject& message) {
 }
 
 void Worker::handle(const to_worker::BroadcastsEnded&) {
+  broadcasts_ended_ = true;
   say(to_coordinator::ObjectsMissing{store_->end_broadcasts()});
 }
 
@@ -167,6 +170,21 @@ void Worker::handle(const to_worker::Stop& message) {
 void Worker::handle(to_worker::SpillInto&& message) {
   message.place.rank = transport_->rank();
   spill_place_ = std::make_shared<const SpillPlace>(std::move(message.place));
+}
+
+void Worker::handle(const to_worker::Rejoin& message) {
+  queue_.clear();
+  send_results();  // rank 0 ignores them, but removes the files of results that have spilled
+  spill_place_.reset();
+  if (!std::exchange(broadcasts_ended_, true)) (void)store_->end_broadcasts();
+  rejoin_ = message;
+  if (running_) cancel_running();
+}
+
+void Worker::come_back() {
+  send_results();
+  say(to_coordinator::Hello{during_tasks_ == DuringTasks::answers, rejoin_->epoch, store_->settled_objects()});
+  rejoin_.reset();
 }
 
 bool Worker::start_next_task() {

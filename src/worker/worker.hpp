@@ -34,11 +34,13 @@ class Worker {
   Worker(Transport& transport, ObjectStore& store, Executor& executor, IdleWaiter& waiter, const Settings& settings,
          DuringTasks during_tasks = DuringTasks::answers);
 
-  /// The reaction to the death of rank 0. `has_ended` is polled now and then; it returns true if the death is known by
-  /// other means than messages. `lost` is called with the reason, from `serve` or `attend`; it should end this process,
-  /// since there is no rank left to work for.
+  /// The reaction to the death of rank 0. `has_ended` and `is_running` are polled now and then; they return true if the
+  /// death or the life of rank 0 is known by other means than messages. A rank 0 that is known to live may be silent
+  /// for any time. `lost` is called with the reason, from `serve` or `attend`; it should end this process, since there
+  /// is no rank left to work for.
   struct CoordinatorLoss {
     std::function<bool()> has_ended;
+    std::function<bool()> is_running;
     std::function<void(const std::string& reason)> lost;
   };
   /// Sets the reaction to the death of rank 0. By default there is none.
@@ -67,6 +69,7 @@ class Worker {
   void handle(const to_worker::Ping& message);
   void handle(const to_worker::Stop& message);
   void handle(to_worker::SpillInto&& message);
+  void handle(const to_worker::Rejoin& message);
 
   bool start_next_task();
   /// Reports the next task as lost because an object that it names will not be available here. Another node may have
@@ -79,6 +82,8 @@ class Worker {
   void report_stuck(Clock::time_point now);
   void watch_coordinator(Clock::time_point now);
   void leave_tasks_to_others(const std::string& reason);
+  /// Says Hello again after rank 0 had given this worker up, once nothing of the time before is running.
+  void come_back();
   template <class Message>
   void say(const Message& message);
 
@@ -111,6 +116,8 @@ class Worker {
   double results_seconds_ = 0;
 
   std::optional<to_worker::Stop> stop_;
+  std::optional<to_worker::Rejoin> rejoin_;  // not yet answered
+  bool broadcasts_ended_ = false;
   bool said_goodbye_ = false;
   bool broken_ = false;  // and rank 0 has been told
   std::exception_ptr attend_error_;

@@ -120,3 +120,12 @@ TEST_CASE("a heartbeat of 0 and a worker that is forgotten are never overdue") {
   CHECK(watch.after(100s).to_ask.empty());
   CHECK(watch.after(100s).overdue.empty());
 }
+
+TEST_CASE("a worker that is watched again has the time of one that was just heard of") {
+  Watch watch(1);
+  CHECK(watch.after(11s).overdue.size() == 1);
+  watch.heartbeat.watch_again(first);
+  watch.heartbeat.has_started(first, true);
+  CHECK(watch.after(9s).overdue.empty());
+  CHECK(watch.after(3s).overdue.size() == 1);
+}

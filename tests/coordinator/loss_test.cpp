@@ -3,6 +3,9 @@
 #include "support/catch.hpp"
 #include "support/scripted_cluster.hpp"
 
+#include <algorithm>
+#include <set>
+
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
 using namespace std::chrono_literals;
@@ -162,6 +165,128 @@ TEST_CASE("a worker with a stuck task is given up and the task runs out of time"
   REQUIRE(cluster.inbox.tasks.size() == 1);
   CHECK(cluster.inbox.tasks[0].ending == TaskEnding::timed_out);
   CHECK(text(cluster.inbox.tasks[0].result.head) == "the rank was lost (" + reason + ")");
+}
+
+TEST_CASE("a worker that was given up and is heard of again is called back once, and gets tasks after its Hello") {
+  ScriptedCluster cluster(2);
+  std::vector<WorkerId> back;
+  cluster.coordinator.on_worker_back([&](WorkerId worker) { back.push_back(worker); });
+  const CallId call = cluster.coordinator.start_call({.n_jobs = 2}, cluster.inbox);
+  cluster.submit(call, 1);
+  const TaskId task = cluster.tasks_of(1).at(0).task;
+  cluster.coordinator.give_up(WorkerId{1}, "did not answer for 10 s");
+  CHECK(all<to_worker::RunTask>(cluster.told(2)).size() == 1);
+  CHECK(cluster.told(1).empty());
+  CHECK(cluster.transport.given_up.empty());
+
+  cluster.finish(1, task);  // the old attempt
+  CHECK(cluster.inbox.tasks.empty());
+  const auto called = cluster.told(1);
+  REQUIRE(called.size() == 1);
+  CHECK(std::get<to_worker::Rejoin>(called[0]).epoch == 1);
+  cluster.says(1, to_coordinator::Pong{});
+  cluster.says(1, to_coordinator::Hello{true});  // the first one, which was under way
+  CHECK(cluster.told(1).empty());
+  CHECK(back.empty());
+
+  cluster.says(1, to_coordinator::Hello{true, 1, {}});
+  CHECK(back == std::vector{WorkerId{1}});
+  CHECK(cluster.coordinator.serving_workers().size() == 2);
+  cluster.submit(call, 2);
+  const auto again = cluster.tasks_of(1);
+  REQUIRE(again.size() == 1);
+  cluster.finish(1, again[0].task);
+  cluster.finish(2, task);
+  CHECK(cluster.inbox.tasks.size() == 2);
+  cluster.coordinator.stop_workers({0, ""});
+  for (const int worker : {1, 2}) CHECK_FALSE(all<to_worker::Stop>(cluster.told(worker)).at(0).ranks_lost);
+}
+
+TEST_CASE("a late answer does not count for a new attempt at the worker that has come back") {
+  ScriptedCluster cluster(1);
+  const CallId call = cluster.coordinator.start_call({.n_jobs = 1, .retries = 3}, cluster.inbox);
+  cluster.coordinator.give_up(WorkerId{1}, "did not answer for 10 s");
+  cluster.says(1, to_coordinator::Pong{});
+  cluster.says(1, to_coordinator::Hello{true, 1, {}});
+  (void)cluster.told(1);
+  cluster.submit(call, 1);
+  const TaskId task = cluster.tasks_of(1).at(0).task;
+  cluster.coordinator.give_up(WorkerId{1}, "did not answer for 10 s");
+  CHECK(cluster.inbox.tasks.size() == 1);  // no worker is left
+  cluster.submit(call, 2);
+  CHECK(cluster.inbox.tasks.size() == 2);
+  // The first worker of a frame's two epochs ends within the frame.
+  Frame frame;
+  append(frame, to_coordinator::TaskFinished{task, TaskEnding::returned, 1.0, Payload{bytes("old"), {}}});
+  cluster.transport.arrives(1, std::move(frame));
+  cluster.progress();
+  CHECK(std::get<to_worker::Rejoin>(cluster.told(1).at(0)).epoch == 2);
+  cluster.says(1, to_coordinator::Hello{true, 1, {}});  // of an older epoch
+  CHECK(cluster.coordinator.serving_workers().empty());
+  cluster.says(1, to_coordinator::Hello{true, 2, {}});
+  cluster.submit(call, 3);
+  CHECK(cluster.tasks_of(1).size() == 1);
+}
+
+TEST_CASE("a worker that comes back gets the objects that it lacks and drops those that are gone") {
+  ScriptedCluster cluster(2);
+  const ObjectId kept = cluster.coordinator.share(Payload{bytes("kept"), {}});
+  const ObjectId gone = cluster.coordinator.share(Payload{bytes("gone"), {}});
+  (void)cluster.told(1);
+  cluster.coordinator.give_up(WorkerId{1}, "did not answer for 10 s");
+  cluster.coordinator.drop(gone);
+  const ObjectId late = cluster.coordinator.share(Payload{bytes("late"), {}});
+  cluster.says(1, to_coordinator::Pong{});
+  CHECK(cluster.told(1).size() == 1);
+  const ObjectId latest = cluster.coordinator.share(Payload{bytes("latest"), {}});
+  cluster.says(1, to_coordinator::Hello{true, 1, {kept, gone}});
+  const auto messages = cluster.told(1);
+  REQUIRE(messages.size() == 3);
+  CHECK(std::get<to_worker::DropObject>(messages[0]).object == gone);
+  std::vector<std::string> contents;
+  for (const auto& content : all<to_worker::ObjectContent>(messages)) contents.push_back(text(content.value.head));
+  std::ranges::sort(contents);
+  CHECK(contents == std::vector<std::string>{"late", "latest"});
+  CHECK(late != latest);
+}
+
+TEST_CASE("a worker that can run no more tasks gets none after it has come back either") {
+  ScriptedCluster cluster(2);
+  cluster.says(1, to_coordinator::Broken{"no processes"});
+  cluster.coordinator.give_up(WorkerId{1}, "did not answer for 10 s");
+  cluster.says(1, to_coordinator::Pong{});
+  cluster.says(1, to_coordinator::Hello{true, 1, {}});
+  (void)cluster.told(1);
+  const CallId call = cluster.coordinator.start_call({.n_jobs = 2}, cluster.inbox);
+  cluster.submit(call, 1);
+  CHECK(cluster.told(1).empty());
+  CHECK(all<to_worker::RunTask>(cluster.told(2)).size() == 1);
+  CHECK(cluster.coordinator.serving_workers().size() == 2);
+}
+
+TEST_CASE("a worker that stays given up is told to leave where that does no harm, and never waited for") {
+  for (const bool tells : {false, true}) {
+    ScriptedCluster cluster(2);
+    cluster.transport.tells = tells;
+    cluster.coordinator.give_up(WorkerId{1}, "did not answer for 10 s");
+    cluster.coordinator.stop_workers({4, ""});
+    CHECK(cluster.transport.given_up == std::set{1});
+    const auto stops = all<to_worker::Stop>(cluster.told(1));
+    REQUIRE(stops.size() == (tells ? 1 : 0));
+    if (tells) CHECK((stops[0].status == 4 && stops[0].ranks_lost));
+    CHECK(cluster.coordinator.serving_workers().size() == 1);
+  }
+}
+
+TEST_CASE("a worker that was given up and that MPI then finds dead cannot come back") {
+  ScriptedCluster cluster(2);
+  cluster.coordinator.give_up(WorkerId{1}, "did not answer for 10 s");
+  cluster.transport.found_dead = {1};
+  cluster.progress();
+  CHECK(cluster.transport.given_up == std::set{1});
+  cluster.says(1, to_coordinator::Pong{});
+  CHECK(cluster.told(1).empty());
+  CHECK(cluster.coordinator.lost_workers().size() == 1);
 }
 
 TEST_CASE("after the first loss broadcasts end once and missing objects are sent one by one") {

@@ -77,6 +77,10 @@ TEST_CASE("a worker that is given up gets nothing, and its tasks are under way n
   const auto frames = (sender.outbox.flush(false, [](WorkerId) {}), sender.transport.take_sent());
   REQUIRE(frames.size() == 1);
   CHECK(frames[0].destination == two.value);
+  sender.outbox.take_back(one);
+  sender.add_task(one);
+  CHECK(sender.flush() == 1);
+  CHECK(sender.outbox.tasks_sent(one) == 1);
 }
 
 TEST_CASE("tasks that have come back, or never will, are not counted") {

@@ -10,6 +10,7 @@
 #include <iostream>
 #include <sstream>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -67,6 +68,20 @@ void leave_tracker_behind(const std::string& path) {
   if (read(ready[0], &byte, 1) != 1) std::abort();
 }
 
+/// Forks a child that leaves the task, too, with another result, and returns its status once it has ended.
+std::string fork_and_return(Payload& result) {
+  std::cout << "said before the fork, ";  // waits in the buffer
+  const pid_t child = fork();
+  result.parts.emplace_back(pattern(8'000'000, child == 0 ? 1 : 2));
+  if (child == 0) {
+    std::cout << "said by the child\n";
+    return "the child's";
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return "status " + std::to_string(status);
+}
+
 void use_memory(std::size_t bytes) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) std::abort();
@@ -108,6 +123,16 @@ std::string obey(const std::string& command, std::istringstream& words, const Ex
   if (command == "write_object") {
     *const_cast<std::byte*>(task.objects.at(0).value->parts.at(0).view().data()) = std::byte{1};
     return "written";
+  }
+  if (command == "fork") return fork_and_return(result);
+  if (command == "close_files") {
+    for (int file = STDERR_FILENO + 1; file < 1000; ++file) close(file);
+    return "closed";
+  }
+  if (command == "close_files_and_return_much") {
+    for (int file = STDERR_FILENO + 1; file < 1000; ++file) close(file);
+    result.parts.emplace_back(pattern(8'000'000, 1));
+    return "";
   }
   if (command == "pid") return std::to_string(getpid());
   if (command == "signal" && words >> number) std::raise(number);
@@ -187,12 +212,18 @@ std::string obey(const std::string& command, std::istringstream& words, const Ex
 
 std::unique_ptr<Zygote> fork_zygote(ZygoteOptions options) {
   auto side = Zygote::fork(std::move(options));
-  if (auto* port = std::get_if<std::unique_ptr<ExecutorPort>>(&side)) work(**port);
+  if (auto* port = std::get_if<std::unique_ptr<ExecutorPort>>(&side)) {
+    try {
+      work(**port);
+    } catch (const std::exception&) {
+      _exit(EXIT_FAILURE);  // not the test's failure
+    }
+  }
   return std::move(std::get<std::unique_ptr<Zygote>>(side));
 }
 
-WorkerSide::WorkerSide(ZygoteOptions options, double grace_seconds)
-    : zygote(fork_zygote(std::move(options))), executor(*zygote, pool, {grace_seconds}) {}
+WorkerSide::WorkerSide(ZygoteOptions options, double grace_seconds, double zygote_seconds)
+    : zygote(fork_zygote(std::move(options))), executor(*zygote, pool, {grace_seconds, zygote_seconds}) {}
 
 ExecutedTask WorkerSide::run(std::string_view what, std::vector<SharedBytes> parts, TaskLimits limits) {
   start(what, std::move(parts), limits);

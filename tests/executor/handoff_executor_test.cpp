@@ -6,7 +6,9 @@
 
 #include <atomic>
 #include <string>
+#include <sys/wait.h>
 #include <thread>
+#include <unistd.h>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
@@ -53,6 +55,23 @@ TEST_CASE("tasks and results change hands between two threads") {
   CHECK_FALSE(executor.take_finished());
   executor.close();
   other.join();
+}
+
+TEST_CASE("a child that a task forks ends when it returns from the task, and only its parent answers") {
+  WakeFlag wake_flag;
+  IdleWaiter waiter(Settings{}, false, wake_flag);
+  HandoffExecutor executor(wake_flag, [] {});
+  int status = -1;
+  std::thread other([&] {
+    const auto work = executor.next_task();
+    const pid_t child = fork();
+    if (child != 0) waitpid(child, &status, 0);
+    executor.finish(done(*work.task, child == 0 ? "the child's" : "the parent's"));
+  });
+  executor.start(task(1));
+  CHECK(text(wait_for_result(executor, waiter).result.head) == "the parent's");
+  other.join();
+  CHECK(status == 0);
 }
 
 TEST_CASE("an interrupt reaches the running task and not the next one") {

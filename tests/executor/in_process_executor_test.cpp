@@ -8,6 +8,8 @@
 #include <joblib_mpi/parallel.hpp>
 
 #include <stdexcept>
+#include <sys/wait.h>
+#include <unistd.h>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
@@ -31,6 +33,14 @@ const void* address(const std::vector<double>& data) {
 }
 std::uintptr_t place(const std::vector<double>& data) {
   return reinterpret_cast<std::uintptr_t>(address(data));
+}
+int fork_and_leave(int throws) {
+  const pid_t child = fork();
+  if (child == 0 && throws == 1) throw std::domain_error("left by an exception");
+  if (child == 0) return -1;
+  int status = -1;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -2;
 }
 std::string inner_backend(int) {
   return std::string(detail::active_config().backend->name());
@@ -101,6 +111,15 @@ TEST_CASE("an exception of the function is the result of a task that raised") {
   PayloadReader reader(done.result);
   CHECK(error_text<std::domain_error>([&] { std::rethrow_exception(load_exception(reader, 1, "host")); }) ==
         "std::domain_error in runner_test::refuse on rank 1 (host): not 3");
+}
+
+TEST_CASE("a child that a task forks ends when it leaves the task, and only its parent answers") {
+  RegisteredFunctionRunner runner;
+  InProcessExecutor executor(runner);
+  Publisher publisher;
+  for (const int throws : {0, 1}) {
+    CHECK(result_of<int>(execute(executor, publisher, delayed<runner_test::fork_and_leave>(throws))) == throws);
+  }
 }
 
 TEST_CASE("arguments that are none make the task fail and not the worker") {

@@ -180,6 +180,30 @@ TEST_CASE("what a task has started ends with its process") {
   CHECK(kill(grandchild, 0) != 0);
 }
 
+TEST_CASE("a child that a task forks ends when it returns from the task, and only its parent answers") {
+  int output[2];
+  REQUIRE(pipe(output) == 0);
+  {
+    ZygoteOptions options;
+    options.prepare = [&] { dup2(output[1], STDOUT_FILENO); };
+    WorkerSide worker(options);
+    for (int round = 0; round < 20; ++round) {
+      const ExecutedTask done = worker.run("fork");
+      REQUIRE(done.ending == TaskEnding::returned);
+      CHECK(head_text(done) == "status 0");
+      CHECK(is_pattern(done.result.parts.at(0).view(), 8'000'000, 2));
+    }
+  }
+  close(output[1]);
+  std::string said;
+  char byte = 0;
+  while (read(output[0], &byte, 1) == 1) said += byte;
+  close(output[0]);
+  std::string expected;
+  for (int round = 0; round < 20; ++round) expected += "said before the fork, said by the child\n";
+  CHECK(said == expected);
+}
+
 TEST_CASE("what cleans up after others may do so before it ends") {
   WorkerSide worker;
   const std::string file = new_file_name();
@@ -201,6 +225,34 @@ TEST_CASE("once the zygote is gone every task is lost with that reason") {
   CHECK(next.ending == TaskEnding::lost);
   CHECK(head_text(next) == reason);
   wait_until_gone(process);
+}
+
+TEST_CASE("a task that closes files of the executor costs later tasks nothing and ends if its own result needs them") {
+  WorkerSide worker;
+  CHECK(head_text(worker.run("close_files")) == "closed");
+  const ExecutedTask next = worker.run("reverse", {SharedBytes(pattern(8'000'000, 3))});
+  CHECK(next.ending == TaskEnding::returned);
+  CHECK(next.result.parts.at(0).size() == 8'000'000);
+  CHECK(worker.run("close_files_and_return_much").ending == TaskEnding::lost);
+  CHECK(worker.run("echo").ending == TaskEnding::returned);
+}
+
+TEST_CASE("a zygote that does not react is killed and the task is lost with that reason") {
+  for (const std::string task : {"exit 3", "deaf "}) {
+    WorkerSide worker({}, 0.05, 0.3);
+    CHECK(worker.run("echo").ending == TaskEnding::returned);
+    kill(worker.zygote->pid(), SIGSTOP);
+    const std::string file = new_file_name();
+    worker.start(task + (task == "deaf " ? file : ""));
+    if (task == "deaf ") {
+      worker.wait_for_file(file);
+      worker.executor.interrupt();
+    }
+    const ExecutedTask lost = worker.wait_for_result();
+    CHECK(lost.ending == TaskEnding::lost);
+    CHECK(head_text(lost) == "the process that starts executors was killed because it did not react");
+    CHECK(worker.executor.broken() == head_text(lost));
+  }
 }
 
 TEST_CASE("executors one after another may use the same zygote") {

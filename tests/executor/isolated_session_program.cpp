@@ -11,6 +11,7 @@
 #include <numeric>
 #include <ranges>
 #include <string>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
 
@@ -42,6 +43,15 @@ int process_id(int) {
   return getpid();
 }
 
+std::vector<double> fork_and_return(int value) {
+  const pid_t child = fork();
+  std::vector<double> result(300'000, child == 0 ? -1 : value);
+  int status = 0;
+  if (child != 0 && value % 2 == 0) waitpid(child, &status, 0);
+  if (status != 0) result.clear();
+  return result;
+}
+
 bool squares_are_right() {
   constexpr int count = 2'000;
   const auto results = jm::Parallel()(std::views::iota(0, count) |
@@ -60,6 +70,16 @@ bool large_data_is_right() {
       jm::Parallel()(std::views::iota(0, 5) | std::views::transform([&](int) { return jm::delayed<doubled>(values); }));
   return std::ranges::all_of(sums, [](double sum) { return sum == 450'000; }) &&
          std::ranges::all_of(copies, [](const auto& copy) { return copy == std::vector<double>(300'000, 3.0); });
+}
+
+/// Returns whether a task that forks returns what its parent process returns, even if the child leaves the task later.
+bool forks_are_right() {
+  const auto results = jm::Parallel()(
+      std::views::iota(0, 20) | std::views::transform([](int value) { return jm::delayed<fork_and_return>(value); }));
+  for (int value = 0; value < 20; ++value) {
+    if (results.at(static_cast<std::size_t>(value)) != std::vector<double>(300'000, value)) return false;
+  }
+  return true;
 }
 
 /// Returns whether each way to end a process fails its call and nothing else.
@@ -94,7 +114,10 @@ int main(int argc, char** argv) {
   int status = 1;
   for (int run = 0; run < 2; ++run) {
     status = session.run([] {
-      return squares_are_right() && large_data_is_right() && tasks_are_isolated() && endings_are_survived() ? 0 : 1;
+      return squares_are_right() && large_data_is_right() && forks_are_right() && tasks_are_isolated() &&
+                     endings_are_survived()
+                 ? 0
+                 : 1;
     });
   }
   return status;

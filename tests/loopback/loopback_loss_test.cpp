@@ -9,8 +9,11 @@
 #include <boost/serialization/vector.hpp>
 
 #include <atomic>
+#include <optional>
 #include <ranges>
+#include <set>
 #include <stdexcept>
+#include <utility>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
@@ -30,6 +33,7 @@ void die(Death death) {
 
 std::atomic<int> deaths{0};
 std::atomic<int> deaths_wanted{0};
+std::atomic<int> paused_rank{0};
 
 /// Makes the ranks of the first tasks that reach it die.
 int square_or_die(int value) {
@@ -45,6 +49,16 @@ int poison(int value) {
 }
 double first_plus(const std::vector<double>& values, double more) {
   return values.front() + values.back() + more;
+}
+double pause_with_object(const std::vector<double>& values, int value) {
+  if (value == 0 && deaths < 1 && ++deaths <= 1) {
+    paused_rank = LoopbackCluster::rank_of_this_thread();
+    current.load()->transport(paused_rank).pause();
+  }
+  return values.back() + value;
+}
+int rank_here(const std::vector<double>& values, double last) {
+  return values.back() == last ? LoopbackCluster::rank_of_this_thread() : -1;
 }
 double die_with_object(const std::vector<double>& values, int value) {
   if (value == 0 && deaths < 1 && ++deaths <= 1) die(Death::found);
@@ -168,6 +182,52 @@ TEST_CASE("a worker that dies without a word is found by its silence") {
   const auto silent = std::ranges::find(lost, WorkerId{2}, &LostWorker::worker);
   REQUIRE(silent != lost.end());
   CHECK_THAT(silent->reason, contains(" 0.5 s"));
+}
+
+TEST_CASE("a worker that pauses for longer than the heartbeat and comes back works on with all objects") {
+  Settings settings;
+  settings.heartbeat_seconds = 0.25;
+  Cluster cluster(3, settings);
+  const auto before = scatter(std::vector<double>(20'000, 1.0));
+  auto dropped = std::make_optional(scatter(std::vector<double>(20'000, 9.0)));
+  CHECK(Parallel({.retries = 10})(iota(0, 50) |
+                                  transform([&](int value) { return delayed<pause_with_object>(before, value); }))
+            .back() == 50.0);
+  const WorkerId paused{paused_rank};
+  const auto is_lost = [&] {
+    return std::ranges::none_of(cluster.coordinator().serving_workers(),
+                                [&](const ServingWorker& serving) { return serving.worker == paused; });
+  };
+  while (!is_lost()) cluster.driver().drive();
+  dropped.reset();
+  const auto during = scatter(std::vector<double>(20'000, 2.0));
+  cluster.transport(paused.value).resume();
+  while (is_lost()) cluster.driver().drive();
+  const auto after = scatter(std::vector<double>(20'000, 3.0));
+  // On a busy machine it may be silent for so long again, but not each time.
+  for (const auto& [object, last] : {std::pair(before, 1.0), std::pair(during, 2.0), std::pair(after, 3.0)}) {
+    std::set<int> ranks;
+    while (!ranks.contains(paused.value)) {
+      for (const int rank : Parallel({.retries = 10})(iota(0, 30) | transform([&object = object, last = last](int) {
+                                                        return delayed<rank_here>(object, last);
+                                                      }))) {
+        ranks.insert(rank);
+      }
+      REQUIRE_FALSE(ranks.contains(-1));
+    }
+  }
+}
+
+TEST_CASE("a worker that stays silent does not keep the others from leaving") {
+  Settings settings;
+  settings.heartbeat_seconds = 0.25;
+  settings.start_seconds = 0.25;
+  Cluster cluster(2, settings);
+  cluster.transport(1).pause();
+  CHECK(Parallel({.retries = 10})(iota(0, 20) | transform([](int value) { return delayed<refuse_odd>(2 * value); }))
+            .back() == 38);
+  while (!cluster.driver().stop_workers({0, ""}, 1.0).empty()) {
+  }
 }
 
 TEST_CASE("a task that cannot be stopped costs its rank and fails with its time limit") {

@@ -93,6 +93,7 @@ TEST_CASE("the other messages to a worker arrive as they were sent") {
 
   const SpillPlace place{"/scratch/job", "/scratch/job/lock", "gzip:3", 4};
   CHECK(there_and_back(to_worker::SpillInto{place}).place == place);
+  CHECK(there_and_back(to_worker::Rejoin{7}).epoch == 7);
 }
 
 TEST_CASE("messages to the coordinator arrive as they were sent") {
@@ -105,6 +106,9 @@ TEST_CASE("messages to the coordinator arrive as they were sent") {
   CHECK(text(finished.result.parts[0].view()) == "xyz");
   CHECK(there_and_back(to_coordinator::Hello{true}).answers_during_tasks);
   CHECK_FALSE(there_and_back(to_coordinator::Hello{false}).answers_during_tasks);
+  const auto hello = there_and_back(to_coordinator::Hello{true, 5, {ObjectId{3}, ObjectId{4}}});
+  CHECK(hello.epoch == 5);
+  CHECK(hello.objects == std::vector{ObjectId{3}, ObjectId{4}});
   CHECK(there_and_back(to_coordinator::ObjectsMissing{{ObjectId{3}, ObjectId{4}}}).objects ==
         std::vector{ObjectId{3}, ObjectId{4}});
   CHECK(there_and_back(to_coordinator::ObjectsMissing{}).objects.empty());

@@ -2,7 +2,9 @@
 
 import math
 import operator
+import os
 import pickle
+import sys
 import threading
 import warnings
 
@@ -75,22 +77,15 @@ def runner(core):
     runner.leave_context()
 
 
-@pytest.fixture
-def exiting_runner(core):
-    runner = TaskRunner(core, exits_with_task=True)
-    yield runner
-    runner.leave_context()
-
-
-def encode(function, *args):
+def encode(function, *args, batch=1):
     nested = SequentialBackend(nesting_level=1)
     context = TaskContext(nested, None, None, STATE.packed(), b"key")
     buffers = CallBuffers(SharedBuffers(None, 0, 0), math.inf)
-    return TaskEncoder(context, {}, buffers).encode(BatchedCalls([(function, args, {})], (nested, None)))
+    return TaskEncoder(context, {}, buffers).encode(BatchedCalls([(function, args, {})] * batch, (nested, None)))
 
 
-def run(runner, function, *args):
-    _, head, buffers, _ = encode(function, *args)
+def run(runner, function, *args, batch=1):
+    _, head, buffers, _ = encode(function, *args, batch=batch)
     return runner.run(head, buffers)
 
 
@@ -221,3 +216,24 @@ def test_an_interrupt_between_tasks_is_ignored(runner, core):
 
 def test_cancelled_is_not_an_exception_that_tasks_catch_by_accident():
     assert not issubclass(TaskCancelled, Exception)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize(
+    ("leave", "status", "said"),
+    [
+        (lambda: None, 0, ""),
+        (lambda: sys.exit(3), 3, ""),
+        (lambda: sys.exit("the reason"), 1, "the reason"),
+        (lambda: raise_(ValueError("bad")), 1, "\nValueError: bad\n"),
+    ],
+)
+def test_a_child_that_a_task_forks_ends_when_it_leaves_the_task(runner, leave, status, said, batch, capfd):
+    def fork_and_leave():
+        child = os.fork()
+        return leave() if child == 0 else os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    ok, head, _, _ = run(runner, fork_and_leave, batch=batch)
+    assert ok
+    assert pickle.loads(head) == [status] * batch
+    assert capfd.readouterr().err.count(said or "Traceback") == (batch if said else 0)

@@ -1,13 +1,16 @@
 #include "segments/segment_pool.hpp"
 
+#include "core/open_files.hpp"
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
+#include "support/open_files.hpp"
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <set>
+#include <sys/resource.h>
 #include <system_error>
 #include <vector>
 
@@ -30,6 +33,58 @@ TEST_CASE("what is allocated lies in a segment of the pool and other memory does
   CHECK(pool.find(small.bytes));
   const Bytes heap(100);
   CHECK_FALSE(pool.find(heap));
+}
+
+TEST_CASE("a file that is shorter than the segment it should be is refused") {
+  SegmentPool pool;
+  CHECK_THROWS_AS(pool.adopt(make_memory_file(megabyte - 1), megabyte), std::system_error);
+  CHECK(pool.adopt(make_memory_file(megabyte), megabyte)->bytes().size() == megabyte);
+}
+
+TEST_CASE("twenty thousand arrays of 100 KB take few segments") {
+  SegmentPool pool;
+  std::set<std::uint64_t> segments;
+  std::vector<ReceiveMemory::Block> blocks;
+  for (int index = 0; index < 20'000; ++index) {
+    blocks.push_back(pool.allocate(100'000));
+    segments.insert(pool.find(blocks.back().bytes)->segment->id());
+  }
+  CHECK(segments.size() < 100);
+}
+
+TEST_CASE("segments that grew with their number are used again or dropped once all in them was let go") {
+  SegmentPool pool(64 * megabyte);
+  for (int round = 0; round < 3; ++round) {
+    std::vector<ReceiveMemory::Block> blocks;
+    for (std::size_t index = 0; index < 300; ++index) {
+      blocks.push_back(pool.allocate(megabyte + megabyte / 4 * (index % 8)));
+      blocks.back().bytes[0] = static_cast<std::byte>(index);
+    }
+    for (std::size_t index = 0; index < 300; ++index) CHECK(blocks[index].bytes[0] == static_cast<std::byte>(index));
+  }
+  CHECK(test::open_memory_files() < 64);
+}
+
+TEST_CASE("a process that may open no more files allocates on the heap where that is enough") {
+  SegmentPool pool;
+  const test::NoMoreFiles limit;
+  const auto block = pool.allocate(3 * megabyte);
+  CHECK(block.bytes.size() == 3 * megabyte);
+  CHECK_FALSE(pool.find(block.bytes));
+  CHECK_THROWS_AS(pool.allocate_to_share(3 * megabyte), std::system_error);
+}
+
+TEST_CASE("the limit of open files is raised to what the system allows") {
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit low{std::min<rlim_t>(before.rlim_max, 100), before.rlim_max};
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &low) == 0);
+  raise_open_file_limit();
+  rlimit raised{};
+  CHECK(getrlimit(RLIMIT_NOFILE, &raised) == 0);
+  CHECK(raised.rlim_cur == std::min<rlim_t>(before.rlim_max, 65536));
+  CHECK(raised.rlim_max == before.rlim_max);
+  setrlimit(RLIMIT_NOFILE, &before);
 }
 
 TEST_CASE("nothing is allocated for no bytes") {

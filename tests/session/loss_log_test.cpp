@@ -27,6 +27,25 @@ TEST_CASE("a worker that is lost in one run is lost in the next, and the loss is
   CHECK(log.lost().size() == 1);
 }
 
+TEST_CASE("a worker that comes back is lost no more, but later runs make no broadcasts") {
+  LossLog log;
+  ScriptedCluster first(2);
+  log.watch(first.coordinator, hosts);
+  (void)captured_stderr([&] { first.coordinator.give_up(WorkerId{2}, "did not answer for 10 s"); });
+  CHECK(log.lost().size() == 1);
+  const std::string line = captured_stderr([&] {
+    first.says(2, to_coordinator::Pong{});
+    first.says(2, to_coordinator::Hello{true, 1, {}});
+  });
+  CHECK_THAT(line, contains("rank 2 on n2 is back and gets tasks again"));
+  CHECK(log.lost().empty());
+
+  ScriptedCluster second(2);
+  log.watch(second.coordinator, hosts);
+  CHECK(second.coordinator.lost_workers().empty());
+  CHECK(second.store.broadcasts_ended);
+}
+
 TEST_CASE("a worker that only runs no more tasks is not among the lost") {
   LossLog log;
   ScriptedCluster cluster(2);

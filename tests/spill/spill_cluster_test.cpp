@@ -170,6 +170,22 @@ TEST_CASE("a result whose file cannot be written goes through memory if it fits,
   }
 }
 
+TEST_CASE("a folder that was deleted is made anew for the next call") {
+  const TemporaryFolder folder;
+  {
+    const LoopbackCluster cluster(2, settings_in(folder / ""), &result_format());
+    for (int round = 0; round < 3; ++round) {
+      const auto results = Parallel().spilled(calls(4));
+      for (int first = 0; first < 4; ++first) {
+        CHECK(results.at(static_cast<std::size_t>(first)).is_on_disk());
+        CHECK(results.at(static_cast<std::size_t>(first)).get() == numbers(first));
+      }
+      for (const auto& entry : fs::directory_iterator(folder / "")) fs::remove_all(entry.path());
+    }
+  }
+  CHECK(fs::is_empty(folder / ""));
+}
+
 TEST_CASE("a worker that does not see rank 0's folder says where and what to do") {
   const TemporaryFolder folder;
   ResultSpiller spiller(result_format());

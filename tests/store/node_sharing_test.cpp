@@ -3,6 +3,7 @@
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
 #include "support/loopback_transport.hpp"
+#include "support/open_files.hpp"
 
 #include <array>
 #include <filesystem>
@@ -185,6 +186,27 @@ TEST_CASE("a node without room refuses an object on all its ranks and the other 
   nodes.publish(ObjectId{3}, large_object(10 * megabyte));
   nodes.progress();
   check_large_object(*nodes.stores[3]->find(ObjectId{3}), 10 * megabyte);
+}
+
+TEST_CASE("a rank that may open no more files refuses an object as if there were no room, and takes later ones") {
+  TwoNodes nodes;
+  nodes.publish(ObjectId{1}, large_object(3 * megabyte));
+  while (nodes.stores[2]->find(ObjectId{1}) == nullptr) {
+    for (const std::size_t head : {0U, 2U}) nodes.stores[head]->progress();
+  }
+  {
+    const NoMoreFiles limit;
+    nodes.progress();
+  }
+  CHECK(nodes.stores[3]->find(ObjectId{1}) == nullptr);
+  const auto refusal = nodes.stores[3]->refusal(ObjectId{1});
+  REQUIRE(refusal);
+  CHECK(refusal->find("raise the limit of open files (ulimit -n)") != std::string::npos);
+  nodes.drop(ObjectId{1});
+  nodes.publish(ObjectId{2}, large_object(9 * megabyte));
+  nodes.progress();
+  REQUIRE(nodes.stores[3]->find(ObjectId{2}) != nullptr);
+  check_large_object(*nodes.stores[3]->find(ObjectId{2}), 9 * megabyte);
 }
 
 TEST_CASE("an object that is dropped on its way does not stay on any rank") {

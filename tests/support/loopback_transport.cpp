@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <numeric>
@@ -19,14 +20,16 @@ class LoopbackNetwork {
   [[nodiscard]] int size() const noexcept { return static_cast<int>(ranks_.size()); }
 
   void send(int source, int destination, Frame frame) {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    wait_while_paused(source, lock);
     require_alive(source);
     Rank& receiver = ranks_.at(static_cast<std::size_t>(destination));
     if (!receiver.dead) receiver.mailbox.push_back({source, copied(std::move(frame))});
   }
 
   [[nodiscard]] bool receive(int rank, int& source, Frame& frame) {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    wait_while_paused(rank, lock);
     require_alive(rank);
     auto& mailbox = at(rank).mailbox;
     if (mailbox.empty()) return false;
@@ -59,7 +62,13 @@ class LoopbackNetwork {
     const std::lock_guard lock(mutex_);
     if (std::exchange(at(rank).dead, true)) return;
     at(rank).mailbox.clear();
+    set_paused(rank, false);
     if (found) deaths_found_.push_back(rank);
+  }
+
+  void pause(int rank, bool paused) {
+    const std::lock_guard lock(mutex_);
+    if (!at(rank).dead) set_paused(rank, paused);
   }
 
   [[nodiscard]] std::vector<int> deaths_found_since(std::size_t seen) {
@@ -88,10 +97,20 @@ class LoopbackNetwork {
     std::size_t broadcasts_done = 0;
     bool broadcasts_ended = false;
     bool dead = false;
+    bool paused = false;
     bool leads = false;
   };
 
   Rank& at(int rank) { return ranks_[static_cast<std::size_t>(rank)]; }
+
+  void set_paused(int rank, bool paused) {
+    at(rank).paused = paused;
+    pauses_changed_.notify_all();
+  }
+
+  void wait_while_paused(int rank, std::unique_lock<std::mutex>& lock) {
+    pauses_changed_.wait(lock, [&] { return !at(rank).paused; });
+  }
 
   void require_alive(int rank) {
     if (at(rank).dead) throw LoopbackRankDied();
@@ -125,6 +144,7 @@ class LoopbackNetwork {
   }
 
   std::mutex mutex_;
+  std::condition_variable pauses_changed_;
   std::vector<Rank> ranks_;
   std::vector<int> deaths_found_;
 };
@@ -192,6 +212,14 @@ void LoopbackTransport::give_up(int rank) {
 
 void LoopbackTransport::die(Death death) {
   network_->die(rank_, death == Death::found);
+}
+
+void LoopbackTransport::pause() {
+  network_->pause(rank_, true);
+}
+
+void LoopbackTransport::resume() {
+  network_->pause(rank_, false);
 }
 
 std::size_t LoopbackTransport::broadcasts_done() const noexcept {

@@ -34,6 +34,7 @@ class LoopbackTransport final : public Transport {
   [[nodiscard]] std::size_t broadcasts_done() const noexcept override;
   void end_broadcasts() override;
   [[nodiscard]] std::vector<int> take_lost_ranks() override;
+  [[nodiscard]] bool tells_of_dead_ranks() const noexcept override { return true; }
   void give_up(int rank) override;
   void progress() override {}
   [[nodiscard]] bool quiet() const noexcept override;
@@ -42,6 +43,10 @@ class LoopbackTransport final : public Transport {
   enum class Death { found, silent };
   /// Makes this rank dead from now on. What it has sent still arrives; nothing else does. Thread-safe.
   void die(Death death);
+  /// Makes this rank's calls wait until `resume`, as those of a stopped process do. Thread-safe.
+  void pause();
+  /// Lets a paused rank go on. Thread-safe.
+  void resume();
 
  private:
   std::shared_ptr<LoopbackNetwork> network_;

@@ -54,6 +54,12 @@ class ScriptedStore final : public ObjectStore {
     const auto found = refusals.find(object);
     return found == refusals.end() ? std::nullopt : std::optional(found->second);
   }
+  [[nodiscard]] std::vector<ObjectId> settled_objects() const override {
+    std::vector<ObjectId> settled;
+    for (const auto& [object, value] : whole_) settled.push_back(object);
+    for (const auto& [object, reason] : refusals) settled.push_back(object);
+    return settled;
+  }
   bool progress() override { return false; }
   [[nodiscard]] ObjectStats stats() const override { return {}; }
 

@@ -50,6 +50,7 @@ class ScriptedTransport final : public Transport {
   [[nodiscard]] std::size_t broadcasts_done() const noexcept override { return 0; }
   void end_broadcasts() override { throw std::logic_error("no end of broadcasts was expected"); }
   [[nodiscard]] std::vector<int> take_lost_ranks() override { return std::exchange(found_dead, {}); }
+  [[nodiscard]] bool tells_of_dead_ranks() const noexcept override { return tells; }
   void give_up(int rank) override {
     if (!given_up.insert(rank).second) throw std::logic_error("a rank was given up twice");
   }
@@ -58,6 +59,7 @@ class ScriptedTransport final : public Transport {
 
   std::vector<int> found_dead;  // the answer of the next take_lost_ranks
   std::set<int> given_up;
+  bool tells = false;
 
  private:
   int rank_;

@@ -1,11 +1,13 @@
 """Runs the tasks of one executor: a process beside a worker rank, or the rank itself."""
 
+import os
 import pickle
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from joblib_mpi import _core, worker_identity
 from joblib_mpi.executor.context_keeper import ContextKeeper
@@ -15,6 +17,7 @@ from joblib_mpi.payloads import by_value
 from joblib_mpi.payloads.errors import TaskCancelled, import_error, pack_error, read_only_hint
 from joblib_mpi.payloads.result_pickling import Layout, ResultPickler
 from joblib_mpi.payloads.task_format import TaskDecoder
+from joblib_mpi.program import status_of
 
 #: Whether the function has returned, head, buffers, and (for results with buffers) its name and their layouts.
 Answer = tuple[bool, bytes, Sequence[Any], tuple[str, list[Layout]] | None]
@@ -22,6 +25,9 @@ Answer = tuple[bool, bytes, Sequence[Any], tuple[str, list[Layout]] | None]
 
 class TaskRunner:
     """Runs one task after the other on one thread.
+
+    A child that a task forks ends when it leaves the task, however it does: only the process that was given the task
+    answers.
 
     Parameters
     ----------
@@ -34,9 +40,10 @@ class TaskRunner:
         self._objects = SharedObjects(core)
         follower = ScriptFollower(_say, lambda: self._decoder.forget_functions())
         self._context = ContextKeeper(follower)
-        self._decoder = TaskDecoder(self._objects, self._context.enter)
+        self._decoder = TaskDecoder(self._objects, self._context.enter, self._end_child)
         self._pickler = ResultPickler()
         self._running = False
+        self._process = os.getpid()
 
     def run(self, head: bytes, buffers: Sequence[Any]) -> Answer:
         """Run one task and return the `Answer` with its results or its error. Raises nothing, not even SystemExit."""
@@ -47,6 +54,7 @@ class TaskRunner:
             except TaskCancelled:
                 raise
             except BaseException as error:
+                self._end_child(error)
                 if (buffers or self._objects.in_use) and (hint := read_only_hint(error)) is not None:
                     error.add_note(hint)
                 return False, pack_error(error), (), None
@@ -77,6 +85,7 @@ class TaskRunner:
         except (ImportError, AttributeError) as error:
             raise import_error(error) from error
         results = task()
+        self._end_child()
         try:
             answer, buffers = self._pickler.dumps(results)
             notes = (self._decoder.function_name(), self._pickler.layouts(buffers)) if buffers else None
@@ -88,6 +97,27 @@ class TaskRunner:
                 f"{type(error).__name__}: {error}"
             ) from error
 
+    def _end_child(self, error: BaseException | None = None) -> None:
+        """Return in the process that was given the task; end every other one, which a task has forked."""
+        if os.getpid() != self._process:
+            end_forked_child(error)
+
+
+def end_forked_child(error: BaseException | None) -> NoReturn:
+    """End a process that a task has forked, with the exit status of a program that ends with ``error``.
+
+    Its exit handlers are not run: they are copies of those of the process that was given the task.
+    """
+    status = 0
+    with suppress(Exception):
+        if isinstance(error, SystemExit):
+            status = status_of(error)
+        elif error is not None:
+            status = 1
+            traceback.print_exception(error)
+    flush_output()
+    os._exit(status & 0xFF)
+
 
 def serve_tasks(core: _core.WorkerSession | _core.ExecutorPort, runner: TaskRunner) -> int | None:
     """Run the tasks of ``core`` on the main thread until there are no more, and return the result of its ``serve``."""
@@ -96,6 +126,7 @@ def serve_tasks(core: _core.WorkerSession | _core.ExecutorPort, runner: TaskRunn
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True)  # output of tasks appears at once, not at the end of the job
     signal.signal(signal.SIGINT, runner.interrupt)
+    os.register_at_fork(before=flush_output)  # otherwise a child would print again what a stream holds
     try:
         return core.serve(runner.run, runner.forget)
     finally:

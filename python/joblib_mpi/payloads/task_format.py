@@ -241,14 +241,22 @@ class TaskDecoder:
         The objects and buffers that tasks refer to.
     enter : callable
         Enters a `TaskContext`; called when a task's context differs from that of the task before.
+    between : callable, optional
+        Called after each task of a batch.
     """
 
     #: The bytes that the pickles of kept functions may have. Those in objects go when rank 0 drops their objects.
     KEPT_BYTES = 2**20
 
-    def __init__(self, objects: Objects, enter: Callable[[TaskContext], None]) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        enter: Callable[[TaskContext], None],
+        between: Callable[[], None] = lambda: None,
+    ) -> None:
         self._objects = objects
         self._enter = enter
+        self._between = between
         self._context: bytes | None = None
         self._functions: OrderedDict[bytes | int, Callable[..., Any]] = OrderedDict()
         self._kept_bytes = 0
@@ -274,7 +282,7 @@ class TaskDecoder:
             self._last_name = name_of(function)
             return lambda: [function(*args, **kwargs)]
         if kind is list:
-            return lambda: [self._run(item) for item in task]
+            return lambda: self._run_batch(task)
         other: Callable[[], list[Any]] = task
         self._last_name = name_of(other)
         return other
@@ -290,6 +298,13 @@ class TaskDecoder:
         function = self._function(reference)
         self._last_name = name_of(function)
         return function(*args, **kwargs)
+
+    def _run_batch(self, items: list[Any]) -> list[Any]:
+        results = []
+        for item in items:
+            results.append(self._run(item))
+            self._between()
+        return results
 
     def _load_context(self, context: bytes) -> TaskContext:
         if not context.startswith(_PICKLE_START):

@@ -103,6 +103,62 @@ def test_a_task_that_kills_its_executor_each_time_takes_exactly_its_attempts(run
     ]
 
 
+def test_a_task_that_closes_all_files_of_its_process_costs_no_other_task(run):
+    assert run(
+        """
+    def close_files(i):
+        os.closerange(3, 10_000)
+        return i
+    def total(x):
+        return float(x.sum())
+    def call(function, values):
+        return Parallel(backend="mpi", batch_size=1)(delayed(function)(value) for value in values)
+    print(call(close_files, range(12)) == list(range(12)))
+    print(call(total, [numpy.full(300_000, float(i)) for i in range(12)]) == [300_000.0 * i for i in range(12)])
+    check_next_call()
+    """
+    ) == ["True", "True", "clean"]
+
+
+FORKS = """
+    def both_return(i):
+        sys.stdout.write(f"<{i}")
+        child = os.fork()
+        if child == 0:
+            if i % 2:
+                time.sleep(0.2)  # so that the parent answers first
+            sys.stdout.write(">\\n")
+            return numpy.full(200_000, -1.0)
+        if i % 2 == 0:
+            os.waitpid(child, 0)
+        return numpy.full(200_000, float(i))
+    results = Parallel(backend="mpi", batch_size=BATCH)(delayed(both_return)(i) for i in range(8))
+    print([result[[0, -1]].tolist() == [i, i] for i, result in enumerate(results)].count(True))
+    check_next_call()
+    """
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_of_a_task_that_forks_only_the_parent_answers(run, batch_size):
+    assert run(FORKS.replace("BATCH", str(batch_size))) == ["8", "clean"]
+
+
+def test_of_a_task_that_forks_in_its_rank_only_the_parent_answers_and_nothing_is_printed_twice(mpirun):
+    mpirun.copy("faults.py")
+    script = (
+        PRELUDE
+        + FORKS.replace("BATCH", "1")
+        + """
+    Parallel(backend="mpi", batch_size=1)(delayed(time.sleep)(0.3) for _ in range(6))  # the last child prints in it
+    """
+    )
+    for isolation in ("process", "none"):
+        ended = mpirun.script(3, script, options=("--isolation", isolation))
+        assert ended.status == 0, ended
+        assert "8\nclean\n" in ended.stdout, ended
+        assert all(ended.stdout.count(f"<{i}") == 1 for i in range(8)), ended
+
+
 def test_a_crash_shows_its_python_traceback(mpirun):
     mpirun.copy("faults.py")
     ended = mpirun.script(

@@ -11,6 +11,9 @@ import pytest
 from support.time_limits import END_SECONDS
 
 RANKS = 4
+#: Arrays of 100 KB that would need more open files than allowed if a file held 4 MiB of them, as it does at first.
+MANY_ARRAYS = int(os.environ.get("JOBLIB_MPI_TEST_ARRAYS", 6000))
+FEW_FILES = 128 if MANY_ARRAYS < 10_000 else 256
 
 MEMORY = """
     import os
@@ -123,6 +126,44 @@ def test_an_array_without_a_hint_is_sent_once_and_found_again(mpirun, ranks, iso
         environment={"JOBLIB_MPI_ISOLATION": isolation},
     )
     assert (done.status, done.stdout) == (0, "0 0 0\n" if ranks == 1 else "1 1 1\n"), done
+
+
+@pytest.mark.parametrize("isolation", ["process", "none"])
+def test_many_shared_arrays_need_few_open_files(mpirun, isolation):
+    limited = mpirun.write(
+        "limited.py",
+        """
+    import os, resource, sys
+    resource.setrlimit(resource.RLIMIT_NOFILE, (N_FILES, N_FILES))
+    os.execv(sys.executable, [sys.executable, "-m", "joblib_mpi", *sys.argv[1:]])
+    """.replace("N_FILES", str(FEW_FILES)),
+    )
+    script = mpirun.write(
+        "script.py",
+        """
+    import sys
+    import numpy
+    import joblib_mpi
+    from joblib import Parallel, delayed
+
+    n_arrays = int(sys.argv[1])
+
+    def total(x, i):
+        return float(x[0] + x[-1]) + i
+
+    def tasks():
+        for number in range(n_arrays):
+            x = numpy.full(12_500, float(number))
+            yield delayed(total)(x, 0)
+            yield delayed(total)(x, 1)
+
+    results = Parallel(backend="mpi", max_nbytes="64K", batch_size=1)(tasks())
+    print(results == [2.0 * number + i for number in range(n_arrays) for i in range(2)])
+    print(joblib_mpi.stats()["broadcast"] > n_arrays // 2)
+    """,
+    )
+    done = mpirun(3, str(limited), str(script), str(MANY_ARRAYS), environment={"JOBLIB_MPI_ISOLATION": isolation})
+    assert (done.status, done.stdout) == (0, "True\nTrue\n"), done
 
 
 def test_what_the_limit_has_no_room_for_goes_with_each_task(mpirun):

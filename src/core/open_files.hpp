@@ -1,0 +1,9 @@
+#pragma once
+
+namespace joblib_mpi {
+
+/// Raises the number of files that this process may open to the hard limit, at most to 65536: every shared segment is
+/// an open file, and vm.max_map_count lets a process map no more by default. Children inherit the limit.
+void raise_open_file_limit() noexcept;
+
+}  // namespace joblib_mpi
