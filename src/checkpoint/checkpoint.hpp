@@ -28,6 +28,7 @@ class CheckpointFiles {
 class ObjectsByContent final : public ObjectHome {
  public:
   [[nodiscard]] std::shared_ptr<const ObjectId> share(Payload value) override;
+  [[nodiscard]] PayloadWriter::Use use() const override { return PayloadWriter::Use::compare; }
 };
 
 class CheckpointedCall;

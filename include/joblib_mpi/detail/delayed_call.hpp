@@ -77,7 +77,7 @@ class Delayed final : public Task {
 
   [[nodiscard]] Payload view(ObjectHome& home) const override {
     Payload payload;
-    PayloadWriter writer(payload);
+    PayloadWriter writer(payload, PayloadWriter::Use::compare);
     writer.write(function_id<function, Parameters, StoredTypes>);
     std::apply([&](const auto&... argument) { (view_argument(writer, argument, home), ...); }, arguments_);
     return payload;
