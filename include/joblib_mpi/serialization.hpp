@@ -177,4 +177,18 @@ T load(PayloadReader& reader) {
   }
 }
 
+namespace detail {
+
+template <class T>
+void save_members(PayloadWriter& writer, const T& value) {
+  OutputArchive(writer, nullptr) << value;
+}
+
+template <class T>
+void load_members(PayloadReader& reader, T& value) {
+  InputArchive(reader) >> value;
+}
+
+}  // namespace detail
+
 }  // namespace joblib_mpi
