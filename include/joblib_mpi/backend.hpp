@@ -84,6 +84,9 @@ class ResultSink {
   virtual void fail(std::size_t index, std::exception_ptr error) = 0;
   /// Serializes what `Task::run` returned in the form that `load` takes, without storing it.
   virtual void save(const std::shared_ptr<void>& result, PayloadWriter& writer) const = 0;
+  /// Notes that the arguments of this task take so many bytes of this process until it ends. Backends call it for tasks
+  /// with large arguments.
+  virtual void note_size(std::size_t, std::size_t) {}
   /// Notes that the task with this index has not started and will not. Called only after `BackendCall::stop_starting`.
   virtual void withdraw(std::size_t) {}
 };

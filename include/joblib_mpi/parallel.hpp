@@ -76,7 +76,7 @@ class Parallel {
     for (auto&& delayed_call : calls) {
       auto task = detail::taken_from<Calls>(std::forward<decltype(delayed_call)>(delayed_call));
       results.expect_one_more();
-      call.submit(task);
+      call.submit(task, detail::array_bytes(task));
     }
     call.finish();
     return results.take();

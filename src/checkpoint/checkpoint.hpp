@@ -79,6 +79,7 @@ class CheckpointedCall final : public ResultSink {
   void load(std::size_t index, PayloadReader& result) override;
   void fail(std::size_t index, std::exception_ptr error) override;
   void save(const std::shared_ptr<void>& result, PayloadWriter& writer) const override { sink_->save(result, writer); }
+  void note_size(std::size_t index, std::size_t bytes) override { sink_->note_size(index, bytes); }
   void withdraw(std::size_t index) override { results_.forget(index); }
 
  private:

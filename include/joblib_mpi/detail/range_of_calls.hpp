@@ -4,6 +4,7 @@
 #include <joblib_mpi/detail/serializable.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <ranges>
 #include <type_traits>
 #include <utility>
@@ -67,6 +68,13 @@ template <class Calls, class Call>
   } else {
     return std::forward<Call>(call);
   }
+}
+
+/// Returns the size of the arrays in the arguments of a call, in bytes, as far as its type tells it.
+template <class Call>
+[[nodiscard]] std::size_t array_bytes(const Call& call) {
+  if constexpr (requires { call.array_bytes(); }) return call.array_bytes();
+  return 0;
 }
 
 }  // namespace joblib_mpi::detail
