@@ -49,7 +49,8 @@ void unregister_backend(const std::string& name);
 /// Returns the backend with this name. Throws UsageError, which lists the known names.
 [[nodiscard]] std::shared_ptr<Backend> find_backend(const std::string& name);
 
-/// Returns the backend of calls that name none: "mpi" while a session runs, otherwise "threading".
+/// Returns the backend of calls that name none: "mpi" while a session runs, otherwise "threading". Throws UsageError on
+/// a thread that has not run a session if one has ended, or if several run in this process.
 [[nodiscard]] std::shared_ptr<Backend> default_backend();
 
 /// Counts `n_jobs` from `available` as joblib does: -1 is `available`, -2 one less, and so on, but at least 1. Throws

@@ -14,8 +14,8 @@
 
 namespace joblib_mpi {
 
-/// Lets calls of this process have checkpoints while it lives: rank 0 of a session creates one. At most one may exist
-/// at a time.
+/// Lets calls of this process have checkpoints while it lives: rank 0 of a session creates one. Several use the layout
+/// and settings of the first.
 class CheckpointFiles {
  public:
   CheckpointFiles(JournalLayout layout, const Settings& settings);

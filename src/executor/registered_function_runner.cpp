@@ -1,5 +1,6 @@
 #include "executor/registered_function_runner.hpp"
 
+#include "executor/running_task.hpp"
 #include "serialization/exception_codec.hpp"
 #include <joblib_mpi/detail/task_scope.hpp>
 
@@ -17,6 +18,7 @@ bool RegisteredFunctionRunner::run(const ExecutorTask& task, Payload& result, st
     const auto& function = detail::FunctionRegistry::instance().at(arguments.read<detail::FunctionId>());
     function_name_ = function.name;
     try {
+      const RunningTask running(function.name);
       PayloadWriter writer(result, &layouts);
       function.invoke(arguments, *this, writer);
       return true;
