@@ -19,7 +19,7 @@ NAMESPACE = "joblib_mpi"
 
 #: Headers whose sections come first in the reference: what a program uses from its first line on.
 FIRST = ["mpi_session", "parallel", "delayed", "scatter", "parallel_config", "outcome", "spilled", "spill", "error"]
-DIRECTIVES = {"class": "class", "struct": "struct", "enum": "enum", "typedef": "typedef", "variable": "variable"}
+DIRECTIVES = {kind: kind for kind in ("class", "struct", "concept", "enum", "typedef", "variable")}
 
 
 def python_names():
@@ -46,7 +46,16 @@ def cpp_declarations():
         found.add((compound.find("location").attrib["file"], compound.attrib["kind"], name))
     for member in root.iter("memberdef"):
         found.add((member.find("location").attrib["file"], member.attrib["kind"], member.findtext("name")))
-    return sorted(found)
+    return sorted(found | set(concepts()))
+
+
+def concepts():
+    """Yield ``(header, kind, name)`` for the public concepts, which Doxygen lists only in its index."""
+    for compound in ElementTree.parse(XML / "index.xml").getroot().iter("compound"):
+        name = compound.findtext("name").removeprefix(f"{NAMESPACE}::")
+        if compound.attrib["kind"] == "concept" and "::" not in name:
+            definition = ElementTree.parse(XML / f"{compound.attrib['refid']}.xml").getroot().find("compounddef")
+            yield definition.find("location").attrib["file"], "concept", name
 
 
 def lists():

@@ -49,7 +49,8 @@ void unregister_backend(const std::string& name);
 /// Returns the backend with this name. Throws UsageError, which lists the known names.
 [[nodiscard]] std::shared_ptr<Backend> find_backend(const std::string& name);
 
-/// Returns the backend of calls that name none: "mpi" while a session runs, otherwise "threading".
+/// Returns the backend of calls that name none: "mpi" while a session runs, otherwise "threading". Throws UsageError on
+/// a thread that has not run a session if one has ended, or if several run in this process.
 [[nodiscard]] std::shared_ptr<Backend> default_backend();
 
 /// Counts `n_jobs` from `available` as joblib does: -1 is `available`, -2 one less, and so on, but at least 1. Throws
@@ -84,6 +85,9 @@ class ResultSink {
   virtual void fail(std::size_t index, std::exception_ptr error) = 0;
   /// Serializes what `Task::run` returned in the form that `load` takes, without storing it.
   virtual void save(const std::shared_ptr<void>& result, PayloadWriter& writer) const = 0;
+  /// Notes that the arguments of this task take so many bytes of this process until it ends. Backends call it for tasks
+  /// with large arguments.
+  virtual void note_size(std::size_t, std::size_t) {}
   /// Notes that the task with this index has not started and will not. Called only after `BackendCall::stop_starting`.
   virtual void withdraw(std::size_t) {}
 };

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <joblib_mpi/detail/has_serialize.hpp>
+
 #include <concepts>
 #include <cstddef>
 #include <exception>
@@ -116,7 +118,8 @@ class TaskFailure {
   std::string text_;
 };
 
-/// A task failed with an exception whose type is not known on rank 0 (see `register_exception`).
+/// A task failed with an exception whose type is not known on rank 0, and neither are its base classes (see
+/// `register_exception`). The value of a thrown number or text is in `remote_what()`.
 class TaskError : public Error, public TaskFailure {
  public:
   /// Makes the error for a failure; `what()` is its `text()`.
@@ -163,33 +166,86 @@ class TaskTimeoutError : public WorkerLostError {
   explicit TaskTimeoutError(LostTask task);
 };
 
-/// An exception of type `E` that a task threw on another rank: catch it as `E`, as in one process, or as `TaskFailure`.
+/// An exception of type `E`, or of a class derived from it, that a task threw on another rank: catch it as `E`, as in
+/// one process, or as `TaskFailure`, which names the type that was thrown.
 template <class E>
 class RemoteException final : public E, public TaskFailure {
  public:
   /// Makes an `E` from the text that `what()` had on the task's rank.
-  explicit RemoteException(TaskFailure failure) : E(failure.remote_what()), TaskFailure(std::move(failure)) {}
+  explicit RemoteException(TaskFailure cause)
+    requires std::constructible_from<E, const std::string&>
+      : E(cause.remote_what()), TaskFailure(std::move(cause)) {}
+  /// Takes the `E` that was thrown on the task's rank.
+  RemoteException(E thrown, TaskFailure cause) : E(std::move(thrown)), TaskFailure(std::move(cause)) {}
   /// Returns `text()`: one line with the error, the function, the rank and its host.
   [[nodiscard]] const char* what() const noexcept override { return text().c_str(); }
 };
 
+class PayloadReader;
+class PayloadWriter;
+
 namespace detail {
-using MakeException = std::exception_ptr (*)(TaskFailure failure);
-bool register_exception_type(const std::type_info& type, MakeException make);
+
+/// How exceptions of one type travel.
+struct TravellingException {
+  /// Writes the members of an exception of this type; null if there are none beside the text of `what()`.
+  void (*save)(const std::exception& error, PayloadWriter& writer);
+  /// Makes the exception of a failure from the members that `save` has written.
+  std::exception_ptr (*load)(TaskFailure failure, PayloadReader& reader);
+};
+
+// Defined in <joblib_mpi/serialization.hpp>.
+template <class T>
+void save_members(PayloadWriter& writer, const T& value);
+template <class T>
+void load_members(PayloadReader& reader, T& value);
 
 template <class E>
-std::exception_ptr make_remote_exception(TaskFailure failure) {
-  return std::make_exception_ptr(RemoteException<E>(std::move(failure)));
+concept HasMembersToSave = HasSerializeMember<E> || HasSerializeFunction<E>;
+
+template <class E>
+void save_thrown(const std::exception& error, PayloadWriter& writer) {
+  save_members(writer, dynamic_cast<const E&>(error));
 }
+template <class E>
+std::exception_ptr load_thrown(TaskFailure failure, [[maybe_unused]] PayloadReader& reader) {
+  if constexpr (!HasMembersToSave<E>) {
+    return std::make_exception_ptr(RemoteException<E>(std::move(failure)));
+  } else {
+    E thrown = [&] {
+      if constexpr (std::constructible_from<E, const std::string&>) {
+        return E(failure.remote_what());
+      } else {
+        return E();
+      }
+    }();
+    load_members(reader, thrown);
+    return std::make_exception_ptr(RemoteException<E>(std::move(thrown), std::move(failure)));
+  }
+}
+
+template <class E>
+constexpr TravellingException travelling() {
+  if constexpr (HasMembersToSave<E>) return {&save_thrown<E>, &load_thrown<E>};
+  return {nullptr, &load_thrown<E>};
+}
+
+bool register_exception_type(const std::type_info& type, TravellingException how);
+
 }  // namespace detail
 
-/// Lets exceptions of type `E` arrive from tasks as `E`, which must be constructible from a text. The types of
-/// <stdexcept> are known; all others arrive as TaskError. Call it on every rank before the session begins; at namespace
-/// scope, `const bool registered = joblib_mpi::register_exception<SingularMatrix>();` does so.
+/// Lets exceptions of type `E`, and of classes derived from it, arrive from tasks as `E`. `E` must be constructible
+/// from a text, or have a default constructor and a `serialize` member. With `serialize`, its members arrive, too: they
+/// are loaded into an `E` that was made from the text, or by the default constructor.
+///
+/// The exceptions of the standard library are known; all others arrive as TaskError. Call it on every rank before the
+/// session begins; at namespace scope, `const bool registered = joblib_mpi::register_exception<SingularMatrix>();` does
+/// so.
 template <class E>
-  requires std::derived_from<E, std::exception> && std::constructible_from<E, const std::string&>
+  requires std::derived_from<E, std::exception> && (std::constructible_from<E, const std::string&> ||
+                                                    (std::default_initializable<E> && detail::HasMembersToSave<E>))
 bool register_exception() {
-  return detail::register_exception_type(typeid(E), &detail::make_remote_exception<E>);
+  return detail::register_exception_type(typeid(E), detail::travelling<E>());
 }
 
 }  // namespace joblib_mpi

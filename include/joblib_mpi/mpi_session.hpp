@@ -15,6 +15,10 @@ namespace joblib_mpi {
 
 /// This process's part in a group of MPI ranks: rank 0 runs the program and schedules tasks, the other ranks run them.
 ///
+/// A process may have several sessions: one after another; one inside of `run` on other ranks of the process's choice,
+/// such as MPI_COMM_SELF; and one for each thread, on different communicators. The last, and a session inside of a
+/// task, need MPI_THREAD_MULTIPLE. "mpi" is then the session of the thread that makes a call.
+///
 /// While a session lives, SIGUSR1 does not end the workers, unless the program handles it: Slurm sends it to all ranks
 /// some time before the time limit, and only rank 0 acts on it, see `ParallelOptions::checkpoint`.
 class MpiSession {
@@ -36,13 +40,15 @@ class MpiSession {
   MpiSession(int& argc, char**& argv, Options options);
 
   /// Joins the MPI that the program has initialised. Collective over `communicator`, which the session only duplicates:
-  /// the program still owns it and finalises MPI. Tasks run in the ranks; throws UsageError if JOBLIB_MPI_ISOLATION
-  /// asks for a process.
+  /// the program still owns it and finalises MPI after the end of the session. Tasks run in the ranks; throws
+  /// UsageError if JOBLIB_MPI_ISOLATION asks for a process, for MPI_COMM_NULL and an intercommunicator, and if MPI does
+  /// not allow another session in this process.
   explicit MpiSession(MPI_Comm communicator);
 
   MpiSession(const MpiSession&) = delete;
   MpiSession& operator=(const MpiSession&) = delete;
-  /// Ends the session, and finalises MPI if the session has initialised it. Collective.
+  /// Ends the session, and finalises MPI if the session has initialised it. Collective. After MPI_Finalize it does
+  /// nothing but say so.
   ~MpiSession();
 
   /// Returns the rank of this process in the session's communicator, from 0.
@@ -54,7 +60,7 @@ class MpiSession {
   [[nodiscard]] ObjectStats object_stats() const;
 
   /// Calls `function` on rank 0, with "mpi" as the default backend. The other ranks run its tasks until it returns.
-  /// Collective; may be called again.
+  /// Collective; may be called again, but not by `function`, where it throws UsageError.
   ///
   /// Returns the function's result, an exit status (0 for void), on every rank. If the function ends with
   /// CheckpointInterrupt, returns its exit status on every rank, for `main` to return.

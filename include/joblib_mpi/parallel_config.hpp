@@ -11,7 +11,7 @@ namespace joblib_mpi {
 class [[nodiscard]] parallel_config {
  public:
   /// Makes `options` the defaults of this thread. Throws UsageError for an unknown backend, naming the known ones, for
-  /// `n_jobs == 0`, and for a `task_timeout_seconds` that is not above 0.
+  /// `n_jobs == 0`, and for a timeout or a limit that is not above 0.
   explicit parallel_config(ParallelOptions options);
   parallel_config(const parallel_config&) = delete;
   parallel_config& operator=(const parallel_config&) = delete;

@@ -21,9 +21,11 @@ struct ParallelOptions {
   /// The amount of progress output on stderr: 0 prints nothing, 1 to 9 a line now and then, 10 to 49 one each second,
   /// 50 and above one after each task. Default: 0.
   std::optional<int> verbose = {};
-  /// The number of tasks that are taken from the range ahead of their results. Default: 64 for each job.
+  /// The number of tasks that are taken from the range ahead of their results, at least 1. Default: 64 for each job,
+  /// but joblib's 2 while their arguments take more than 64 MB.
   std::optional<std::size_t> pre_dispatch = {};
-  /// The longest wait for the next result, in seconds, after which the call ends with TimeoutError. Default: no limit.
+  /// The longest wait for the next result, in seconds and above 0, after which the call ends with TimeoutError.
+  /// Default: no limit.
   std::optional<double> timeout_seconds = {};
   /// The number of further attempts after one that timed out or was lost with its executor or rank. Default: 2.
   std::optional<unsigned> retries = {};
@@ -34,8 +36,8 @@ struct ParallelOptions {
   /// fails with TaskTimeoutError. A task that runs in the rank itself can only be ended by giving the rank up. Not
   /// enforced by "threading" and "sequential". Default: no limit.
   std::optional<double> task_timeout_seconds = {};
-  /// The memory limit of an executor process, in bytes. Not enforced where tasks run in the rank itself. Default: no
-  /// limit.
+  /// The memory limit of an executor process, in bytes, above 0. Not enforced where tasks run in the rank itself.
+  /// Default: no limit.
   std::optional<std::uint64_t> memory_limit_bytes = {};
   /// A file that keeps the results of finished tasks, so that the restarted program computes only what is missing.
   /// Works with every backend, on rank 0 inside MpiSession::run. Calls are numbered as they start and their tasks in

@@ -41,7 +41,7 @@ class Shared {
       if (serial_number == home.serial_number()) return *object;
     }
     Payload payload;
-    PayloadWriter writer(payload);
+    PayloadWriter writer(payload, home.use());
     save_owned(writer, state_->value);
     auto object = home.share(std::move(payload));
     state_->published.emplace_back(home.serial_number(), object);

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <joblib_mpi/detail/archive.hpp>
+#include <joblib_mpi/detail/comparable_bytes.hpp>
 #include <joblib_mpi/detail/payload.hpp>
 #include <joblib_mpi/detail/plain_bytes.hpp>
+#include <joblib_mpi/detail/serializable.hpp>
 
 #include <boost/archive/archive_exception.hpp>
 #include <boost/serialization/array.hpp>
@@ -30,6 +32,17 @@
 /// tutorial shows how to give a class a `serialize` member; a standard container that is not included here needs its
 /// header from boost/serialization.
 namespace joblib_mpi {
+
+/// A type whose values can travel between ranks: a number, a string, a class with a `serialize` member or function, a
+/// trivially copyable class without one, and what the standard library composes of them. Pointers, references and views
+/// are refused, also as members of such a class.
+///
+/// A class with a `serialize` is serialized with it, even if it is trivially copyable, unless
+/// BOOST_IS_BITWISE_SERIALIZABLE declares that its bytes are its value. The members of a class with a constructor, a
+/// base class, a union or private members are not examined: without `serialize`, its bytes must be its value. A final
+/// class with private members needs a public `serialize` or that declaration.
+template <class T>
+concept Serializable = detail::can_be_serialized<T>();
 
 /// Is true if serializing a `T` passes on only arrays that are part of the value, none that its `serialize` makes for
 /// the purpose. Large arrays are then sent from where they lie; otherwise each is copied once. Specialise it for a
@@ -61,16 +74,23 @@ namespace detail {
 template <class T>
 inline constexpr bool has_only_own_arrays = PlainBytes<T> || is_plain_array<T> || serializes_in_place<T>;
 
-[[noreturn]] void throw_serialization_error(const std::type_info& type, const char* doing, const char* what);
+template <class Array>
+void write_comparable_array(PayloadWriter& writer, const Array& array) {
+  writer.write(static_cast<std::uint64_t>(array.size()));
+  for (const auto& element : array) write_comparable(writer, element);
+}
 
 /// Appends `value`. A large array is passed on without a copy if `owner`, which keeps it alive, is not null.
 template <class T>
 void save_value(PayloadWriter& writer, const T& value, [[maybe_unused]] const std::shared_ptr<const void>& owner) {
-  static_assert(!refers_elsewhere<T>,
-                "pointers, references and views mean nothing on another rank: pass the value itself");
-  if constexpr (PlainBytes<T>) {
-    writer.write(value);
+  if constexpr (!can_be_serialized<T>()) {
+    decltype(serialization_problem<T>())::explain();
+  } else if constexpr (PlainBytes<T>) {
+    write_plain_bytes(writer, value);
   } else if constexpr (is_plain_array<T>) {
+    if constexpr (!has_only_value_bytes<typename T::value_type>()) {
+      if (writer.use() == PayloadWriter::Use::compare) return write_comparable_array(writer, value);
+    }
     const ByteView bytes = std::as_bytes(std::span(value));
     const bool as_part = owner != nullptr && bytes.size() >= min_part_bytes;
     writer.write(static_cast<std::uint64_t>(value.size()));
@@ -117,7 +137,11 @@ void save_consumed(PayloadWriter& writer, T&& value) {
 
 template <class T>
 T load(PayloadReader& reader) {
-  if constexpr (detail::PlainBytes<T>) {
+  using Problem = decltype(detail::transfer_problem<T>());
+  if constexpr (!std::is_same_v<Problem, detail::NoProblem>) {
+    Problem::explain();
+    return load<T>(reader);
+  } else if constexpr (detail::PlainBytes<T>) {
     return reader.read<T>();
   } else if constexpr (detail::is_plain_array<T>) {
     const auto size = static_cast<std::size_t>(reader.read<std::uint64_t>());
@@ -139,7 +163,6 @@ T load(PayloadReader& reader) {
     }
     return value;
   } else {
-    static_assert(std::is_default_constructible_v<T>, "a value that travels between ranks needs a default constructor");
     try {
       T value;
       detail::InputArchive(reader) >> value;
@@ -153,5 +176,19 @@ T load(PayloadReader& reader) {
     }
   }
 }
+
+namespace detail {
+
+template <class T>
+void save_members(PayloadWriter& writer, const T& value) {
+  OutputArchive(writer, nullptr) << value;
+}
+
+template <class T>
+void load_members(PayloadReader& reader, T& value) {
+  InputArchive(reader) >> value;
+}
+
+}  // namespace detail
 
 }  // namespace joblib_mpi

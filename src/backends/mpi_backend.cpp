@@ -42,6 +42,8 @@ class MpiBackend::Call final : public BackendCall {
       failed_.push_back({index, std::current_exception()});
       return;
     }
+    const std::size_t bytes = request.arguments.size_bytes();
+    if (bytes >= min_part_bytes) sink_->note_size(index, bytes);
     driver_->submit_and_drive(id_, std::move(request));
   }
 

@@ -4,7 +4,6 @@
 #include "core/program_identity.hpp"
 #include <joblib_mpi/error.hpp>
 
-#include <cassert>
 #include <cstdio>
 #include <cstring>
 #include <span>
@@ -18,7 +17,8 @@ struct Files {
   Settings settings;
 };
 std::mutex files_mutex;
-std::optional<Files> files;
+std::optional<Files> files;  // equal for all sessions of this process
+int sessions = 0;
 
 Files require_files(const std::filesystem::path& path) {
   const std::lock_guard lock(files_mutex);
@@ -42,13 +42,13 @@ std::uint64_t hash_of(std::string_view text) {
 
 CheckpointFiles::CheckpointFiles(JournalLayout layout, const Settings& settings) {
   const std::lock_guard lock(files_mutex);
-  assert(!files);
+  if (++sessions > 1) return;
   files.emplace(Files{std::move(layout), settings});
 }
 
 CheckpointFiles::~CheckpointFiles() {
   const std::lock_guard lock(files_mutex);
-  files.reset();
+  if (--sessions == 0) files.reset();
 }
 
 std::shared_ptr<const ObjectId> ObjectsByContent::share(Payload value) {

@@ -14,8 +14,8 @@
 
 namespace joblib_mpi {
 
-/// Lets calls of this process have checkpoints while it lives: rank 0 of a session creates one. At most one may exist
-/// at a time.
+/// Lets calls of this process have checkpoints while it lives: rank 0 of a session creates one. Several use the layout
+/// and settings of the first.
 class CheckpointFiles {
  public:
   CheckpointFiles(JournalLayout layout, const Settings& settings);
@@ -28,6 +28,7 @@ class CheckpointFiles {
 class ObjectsByContent final : public ObjectHome {
  public:
   [[nodiscard]] std::shared_ptr<const ObjectId> share(Payload value) override;
+  [[nodiscard]] PayloadWriter::Use use() const override { return PayloadWriter::Use::compare; }
 };
 
 class CheckpointedCall;
@@ -78,6 +79,7 @@ class CheckpointedCall final : public ResultSink {
   void load(std::size_t index, PayloadReader& result) override;
   void fail(std::size_t index, std::exception_ptr error) override;
   void save(const std::shared_ptr<void>& result, PayloadWriter& writer) const override { sink_->save(result, writer); }
+  void note_size(std::size_t index, std::size_t bytes) override { sink_->note_size(index, bytes); }
   void withdraw(std::size_t index) override { results_.forget(index); }
 
  private:

@@ -1,6 +1,7 @@
 #include "executor/registered_function_runner.hpp"
 
 #include "core/task_scope.hpp"
+#include "executor/running_task.hpp"
 #include "serialization/exception_codec.hpp"
 
 #include <algorithm>
@@ -17,6 +18,7 @@ bool RegisteredFunctionRunner::run(const ExecutorTask& task, Payload& result, st
     const auto& function = detail::FunctionRegistry::instance().at(arguments.read<detail::FunctionId>());
     function_name_ = function.name;
     try {
+      const RunningTask running(function.name);
       PayloadWriter writer(result, &layouts);
       function.invoke(arguments, *this, writer);
       return true;

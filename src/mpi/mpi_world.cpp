@@ -67,6 +67,13 @@ MpiWorld::MpiWorld(MPI_Comm communicator, const Options& options) : limit_second
   if (communicator == MPI_COMM_NULL) {
     throw UsageError("MPI_COMM_NULL has no ranks: create the session only on the ranks of its communicator");
   }
+  int has_two_groups = 0;
+  check_mpi(MPI_Comm_test_inter(communicator, &has_two_groups), "MPI_Comm_test_inter");
+  if (has_two_groups != 0) {
+    throw UsageError(
+        "a session cannot work on an intercommunicator, which has two groups of ranks: merge them with "
+        "MPI_Intercomm_merge, or give it the communicator of one group");
+  }
   join(communicator, options);
 }
 

@@ -3,7 +3,10 @@
 #include <joblib_mpi/error.hpp>
 
 #include <cstddef>
+#include <limits>
+#include <optional>
 #include <sstream>
+#include <string>
 #include <tuple>
 #include <utility>
 
@@ -29,6 +32,15 @@ void fill_unset(const Inner& inner, const Outer& outer, std::index_sequence<inde
   (fill(std::get<index>(inner), std::get<index>(outer)), ...);
 }
 
+/// Throws UsageError for a limit that is not above 0, such as a NaN.
+template <class Number>
+void require_above_0(const char* name, const std::optional<Number>& limit, const char* unset = "no limit") {
+  if (!limit || *limit > 0) return;
+  std::ostringstream message;
+  message << name << " must be greater than 0, but is " << *limit << "; leave it unset for " << unset;
+  throw UsageError(message.str());
+}
+
 }  // namespace
 
 ParallelOptions merged(ParallelOptions inner, const ParallelOptions& outer) {
@@ -39,11 +51,14 @@ ParallelOptions merged(ParallelOptions inner, const ParallelOptions& outer) {
 
 void require_valid(const ParallelOptions& options) {
   if (options.n_jobs) (void)count_n_jobs(*options.n_jobs, 1);
-  if (options.task_timeout_seconds && !(*options.task_timeout_seconds > 0)) {
-    std::ostringstream message;
-    message << "task_timeout_seconds must be greater than 0, but is " << *options.task_timeout_seconds
-            << "; leave it unset for no limit";
-    throw UsageError(message.str());
+  require_above_0("task_timeout_seconds", options.task_timeout_seconds);
+  require_above_0("timeout_seconds", options.timeout_seconds);
+  require_above_0("pre_dispatch", options.pre_dispatch, "the default");
+  require_above_0("memory_limit_bytes", options.memory_limit_bytes);
+  constexpr unsigned most_retries = std::numeric_limits<int>::max();
+  if (options.retries && *options.retries > most_retries) {
+    throw UsageError("retries must not be negative or above " + std::to_string(most_retries) + ", but is " +
+                     std::to_string(*options.retries) + "; 0 makes one attempt");
   }
 }
 

@@ -21,6 +21,19 @@ namespace {
 /// every worker wait for the round trip.
 constexpr std::size_t tasks_ahead_per_job = 64;
 
+/// The bytes of large arguments under way from which joblib's default applies. Chosen: some messages of full speed.
+constexpr std::size_t most_bytes_ahead = std::size_t{64} << 20;
+constexpr std::size_t tasks_ahead_per_job_beyond = 2;
+
+/// Returns the window of a call; a `pre_dispatch` of the program is its only limit.
+DispatchWindow::Limits window_limits(const std::optional<std::size_t>& pre_dispatch, int n_jobs) {
+  if (pre_dispatch) return {.tasks = *pre_dispatch};
+  const auto jobs = static_cast<std::size_t>(n_jobs);
+  return {.tasks = tasks_ahead_per_job * jobs,
+          .bytes = most_bytes_ahead,
+          .tasks_beyond_bytes = tasks_ahead_per_job_beyond * jobs};
+}
+
 /// The interval at which a call with a checkpoint checks for a signal that ends the run.
 constexpr std::chrono::milliseconds between_looks{20};
 
@@ -42,7 +55,7 @@ struct RunningCall::State {
         backend(std::move(config.backend)),
         options(resolved(config.options, *backend)),
         timeout_seconds(config.options.timeout_seconds),
-        window(config.options.pre_dispatch.value_or(tasks_ahead_per_job * static_cast<std::size_t>(options.n_jobs))),
+        window(window_limits(config.options.pre_dispatch, options.n_jobs)),
         progress(config.options.verbose.value_or(0), options.n_jobs, total),
         checkpoint(std::move(config.checkpoint)) {}
 
@@ -73,10 +86,11 @@ RunningCall::RunningCall(const ParallelOptions& options, std::shared_ptr<Checkpo
 
 RunningCall::~RunningCall() = default;
 
-void RunningCall::submit(Task& task) {
+void RunningCall::submit(Task& task, std::size_t array_bytes) {
   const std::size_t index = state_->submitted++;
   while (!state_->window.has_room()) wait();
   if (state_->checkpointed && take_from_checkpoint(index, task)) return;
+  if (array_bytes >= min_part_bytes) state_->window.weigh(index, array_bytes);
   state_->call->submit(index, task);
   state_->window.submitted();
 }
@@ -112,7 +126,7 @@ bool RunningCall::take_from_checkpoint(std::size_t index, const Task& task) {
   end_if_interrupted();
   state_->window.submitted();
   const bool taken = state_->checkpointed->take(index, task);
-  if (!taken) state_->window.finished();
+  if (!taken) state_->window.finished(index);
   if (state_->error) std::rethrow_exception(state_->error);
   return taken;
 }
@@ -131,17 +145,17 @@ void RunningCall::end_if_interrupted() {
 
 void RunningCall::store(std::size_t index, std::shared_ptr<void> result) {
   state_->results->store(index, std::move(result));
-  note_finished();
+  note_finished(index);
 }
 
 void RunningCall::load(std::size_t index, PayloadReader& result) {
   state_->results->load(index, result);
-  note_finished();
+  note_finished(index);
 }
 
 void RunningCall::fail(std::size_t index, std::exception_ptr error) {
-  if (state_->results->keep_error(index, error)) return note_finished();
-  state_->window.finished();
+  if (state_->results->keep_error(index, error)) return note_finished(index);
+  state_->window.finished(index);
   if (!state_->error) state_->error = std::move(error);
 }
 
@@ -149,8 +163,12 @@ void RunningCall::save(const std::shared_ptr<void>& result, PayloadWriter& write
   state_->results->save(result, writer);
 }
 
-void RunningCall::note_finished() {
-  state_->window.finished();
+void RunningCall::note_size(std::size_t index, std::size_t bytes) {
+  state_->window.weigh(index, bytes);
+}
+
+void RunningCall::note_finished(std::size_t index) {
+  state_->window.finished(index);
   state_->progress.task_finished();
 }
 

@@ -1,8 +1,10 @@
 #include "backends/mpi_backend.hpp"
 #include "backends/sequential_backend.hpp"
+#include "backends/session_backend.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "core/ignored_signal.hpp"
 #include "core/program_identity.hpp"
+#include "executor/running_task.hpp"
 #include "mpi/mpi_check.hpp"
 #include "session/coordinating_rank.hpp"
 #include "session/executor_process.hpp"
@@ -13,11 +15,15 @@
 #include <joblib_mpi/error.hpp>
 #include <joblib_mpi/mpi_session.hpp>
 
+#include <algorithm>
 #include <csignal>
+#include <cstdio>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace joblib_mpi {
 namespace {
@@ -44,14 +50,46 @@ std::unique_ptr<Zygote> zygote_for(Isolation isolation) {
   return may_become_worker() ? fork_zygote_of_registered_functions() : nullptr;
 }
 
-/// Registers a backend as "mpi" while the object lives.
-class RegisteredBackend {
+/// Notes that a session lives on this thread. A session uses MPI on the thread that made it; where two use it at the
+/// same time, or one and a task, MPI must allow that.
+class LiveSession {
  public:
-  explicit RegisteredBackend(std::shared_ptr<Backend> backend) { register_backend("mpi", std::move(backend)); }
-  RegisteredBackend(const RegisteredBackend&) = delete;
-  RegisteredBackend& operator=(const RegisteredBackend&) = delete;
-  ~RegisteredBackend() { unregister_backend("mpi"); }
+  LiveSession() {
+    const std::lock_guard lock(mutex);
+    const bool is_alone = std::ranges::all_of(threads, [&](std::thread::id thread) { return thread == own_thread_; });
+    if ((!is_alone || RunningTask::on_this_thread()) && !any_threads_may_call_together()) {
+      throw UsageError(
+          "another session uses MPI in this process, on another thread or beside the task that makes this one, but MPI "
+          "was not initialised for that: initialise it with MPI_THREAD_MULTIPLE before the first session");
+    }
+    threads.push_back(own_thread_);
+  }
+  LiveSession(const LiveSession&) = delete;
+  LiveSession& operator=(const LiveSession&) = delete;
+  ~LiveSession() {
+    const std::lock_guard lock(mutex);
+    threads.erase(std::ranges::find(threads, own_thread_));
+  }
+
+ private:
+  static bool any_threads_may_call_together() {
+    int initialized = 0;
+    check_mpi(MPI_Initialized(&initialized), "MPI_Initialized");
+    int level = MPI_THREAD_SINGLE;
+    if (initialized != 0) check_mpi(MPI_Query_thread(&level), "MPI_Query_thread");
+    return level == MPI_THREAD_MULTIPLE;
+  }
+
+  static inline std::mutex mutex;
+  static inline std::vector<std::thread::id> threads;  // one for each session
+  const std::thread::id own_thread_ = std::this_thread::get_id();
 };
+
+/// Returns whether the program has finalised MPI.
+bool is_finalised() {
+  int finalized = 0;
+  return MPI_Finalized(&finalized) == MPI_SUCCESS && finalized != 0;
+}
 
 /// Sets a pointer to the driver while the object lives, so that functions called on rank 0 find it.
 class DriverInUse {
@@ -95,6 +133,7 @@ struct MpiSession::State {
     status = stop.status;
   }
 
+  LiveSession live;
   IgnoredSignal ends_soon{SIGUSR1};  // Slurm sends it to all ranks; rank 0 decides
   std::unique_ptr<Zygote> zygote;    // if tasks are isolated; made before MPI is initialised
   MpiRank mpi;
@@ -114,6 +153,17 @@ MpiSession::MpiSession(int& argc, char**& argv, Options options)
 MpiSession::MpiSession(MPI_Comm communicator) : state_(std::make_unique<State>(communicator)) {}
 
 MpiSession::~MpiSession() {
+  if (is_finalised()) {
+    if (rank() == 0) {
+      std::fprintf(
+          stderr,
+          "joblib_mpi: a session was destroyed after MPI_Finalize, and therefore does nothing; let its scope end "
+          "before MPI_Finalize\n");
+    }
+    state_->zygote.reset();
+    (void)state_.release();  // MPI takes back neither the communicators nor the messages under way
+    return;
+  }
   try {
     // The other ranks wait in `run` or here. The Stop message of rank 0 must be received: left in a communicator that
     // is freed, it would arrive in the next one to which MPI gives the same number.
@@ -141,6 +191,14 @@ ObjectStats MpiSession::object_stats() const {
 }
 
 int MpiSession::run_function(const std::function<int()>& function) {
+  if (state_->driver_in_use != nullptr) {
+    throw UsageError(
+        "MpiSession::run was called inside the function that it runs: its ranks are busy with that; call Parallel "
+        "there, or run once more after it");
+  }
+  if (is_finalised()) {
+    throw MpiError("MpiSession::run was called after MPI_Finalize: run it before, or let the session finalise MPI");
+  }
   state_->has_run = true;
   return rank() == 0 ? state_->coordinate(function) : state_->serve();
 }
@@ -153,7 +211,7 @@ int MpiSession::State::coordinate(const std::function<int()>& function) {
   int result = 0;
   try {
     const CheckpointFiles checkpoints(session_journal_layout(), mpi.settings());
-    const RegisteredBackend registered(backend);
+    const SessionBackend registered(backend);
     const DriverInUse in_use(driver_in_use, *driver);
     result = function();
   } catch (const CheckpointInterrupt& interrupt) {
@@ -196,7 +254,7 @@ ServingRank::TaskPlace MpiSession::State::task_place() const {
 }
 
 int MpiSession::State::serve() {
-  const RegisteredBackend nested(std::make_shared<SequentialBackend>());
+  const SessionBackend nested(std::make_shared<SequentialBackend>());
   ServingRank serving(mpi.parts(), task_place());
   serving.on_coordinator_loss(mpi.ending_without_coordinator());
   const to_worker::Stop stop = serving.serve();

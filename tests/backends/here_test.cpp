@@ -59,6 +59,9 @@ int fail_twice_with(std::string text) {
   if (++attempts <= 2) throw std::runtime_error(text);
   return 1;
 }
+std::size_t length(std::string text) {
+  return text.size();
+}
 void refuse_1(int value) {
   if (value == 1) throw std::domain_error("not 1");
 }
@@ -97,6 +100,21 @@ TEST_CASE("in one process nothing is serialized and what can only be moved is mo
     const auto values = Parallel({.n_jobs = 2, .backend = backend})(
         handles | transform([](Handle& handle) { return delayed<open_handle>(std::move(handle)); }));
     for (int value = 0; value < 20; ++value) CHECK(values[static_cast<std::size_t>(value)] == value);
+  }
+}
+
+TEST_CASE("the calls of a container that is given up are moved and those of another are copied") {
+  for (const std::string backend : {"sequential", "threading"}) {
+    INFO(backend);
+    const Parallel parallel({.n_jobs = 2, .backend = backend});
+    std::vector<decltype(delayed<open_handle>(Handle(1)))> calls;
+    for (int value = 0; value < 3; ++value) calls.push_back(delayed<open_handle>(Handle(value)));
+    CHECK(parallel(std::move(calls)) == std::vector{0, 1, 2});
+    const std::vector texts{delayed<length>("a text that is too long for the string itself")};
+    CHECK(parallel(texts) == parallel(texts));
+    std::vector moved_texts = texts;
+    const auto view = std::ranges::ref_view(moved_texts);
+    CHECK(parallel(std::ranges::ref_view(view)) == parallel(moved_texts));  // a view does not give elements up
   }
 }
 

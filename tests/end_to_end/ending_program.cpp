@@ -37,6 +37,11 @@ int exit_at_3(int value) {
   return value;
 }
 
+int exit_0_at_3(int value) {
+  if (value == 3) std::exit(0);
+  return value;
+}
+
 /// Runs a task that fails and another that would run far longer than any test waits.
 int fail_or_sleep(int value) {
   if (value == 0) throw std::runtime_error("task 0 failed");
@@ -61,6 +66,7 @@ int act(const std::string& ending) {
   if (ending == "task_aborts") call<die_at_3>(100);
   if (ending == "task_is_killed") call<kill_at_3>(100);
   if (ending == "task_exits") call<exit_at_3>(100);
+  if (ending == "task_exits_0") call<exit_0_at_3>(100);
   if (ending == "task_sleeps") call<fail_or_sleep>(2);
   throw std::invalid_argument(JOBLIB_MPI_TESTS_OTHER_TEXT " ending " + ending);
 }
@@ -85,6 +91,18 @@ int main(int argc, char** argv) {
   if (ending == "no_run") {
     const jm::MpiSession session{argc, argv};
     return 0;
+  }
+  if (ending == "outlives_mpi") {
+    MPI_Init(&argc, &argv);
+    jm::MpiSession session{MPI_COMM_WORLD};
+    session.run([] { call<square>(100); });
+    MPI_Finalize();
+    try {
+      session.run([] {});
+    } catch (const jm::MpiError&) {
+      return 0;
+    }
+    return 1;
   }
   if (ending == "two_sessions") {
     {

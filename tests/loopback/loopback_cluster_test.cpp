@@ -7,7 +7,9 @@
 
 #include <boost/serialization/vector.hpp>
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <memory>
 #include <numeric>
 #include <ranges>
@@ -41,6 +43,24 @@ int wait_for_those_behind(int index, int tasks) {
   while (ended_from_the_back < tasks - 1 - index) std::this_thread::yield();
   ++ended_from_the_back;
   return index;
+}
+
+/// A class of which only its serialized form tells how large it is.
+class Field {
+ public:
+  explicit Field(std::size_t size = 0) : values_(size) {}
+
+ private:
+  friend class boost::serialization::access;
+  template <class Archive>
+  void serialize(Archive& archive, unsigned) {
+    archive& values_;
+  }
+  std::vector<double> values_;
+};
+std::atomic<int> fields_seen{0};
+int see_field(const Field&) {
+  return ++fields_seen;
 }
 
 std::atomic<int> running{0};
@@ -92,6 +112,19 @@ auto square_calls(int count) {
 }
 
 }  // namespace
+
+TEST_CASE("tasks with large arguments are taken two ahead for each worker") {
+  const LoopbackCluster cluster(2);
+  cluster_test::fields_seen = 0;
+  int taken = 0;
+  int most_ahead = 0;
+  const auto calls = iota(0, 20) | transform([&](int) {
+                       most_ahead = std::max(most_ahead, ++taken - cluster_test::fields_seen);
+                       return delayed<cluster_test::see_field>(cluster_test::Field(std::size_t{5} << 20));
+                     });
+  CHECK(Parallel()(calls).size() == 20);
+  CHECK(most_ahead <= 2 * 2 + 1);  // the loop holds one more
+}
 
 TEST_CASE("results come back in the order of the calls from any number of workers") {
   for (const int workers : {1, 3, 50}) {

@@ -240,3 +240,22 @@ TEST_CASE("a time limit that is not above 0 is refused with its value") {
   CHECK(error_text<UsageError>([] { const parallel_config config({.task_timeout_seconds = -1.5}); }) ==
         "task_timeout_seconds must be greater than 0, but is -1.5; leave it unset for no limit");
 }
+
+TEST_CASE("waits and windows and limits that cannot be are refused") {
+  const double no_number = std::numeric_limits<double>::quiet_NaN();
+  for (const ParallelOptions& options : {
+           ParallelOptions{.pre_dispatch = 0},
+           ParallelOptions{.timeout_seconds = 0},
+           ParallelOptions{.timeout_seconds = -2},
+           ParallelOptions{.timeout_seconds = no_number},
+           ParallelOptions{.retries = static_cast<unsigned>(-1)},
+           ParallelOptions{.memory_limit_bytes = 0},
+       }) {
+    CHECK_THROWS_AS(parallel_config(options), UsageError);
+    CHECK_THROWS_AS(Parallel(options)(std::vector{delayed<config_test::same>(1)}), UsageError);
+  }
+  CHECK(error_text<UsageError>([] { const parallel_config config({.pre_dispatch = 0}); }) ==
+        "pre_dispatch must be greater than 0, but is 0; leave it unset for the default");
+  CHECK_THAT(error_text<UsageError>([] { const parallel_config config({.retries = static_cast<unsigned>(-1)}); }),
+             contains("retries must not be negative"));
+}

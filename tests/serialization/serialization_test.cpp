@@ -2,13 +2,25 @@
 #include "support/catch.hpp"
 #include <joblib_mpi/serialization.hpp>
 
+#include <boost/serialization/shared_ptr.hpp>
 #include <boost/serialization/split_member.hpp>
+#include <boost/serialization/unique_ptr.hpp>
 
 #include <array>
 #include <complex>
+#include <cstddef>
+#include <functional>
 #include <map>
+#include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <unordered_map>
+#include <utility>
+#include <variant>
+#include <vector>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
@@ -124,6 +136,63 @@ TEST_CASE("a class with a serialize member comes back as it was") {
   CHECK(there_and_back(interval) == interval);
   const std::vector<Interval> several{{"a", {}}, interval};
   CHECK(there_and_back(several) == several);
+}
+
+TEST_CASE("optionals and variants and tuples and unique pointers of anything come back as they were") {
+  using Text = std::optional<std::string>;
+  CHECK(there_and_back(Text("a text")) == Text("a text"));
+  CHECK(there_and_back(Text()) == Text());
+  CHECK(there_and_back(std::optional<Interval>(Interval("a", {1}))) == Interval("a", {1}));
+  using Either = std::variant<int, std::string, std::vector<Point>>;
+  for (const Either& value : {Either(3), Either("text"), Either(std::vector<Point>{{1, 2}})}) {
+    CHECK(there_and_back(value) == value);
+  }
+  using Row = std::tuple<int, std::string, std::optional<std::vector<std::string>>>;
+  const Row row{1, "a", {{"b", "c"}}};
+  CHECK(there_and_back(row) == row);
+  CHECK(there_and_back(std::vector{row, Row()}) == std::vector{row, Row()});
+  CHECK(there_and_back(std::map<std::string, Either>{{"a", Either("b")}}).at("a") == Either("b"));
+  CHECK(there_and_back(std::tuple<>()) == std::tuple<>());
+  CHECK(*there_and_back(std::make_unique<int>(3)) == 3);
+  CHECK(*there_and_back(std::make_unique<Interval>("a", std::vector<double>{1})) == Interval("a", {1}));
+  CHECK(there_and_back(std::unique_ptr<int>()) == nullptr);
+  CHECK(there_and_back(std::optional<std::vector<double>>(std::vector<double>(20'000, 2.5)))->back() == 2.5);
+  CHECK_THROWS_AS((read_as<std::variant<std::string, std::vector<int>>>(saved(std::size_t{2}))), SerializationError);
+}
+
+TEST_CASE("pointers that Boost knows are its own and others are not taken for its own") {
+  CHECK(*there_and_back(std::make_shared<Interval>("a", std::vector<double>{1})) == Interval("a", {1}));
+  CHECK(*there_and_back(std::make_unique<Point>(Point{1, 2})) == Point{1, 2});
+  CHECK(there_and_back(std::vector<std::shared_ptr<Interval>>(2)).size() == 2);
+  static_assert(Serializable<std::shared_ptr<Interval>> && Serializable<std::shared_ptr<std::vector<int>>>);
+  static_assert(!Serializable<std::shared_ptr<int>> && !Serializable<std::shared_ptr<Point>>);
+}
+
+TEST_CASE("plain classes inside of containers need no serialize") {
+  const std::map<std::string, Point> points{{"a", {1, 2}}, {"b", {3, 4}}};
+  CHECK(there_and_back(points) == points);
+  const std::vector<std::vector<Point>> rows{{{1, 2}}, {}, {{3, 4}, {5, 6}}};
+  CHECK(there_and_back(rows) == rows);
+}
+
+TEST_CASE("pointers and views are refused wherever they stand") {
+  struct Setting {
+    std::string_view name;
+    int value;
+  };
+  struct Nested {
+    int number;
+    Setting settings[2];
+  };
+  static_assert(!Serializable<int*> && !Serializable<std::string_view> && !Serializable<std::span<int>>);
+  static_assert(!Serializable<Setting> && !Serializable<Nested> && !Serializable<int Point::*>);
+  static_assert(!Serializable<std::array<const char*, 2>> && !Serializable<std::array<Nested, 2>>);
+  static_assert(!Serializable<std::optional<std::string_view>> && !Serializable<std::variant<int, Setting>>);
+  static_assert(!Serializable<std::pair<int, int*>> && !Serializable<std::tuple<int, std::span<int>>>);
+  static_assert(!Serializable<std::vector<std::string_view>> && !Serializable<std::map<int, std::vector<Setting>>>);
+  static_assert(!Serializable<std::unique_ptr<int*>> && !Serializable<std::optional<std::reference_wrapper<int>>>);
+  static_assert(Serializable<std::optional<std::string>> && Serializable<std::array<Point, 2>>);
+  SUCCEED();
 }
 
 TEST_CASE("a large array that is not needed any more becomes a part without a copy") {

@@ -1,7 +1,8 @@
 // The main function of MPI tests: all ranks run the same cases in the same order, and a failure on one rank fails the
 // run on all ranks.
 //
-// `--threads=funneled` as the first argument initialises MPI for calls of the main thread only.
+// `--threads=funneled` as the first argument initialises MPI for calls of the main thread only, `--threads=multiple`
+// for calls of several threads at the same time.
 
 #include "support/catch_session.hpp"
 
@@ -38,10 +39,10 @@ void report_and_die(int signal) {
 int main(int argc, char** argv) {
   std::vector<char*> arguments(argv, argv + argc);
   int wanted = MPI_THREAD_SERIALIZED;
-  if (argc > 1 && std::string_view(argv[1]) == "--threads=funneled") {
-    wanted = MPI_THREAD_FUNNELED;
-    arguments.erase(arguments.begin() + 1);
-  }
+  const std::string_view first = argc > 1 ? argv[1] : "";
+  if (first == "--threads=funneled") wanted = MPI_THREAD_FUNNELED;
+  if (first == "--threads=multiple") wanted = MPI_THREAD_MULTIPLE;
+  if (wanted != MPI_THREAD_SERIALIZED) arguments.erase(arguments.begin() + 1);
   char order[] = "--order";
   char as_declared[] = "decl";
   arguments.insert(arguments.end(), {order, as_declared});

@@ -1,6 +1,11 @@
 #pragma once
 
+#include <joblib_mpi/detail/comparable_bytes.hpp>
+#include <joblib_mpi/detail/elements.hpp>
+#include <joblib_mpi/detail/has_serialize.hpp>
 #include <joblib_mpi/detail/payload.hpp>
+#include <joblib_mpi/detail/plain_bytes.hpp>
+#include <joblib_mpi/detail/serializable.hpp>
 
 #include <boost/archive/binary_iarchive_impl.hpp>
 #include <boost/archive/binary_oarchive_impl.hpp>
@@ -11,12 +16,18 @@
 #include <boost/archive/impl/basic_binary_oarchive.ipp>
 #include <boost/archive/impl/basic_binary_oprimitive.ipp>
 #include <boost/serialization/array_wrapper.hpp>
+#include <boost/serialization/level.hpp>
 
 #include <cstddef>
 #include <cstring>
 #include <memory>
+#include <optional>
+#include <span>
 #include <streambuf>
+#include <tuple>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 namespace joblib_mpi::detail {
 
@@ -59,7 +70,24 @@ class PayloadInput : public std::streambuf {
 // Without a header: each value has a separate archive, and all ranks run the same program.
 inline constexpr unsigned archive_flags = boost::archive::no_header | boost::archive::no_codecvt;
 
-/// Boost's binary archive, except that large arrays of numbers anywhere in the value become parts of the payload.
+/// A class inside of a value that travels as its bytes.
+template <class T>
+concept PlainPart = std::is_class_v<T> && PlainBytes<T> && !HasSerializeFunction<T> && !HasSerializeMember<T> &&
+                    boost::serialization::implementation_level<T>::value != boost::serialization::primitive_type;
+
+template <class T>
+inline constexpr bool is_pointer_of_boost = false;
+template <PointeeOfBoost T>
+inline constexpr bool is_pointer_of_boost<std::unique_ptr<T>> = true;
+
+/// A type of the standard library that is not left to Boost, which has std::optional from 1.84 on; its function does
+/// not compile together with its header for std::shared_ptr (boostorg/serialization, issue 319).
+template <class T>
+concept WithoutBoost = is_optional<T> || is_variant<T> || is_tuple<T> ||
+                       (is_unique_ptr<T> && !(is_pointer_of_boost<T> && HasSerializeFunction<T>));
+
+/// Boost's binary archive, except that large arrays of numbers anywhere in the value become parts of the payload, and
+/// that more types of the standard library can be serialized.
 class OutputArchive final : private PayloadOutput,
                             public boost::archive::binary_oarchive_impl<OutputArchive, char, std::char_traits<char>> {
   using Base = boost::archive::binary_oarchive_impl<OutputArchive, char, std::char_traits<char>>;
@@ -75,12 +103,45 @@ class OutputArchive final : private PayloadOutput,
   /// Saves an array of numbers; called by Boost.
   template <class T>
   void save_array(const boost::serialization::array_wrapper<T>& array, unsigned) {
+    if constexpr (PlainBytes<T> && !has_only_value_bytes<T>()) {
+      if (writer().use() == PayloadWriter::Use::compare) {
+        for (const T& element : std::span(array.address(), array.count())) write_comparable(writer(), element);
+        return;
+      }
+    }
     const ByteView bytes(reinterpret_cast<const std::byte*>(array.address()), array.count() * sizeof(T));
     if (bytes.size() < min_part_bytes) return writer().write_bytes(bytes.data(), bytes.size());
     writer().write_part(owner_ ? SharedBytes(owner_, bytes) : SharedBytes(copy_of(bytes)));
   }
 
+  /// Saves a value; called by Boost for each value inside of another.
+  template <class T>
+  void save_override(T& value) {
+    using Value = std::remove_const_t<T>;
+    if constexpr (PlainPart<Value> || std::is_same_v<Value, long double>) {
+      write_plain_bytes(writer(), value);
+    } else if constexpr (WithoutBoost<Value>) {
+      save_without_boost(value);
+    } else {
+      Base::save_override(value);
+    }
+  }
+
  private:
+  template <class T>
+  void save_without_boost(const T& value) {
+    if constexpr (is_variant<T>) {
+      writer().write(value.index());
+      if (!value.valueless_by_exception()) std::visit([this](const auto& alternative) { *this << alternative; }, value);
+    } else if constexpr (is_tuple<T>) {
+      std::apply([this](const auto&... element) { (void)(*this << ... << element); }, value);
+    } else {
+      const bool present = static_cast<bool>(value);
+      writer().write(present);
+      if (present) *this << *value;
+    }
+  }
+
   std::shared_ptr<const void> owner_;
 };
 
@@ -105,6 +166,49 @@ class InputArchive final : private PayloadInput,
     if (bytes.size() != size) throw SerializationError("a large array has another size than its value says");
     std::memcpy(array.address(), bytes.data(), size);
   }
+
+  /// Loads a value; called by Boost for each value inside of another.
+  template <class T>
+  void load_override(T& value) {
+    if constexpr (PlainPart<T>) {
+      value = reader().template read<T>();
+    } else if constexpr (WithoutBoost<T>) {
+      load_without_boost(value);
+    } else {
+      Base::load_override(value);
+    }
+  }
+
+ private:
+  template <class... T>
+  void load_without_boost(std::variant<T...>& value) {
+    const auto index = reader().read<std::size_t>();
+    load_alternative(value, index, std::index_sequence_for<T...>{});
+  }
+  template <class... T>
+  void load_without_boost(std::tuple<T...>& value) {
+    std::apply([this](auto&... element) { (void)(*this >> ... >> element); }, value);
+  }
+  template <class T>
+  void load_without_boost(std::optional<T>& value) {
+    value.reset();
+    if (reads_presence()) *this >> value.emplace();
+  }
+  template <class T>
+  void load_without_boost(std::unique_ptr<T>& value) {
+    value.reset();
+    if (!reads_presence()) return;
+    value = std::make_unique<T>();
+    *this >> *value;
+  }
+
+  template <class Variant, std::size_t... index>
+  void load_alternative(Variant& value, std::size_t wanted, std::index_sequence<index...>) {
+    const bool found = ((index == wanted && (*this >> value.template emplace<index>(), true)) || ...);
+    if (!found && wanted != std::variant_npos) throw SerializationError("a variant has no alternative with its index");
+  }
+
+  [[nodiscard]] bool reads_presence() { return reader().read<char>() != 0; }
 };
 
 }  // namespace joblib_mpi::detail

@@ -38,38 +38,11 @@ std::shared_ptr<const void> make_shared_view(PayloadReader& payload) {
   return std::make_shared<const LoadedView<typename Array::value_type>>(load_view<Array>(payload));
 }
 
-template <class T>
-inline constexpr bool may_have_padding =
-    std::is_class_v<T> && PlainBytes<T> && !std::has_unique_object_representations_v<T>;
-
-template <class T>
-inline constexpr bool has_padded_elements = false;
-template <class T, class Allocator>
-inline constexpr bool has_padded_elements<std::vector<T, Allocator>> = may_have_padding<T>;
-
-/// Zeroes the bytes of `value` that are not part of its value, where the compiler can.
-template <class T>
-void clear_padding([[maybe_unused]] T& value) {
-#if defined(__has_builtin)
-#if __has_builtin(__builtin_clear_padding)
-  __builtin_clear_padding(&value);
-#endif
-#endif
-}
-
 /// Appends an argument for Task::view, which leaves it as it is.
 template <class S>
 void view_argument(PayloadWriter& writer, const S& stored, [[maybe_unused]] ObjectHome& home) {
   if constexpr (is_shared<S>) {
     writer.write(stored.publish(home));
-  } else if constexpr (may_have_padding<S>) {
-    S copy = stored;
-    clear_padding(copy);
-    save(writer, copy);
-  } else if constexpr (has_padded_elements<S>) {
-    S copy = stored;
-    for (auto& element : copy) clear_padding(element);
-    save(writer, copy);
   } else {
     save_owned(writer, std::shared_ptr<const S>(std::shared_ptr<const void>(), &stored));  // without an owner
   }

@@ -77,7 +77,7 @@ class Delayed final : public Task {
 
   [[nodiscard]] Payload view(ObjectHome& home) const override {
     Payload payload;
-    PayloadWriter writer(payload);
+    PayloadWriter writer(payload, PayloadWriter::Use::compare);
     writer.write(function_id<function, Parameters, StoredTypes>);
     std::apply([&](const auto&... argument) { (view_argument(writer, argument, home), ...); }, arguments_);
     return payload;
@@ -85,7 +85,19 @@ class Delayed final : public Task {
 
   [[nodiscard]] std::unique_ptr<Task> move_to_heap() override { return std::make_unique<Delayed>(std::move(*this)); }
 
+  /// Returns the size of those arguments that are arrays of plain values, in bytes.
+  [[nodiscard]] std::size_t array_bytes() const {
+    return std::apply([](const auto&... argument) { return (std::size_t{0} + ... + bytes_of_array(argument)); },
+                      arguments_);
+  }
+
  private:
+  template <class S>
+  static std::size_t bytes_of_array([[maybe_unused]] const S& stored) {
+    if constexpr (is_plain_array<S>) return stored.size() * sizeof(typename S::value_type);
+    return 0;
+  }
+
   template <std::size_t index>
   decltype(auto) argument() {
     using P = std::tuple_element_t<index, Parameters>;

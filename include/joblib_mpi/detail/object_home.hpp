@@ -17,6 +17,8 @@ class ObjectHome {
   [[nodiscard]] std::uint64_t serial_number() const noexcept { return serial_number_; }
   /// Brings an object here, where it stays until the last copy of the returned pointer is destroyed.
   [[nodiscard]] virtual std::shared_ptr<const ObjectId> share(Payload value) = 0;
+  /// Returns the use of the bytes that `share` takes.
+  [[nodiscard]] virtual PayloadWriter::Use use() const { return PayloadWriter::Use::load; }
 
  private:
   static inline std::atomic<std::uint64_t> made_{0};

@@ -95,9 +95,18 @@ inline constexpr std::size_t min_part_bytes = 64 * 1024;
 /// Appends values to a payload.
 class PayloadWriter {
  public:
+  /// The use of the bytes. Those to be compared lack the ones that may differ between equal values, and cannot be
+  /// loaded.
+  enum class Use { load, compare };
+
   /// Appends to `payload`; records the layout of each part in `layouts` unless it is null.
   explicit PayloadWriter(Payload& payload, std::vector<ArrayLayout>* layouts = nullptr)
       : payload_(&payload), layouts_(layouts) {}
+  /// Appends to `payload` what is to be used in this way.
+  PayloadWriter(Payload& payload, Use use) : payload_(&payload), use_(use) {}
+
+  /// Returns the use of the bytes.
+  [[nodiscard]] Use use() const noexcept { return use_; }
 
   /// Appends `size` bytes to the head.
   void write_bytes(const void* data, std::size_t size) {
@@ -124,7 +133,8 @@ class PayloadWriter {
 
  private:
   Payload* payload_;
-  std::vector<ArrayLayout>* layouts_;
+  std::vector<ArrayLayout>* layouts_ = nullptr;
+  Use use_ = Use::load;
 };
 
 /// Reads values in the order in which they were written. Throws SerializationError at the end of the bytes. The bytes

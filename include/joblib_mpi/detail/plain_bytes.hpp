@@ -1,31 +1,110 @@
 #pragma once
 
+#include <joblib_mpi/detail/elements.hpp>
+#include <joblib_mpi/detail/has_serialize.hpp>
+#include <joblib_mpi/detail/members.hpp>
+
+#include <boost/serialization/is_bitwise_serializable.hpp>
+
 #include <bit>
 #include <complex>
 #include <cstddef>
 #include <functional>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace joblib_mpi::detail {
 
-/// Is true if a `T` is only a reference to memory of its process.
 template <class T>
-inline constexpr bool refers_elsewhere = std::is_pointer_v<T> || std::is_member_pointer_v<T>;
-template <class Char, class Traits>
-inline constexpr bool refers_elsewhere<std::basic_string_view<Char, Traits>> = true;
-template <class T, std::size_t extent>
-inline constexpr bool refers_elsewhere<std::span<T, extent>> = true;
+inline constexpr bool is_complex = false;
 template <class T>
-inline constexpr bool refers_elsewhere<std::reference_wrapper<T>> = true;
+inline constexpr bool is_complex<std::complex<T>> = true;
 
-/// A type whose values are their bytes. A struct of this kind must not hold pointers, which mean nothing on another
-/// rank.
 template <class T>
-concept PlainBytes = std::is_trivially_copyable_v<T> && std::is_default_constructible_v<T> && !refers_elsewhere<T>;
+inline constexpr bool is_view = std::is_pointer_v<T> || std::is_member_pointer_v<T> || std::is_reference_v<T>;
+template <class Char, class Traits>
+inline constexpr bool is_view<std::basic_string_view<Char, Traits>> = true;
+template <class T, std::size_t extent>
+inline constexpr bool is_view<std::span<T, extent>> = true;
+template <class T>
+inline constexpr bool is_view<std::reference_wrapper<T>> = true;
+template <class T>
+inline constexpr bool is_view<std::initializer_list<T>> = true;
+
+/// A class that says itself how it is serialized, with a `serialize` member or function. Composed types have none of
+/// their own, although Boost has functions for some of them.
+template <class T>
+concept SaysHow = !is_composed<T> && !is_complex<T> && (HasSerializeMember<T> || HasSerializeFunction<T>);
+
+/// A class or union whose members are not hidden behind a `serialize`, nor behind a declaration that makes a private
+/// one impossible to find.
+template <class T>
+concept Bare = (std::is_class_v<T> || std::is_union_v<T>)&&!SaysHow<T> &&
+               !(std::is_final_v<T> && std::is_class_v<T> && !std::is_aggregate_v<T>);
+
+/// A type with BOOST_IS_BITWISE_SERIALIZABLE: its bytes are its value, although it has a `serialize`.
+template <class T>
+concept DeclaredPlain = std::is_class_v<T> && boost::serialization::is_bitwise_serializable<T>::value;
+
+/// A trivially copyable class without `serialize` whose members are known.
+template <class T>
+concept KnownAggregate = std::is_trivially_copyable_v<T> && std::is_default_constructible_v<T> && !is_composed<T> &&
+                         Bare<T> && HasKnownMembers<T>;
+
+template <class T>
+using MembersOf = decltype(visit_members(
+    std::declval<const T&>(), [](const auto&... member) { return Types<std::remove_cvref_t<decltype(member)>...>{}; }));
+
+template <class T>
+constexpr bool refers_outside();
+template <class... T>
+constexpr bool any_refers_outside(Types<T...>) {
+  return (refers_outside<T>() || ...);
+}
+template <class T>
+constexpr bool refers_outside() {
+  if constexpr (is_view<T>) {
+    return true;
+  } else if constexpr (KnownAggregate<T> && !DeclaredPlain<T>) {
+    return any_refers_outside(MembersOf<T>{});
+  } else {
+    return any_refers_outside(typename ElementsOf<T>::type{});
+  }
+}
+/// Is true if a `T` is, or holds, a reference to memory of its process.
+template <class T>
+inline constexpr bool refers_elsewhere = refers_outside<T>();
+
+template <class T>
+constexpr bool has_plain_bytes();
+template <class... T>
+constexpr bool all_have_plain_bytes(Types<T...>) {
+  return (has_plain_bytes<T>() && ...);
+}
+template <class T>
+constexpr bool has_plain_bytes() {
+  if constexpr (!std::is_trivially_copyable_v<T> || !std::is_default_constructible_v<T> || is_view<T>) {
+    return false;
+  } else if constexpr (std::is_scalar_v<T> || is_complex<T> || DeclaredPlain<T>) {
+    return true;
+  } else if constexpr (is_composed<T>) {
+    return all_have_plain_bytes(typename ElementsOf<T>::type{});
+  } else if constexpr (KnownAggregate<T>) {
+    return all_have_plain_bytes(MembersOf<T>{});
+  } else {
+    return Bare<T>;
+  }
+}
+/// A type whose values are their bytes: it is trivially copyable, and neither it nor one of its members has a
+/// `serialize` or refers to other memory. The members of a class with a constructor, a base class or private members
+/// are not known; such a class must hold none of these.
+template <class T>
+concept PlainBytes = has_plain_bytes<T>();
 
 /// Is true if `T` is one contiguous block of plain values that knows its size.
 template <class T>
@@ -34,11 +113,6 @@ template <PlainBytes T, class Allocator>
 inline constexpr bool is_plain_array<std::vector<T, Allocator>> = !std::is_same_v<T, bool>;
 template <PlainBytes Char, class Traits, class Allocator>
 inline constexpr bool is_plain_array<std::basic_string<Char, Traits, Allocator>> = true;
-
-template <class T>
-inline constexpr bool is_complex = false;
-template <class T>
-inline constexpr bool is_complex<std::complex<T>> = true;
 
 /// Returns numpy's name of a type of numbers, such as "<f8"; empty for other types.
 template <class T>

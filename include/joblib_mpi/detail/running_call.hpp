@@ -32,8 +32,9 @@ class RunningCall final : private ResultSink {
   /// Drops the tasks that have not run; nothing more reaches the collector.
   ~RunningCall() override;
 
-  /// Hands on the next task; waits for results first while too many tasks are under way. Throws what `finish` throws.
-  void submit(Task& task);
+  /// Hands on the next task; waits for results first while too many tasks, or too large ones, are under way.
+  /// `array_bytes` is the size of the large arrays in its arguments as far as it is known. Throws what `finish` throws.
+  void submit(Task& task, std::size_t array_bytes);
   /// Waits for all tasks. Throws the first error of a task that the collector does not keep.
   void finish();
 
@@ -42,8 +43,9 @@ class RunningCall final : private ResultSink {
   void load(std::size_t index, PayloadReader& result) override;
   void fail(std::size_t index, std::exception_ptr error) override;
   void save(const std::shared_ptr<void>& result, PayloadWriter& writer) const override;
+  void note_size(std::size_t index, std::size_t bytes) override;
 
-  void note_finished();
+  void note_finished(std::size_t index);
   void wait();
   /// Returns whether the checkpoint has the result already; it has then reached the collector.
   [[nodiscard]] bool take_from_checkpoint(std::size_t index, const Task& task);

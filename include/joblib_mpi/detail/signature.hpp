@@ -7,21 +7,46 @@
 
 namespace joblib_mpi::detail {
 
-/// The result and parameter types of a function or of a lambda without captures.
-template <class Function>
-struct Signature : Signature<decltype(&Function::operator())> {};
+/// What is given to `delayed` in place of a function; only the first kind can be called on another rank.
+enum class FunctionKind { function, c_variadic, member, mutable_lambda, generic_lambda };
+
 template <class R, class... P>
-struct Signature<R (*)(P...)> {
+struct FunctionSignature {
+  static constexpr FunctionKind kind = FunctionKind::function;
   using Result = R;
   template <template <class...> class Template>
   using Parameters = Template<P...>;
 };
+
+/// The signature of a call operator.
+template <class Operator>
+struct CallSignature {
+  static constexpr FunctionKind kind = FunctionKind::mutable_lambda;
+};
+template <class R, class Class, class... P>
+struct CallSignature<R (Class::*)(P...) const> : FunctionSignature<R, P...> {};
+template <class R, class Class, class... P>
+struct CallSignature<R (Class::*)(P...) const noexcept> : FunctionSignature<R, P...> {};
+
+/// The kind of a function or of a lambda without captures, and its result and parameter types if it can be called.
+template <class Function>
+struct Signature {
+  static constexpr FunctionKind kind =
+      std::is_member_pointer_v<Function> ? FunctionKind::member : FunctionKind::generic_lambda;
+};
+template <class Function>
+  requires requires { &Function::operator(); }
+struct Signature<Function> : CallSignature<decltype(&Function::operator())> {};
 template <class R, class... P>
-struct Signature<R (*)(P...) noexcept> : Signature<R (*)(P...)> {};
-template <class R, class Class, class... P>
-struct Signature<R (Class::*)(P...) const> : Signature<R (*)(P...)> {};
-template <class R, class Class, class... P>
-struct Signature<R (Class::*)(P...) const noexcept> : Signature<R (*)(P...)> {};
+struct Signature<R (*)(P...)> : FunctionSignature<R, P...> {};
+template <class R, class... P>
+struct Signature<R (*)(P...) noexcept> : FunctionSignature<R, P...> {};
+template <class R, class... P>
+struct Signature<R (*)(P..., ...)> {
+  static constexpr FunctionKind kind = FunctionKind::c_variadic;
+};
+template <class R, class... P>
+struct Signature<R (*)(P..., ...) noexcept> : Signature<R (*)(P..., ...)> {};
 
 template <class T>
 inline constexpr bool is_shared = false;
@@ -37,9 +62,6 @@ template <class Tuple, class... A>
 struct StoredTupleOf;
 template <class... P, class... A>
 struct StoredTupleOf<std::tuple<P...>, A...> {
-  static_assert(sizeof...(P) == sizeof...(A), "delayed<function>(…) needs one argument for each parameter");
-  static_assert((!(std::is_lvalue_reference_v<P> && !std::is_const_v<std::remove_reference_t<P>>)&&...),
-                "a task works on its own copy of the arguments: take them by value or const&, and return the result");
   using type = std::tuple<Stored<P, A>...>;
 };
 
