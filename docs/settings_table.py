@@ -73,7 +73,7 @@ OTHER_ROWS = [
         "a tenth of the memory that is free on rank 0 at the start",
         "bytes",
         'above 0; also `"2GB"`, `"2GiB"`',
-        "Python: the memory of a node that arrays and functions which were found without a hint may take between calls.",
+        "Python: the memory of a node that arrays and functions which no hint names may take between calls.",
     ),
     Row(
         "JOBLIB_MPI_THREADS",

@@ -8,6 +8,7 @@
 #include "support/bytes.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <span>
 #include <sys/mman.h>
@@ -56,8 +57,8 @@ JournalStructure plain_layout(const std::vector<JournalRecord>& records, std::ui
   structure.data_offset = structure.records_offset + records.size() * sizeof(JournalRecord);
   structure.before.resize(structure.data_offset);
   std::fill(structure.before.begin(), structure.before.end(), std::byte{0});
-  std::memcpy(structure.before.data() + structure.records_offset, records.data(),
-              records.size() * sizeof(JournalRecord));
+  std::ranges::copy(std::as_bytes(std::span(records)),
+                    structure.before.begin() + static_cast<std::ptrdiff_t>(structure.records_offset));
   return structure;
 }
 
@@ -75,7 +76,7 @@ Bytes seed(std::byte first) {
   for (const Payload& result : results) {
     const JournalData data(result);
     JournalRecord record;
-    record.place.task = records.size();
+    record.place.index = records.size();
     record.offset = data_bytes;
     record.size = data.size();
     record.n_parts = result.parts.size();

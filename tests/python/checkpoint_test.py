@@ -1,5 +1,6 @@
 """Tests of checkpoints in a session of this process: what is computed again, what is not, and what is refused."""
 
+import gc
 import resource
 import signal
 import threading
@@ -262,6 +263,7 @@ def test_others_read_the_file_with_h5py(job, path):
 
 
 def test_the_signals_are_the_programs_own_again_after_the_block(job, path):
+    gc.collect()  # blocks of other tests that have ended with an error
     run(path)
     assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

@@ -45,7 +45,7 @@ class ContextKeeper:
         self._follow(context.script)
         limit = context.inner_max_num_threads
         if limit is not None:
-            # The variables are for libraries that a task will load; for libraries loaded already there is threadpoolctl.
+            # The variables are for libraries that a task will load; for those loaded already there is threadpoolctl.
             self._undo.callback(_set_variables, {name: os.environ.get(name) for name in thread_limits.VARIABLES})
             os.environ.update(dict.fromkeys(thread_limits.VARIABLES, str(limit)))
             self._limit_threads({"openmp": limit, "blas": limit})

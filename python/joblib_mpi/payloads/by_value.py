@@ -1,9 +1,9 @@
 """Functions and classes of the script, which are pickled by value: each load gives them the state in that pickle.
 
-cloudpickle makes one class of all pickles of a class, so that instances from different pickles have one type. It sets the
-attributes that a pickle has, and leaves those that something has added since. Here a load gives a class exactly the
-attributes in the pickle; only in the process that the class comes from, a load changes nothing. Results refer to classes
-of rank 0 by name: the class that the script has is the right one, whatever a task has done to its copy.
+cloudpickle makes one class of all pickles of a class, so that instances from different pickles have one type. It sets
+the attributes that a pickle has, and leaves those that something has added since. Here a load gives a class exactly the
+attributes in the pickle; only in the process that the class comes from, a load changes nothing. Results name classes of
+rank 0, because what a task has done to its copy of a class must not reach the script's.
 """
 
 import sys
@@ -16,7 +16,7 @@ from typing import Any
 #: What `pickle` gets of an object that cloudpickle pickles by value: constructor, arguments, state, None, None, setter.
 Reduction = tuple[Any, Any, Any, None, None, Callable[[Any, Any], Any]]
 
-_ids: "weakref.WeakKeyDictionary[type, str]" = weakref.WeakKeyDictionary()  # of the classes that come from this process
+_ids: "weakref.WeakKeyDictionary[type, str]" = weakref.WeakKeyDictionary()  # of the classes of this process
 _by_id: "weakref.WeakValueDictionary[str, type]" = weakref.WeakValueDictionary()
 
 

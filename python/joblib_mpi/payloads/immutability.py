@@ -94,7 +94,7 @@ class _Holdings:
 
     def _is_immutable(self, value: Any) -> bool:
         kind = type(value)
-        if kind in _IMMUTABLE or isinstance(value, np.generic | np.dtype) and not isinstance(value, np.void):
+        if kind in _IMMUTABLE or (isinstance(value, np.generic | np.dtype) and not isinstance(value, np.void)):
             return True
         if kind is tuple or kind is frozenset:
             return all(self._is_immutable(item) for item in value)
@@ -127,12 +127,12 @@ def _held_by(function: types.FunctionType, code: _Code) -> Iterator[Any]:
 
 
 def _is_importable(value: Any) -> bool:
-    module = sys.modules.get(value.__module__) if isinstance(value.__module__, str) else None
-    if module is None or module.__name__ == "__main__" or _is_sent_by_value(module.__name__):
+    name = value.__module__
+    if not isinstance(name, str) or name == "__main__" or _is_sent_by_value(name):
         return False
-    found: Any = module
-    for name in value.__qualname__.split("."):
-        found = getattr(found, name, None)
+    found: Any = sys.modules.get(name)
+    for attribute in value.__qualname__.split("."):
+        found = getattr(found, attribute, None)
     return found is value
 
 

@@ -54,8 +54,8 @@ class Pickler(cloudpickle.Pickler):
         value : object
             The object to pickle.
         in_band : bool
-            Whether all buffers stay in the stream, except for those that a `SharingPickler` shares, so that the pickle is
-            all there is to send.
+            Whether all buffers stay in the stream, except for those that a `SharingPickler` shares, so that the pickle
+            is all there is to send.
         trailer : bytes
             Bytes to put between the pickle and its last byte; `loads` ignores them.
         """

@@ -4,10 +4,10 @@ A task is the tuple ``(function, args, kwargs)``, as for ``batch_size=1``, a lis
 that returns the list of results. Its context follows the pickle, because the executor must enter the context before it
 unpickles: proxies of multiprocessing managers connect while they are unpickled.
 
-Function and context are pickled once for each call of ``Parallel``. Each task refers to them: by that pickle, or, if it is
-long, by the id of an object that has it. The executor keeps a function that is imported, or that holds nothing that a task
-could change. It loads any other function anew for each task, so that no task sees what another has done to the script's
-variables. For a wrapped function, only the wrapper's own attributes are sent with each task.
+Function and context are pickled once for each call of ``Parallel``. Each task refers to them: by that pickle, or, if it
+is long, by the id of an object that has it. The executor keeps a function that is imported, or that holds nothing that
+a task could change. It loads any other function anew for each task, so that no task sees what another has done to the
+script's variables. For a wrapped function, only the wrapper's own attributes are sent with each task.
 """
 
 import copyreg
@@ -49,7 +49,7 @@ class _ForOneTask(NamedTuple):
 
 
 class _Alone(NamedTuple):
-    """A task of a batch that is pickled apart from the others, because its arguments hold functions or classes by value.
+    """A task of a batch, pickled apart from the others because its arguments hold functions or classes by value.
 
     Attributes
     ----------

@@ -66,9 +66,9 @@ def flat_bytes(array: np.ndarray) -> np.ndarray:
 class SharedBuffers:
     """The contents that one session keeps on its nodes, for one call or for later ones, and the limits for them.
 
-    A content stays after the call that it was made for while the program has the array that it comes from, or once it has
-    come in two calls. Such contents make room for others, the least recently used first. Objects that the program has
-    scattered stay until it drops them. Several threads may use this object.
+    A content stays after the call that it was made for while the program has the array that it comes from, or once it
+    has come in two calls. Such contents make room for others, the least recently used first. Objects that the program
+    has scattered stay until it drops them. Several threads may use this object.
 
     Parameters
     ----------

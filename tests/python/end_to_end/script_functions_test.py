@@ -1,4 +1,4 @@
-"""Tests of the functions and classes of a script in tasks: each task sees what the script has when it makes the call."""
+"""Tests of the functions and classes of a script in tasks, which see what the script has when it makes the call."""
 
 import pytest
 
@@ -67,16 +67,17 @@ def test_no_task_sees_what_another_does_to_the_script(run, batch_size):
     def draw():
         return generator.random()
     for _ in range(2):
-        for function in (grow, rebind, default, remember, closure(), functools.partial(grow), functools.partial(call, grow)):
+        partials = [functools.partial(grow), functools.partial(call, grow)]
+        for function in (grow, rebind, default, remember, closure(), *partials):
             assert parallel(function, batch_size={batch_size}) == [1] * 6, function
         assert parallel(call, grow, batch_size={batch_size}) == [1] * 6
         assert parallel(configure, batch_size={batch_size}) == [[1, 1]] * 6
         for function in (count, Counter().count, functools.partial(call, count)):
             assert parallel(function, batch_size={batch_size}) == [(1, 1, 1)] * 6, function
-        for arguments in ((Counter(),), (Counter,)):
-            assert parallel(lambda c: Counter.count(c if c is not Counter else c()), *arguments, batch_size={batch_size}) == (
-                [(1, 1, 1)] * 6
-            ), arguments
+        for argument in (Counter(), Counter):
+            count_of = lambda c: Counter.count(c if c is not Counter else c())
+            results = parallel(count_of, argument, batch_size={batch_size})
+            assert results == [(1, 1, 1)] * 6, argument
         assert len(set(parallel(draw, batch_size={batch_size}))) == 1
     assert (seen, config, number, Counter.n, Counter.seen) == ([], {{"a": 1}}, 0, 0, [])
     assert not hasattr(Counter, "more")
@@ -131,7 +132,8 @@ def test_classes_of_the_script_come_back_as_themselves(run):
         Plain.made += 1
         raise Outer.Inner(7)
     for plain, slots, point, pair, error, *classes in parallel(make):
-        assert [type(plain), type(slots), type(point), type(pair), type(error)] == [Plain, Slots, Point, Pair, Outer.Inner]
+        types = [type(value) for value in (plain, slots, point, pair, error)]
+        assert types == [Plain, Slots, Point, Pair, Outer.Inner]
         assert (slots.a, point, pair, error.args, classes) == (2, Point(3), (4, 5), (6,), [Plain, Outer.Inner])
     try:
         parallel(fail)
