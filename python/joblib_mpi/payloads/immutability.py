@@ -99,7 +99,7 @@ class _Holdings:
         if kind is tuple or kind is frozenset:
             return all(self._is_immutable(item) for item in value)
         if kind is types.ModuleType:
-            return sys.modules.get(value.__name__) is value and value.__name__ != "__main__"
+            return value.__name__ != "__main__" and sys.modules.get(value.__name__) is value
         if kind is types.BuiltinFunctionType:
             return isinstance(value.__self__, types.ModuleType)
         if kind is np.ndarray:
