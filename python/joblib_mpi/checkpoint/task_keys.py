@@ -6,6 +6,7 @@ of sets and dictionaries, the identity of equal strings and arrays, line numbers
 
 import dis
 import io
+import itertools
 import operator
 import sys
 import types
@@ -238,7 +239,7 @@ class TaskKeys:
     def _code(self, code: types.CodeType) -> Any:
         counts = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags
         names = code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars
-        return "code", code.co_name, code.co_code, code.co_consts, counts, names
+        return "code", code.co_name, code.co_code, _constants_of(code), counts, names
 
     def _text(self, text: str) -> bytes:
         # A pickle tells which strings are one object, and that depends on the interpreter.
@@ -329,6 +330,19 @@ def _names_in(code: types.CodeType) -> _Names:
             for mine, inner in zip(names, _names_in(constant), strict=True):
                 mine |= inner
     return names
+
+
+def _constants_of(code: types.CodeType) -> tuple[Any, ...]:
+    # Without the line number of a class, which its body has as a constant from Python 3.13 on.
+    if "__firstlineno__" not in code.co_names:
+        return code.co_consts
+    instructions = list(dis.get_instructions(code))
+    loaded = [instruction.arg for instruction in instructions if instruction.opname == "LOAD_CONST"]
+    for load, store in itertools.pairwise(instructions):
+        is_line_number = load.opname == "LOAD_CONST" and store.argval == "__firstlineno__"
+        if is_line_number and load.arg is not None and loaded.count(load.arg) == 1:
+            return *code.co_consts[: load.arg], None, *code.co_consts[load.arg + 1 :]
+    return code.co_consts
 
 
 def _cell_content(cell: Any) -> Any:
