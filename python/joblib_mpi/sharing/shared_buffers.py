@@ -204,6 +204,8 @@ class SharedBuffers:
 
     def _make_room(self, needed: int) -> bool:
         excess = self._held_bytes() + needed - self.limit
+        if excess <= 0:
+            return True
         if excess > self._unused_bytes():
             return False  # and nothing is evicted
         self._evict(excess)
