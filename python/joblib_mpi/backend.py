@@ -18,25 +18,20 @@ from joblib.parallel import AutoBatchingMixin, FallbackToBackend, ParallelBacken
 from joblib_mpi import joblib_internals
 from joblib_mpi import session as sessions
 from joblib_mpi.calls.back_pressure import BackPressure
-from joblib_mpi.calls.call import Call
 from joblib_mpi.calls.call_options import CallOptions, documented_with_options, shows_options, without_joblibs
-from joblib_mpi.calls.dispatcher import Dispatcher, Encode
 from joblib_mpi.calls.initializer import pickled_initializer
 from joblib_mpi.calls.inline_backend import InlineBackend
 from joblib_mpi.calls.refilled_buffers import RefilledBuffers
+from joblib_mpi.calls.running_call import RunningCall, TasksSent, workers_for
 from joblib_mpi.calls.single_tasks import GatheredOutcomes
 from joblib_mpi.checkpoint.checkpoint import Checkpoints
 from joblib_mpi.payloads.outcome import RETURNED, FinishedTask, Outcome, results_of
 from joblib_mpi.payloads.task_context import TaskContext, authkey
 from joblib_mpi.payloads.task_format import TaskEncoder
 from joblib_mpi.scattering import ScatteredObjects, check_scatter
-from joblib_mpi.sharing.shared_buffers import CallBuffers
+from joblib_mpi.sharing.call_buffers import CallBuffers
 from joblib_mpi.sharing.sharing_options import Sharing
 from joblib_mpi.user_code import stack_level
-
-#: The longest delay with which a waiting caller notices an end that no result announces, such as an error of the task
-#: iterator.
-_WAIT_SECONDS = 0.05
 
 _warned_about_one_rank = False
 
@@ -114,12 +109,9 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
         self._options = CallOptions().updated(without_joblibs(options))
         self._initializer = pickled_initializer(options)
-        self._initializer_of: weakref.WeakKeyDictionary[Any, bytes | None] = weakref.WeakKeyDictionary()
         self._checkpoints = Checkpoints(self, self._options.checkpoint)
-        self._options_of: weakref.WeakKeyDictionary[Any, CallOptions] = weakref.WeakKeyDictionary()
-        self._sharing_of: weakref.WeakKeyDictionary[Any, Sharing] = weakref.WeakKeyDictionary()
-        self._buffers_of: weakref.WeakKeyDictionary[Any, RefilledBuffers] = weakref.WeakKeyDictionary()
-        self._calls: dict[int, _Running] = {}  # by the id of the Parallel object
+        self._settings_of: weakref.WeakKeyDictionary[Any, _CallSettings] = weakref.WeakKeyDictionary()
+        self._calls: dict[int, RunningCall] = {}  # by the id of the Parallel object
         self._starting: set[int] = set()  # threads between start_call and their first batch
         self._nested: ParallelBackendBase | None = None
         self._scattered = ScatteredObjects()
@@ -172,10 +164,12 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         if n_tasks == 1 and session.handles and session.core.n_workers > 0:
             n_tasks = 2  # inline, a task would get the handle itself
         if parallel is not None:
-            self._options_of[parallel] = call_options
-            self._sharing_of[parallel] = sharing
-            self._initializer_of[parallel] = pickled_initializer(options) or self._initializer
-            self._watch_buffers(parallel, sharing, n_tasks > 1)
+            self._settings_of[parallel] = _CallSettings(
+                call_options,
+                sharing,
+                pickled_initializer(options) or self._initializer,
+                self._watched_buffers(parallel, sharing, n_tasks > 1),
+            )
             joblib_internals.pass_on_stop_iteration(parallel)
         # joblib does not call `terminate` for inline calls, so a reference would be a cycle that keeps scattered data.
         self.parallel = parallel if n_tasks > 1 else _NO_PARALLEL
@@ -208,7 +202,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             return 1
         if n_workers == 1 and (n_jobs == -1 or n_jobs > 1):
             return 2
-        return _max_running(n_jobs, n_workers)
+        return workers_for(n_jobs, n_workers)
 
     def start_call(self) -> None:
         """Expect the first batch of a call from this thread; the batch tells which `Parallel` object calls."""
@@ -263,7 +257,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         thread = threading.get_ident()
         mine = [running for running in list(self._calls.values()) if running.thread == thread]
         if mine:
-            _wait_until_over(mine[-1])
+            mine[-1].wait_until_over()
         yield
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
@@ -301,8 +295,9 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             self._nested = super().get_nested_backend()[0]
         return self._nested, None
 
-    def _begin(self, parallel: Any, thread: int) -> "_Running":
+    def _begin(self, parallel: Any, thread: int) -> RunningCall:
         session = sessions.require()
+        settings = self._settings_of.get(parallel, _CallSettings(self._options))
         n_jobs = getattr(parallel, "n_jobs", self.default_n_jobs)
         context = TaskContext(
             nested_backend=self.get_nested_backend()[0],
@@ -310,33 +305,29 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             inner_max_num_threads=self.inner_max_num_threads,
             script=session.script.packed(),
             authkey=authkey(),
-            initializer=self._initializer_of.get(parallel),
+            initializer=settings.initializer,
         )
-        options = self._options_of.get(parallel, self._options)
+        options = settings.options
         if options.memory_limit is None:
             options = options._replace(memory_limit=session.memory_limit)
-        max_running = _max_running(n_jobs, session.core.n_workers)
+        max_running = workers_for(n_jobs, session.core.n_workers)
         checkpoint = self._checkpoints.of(parallel)
         kept = None if checkpoint is None else checkpoint.start_call(options.checkpoint_key)
-        sharing = self._sharing_of.get(parallel, Sharing())
-        buffers = CallBuffers(session.shared, sharing.threshold, self._scattered.regions)
+        buffers = CallBuffers(session.shared, settings.sharing.threshold, self._scattered.regions)
         call = session.dispatcher.start_call(max_running, options, buffers, kept)
-        encode = TaskEncoder(context, self._scattered.ids, buffers, sharing.private).encode
+        encode = TaskEncoder(context, self._scattered.ids, buffers, settings.sharing.private).encode
         if joblib_internals.returns_generator(parallel) is True:
             call.pressure = BackPressure(session.core, call.id, parallel, max_running)
-        self._calls[id(parallel)] = running = _Running(session.dispatcher, call, encode, parallel, thread)
+        self._calls[id(parallel)] = running = RunningCall(session.dispatcher, call, encode, parallel, thread)
         return running
 
-    def _watch_buffers(self, parallel: Any, sharing: Sharing, are_sent: bool) -> None:
-        key = id(parallel)
-
-        def all_done() -> bool:
-            running = self._calls.get(key)
-            return running is None or not running.call.outstanding()
-
+    def _watched_buffers(self, parallel: Any, sharing: Sharing, are_sent: bool) -> RefilledBuffers | None:
+        buffers = None
         if are_sent:
-            self._buffers_of[parallel] = RefilledBuffers(self._scattered.ids, sharing.threshold, all_done)
-        joblib_internals.watch_tasks(parallel, self._buffers_of[parallel] if are_sent else None)
+            sent = TasksSent(self._calls, id(parallel))
+            buffers = RefilledBuffers(self._scattered.ids, sharing.threshold, sent)
+        joblib_internals.watch_tasks(parallel, buffers)
+        return buffers
 
     def _end_calls(self) -> None:
         for key, running in list(self._calls.items()):
@@ -347,8 +338,9 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
                 finally:
                     running.dispatcher.end_call(running.call)
                 joblib_internals.discard_prepared_batches(running.parallel)
-                if (buffers := self._buffers_of.get(running.parallel)) is not None:
-                    buffers.forget()
+                settings = self._settings_of.get(running.parallel)
+                if settings is not None and settings.buffers is not None:
+                    settings.buffers.forget()
 
     def _scatter(self, scatter: Any) -> None:
         objects = check_scatter(scatter)
@@ -364,12 +356,13 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
 MpiBackend.__doc__ = documented_with_options(MpiBackend.__doc__)
 
 
-class _Running(NamedTuple):
-    dispatcher: Dispatcher
-    call: Call
-    encode: Encode
-    parallel: Any
-    thread: int
+class _CallSettings(NamedTuple):
+    """The settings of a ``Parallel`` object's calls."""
+
+    options: CallOptions
+    sharing: Sharing = Sharing()
+    initializer: bytes | None = None
+    buffers: RefilledBuffers | None = None
 
 
 #: Stands in for the `Parallel` object between calls.
@@ -380,26 +373,6 @@ def register() -> None:
     """Make the backend known to joblib as "mpi"."""
     joblib.register_parallel_backend("mpi", MpiBackend)
     joblib_internals.announce_backend("mpi", register)
-
-
-def _max_running(n_jobs: int, n_workers: int) -> int:
-    return max(n_workers + 1 + n_jobs, 1) if n_jobs < 0 else min(n_jobs, n_workers)
-
-
-def _wait_until_over(running: _Running) -> None:
-    parallel = running.parallel
-    if joblib_internals.returns_generator(parallel) is not False or parallel.timeout is not None:
-        return
-    joblib_waits = joblib_internals.waits_for_results(parallel)
-    if joblib_waits is None:
-        return  # joblib polls by itself
-    call = running.call
-    call.is_waited_for = True
-    while joblib_waits():
-        if call.callback_error is not None:
-            raise call.callback_error
-        call.progress.wait(_WAIT_SECONDS)
-        call.progress.clear()
 
 
 def _warn_about_one_rank() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 from joblib_mpi import _core
 from joblib_mpi import session as sessions
 from joblib_mpi.payloads.pickling import OUT_OF_BAND_BYTES, Pickler
+from joblib_mpi.sharing.regions import RegionIndex, ScatteredRegion
 from joblib_mpi.sharing.scatter_handle import SharedObject
-from joblib_mpi.sharing.shared_buffers import Region, SharedBuffers
+from joblib_mpi.sharing.shared_buffers import SharedBuffers
 
 
 class ScatteredObjects:
@@ -18,8 +19,8 @@ class ScatteredObjects:
     def __init__(self) -> None:
         #: The object ids by the ``id`` of the objects.
         self.ids: dict[int, int] = {}
-        #: The memory of their buffers, with object id and part.
-        self.regions: list[tuple[Region, int, int]] = []
+        #: The memory of their buffers.
+        self.regions = RegionIndex[ScatteredRegion]()
         self._objects: list[Any] = []  # kept alive, so that no other object gets their ids and memory
 
     def add(self, objects: Sequence[Any], shared: SharedBuffers) -> None:
@@ -35,10 +36,13 @@ class ScatteredObjects:
         for index, value in enumerate(objects):
             if id(value) in self.ids:
                 continue
-            object_id, regions = _share(value, f"scatter[{index}]", shared)
+            object_id, buffers = _share(value, f"scatter[{index}]", shared)
             weakref.finalize(self, _drop, shared, object_id, os.getpid()).atexit = False
             self.ids[id(value)] = object_id
-            self.regions.extend((region, object_id, part) for part, region in enumerate(regions))
+            for part, buffer in enumerate(buffers):
+                region = ScatteredRegion(buffer, object_id, part)
+                if self.regions.find(region.begin, region.end) is None:
+                    self.regions.add(region)
             self._objects.append(value)
 
 
@@ -116,16 +120,15 @@ def check_scatter(scatter: Any) -> Sequence[Any]:
     )
 
 
-def _share(value: Any, what: str, shared: SharedBuffers) -> tuple[int, list[Region]]:
+def _share(value: Any, what: str, shared: SharedBuffers) -> tuple[int, Sequence[memoryview]]:
     what = f"{what} ({type(value).__qualname__})"
     try:
         head, parts = Pickler().dumps(value)
     except Exception as error:
         raise TypeError(f"{what} cannot be pickled: {type(error).__name__}: {error}") from error
-    regions = [Region(part) for part in parts]
     if len(head) >= OUT_OF_BAND_BYTES:  # each rank has a copy of the head, but one copy of a part serves the node
-        return shared.scatter(b"", [*parts, head], what), regions
-    return shared.scatter(head, parts, what), regions
+        return shared.scatter(b"", [*parts, head], what), parts
+    return shared.scatter(head, parts, what), parts
 
 
 def _drop(shared: SharedBuffers, object_id: int, owner_pid: int) -> None:

@@ -16,7 +16,8 @@ from joblib.parallel import BatchedCalls, ParallelBackendBase, SequentialBackend
 from joblib_mpi import joblib_internals
 from joblib_mpi.payloads.task_context import TaskContext
 from joblib_mpi.payloads.task_format import TaskDecoder, TaskEncoder
-from joblib_mpi.sharing.shared_buffers import CallBuffers, SharedBuffers
+from joblib_mpi.sharing.call_buffers import CallBuffers
+from joblib_mpi.sharing.shared_buffers import SharedBuffers
 from support.nodes import Nodes
 from support.time_limits import TIMEOUT_SECONDS
 

@@ -12,7 +12,8 @@ import pytest
 
 from joblib_mpi.payloads.pickling import OUT_OF_BAND_BYTES, Pickler
 from joblib_mpi.payloads.shared_pickling import ObjectSharingPickler, loads
-from joblib_mpi.sharing.shared_buffers import CallBuffers, SharedBuffers
+from joblib_mpi.sharing.call_buffers import CallBuffers
+from joblib_mpi.sharing.shared_buffers import SharedBuffers
 
 
 def module_function(x):

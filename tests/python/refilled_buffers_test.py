@@ -1,6 +1,7 @@
 """Tests of tasks whose arguments the program changes while joblib asks it for the next task."""
 
 import array
+import weakref
 
 import numpy
 import pytest
@@ -104,11 +105,20 @@ class Watched:
     """Tasks as `RefilledBuffers` yields them."""
 
     def __init__(self, scattered=(), copied_bytes=COPIED_BYTES):
-        self.done = False
-        self.buffers = RefilledBuffers({id(value): 1 for value in scattered}, copied_bytes, lambda: self.done)
+        self.n_sent = 0
+        self.outstanding = set()
+        self.buffers = RefilledBuffers({id(value): 1 for value in scattered}, copied_bytes, self)
+
+    def n_expected(self):
+        return self.n_sent
+
+    def has_outstanding(self, indices):
+        return not self.outstanding.isdisjoint(indices)
 
     def arguments(self, *values):
         tasks = list(self.buffers.of(iter([delayed(first)(value) for value in values])))
+        self.outstanding.update(range(self.n_sent, self.n_sent + len(values)))
+        self.n_sent += len(values)
         return [args[0] for _, args, _ in tasks]
 
 
@@ -147,18 +157,41 @@ def test_memory_that_tasks_may_write_to_is_not_looked_at(tmp_path):
     assert next(tasks)[1][0].base is output
 
 
-def test_a_large_array_may_change_once_all_tasks_are_done():
-    watched, value = Watched(), numpy.zeros(N_LARGE)
-    watched.arguments(value)
-    value += 1
-    watched.done = True
+def test_a_large_array_may_change_once_the_tasks_that_were_asked_for_with_its_own_are_done():
+    watched, value, other = Watched(), numpy.zeros(N_LARGE), numpy.zeros(N_LARGE)
+    watched.arguments(value, 0)
     watched.buffers.begin()
-    watched.arguments(value)
-    value += 1
-    watched.done = False
+    watched.arguments(other)
     watched.buffers.begin()
+    watched.outstanding = {2}
+    watched.buffers.begin()
+    value += 1
+    watched.arguments(value)
+    other += 1
     with pytest.raises(ValueError, match="was changed"):
+        watched.arguments(other)
+
+
+def test_a_stream_of_large_arrays_is_let_go_while_one_of_its_tasks_takes_long():
+    watched = Watched()
+    slow = numpy.zeros(N_LARGE)
+    watched.arguments(slow)
+    arrays = [weakref.ref(slow)]
+    for _ in range(5):
+        watched.buffers.begin()
+        value = numpy.zeros(N_LARGE)
         watched.arguments(value)
+        arrays.append(weakref.ref(value))
+        watched.outstanding = {0}
+    watched.buffers.begin()
+    del slow, value
+    assert [array() is None for array in arrays] == [False, True, True, True, True, True]
+
+
+def test_no_more_large_arrays_are_kept_than_take_no_time_to_look_at():
+    watched = Watched()
+    arrays = [weakref.ref(watched.arguments(numpy.zeros(N_LARGE))[0]) for _ in range(100)]
+    assert [array() is None for array in arrays] == [True] * 36 + [False] * 64
 
 
 def test_a_list_that_contains_itself_is_copied_only_so_far():
@@ -172,7 +205,7 @@ def test_a_list_that_contains_itself_is_copied_only_so_far():
 def test_a_finished_call_lets_go_of_its_arguments(job):
     with Parallel(backend="mpi", max_nbytes=None) as parallel:
         assert parallel(delayed(first)(value) for value in ([0], numpy.zeros(N_LARGE))) == [0, 0]
-        buffers = parallel._backend._buffers_of[parallel]
+        buffers = parallel._backend._settings_of[parallel].buffers
         assert (buffers._large, buffers._copies) == ({}, {})
 
 

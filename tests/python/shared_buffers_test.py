@@ -14,7 +14,9 @@ from joblib_mpi.executor.shared_objects import SharedObjects
 from joblib_mpi.payloads.shared_pickling import SharingPickler, loads
 from joblib_mpi.payloads.task_context import TaskContext
 from joblib_mpi.payloads.task_format import TaskDecoder, TaskEncoder
-from joblib_mpi.sharing.shared_buffers import WHOLE_COMPARISON_BYTES, CallBuffers, SharedBuffers
+from joblib_mpi.sharing.call_buffers import CallBuffers
+from joblib_mpi.sharing.shared_buffers import SharedBuffers
+from joblib_mpi.sharing.used_buffer import WHOLE_COMPARISON_BYTES
 from support.nodes import Nodes
 
 THRESHOLD = 100_000

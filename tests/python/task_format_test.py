@@ -13,7 +13,8 @@ from joblib.parallel import BatchedCalls, SequentialBackend
 from joblib_mpi.executor.shared_objects import SharedObjects
 from joblib_mpi.payloads.task_context import TaskContext
 from joblib_mpi.payloads.task_format import INLINE_BYTES, TaskDecoder, TaskEncoder
-from joblib_mpi.sharing.shared_buffers import CallBuffers, SharedBuffers
+from joblib_mpi.sharing.call_buffers import CallBuffers
+from joblib_mpi.sharing.shared_buffers import SharedBuffers
 from support.nodes import Nodes
 
 NESTED = SequentialBackend(nesting_level=1)

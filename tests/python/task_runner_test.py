@@ -18,7 +18,8 @@ from joblib_mpi.payloads.errors import unpack_error
 from joblib_mpi.payloads.script_state import ScriptState
 from joblib_mpi.payloads.task_context import TaskContext
 from joblib_mpi.payloads.task_format import TaskEncoder
-from joblib_mpi.sharing.shared_buffers import CallBuffers, SharedBuffers
+from joblib_mpi.sharing.call_buffers import CallBuffers
+from joblib_mpi.sharing.shared_buffers import SharedBuffers
 
 
 class Core:

@@ -13,7 +13,7 @@ from joblib_mpi.calls.call_options import CallOptions
 from joblib_mpi.checkpoint import checkpoint_signals
 from joblib_mpi.checkpoint.checkpoint import CheckpointedCall
 from joblib_mpi.payloads.outcome import Outcome
-from joblib_mpi.sharing.shared_buffers import CallBuffers
+from joblib_mpi.sharing.call_buffers import CallBuffers
 
 
 class Call:
@@ -47,6 +47,8 @@ class Call:
         Decides when tasks have to wait, for results that a generator hands out.
     held : deque
         Tasks that the dispatcher holds back.
+    n_expected : int
+        The number of tasks that joblib has handed over.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class Call:
         self.ended = False
         self.callback_error: BaseException | None = None
         self.is_waited_for = False
-        self._tasks_expected = 0
+        self.n_expected = 0
         self._callbacks: dict[int, Callable[[Outcome], None]] = {}
         self._batch_sizes: dict[int, int] = {}  # of those that have more than one task
         self._end_lock = threading.Lock()
@@ -91,8 +93,8 @@ class Call:
 
         That is the index of the batch's first task; the index of a task is its position in the call, from 0.
         """
-        index = self._tasks_expected
-        self._tasks_expected += n_tasks
+        index = self.n_expected
+        self.n_expected += n_tasks
         if n_tasks > 1:
             self._batch_sizes[index] = n_tasks
         self._callbacks[index] = callback
@@ -105,6 +107,10 @@ class Call:
     def under_way(self) -> int:
         """Return the number of batches that the core has."""
         return len(self._callbacks) - len(self.held)
+
+    def has_outstanding(self, indices: range) -> bool:
+        """Return whether the outcome of a batch that begins at one of these indices has not been delivered."""
+        return any(map(self._callbacks.__contains__, indices))
 
     def outstanding(self) -> list[int]:
         """Return the indices of the batches whose outcome has not been delivered."""

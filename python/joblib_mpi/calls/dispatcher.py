@@ -21,7 +21,7 @@ from joblib_mpi.checkpoint.checkpoint import CheckpointedCall, found_task
 from joblib_mpi.joblib_internals import split_batch
 from joblib_mpi.payloads.outcome import CANCELLED, RAISED, RETURNED, FinishedTask, Outcome, lost_task_error
 from joblib_mpi.payloads.task_format import EncodedTask
-from joblib_mpi.sharing.shared_buffers import CallBuffers
+from joblib_mpi.sharing.call_buffers import CallBuffers
 
 #: The longest wait for results. It is only a safety net, because `wake` ends the wait.
 _IDLE_SECONDS = 10.0

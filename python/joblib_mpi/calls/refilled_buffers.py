@@ -8,7 +8,7 @@ call fails.
 import array
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -23,7 +23,8 @@ _HASHED_BYTES = 4096
 #: The elements of a large array that are compared, which takes 3 µs.
 _SAMPLES = 251
 
-#: The number of objects that are remembered, so that many tasks with one object also get one copy.
+#: The number of objects that are remembered: large arrays to look at again, and others so that many tasks with one
+#: object also get one copy.
 _REMEMBERED = 64
 
 _ARRAYS = frozenset({np.ndarray, np.matrix, np.recarray})
@@ -43,6 +44,29 @@ class _Copied(NamedTuple):
     copy: Any
 
 
+class SentTasks(Protocol):
+    """The tasks that the backend has got, of which an index is the position in the call."""
+
+    def n_expected(self) -> int:
+        """Return the number of these tasks."""
+
+    def has_outstanding(self, indices: range) -> bool:
+        """Return whether one of the tasks with these indices has no result yet."""
+
+
+class _Take:
+    """The tasks that joblib asks for at one time."""
+
+    def __init__(self, begin: int) -> None:
+        self.begin = self.end = begin
+
+
+class _Large(NamedTuple):
+    value: np.ndarray
+    samples: bytes
+    take: _Take
+
+
 class RefilledBuffers:
     """Takes care of the arguments of one ``Parallel`` object's tasks, in the order in which the program makes them.
 
@@ -52,21 +76,25 @@ class RefilledBuffers:
         The ids of scattered objects, as for `ObjectSharingPickler`; these are pickled already.
     copied_bytes : float
         Larger arrays are shared between tasks instead of copied.
-    all_done : callable
-        Returns whether the results of all tasks that the backend got are there.
+    sent : SentTasks
+        The tasks that the backend has got. Their arrays are looked at until they have results, because rank 0 sends
+        them from where they are, again if a worker is lost.
     """
 
-    def __init__(self, scattered: Mapping[int, int], copied_bytes: float, all_done: Callable[[], bool]) -> None:
+    def __init__(self, scattered: Mapping[int, int], copied_bytes: float, sent: SentTasks) -> None:
         self._scattered = scattered
         self._copied_bytes = min(copied_bytes, COPIED_BYTES)
-        self._all_done = all_done
-        self._large: dict[int, tuple[np.ndarray, bytes]] = {}  # by id, with samples of the content
+        self._sent = sent
+        self._take = _Take(0)
+        self._large: dict[int, _Large] = {}  # by id, the oldest first
         self._copies: dict[int, _Copied] = {}  # by id, the oldest first
 
     def begin(self) -> None:
         """Expect further tasks after those that the backend has."""
-        if self._large and self._all_done():
-            self._large.clear()
+        self._take.end = self._sent.n_expected()
+        self._take = _Take(self._take.end)
+        if self._large:
+            self._large = {key: large for key, large in self._large.items() if self._is_under_way(large.take)}
 
     def of(self, tasks: Iterator[Task]) -> Iterator[Task]:
         """Yield ``tasks`` with copies of what may be filled again.
@@ -90,8 +118,12 @@ class RefilledBuffers:
 
     def forget(self) -> None:
         """Let go of all objects, at the end of a call."""
+        self._take = _Take(0)
         self._large.clear()
         self._copies.clear()
+
+    def _is_under_way(self, take: _Take) -> bool:
+        return self._sent.has_outstanding(range(take.begin, take.end))
 
     def _kept(self, value: Any, depth: int = 0) -> Any:
         kind = type(value)
@@ -118,7 +150,10 @@ class RefilledBuffers:
         if not value.flags.writeable or value.dtype.hasobject or not _owns_its_memory(value):
             return value
         if value.nbytes >= self._copied_bytes:
-            self._large[id(value)] = value, _samples(value)
+            self._large.pop(id(value), None)
+            self._large[id(value)] = _Large(value, _samples(value), self._take)
+            if len(self._large) > _REMEMBERED:
+                del self._large[next(iter(self._large))]
             return value
         if value.nbytes <= _HASHED_BYTES:
             elements = value.tobytes()
@@ -138,7 +173,7 @@ class RefilledBuffers:
         return found.copy
 
     def _check(self) -> None:
-        for value, samples in self._large.values():
+        for value, samples, _ in self._large.values():
             if _samples(value) != samples:
                 self._large.clear()
                 raise ValueError(

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from joblib_mpi.payloads.pickling import OUT_OF_BAND_BYTES, STOP, Pickler, is_contiguous
+from joblib_mpi.sharing.call_buffers import CallBuffers
+from joblib_mpi.sharing.regions import flat_bytes
 from joblib_mpi.sharing.scatter_handle import SharedObject, resolve_here
-from joblib_mpi.sharing.shared_buffers import CallBuffers, flat_bytes
 
 # `pickle.loads` does not read the last byte of a pickle. In its place stands what is needed to load the pickle.
 _OBJECTS = b"o"  # scattered objects

@@ -24,7 +24,7 @@ from joblib_mpi.payloads.immutability import holds_nothing_mutable
 from joblib_mpi.payloads.pickling import Pickler
 from joblib_mpi.payloads.shared_pickling import Objects, ObjectSharingPickler, SharingPickler, loads, trailer_end
 from joblib_mpi.payloads.task_context import TaskContext
-from joblib_mpi.sharing.shared_buffers import CallBuffers
+from joblib_mpi.sharing.call_buffers import CallBuffers
 
 #: Longer pickles of functions and contexts are broadcast once. Half of MPI's eager limit leaves room for arguments.
 INLINE_BYTES = 2048
