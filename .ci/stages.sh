@@ -153,9 +153,9 @@ compile_by_clang() {
 tidy_checks='-*,readability-identifier-naming,readability-container-size-empty,misc-unused-parameters'
 
 # Git's patterns for the sources that run_clang_tidy has a compile command for: all but a project that is built against an
-# installed package, and calls that must not compile.
+# installed package, calls that must not compile, and helpers of Python tests.
 # shellcheck disable=SC2034 # used by the scripts that source this one
-tidy_sources=('*.cpp' ':!tests/install' ':!tests/refused')
+tidy_sources=('*.cpp' ':!tests/install' ':!tests/refused' ':!tests/python')
 
 # make_tidy_python FOLDER: a Python environment with nanobind, which python/bindings is compiled against. It is not .venv,
 # which another stage may be changing at the same time.

@@ -69,3 +69,39 @@ def test_a_journal_that_waits_for_another_run_lets_other_threads_go_on(mpirun):
         timeout=240,
     )
     assert ended.stdout == "True\n", ended
+
+
+def test_rank_0_takes_the_locks_of_its_session_without_the_gil(mpirun):
+    """The session's thread may have the lock and wait for a file, so that every Python thread would wait with it."""
+    library = mpirun.folder / "locks_with_gil.so"
+    subprocess.run(["c++", "-shared", "-fPIC", "-O1", "-o", library, mpirun.copy("locks_with_gil.cpp")], check=True)
+    ended = mpirun.script(
+        2,
+        """
+    import ctypes, pickle, sys
+    import joblib_mpi
+
+    library = ctypes.PyDLL("./locks_with_gil.so")
+    joblib_mpi.init()
+    core = joblib_mpi.session.require().core
+
+    def count(function, *arguments, **options):
+        library.count_locks()
+        result = function(*arguments, **options)
+        library.stop_counting()
+        print(function.__name__, library.locks() > 0, library.locks_with_gil())
+        return result
+
+    call = count(core.start_call, max_running=1, retries=0, retry_exceptions=False, task_timeout=0.0, memory_limit=0)
+    count(core.submit, call, 0, "task", b"", (), ())
+    count(core.next_results, 0.0)
+    count(core.object_stats)
+    count(core.results_fill_memory, call)
+    count(core.stop_starting, call)
+    count(core.end_call, call)
+    count(core.drop, count(core.scatter, b"", (b"0" * 1000,)))
+    """,
+        environment={"LD_PRELOAD": str(library)},
+    )
+    names = "start_call submit next_results object_stats results_fill_memory stop_starting end_call scatter drop"
+    assert ended.stdout == "".join(f"{name} True 0\n" for name in names.split()), ended
