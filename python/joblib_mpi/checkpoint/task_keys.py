@@ -18,6 +18,7 @@ import cloudpickle
 
 from joblib_mpi import _core
 from joblib_mpi.checkpoint.module_content import module_content, submodules
+from joblib_mpi.payloads.importable import is_importable
 
 #: Arrays of fewer bytes are hashed each time, because to remember them would cost more.
 _REMEMBERED_BYTES = 4096
@@ -156,7 +157,7 @@ class TaskKeys:
         return content
 
     def _definition(self, value: Any, describe: Callable[[Any], Any]) -> Any:
-        if _is_importable(value):
+        if is_importable(value):
             return self._imported_definition(value, describe)
         # Functions and classes are remembered for the call, because many tasks have the same ones.
         known = None if self._is_imported else self._remembered.get(id(value))
@@ -229,7 +230,7 @@ class TaskKeys:
             return f"no content: {type(value).__module__}.{type(value).__qualname__}".encode()
 
     def _class(self, value: type) -> Any:
-        if _is_importable(value):
+        if is_importable(value):
             return value.__bases__
         members = {name: member for name, member in vars(value).items() if name not in _NOT_DEFINED}
         return value.__bases__, {
@@ -298,16 +299,6 @@ class _ContentPickler(cloudpickle.Pickler):
 
 def _number(content: bytes) -> int:
     return int.from_bytes(content[:8], "big")
-
-
-def _is_importable(value: Any) -> bool:
-    module = sys.modules.get(value.__module__ or "")
-    if module is None or value.__module__ == "__main__":
-        return False
-    found: Any = module
-    for name in value.__qualname__.split("."):
-        found = getattr(found, name, None)
-    return found is value
 
 
 class _Names(NamedTuple):

@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import cloudpickle
 import numpy as np
+
+from joblib_mpi.payloads.importable import is_importable
 
 #: Types whose instances cannot change, or are pickled by name.
 _IMMUTABLE = {
@@ -106,11 +107,11 @@ class _Holdings:
             self._has_attributes = True
             return self._is_read_only(value)
         if kind is types.FunctionType:
-            if _is_importable(value):
+            if is_importable(value):
                 return True
             self._has_attributes = True
             return self._is_immutable_function(value)
-        return isinstance(value, type) and _is_importable(value)
+        return isinstance(value, type) and is_importable(value)
 
 
 def _held_by(function: types.FunctionType, code: _Code) -> Iterator[Any]:
@@ -124,21 +125,6 @@ def _held_by(function: types.FunctionType, code: _Code) -> Iterator[Any]:
     yield from function.__defaults__ or ()
     yield from (function.__kwdefaults__ or {}).values()
     yield from function.__dict__.values()
-
-
-def _is_importable(value: Any) -> bool:
-    name = value.__module__
-    if not isinstance(name, str) or name == "__main__" or _is_sent_by_value(name):
-        return False
-    found: Any = sys.modules.get(name)
-    for attribute in value.__qualname__.split("."):
-        found = getattr(found, attribute, None)
-    return found is value
-
-
-def _is_sent_by_value(module: str) -> bool:
-    registered = cloudpickle.list_registry_pickle_by_value()
-    return any(module == name or module.startswith(name + ".") for name in registered)
 
 
 @lru_cache(maxsize=4096)
