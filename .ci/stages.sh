@@ -17,18 +17,23 @@ run_stage() {
   note_result "$1" "$logs/$1.log" "$status" $((SECONDS - seconds))
 }
 
-# run_logged FUNCTION NAME LOG: sets the caller's `status` to the function's.
+# run_logged FUNCTION NAME LOG: sets the caller's `status` to the function's, and notes in LOG.cpu the seconds that
+# processors were busy with it.
 run_logged() {
+  local TIMEFORMAT='%U %S'
   set +e # inside "if" or "||" the function would not stop at its first error
-  (set -e; "$1") </dev/null 2>&1 | tee "$3" | sed -u "s/^/$2 | /"
-  status=${PIPESTATUS[0]}
+  {
+    time (set -e; "$1") </dev/null 2>&1 | tee "$3" | sed -u "s/^/$2 | /"
+    status=${PIPESTATUS[0]}
+  } 2>"$3.cpu"
   set -e
 }
 
 # note_result NAME LOG STATUS SECONDS
 note_result() {
-  local name=$1 status=$3 last passed=0 failed=0 flaky=0
+  local name=$1 status=$3 last busy passed=0 failed=0 flaky=0
   last=$(tail -n 1 "$2")
+  busy=$(awk '{ print int($1 + $2) }' "$2.cpu")
   if is_suite "$last"; then
     read -r passed _ failed _ <<<"${last//,/}"
     flaky=$(grep -oE '^[0-9]+ flaky$' "$2" | tail -n 1 | cut -d ' ' -f 1)
@@ -41,7 +46,7 @@ note_result() {
     failed=1
     last="failed with status $status"
   fi
-  printf '%d %d %d %-10s %4d s  %s\n' "$passed" "$failed" "${flaky:-0}" "$name" "$4" "$last" >"$logs/$name.result"
+  printf '%d %d %d %-10s %4d s, CPU %4d s  %s\n' "$passed" "$failed" "${flaky:-0}" "$name" "$4" "$busy" "$last" >"$logs/$name.result"
 }
 
 is_suite() { [[ $1 =~ ^[0-9]+\ passed,\ [0-9]+\ failed$ ]]; }
