@@ -2,7 +2,7 @@
 include_guard()
 include(CMakePackageConfigHelpers)
 
-set(JOBLIB_MPI_PRIVATE_PACKAGES HDF5)
+get_property(JOBLIB_MPI_PRIVATE_FILES GLOBAL PROPERTY JOBLIB_MPI_PRIVATE_FILES)
 set(package_directory "${CMAKE_INSTALL_LIBDIR}/cmake/joblib_mpi")
 install(
   TARGETS joblib_mpi_core joblib_mpi

@@ -46,6 +46,13 @@ OTHER_ROWS = [
         "`MpiSession::Options` take precedence.",
     ),
     Row(
+        "JOBLIB_MPI_KEY",
+        "the content of `~/.joblib_mpi_key`, which is made with a random key",
+        "",
+        "at least 16 bytes",
+        "The secret key that authenticates checkpoints in folders that other users may write to.",
+    ),
+    Row(
         "JOBLIB_MPI_PRELOAD",
         "none",
         "",

@@ -12,7 +12,7 @@ dependencies_debian() {
   case $1 in
     build)
       echo build-essential cmake ninja-build ccache libopenmpi-dev openmpi-bin libboost-mpi-dev \
-        libboost-serialization-dev libhdf5-dev libspdlog-dev libxxhash-dev libcli11-dev nlohmann-json3-dev \
+        libboost-serialization-dev libhdf5-dev libspdlog-dev libxxhash-dev libssl-dev libcli11-dev nlohmann-json3-dev \
         python3 python3-venv python3-dev
       ;;
     test) echo catch2 iproute2 procps slurmctld slurmd slurm-client munge ;;
@@ -49,7 +49,7 @@ dependencies_dnf() {
   case $1 in
     build)
       echo gcc-c++ make cmake ninja-build ccache openmpi openmpi-devel pmix-devel boost-devel boost-openmpi-devel \
-        hdf5-devel spdlog-devel xxhash-devel cli11-devel json-devel python3 python3-devel python3-pip
+        hdf5-devel spdlog-devel xxhash-devel openssl-devel cli11-devel json-devel python3 python3-devel python3-pip
       ;;
     test) echo catch-devel iproute procps-ng slurm slurm-slurmctld slurm-slurmd munge ;;
     ci) echo ShellCheck git-core clang clang-tools-extra compiler-rt debootstrap ;;
@@ -61,7 +61,7 @@ dependencies_dnf() {
 dependencies_spack() {
   case $1 in
     build)
-      echo cmake@3.25: ninja ccache openmpi@4.1: pmix boost@1.74:+mpi+serialization hdf5 spdlog xxhash cli11 nlohmann-json \
+      echo cmake@3.25: ninja ccache openmpi@4.1: pmix boost@1.74:+mpi+serialization hdf5 spdlog xxhash openssl cli11 nlohmann-json \
         python@3.9: py-pip
       ;;
     test) echo catch2 slurm+pmix munge ;;

@@ -1,6 +1,8 @@
 #include "run/environment.hpp"
 
 #include <algorithm>
+#include <sstream>
+#include <string_view>
 
 namespace joblib_mpi::launch {
 namespace {
@@ -45,6 +47,30 @@ bool travels(const std::string& name) {
                      [&](const char* beginning) { return name.starts_with(beginning); });
 }
 
+/// Returns whether a parameter of Open MPI chooses the transport of messages, names hosts, or names files that may.
+bool is_about_transport(std::string_view parameter) {
+  return parameter == "pml" || parameter == "btl" || parameter == "mtl" || parameter.ends_with("hostfile") ||
+         parameter.ends_with("param_files") || parameter.starts_with("btl_tcp_");
+}
+
+/// Returns whether the user has set such a parameter, in a variable or in a line "name = value" of `mca_file`.
+bool chooses_transport(const VariableMap& variables, const std::string& mca_file) {
+  for (const auto& [variable, value] : variables) {
+    for (const std::string_view prefix : {"OMPI_MCA_", "PRTE_MCA_"}) {
+      if (variable.starts_with(prefix) && is_about_transport(std::string_view(variable).substr(prefix.size()))) {
+        return true;
+      }
+    }
+  }
+  std::istringstream lines(mca_file);
+  for (std::string line; std::getline(lines, line);) {
+    std::string name;
+    std::istringstream(line.substr(0, line.find('='))) >> name;
+    if (is_about_transport(name)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 LaunchEnvironment environment_from(const Facts& facts, const MpiVersion& built_with) {
@@ -58,6 +84,7 @@ LaunchEnvironment environment_from(const Facts& facts, const MpiVersion& built_w
   environment.srun_has_pmix = facts.srun_mpi_list.value_or("").find("pmix") != std::string::npos;
   environment.mpirun_refuses_root = facts.is_root && !root_is_allowed(facts.variables);
   environment.limits_threads = facts.variables.contains("OMP_NUM_THREADS");
+  environment.chooses_transport = chooses_transport(facts.variables, facts.mca_file);
   for (const auto& [name, value] : facts.variables) {
     if (travels(name)) environment.to_pass_on.push_back(name);
   }

@@ -49,6 +49,11 @@ int cores_of_this_process() {
   return static_cast<int>(cores.size());
 }
 
+std::string contents_of(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 std::optional<std::string> answer(const std::vector<std::string>& words) {
   const auto output = output_of(words, longest_answer_seconds);
   return output ? std::optional(output->text) : std::nullopt;
@@ -64,10 +69,9 @@ Facts collect_facts() {
   facts.mpirun_version = answer({"mpirun", "--version"});
   if (facts.variables.contains("SLURM_JOB_ID")) facts.srun_mpi_list = answer({"srun", "--mpi=list"});
   for (const char* name : {"PBS_NODEFILE", "LSB_DJOB_HOSTFILE"}) {
-    if (!facts.variables.contains(name)) continue;
-    std::ifstream lines(text_of(facts.variables, name));
-    facts.host_file.assign(std::istreambuf_iterator<char>(lines), {});
+    if (facts.variables.contains(name)) facts.host_file = contents_of(text_of(facts.variables, name));
   }
+  facts.mca_file = contents_of(text_of(facts.variables, "HOME") + "/.openmpi/mca-params.conf");
   return facts;
 }
 

@@ -16,6 +16,7 @@ struct Facts {
   std::optional<std::string>
       srun_mpi_list;      ///< what `srun --mpi=list` prints; nothing outside Slurm or if PATH has no srun
   std::string host_file;  ///< contents of $PBS_NODEFILE or $LSB_DJOB_HOSTFILE
+  std::string mca_file;   ///< contents of ~/.openmpi/mca-params.conf, in which users set parameters of Open MPI
 };
 
 /// Collects the facts; runs mpirun and srun, each with a time limit.

@@ -95,6 +95,15 @@ void add_watch_over_hosts(std::vector<std::string>& words, const MpiVersion& mpi
   add(words, {option, "oob_tcp_keepalive_probes", "5"});
 }
 
+/// Returns Open MPI's parameters with which ranks of one host use shared memory only and open no ports. Returns none if
+/// there may be several hosts, or if the user has chosen. mpirun's own port has no such parameter.
+Variables shared_memory_parameters(const LaunchOptions& options, const LaunchEnvironment& environment,
+                                   const MpiVersion& mpi) {
+  const bool one_host = !environment.allocation || environment.allocation->nodes.size() == 1;
+  if (!one_host || !mpi.is_open_mpi() || environment.chooses_transport || !options.launcher_options.empty()) return {};
+  return {{"pml", "ob1"}, {"btl", mpi.major >= 5 ? "self,sm" : "self,vader"}};
+}
+
 void add_open_mpi(LaunchPlan& plan, const LaunchOptions& options, const LaunchEnvironment& environment,
                   const RankLayout& layout, const MpiVersion& mpi) {
   if (environment.mpirun_refuses_root) {
@@ -109,6 +118,9 @@ void add_open_mpi(LaunchPlan& plan, const LaunchOptions& options, const LaunchEn
     add_survival(plan.words, mpi);
   } else if (layout.nodes > 1) {
     add_watch_over_hosts(plan.words, mpi);
+  }
+  for (const auto& [name, value] : shared_memory_parameters(options, environment, mpi)) {
+    add(plan.words, {"--mca", name, value});
   }
   // Ranks on this machine inherit the environment.
   if (!allocation && options.launcher_options.empty()) return;
@@ -177,6 +189,9 @@ LaunchPlan plan_launch(const LaunchOptions& options, const LaunchEnvironment& en
   add_thread_limit(plan, environment, layout, command.is_python);
   if (launcher == Launcher::srun) {
     add_srun(plan, options, *environment.allocation, layout);
+    for (const auto& [name, value] : shared_memory_parameters(options, environment, environment.built_with)) {
+      plan.variables.emplace_back("OMPI_MCA_" + name, value);
+    }
   } else {
     const MpiVersion mpi = usable_mpirun(environment);
     plan.words = {"mpirun", "-n", std::to_string(layout.ranks)};

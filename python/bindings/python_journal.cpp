@@ -2,6 +2,7 @@
 
 #include "checkpoint/journal.hpp"
 #include "checkpoint/journaled_call.hpp"
+#include "checkpoint/mac_key.hpp"
 #include "core/settings.hpp"
 #include "python_payload.hpp"
 #include "session/file_formats.hpp"
@@ -32,6 +33,7 @@ class PythonJournal {
                                .layout = session_journal_layout(),
                                .flush_after = std::chrono::duration<double>(settings_.checkpoint_seconds),
                                .guard = settings_.checkpoint_is_shared ? Guard::shared : Guard::own,
+                               .key = mac_key_for(settings_),
                                .patience = std::chrono::duration<double>(settings_.checkpoint_wait_seconds)}))) {}
 
   [[nodiscard]] const Settings& settings() const noexcept { return settings_; }

@@ -1,5 +1,6 @@
 #include "checkpoint/checkpoint.hpp"
 
+#include "checkpoint/mac_key.hpp"
 #include "core/content_hash.hpp"
 #include "core/program_identity.hpp"
 #include <joblib_mpi/error.hpp>
@@ -84,6 +85,7 @@ void Checkpoint::open() {
                                     .layout = layout,
                                     .flush_after = std::chrono::duration<double>(settings.checkpoint_seconds),
                                     .guard = settings.checkpoint_is_shared ? Guard::shared : Guard::own,
+                                    .key = mac_key_for(settings),
                                     .patience = std::chrono::duration<double>(settings.checkpoint_wait_seconds)});
   watch_.emplace(*journal_, InterruptionWatch::Options{std::chrono::duration<double>(settings.checkpoint_grace_seconds),
                                                        settings.requeue_status});

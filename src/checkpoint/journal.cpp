@@ -22,8 +22,9 @@ constexpr const char* start_anew = "; to start over, move it away or give anothe
 constexpr const char* not_trusted =
     ": results in a checkpoint are unpickled, so what other users have written could run their code. Take a folder "
     "that "
-    "only you may write to (chmod go-w), or, if you trust everybody who may write there, set "
-    "JOBLIB_MPI_CHECKPOINT_GUARD=shared";
+    "only you may write to (chmod go-w). If you must share one, set JOBLIB_MPI_CHECKPOINT_GUARD=shared from the first "
+    "run "
+    "on: only results that were written with your secret key are used then";
 constexpr const char* lock_name = "lock";
 constexpr std::size_t most_holder_bytes = 300;
 constexpr std::chrono::milliseconds pause_between_attempts{50};  // chosen, not measured
@@ -180,7 +181,7 @@ void Journal::read_all() {
 void Journal::read_file(const std::filesystem::path& path, bool is_part) {
   using Condition = JournalFile::Condition;
   const std::string file_name = "checkpoint \"" + path.string() + "\" ";
-  JournalFile file(open_file(path), options_.identity);
+  JournalFile file(open_file(path), options_.identity, options_.key);
   const bool of_nobody = file.condition() == Condition::damaged || file.condition() == Condition::no_journal;
   if (is_part && of_nobody) {
     warn(file_name + file.reason() + ": its results are computed again");
@@ -320,11 +321,8 @@ void Journal::write_group(std::deque<Pending> group) {
   records.reserve(group.size());
   for (const Pending& pending : group) records.push_back(pending.record);
   const std::filesystem::path part = next_part();
-  NewJournalFile file(*folder_, "part.tmp", std::move(records), options_.identity, options_.layout);
-  for (const Pending& pending : group) {
-    const JournalData data(pending.result);
-    for (const ByteView piece : data.pieces()) file.append(piece);
-  }
+  NewJournalFile file(*folder_, "part.tmp", std::move(records), options_.identity, options_.layout, options_.key);
+  for (const Pending& pending : group) file.append(JournalData(pending.result).pieces());
   file.commit(part);
   parts_.push_back(part);
 }
@@ -354,7 +352,7 @@ void Journal::merge(const std::vector<std::filesystem::path>& sources, const std
   std::vector<std::pair<std::size_t, JournalRecord>> chosen;
   std::unordered_set<JournalPlace, PlaceHash> places;
   for (const std::filesystem::path& source : sources) {
-    files.emplace_back(open_file(source), options_.identity);
+    files.emplace_back(open_file(source), options_.identity, options_.key);
     for (const JournalRecord& record : files.back().records()) {
       Payload ignored;
       if (places.contains(record.place) || !read_journal_data(record, files.back().read_raw(record), ignored)) continue;
@@ -365,8 +363,11 @@ void Journal::merge(const std::vector<std::filesystem::path>& sources, const std
   std::vector<JournalRecord> records;
   records.reserve(chosen.size());
   for (const auto& [file, record] : chosen) records.push_back(record);
-  NewJournalFile merged(*folder_, "merge.tmp", std::move(records), options_.identity, options_.layout);
-  for (const auto& [file, record] : chosen) merged.append(files[file].read_raw(record));
+  NewJournalFile merged(*folder_, "merge.tmp", std::move(records), options_.identity, options_.layout, options_.key);
+  for (const auto& [file, record] : chosen) {
+    const Bytes data = files[file].read_raw(record);
+    merged.append(std::array{ByteView(data)});
+  }
   merged.commit(target);
 }
 

@@ -3,6 +3,7 @@
 #include "checkpoint/journal_file.hpp"
 #include "checkpoint/journal_format.hpp"
 #include "checkpoint/journal_layout.hpp"
+#include "checkpoint/mac.hpp"
 #include "files/durable_file.hpp"
 #include "files/guarded_folder.hpp"
 
@@ -41,6 +42,8 @@ class Journal {
     std::size_t group_bytes = std::size_t{256} << 20;
     /// The files that are read: results are unpickled, so their writer can run code in this program.
     Guard guard = Guard::own;
+    /// The key with which files are authenticated, which others may write to if `guard` is `shared`.
+    std::optional<MacKey> key = std::nullopt;
     /// The longest time to wait for another process that has the file in use, perhaps because it is ending.
     std::chrono::duration<double> patience{0.0};
   };

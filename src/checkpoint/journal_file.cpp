@@ -1,6 +1,7 @@
 #include "checkpoint/journal_file.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cstddef>
 #include <cstring>
@@ -17,9 +18,33 @@ std::uint64_t table_bytes(const JournalHeader& header, std::uint64_t size) {
   return rows * sizeof(JournalRecord);
 }
 
+template <class T>
+ByteView bytes_of(const T& value) {
+  return std::as_bytes(std::span(&value, 1));
+}
+
+/// Returns the MAC of a whole file.
+Mac file_mac(const MacKey& key, const JournalHeader& header, ByteView table, std::span<const Mac> macs) {
+  return key.mac_of(std::array{bytes_of(header), table, std::as_bytes(macs)});
+}
+
+/// Returns the MAC of a record, whose bytes consist of `pieces`.
+Mac record_mac(const MacKey& key, const JournalRecord& record, std::span<const ByteView> pieces) {
+  std::vector<ByteView> all{bytes_of(record)};
+  all.insert(all.end(), pieces.begin(), pieces.end());
+  return key.mac_of(all);
+}
+
+[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& what) {
+  throw ForgedFileError("checkpoint \"" + path.string() + "\" " + what +
+                        ". Give this run the key of those who wrote it, in JOBLIB_MPI_KEY or in the file "
+                        ".joblib_mpi_key in your home; or, to start over, move the checkpoint away");
+}
+
 }  // namespace
 
-JournalFile::JournalFile(DurableFile file, const std::string& identity) : file_(std::move(file)) {
+JournalFile::JournalFile(DurableFile file, const std::string& identity, std::optional<MacKey> key)
+    : file_(std::move(file)), key_(std::move(key)) {
   examine(identity);
 }
 
@@ -43,11 +68,12 @@ void JournalFile::examine(const std::string& identity) {
   }
 }
 
-std::vector<JournalRecord> JournalFile::records() const {
+std::vector<JournalRecord> JournalFile::records() {
   std::vector<JournalRecord> records;
   if (condition_ != Condition::usable) return records;
   const std::uint64_t size = file_.size();
   const Bytes table = file_.read_at(header_.records_offset, table_bytes(header_, size));
+  if (key_) authenticate(table);
   for (std::size_t at = 0; at + sizeof(JournalRecord) <= table.size(); at += sizeof(JournalRecord)) {
     JournalRecord record;
     std::memcpy(&record, table.data() + at, sizeof record);
@@ -55,6 +81,32 @@ std::vector<JournalRecord> JournalFile::records() const {
     if (holds(record, size)) records.push_back(record);
   }
   return records;
+}
+
+void JournalFile::authenticate(ByteView table) {
+  Mac mac{};
+  const Bytes stored = file_.read_at(journal_mac_offset, mac.size());
+  std::copy(stored.begin(), stored.end(), mac.begin());
+  if (mac == Mac{}) refuse(file_.path(), "was written without a key, in a folder that other users may write to");
+  const std::size_t rows = table.size() / sizeof(JournalRecord);
+  std::vector<Mac> macs(rows);
+  const Bytes stored_macs = file_.read_at(header_.file_size, rows * sizeof(Mac));
+  std::memcpy(macs.data(), stored_macs.data(), stored_macs.size());
+  if (rows != header_.n_records || !is_equal(mac, file_mac(*key_, header_, table, macs))) {
+    refuse(file_.path(), "was written with another key, or was changed by somebody without it");
+  }
+  for (std::size_t row = 0; row < rows; ++row) {
+    JournalRecord record;
+    std::memcpy(&record, table.data() + row * sizeof record, sizeof record);
+    macs_[record.offset] = macs[row];
+  }
+}
+
+void JournalFile::authenticate(const JournalRecord& record, ByteView data) const {
+  if (is_equal(macs_.at(record.offset), record_mac(*key_, record, std::span(&data, 1)))) return;
+  if (journal_data_checksum(data) != record.data_checksum) return;  // damage, which the reader of the data finds
+  refuse(file_.path(), "has another result of task " + std::to_string(record.place.index) + " (\"" +
+                           text_in(record.function) + "\") than was written with the key");
 }
 
 bool JournalFile::holds(const JournalRecord& record, std::uint64_t file_size) const {
@@ -69,22 +121,26 @@ std::optional<Payload> JournalFile::read(const JournalRecord& record) const {
 }
 
 Bytes JournalFile::read_raw(const JournalRecord& record) const {
-  return file_.read_at(header_.data_offset + record.offset, record.size);
+  Bytes data = file_.read_at(header_.data_offset + record.offset, record.size);
+  if (key_) authenticate(record, data);
+  return data;
 }
 
 NewJournalFile::NewJournalFile(const GuardedFolder& folder, std::string temporary, std::vector<JournalRecord> records,
-                               const std::string& identity, const JournalLayout& layout)
+                               const std::string& identity, const JournalLayout& layout, std::optional<MacKey> key)
     : folder_(&folder),
       name_(std::move(temporary)),
       file_(folder.create(name_)),
+      records_(std::move(records)),
+      key_(std::move(key)),
       header_(make_journal_header(identity)) {
-  for (JournalRecord& record : records) {
+  for (JournalRecord& record : records_) {
     record.offset = std::exchange(header_.data_size, header_.data_size + record.size);
     seal(record);
   }
-  const JournalStructure structure = layout(records, header_.data_size, identity);
+  const JournalStructure structure = layout(records_, header_.data_size, identity);
   header_.records_offset = structure.records_offset;
-  header_.n_records = records.size();
+  header_.n_records = records_.size();
   header_.data_offset = position_ = structure.data_offset;
   const std::uint64_t end = header_.data_offset + header_.data_size;
   header_.file_size = end + structure.after.size();
@@ -101,15 +157,22 @@ NewJournalFile::~NewJournalFile() {
   if (!committed_) folder_->remove(name_);
 }
 
-void NewJournalFile::append(ByteView bytes) {
-  file_.write_at(position_, bytes);
-  position_ += bytes.size();
+void NewJournalFile::append(std::span<const ByteView> pieces) {
+  if (key_) macs_.push_back(record_mac(*key_, records_.at(macs_.size()), pieces));
+  for (const ByteView piece : pieces) {
+    file_.write_at(position_, piece);
+    position_ += piece.size();
+  }
 }
 
 void NewJournalFile::commit(const std::filesystem::path& path) {
   assert(position_ == header_.data_offset + header_.data_size);
   seal(header_);
-  file_.write_at(0, std::as_bytes(std::span(&header_, 1)));
+  file_.write_at(0, bytes_of(header_));
+  if (key_) {
+    file_.write_at(header_.file_size, std::as_bytes(std::span(macs_)));
+    file_.write_at(journal_mac_offset, file_mac(*key_, header_, std::as_bytes(std::span(records_)), macs_));
+  }
   file_.sync();
   folder_->move(name_, path);
   committed_ = true;

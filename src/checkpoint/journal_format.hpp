@@ -17,6 +17,11 @@ inline constexpr std::uint32_t journal_format_version = 1;
 /// The size of the user block in bytes. HDF5 wants a power of two from 512 on.
 inline constexpr std::size_t journal_user_block_bytes = 1024;
 
+/// The offset in the user block of the MAC of a whole file, which covers header, records and the MACs of the records.
+/// Those stand behind the HDF5 file, from `JournalHeader::file_size` on, in the order of the records, and each covers
+/// its record and the record's bytes. A file that was written without a key has neither.
+inline constexpr std::size_t journal_mac_offset = 512;
+
 /// The place of a result in its program: the index of the task in its call, and the number of the call in the
 /// checkpoint's scope.
 struct JournalPlace {

@@ -58,7 +58,7 @@ struct Settings {
   /// use, such as the previous run, which is still ending.
   double checkpoint_wait_seconds = 10.0;
   /// JOBLIB_MPI_CHECKPOINT_GUARD, "own" or "shared": The checkpoint files that are read: those that belong to this user
-  /// or root and that no other user may write to, or all.
+  /// or root and that no other user may write to, or those that were written with the key of JOBLIB_MPI_KEY.
   bool checkpoint_is_shared = false;
   /// JOBLIB_MPI_SPARE_BYTES: The memory of a node that is kept for future objects when objects are freed. Its pages are
   /// allocated already, which is most of the cost of a new object.

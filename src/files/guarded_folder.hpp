@@ -12,7 +12,7 @@ namespace joblib_mpi {
 /// Says whose files and folders are used.
 enum class Guard : std::uint8_t {
   own,     ///< Those that belong to this user or root and that no other user may write to.
-  shared,  ///< All of them, for users who trust each other.
+  shared,  ///< All of them, where their content is authenticated.
 };
 
 /// Thrown if another user owns a file or folder or may write to it; the text says who or which mode.

@@ -108,7 +108,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size < 1) return 0;
   Bytes content = copy_of(std::as_bytes(std::span(data, size)).subspan(1));
   if (data[0] % 2 == 1) seal_all(content);
-  const JournalFile file(memory_file(content), "fuzz");
+  JournalFile file(memory_file(content), "fuzz");
   for (const JournalRecord& record : file.records()) {
     if (const auto result = file.read(record)) touch(*result);
     touch(file.read_raw(record));

@@ -9,11 +9,22 @@ function(run)
   execute_process(COMMAND ${ARGV} COMMAND_ECHO STDOUT COMMAND_ERROR_IS_FATAL ANY)
 endfunction()
 
+# A stand-in for a parallel HDF5 beside the one of the library.
+set(parallel_hdf5 "${WORK_DIR}/parallel_hdf5")
+file(WRITE "${parallel_hdf5}/include/hdf5.h" "#include <H5pubconf.h>\n")
+file(WRITE "${parallel_hdf5}/include/H5pubconf.h" "#define H5_VERSION \"1.99.0\"\n#define H5_HAVE_PARALLEL 1\n")
+file(WRITE "${parallel_hdf5}/empty.c" "int H5_of_this_test;\n")
+execute_process(COMMAND "${C_COMPILER}" -shared -o "${parallel_hdf5}/libhdf5.so" "${parallel_hdf5}/empty.c"
+                COMMAND_ERROR_IS_FATAL ANY)
+file(WRITE "${parallel_hdf5}/bin/h5pcc"
+     "#!/bin/sh\n[ \"$1\" = -showconfig ] || echo cc -I${parallel_hdf5}/include -L${parallel_hdf5} -lhdf5\n")
+file(CHMOD "${parallel_hdf5}/bin/h5pcc" PERMISSIONS OWNER_READ OWNER_EXECUTE)
+
 run("${CMAKE_COMMAND}" --install "${BUILD_DIR}" --prefix "${prefix}")
 run("${CMAKE_COMMAND}" -S "${SOURCE_DIR}" -B "${consumer}" -G "${GENERATOR}" "-DCMAKE_PREFIX_PATH=${prefix}"
     "-DCMAKE_CXX_COMPILER=${COMPILER}" "-DCMAKE_CXX_FLAGS=${FLAGS}" -DCMAKE_BUILD_TYPE=Debug
     -DCMAKE_DISABLE_FIND_PACKAGE_Python=ON -DCMAKE_DISABLE_FIND_PACKAGE_Python3=ON
-    -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF)
+    -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF "-DPREFIX_OF_ANOTHER=${parallel_hdf5}")
 run("${CMAKE_COMMAND}" --build "${consumer}")
 separate_arguments(launch UNIX_COMMAND "${LAUNCH}")
 execute_process(COMMAND ${launch} "${consumer}/consumer" OUTPUT_VARIABLE output COMMAND_ECHO STDOUT

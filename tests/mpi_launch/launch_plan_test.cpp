@@ -10,6 +10,9 @@ using joblib_mpi::test::error_text;
 
 namespace {
 
+/// The parameters for ranks on one host, with a space behind them.
+const std::string in_memory = "--mca pml ob1 --mca btl self,vader ";
+
 const MpiVersion built_with_5{"Open MPI", "5.0.7", 5};
 
 Facts pbs_job() {
@@ -47,21 +50,23 @@ TEST_CASE("each place has the command line that suits it") {
                                                  {"SLURM_TASKS_PER_NODE", "1"},
                                                  {"SLURM_JOB_CPUS_PER_NODE", "4,2"}});
   const Row table[] = {
-      {"a machine has a rank for each core", machine(8), "app", "mpirun -n 8 --bind-to none app"},
+      {"a machine has a rank for each core", machine(8), "app", "mpirun -n 8 --bind-to none " + in_memory + "app"},
       {"cores that a rank needs are counted", machine(8), "--threads 3 app",
-       "OMP_NUM_THREADS=3 mpirun -n 2 --map-by slot:PE=3 --bind-to core app"},
+       "OMP_NUM_THREADS=3 mpirun -n 2 --map-by slot:PE=3 --bind-to core " + in_memory + "app"},
       {"the user's own limit of threads stays", with(machine(8), {{"OMP_NUM_THREADS", "1"}}), "--threads 2 app",
-       "mpirun -n 4 --map-by slot:PE=2 --bind-to core app"},
-      {"ranks of a node", machine(8), "--per-node 4 app", "mpirun -n 4 --map-by ppr:4:node --bind-to none app"},
+       "mpirun -n 4 --map-by slot:PE=2 --bind-to core " + in_memory + "app"},
+      {"ranks of a node", machine(8), "--per-node 4 app",
+       "mpirun -n 4 --map-by ppr:4:node --bind-to none " + in_memory + "app"},
       {"ranks of a node with cores", machine(8), "--per-node 4 --threads 2 app",
-       "OMP_NUM_THREADS=2 mpirun -n 4 --map-by ppr:4:node:PE=2 --bind-to core app"},
+       "OMP_NUM_THREADS=2 mpirun -n 4 --map-by ppr:4:node:PE=2 --bind-to core " + in_memory + "app"},
       {"more ranks than cores yield and are not bound", machine(2), "-n 4 app",
-       "mpirun -n 4 --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 app"},
+       "mpirun -n 4 --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 " + in_memory + "app"},
       {"the same with cores for each", machine(2), "-n 2 --threads 2 --per-node 2 app",
-       "OMP_NUM_THREADS=2 mpirun -n 2 --map-by ppr:2:node:OVERSUBSCRIBE --bind-to none --mca mpi_yield_when_idle 1 "
-       "app"},
+       "OMP_NUM_THREADS=2 mpirun -n 2 --map-by ppr:2:node:OVERSUBSCRIBE --bind-to none --mca mpi_yield_when_idle 1 " +
+           in_memory + "app"},
       {"ranks that may die, Open MPI 4", machine(4), "--survive app",
-       "mpirun -n 4 --bind-to none --mca orte_abort_on_non_zero_status 0 --mca orte_allowed_exit_without_sync 1 app"},
+       "mpirun -n 4 --bind-to none --mca orte_abort_on_non_zero_status 0 --mca orte_allowed_exit_without_sync 1 " +
+           in_memory + "app"},
       {"words for the launcher, and variables for hosts that they may name",
        with(machine(2), {{"JOBLIB_MPI_SPILL_DIR", "/s"}}), "-n 2 --launcher-option=--host --launcher-option h1,h2 app",
        "mpirun -n 2 --bind-to none -x JOBLIB_MPI_SPILL_DIR --host h1,h2 app"},
@@ -114,7 +119,37 @@ TEST_CASE("Open MPI 5 has different options for ranks that may die and hosts tha
       "mpirun -n 2 --hostfile /var/spool/pbs/7 --prtemca oob_tcp_keepalive_time 20 --prtemca oob_tcp_keepalive_intvl 2 "
       "--prtemca oob_tcp_keepalive_probes 5 -x PYTHONPATH app");
   CHECK(line_of(machine(4, open_mpi_5), "--survive app", built_with_5) ==
-        "mpirun -n 4 --bind-to none --with-ft ulfm app");
+        "mpirun -n 4 --bind-to none --with-ft ulfm --mca pml ob1 --mca btl self,sm app");
+}
+
+TEST_CASE("ranks of one host use shared memory only, unless the user has chosen") {
+  const auto chosen = [](const VariableMap& variables, const std::string& mca_file = "", const char* options = "app") {
+    Facts facts = with(machine(2), variables);
+    facts.mca_file = mca_file;
+    const std::string line = line_of(facts, options);
+    CHECK((line.find("--mca pml") == std::string::npos) == (line.find("--mca btl") == std::string::npos));
+    return line.find("--mca pml") == std::string::npos;
+  };
+  CHECK_FALSE(chosen({}));
+  CHECK_FALSE(
+      chosen({{"OMPI_MCA_mpi_yield_when_idle", "1"}, {"btl", "tcp"}}, "# btl = tcp\n\nmpi_show_handle_leaks=1"));
+  CHECK(chosen({{"OMPI_MCA_btl", "self,tcp"}}));
+  CHECK(chosen({{"OMPI_MCA_pml", "ucx"}}));
+  CHECK(chosen({{"OMPI_MCA_mtl", "ofi"}}));
+  CHECK(chosen({{"OMPI_MCA_btl_tcp_if_include", "eth0"}}));
+  CHECK(chosen({{"OMPI_MCA_orte_default_hostfile", "/etc/hosts-of-mine"}}));
+  CHECK(chosen({{"PRTE_MCA_prte_default_hostfile", "/etc/hosts-of-mine"}}));
+  CHECK(chosen({{"OMPI_MCA_mca_base_param_files", "/home/me/mine.conf"}}));
+  CHECK(chosen({}, "mpi_show_handle_leaks=1\n btl=self,tcp\n"));
+  CHECK(chosen({}, "", "--launcher-option=--report-bindings app"));
+}
+
+TEST_CASE("a batch job on one host uses shared memory only, on several what Open MPI chooses") {
+  const VariableMap one_node{{"SLURM_JOB_CPUS_PER_NODE", "4"}, {"SLURM_NTASKS", "2"}, {"SLURM_TASKS_PER_NODE", "2"}};
+  CHECK(line_of(with(slurm_job(), one_node), "app") ==
+        "OMPI_MCA_pml=ob1 OMPI_MCA_btl=self,vader srun --mpi=pmix --nodes=1 -n 2 --kill-on-bad-exit=0 app");
+  CHECK(line_of(with(slurm_job(), one_node), "--launcher mpirun app") == "mpirun -n 2 " + in_memory + "app");
+  CHECK_THAT(line_of(slurm_job(), "-n 2 --launcher mpirun app"), !contains("--mca pml"));
 }
 
 TEST_CASE("an MPI that is not Open MPI gets the number of ranks and nothing else, and is named") {
@@ -132,9 +167,8 @@ TEST_CASE("Python learns its threads from a separate variable") {
   options.threads_per_rank = 2;
   const LaunchPlan plan = plan_launch(options, environment_from(machine(4), {"Open MPI", "4.1.4", 4}),
                                       {{"python3", "-m", "joblib_mpi", "a script.py"}, true, {{"A", "it's"}}});
-  CHECK(shell_line(plan) ==
-        "A='it'\\''s' JOBLIB_MPI_THREADS=2 mpirun -n 2 --map-by slot:PE=2 --bind-to core python3 -m joblib_mpi 'a "
-        "script.py'");
+  CHECK(shell_line(plan) == "A='it'\\''s' JOBLIB_MPI_THREADS=2 mpirun -n 2 --map-by slot:PE=2 --bind-to core " +
+                                in_memory + "python3 -m joblib_mpi 'a script.py'");
 }
 
 TEST_CASE("one rank and shared cores are noted") {
@@ -154,7 +188,7 @@ TEST_CASE("root needs to have allowed itself") {
   CHECK(plan_of(facts, "app").obstacle.has_value());
   facts.variables["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1";
   CHECK_FALSE(plan_of(facts, "app").obstacle.has_value());
-  CHECK(shell_line(refused) == "mpirun -n 4 --bind-to none app");
+  CHECK(shell_line(refused) == "mpirun -n 4 --bind-to none " + in_memory + "app");
   CHECK(line_of(facts, "app") == shell_line(refused));
 
   Facts in_slurm = slurm_job();
@@ -173,7 +207,7 @@ TEST_CASE("a missing mpirun and one of another MPI are refused by name") {
              contains("Open MPI 4.1.4") && contains("Open MPI 5.0.7"));
   CHECK_THAT(refusal(machine(4, "what?\nno\n"), "app"), contains("is of what?, but"));
   CHECK_THAT(refusal(machine(4, ""), "app"), contains("an unknown MPI"));
-  CHECK(line_of(machine(4, "mpirun (Open MPI) 4.1.6\n"), "app") == "mpirun -n 4 --bind-to none app");
+  CHECK(line_of(machine(4, "mpirun (Open MPI) 4.1.6\n"), "app") == "mpirun -n 4 --bind-to none " + in_memory + "app");
 }
 
 TEST_CASE("ranks that do not fit are refused with what does") {

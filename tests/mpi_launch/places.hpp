@@ -31,7 +31,8 @@ inline Facts machine(int cores, const char* mpirun = open_mpi_4) {
           .is_root = false,
           .mpirun_version = mpirun,
           .srun_mpi_list = {},
-          .host_file = ""};
+          .host_file = "",
+          .mca_file = ""};
 }
 
 /// Returns the facts inside `salloc --nodes=3 --ntasks-per-node=2` on nodes with 4 cores, all of which the job has.

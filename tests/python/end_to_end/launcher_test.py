@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support.sockets import open_ports, processes_below
 from support.time_limits import TIMEOUT_SECONDS
 
 pytestmark = pytest.mark.system
@@ -152,6 +153,38 @@ def test_this_mpirun_takes_every_kind_of_command_line(place, options):
     assert ended.returncode == 0, ended
     assert ended.stdout.count("here") == int(options[1])
     assert "deprecated" not in ended.stderr.lower(), ended
+
+
+WAITS = """
+import os, time
+from joblib import Parallel, delayed
+
+def wait(index):
+    open(f"running{index}", "x").close()
+    while not os.path.exists("end"):
+        time.sleep(0.01)
+
+Parallel(backend="mpi")(delayed(wait)(index) for index in range(2))
+"""
+
+
+def test_ranks_of_one_host_and_their_executors_open_no_ports(place):
+    place.write("script.py", WAITS)
+    job = subprocess.Popen(
+        [str(COMMAND), "run", "-n", "3", "script.py"], cwd=place.folder, env=place.environment, start_new_session=True
+    )
+    try:
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while not all((place.folder / f"running{index}").exists() for index in range(2)):
+            assert job.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        ports = {process: open_ports(process) for process in processes_below(job.pid)}
+        assert len(ports) >= 5, ports  # three ranks and two executors
+        assert not any(ports.values()), ports
+    finally:
+        place.write("end", "")
+    assert job.wait(TIMEOUT_SECONDS) == 0
 
 
 def test_a_dry_run_prints_a_line_that_does_the_same(place):

@@ -69,5 +69,19 @@ def test_a_checkpoint_that_another_user_has_prepared_is_refused(mpirun):
     refused = mpirun.script(2, SCRIPT, "theirs.h5").stdout
     assert refused.startswith("refused:")
     assert ("another user (id 65534)" if os.geteuid() == 0 else "mode 0777") in refused
-    shared = mpirun.script(2, SCRIPT, "theirs.h5", environment={"JOBLIB_MPI_CHECKPOINT_GUARD": "shared"})
-    assert shared.stdout == "[0, 2, 4]\n", shared
+
+
+def test_a_checkpoint_in_a_shared_folder_needs_the_key_of_its_writer(mpirun):
+    (mpirun.folder / "ours.h5.parts").mkdir()
+    (mpirun.folder / "ours.h5.parts").chmod(0o777)
+    give_away(mpirun.folder / "ours.h5.parts")
+    shared = {"JOBLIB_MPI_CHECKPOINT_GUARD": "shared", "HOME": str(mpirun.folder)}
+    assert mpirun.script(2, SCRIPT, "ours.h5", environment=shared).stdout == "[0, 2, 4]\n"
+    assert (mpirun.folder / ".joblib_mpi_key").stat().st_mode & 0o7777 == 0o600
+    give_away(mpirun.folder / "ours.h5")
+    again = mpirun.script(2, SCRIPT, "ours.h5", environment=shared)
+    assert again.stdout == "[0, 2, 4]\n", again
+    other = mpirun.script(2, SCRIPT, "ours.h5", environment={**shared, "JOBLIB_MPI_KEY": "the key of another user"})
+    assert other.stdout.startswith("refused:"), other
+    assert "ours.h5" in other.stdout
+    assert "JOBLIB_MPI_KEY" in other.stdout
