@@ -62,7 +62,7 @@ Descriptor NodeSocket::connect(std::string_view name) {
 std::vector<Descriptor> NodeSocket::accept_all() const {
   std::vector<Descriptor> connections;
   fcntl(socket_.get(), F_SETFL, O_NONBLOCK);  // only for this socket: connections do not inherit it
-  for (int i = 0; i <= SOMAXCONN; ++i) {  // the queue holds no more, however many other users go on connecting
+  for (int i = 0; i <= SOMAXCONN; ++i) {      // the queue holds no more, however many other users go on connecting
     Descriptor connection(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (connection.open()) {
       if (is_own_user(connection)) connections.push_back(std::move(connection));
