@@ -95,7 +95,7 @@ def stats() -> dict[str, int]:
           the part of it that is free for further objects.
         - ``objects``, ``object_bytes``, ``transfers``: the objects that rank 0 has, and how many of them are being
           broadcast.
-        - ``unfinished_tasks``: the tasks of all calls that are not complete, those of ended calls that still run included.
+        - ``unfinished_tasks``: the tasks of all calls that are not complete, and those of ended calls that still run.
 
     Raises
     ------
