@@ -64,6 +64,11 @@ nb::dict PythonCoordinatorSession::object_stats() {
   return result;
 }
 
+std::size_t PythonCoordinatorSession::unfinished_tasks() {
+  const nb::gil_scoped_release release;
+  return session_->driver().unfinished_tasks();
+}
+
 bool PythonCoordinatorSession::results_fill_memory(std::uint64_t call) {
   const nb::gil_scoped_release release;
   return session_->driver().results_fill_memory(CallId{call});
@@ -115,6 +120,7 @@ void bind_coordinator_session(nb::module_& module) {
       .def("scatter", &PythonCoordinatorSession::scatter, nb::arg("head"), nb::arg("buffers"))
       .def("drop", &PythonCoordinatorSession::drop, nb::arg("object_id"))
       .def("object_stats", &PythonCoordinatorSession::object_stats)
+      .def("unfinished_tasks", &PythonCoordinatorSession::unfinished_tasks)
       .def("results_fill_memory", &PythonCoordinatorSession::results_fill_memory, nb::arg("call"))
       .def("next_results", &PythonCoordinatorSession::next_results, nb::arg("timeout"))
       .def("wake", &PythonCoordinatorSession::wake)

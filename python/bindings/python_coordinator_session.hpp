@@ -5,6 +5,7 @@
 
 #include <nanobind/nanobind.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -29,6 +30,7 @@ class PythonCoordinatorSession {
   [[nodiscard]] std::uint64_t scatter(const nanobind::bytes& head, nanobind::handle buffers);
   void drop(std::uint64_t object);
   [[nodiscard]] nanobind::dict object_stats();
+  [[nodiscard]] std::size_t unfinished_tasks();
   [[nodiscard]] bool results_fill_memory(std::uint64_t call);
   [[nodiscard]] nanobind::list next_results(double seconds);
   void wake() { session_->wake(); }

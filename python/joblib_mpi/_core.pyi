@@ -250,6 +250,8 @@ class CoordinatorSession(_Job):
         """Frees the object on every rank."""
     def object_stats(self) -> dict[str, int]:
         """Returns figures of the shared objects that rank 0's node holds, named as the members of C++'s ObjectStats."""
+    def unfinished_tasks(self) -> int:
+        """Returns the number of tasks of all calls that are not complete, interrupted ones that still run included."""
     def results_fill_memory(self, call: int) -> bool:
         """Returns whether results that the program still has use up the call's memory budget."""
     def next_results(self, timeout: float) -> list[FinishedTask]:

@@ -99,6 +99,7 @@ def stats() -> dict[str, int]:
           the part of it that is free for further objects.
         - ``objects``, ``object_bytes``, ``transfers``: the objects that rank 0 has, and how many of them are being
           broadcast.
+        - ``unfinished_tasks``: the tasks of all calls that are not complete, and those of ended calls that still run.
 
     Raises
     ------
@@ -108,7 +109,8 @@ def stats() -> dict[str, int]:
     session = sessions.require()
     if session.is_worker:
         raise _core.SessionError("joblib_mpi.stats() works in the program on rank 0, not inside a task")
-    return {**session.shared.stats(), **session.core.object_stats()}
+    unfinished_tasks = session.core.unfinished_tasks()
+    return {**session.shared.stats(), **session.core.object_stats(), "unfinished_tasks": unfinished_tasks}
 
 
 def check_scatter(scatter: Any) -> Sequence[Any]:

@@ -125,6 +125,7 @@ class Coordinator {
   [[nodiscard]] std::vector<ServingWorker> serving_workers() const;
   /// Returns whether no transfer is under way.
   [[nodiscard]] bool quiet() const { return transport_->quiet(); }
+  /// Returns the number of tasks that are not complete, those of ended calls that still run included.
   [[nodiscard]] std::size_t unfinished_tasks() const noexcept { return tasks_.size(); }
 
  private:

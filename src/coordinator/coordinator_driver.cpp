@@ -66,6 +66,11 @@ ObjectStats CoordinatorDriver::object_stats() {
   return coordinator("object_stats").object_stats();
 }
 
+std::size_t CoordinatorDriver::unfinished_tasks() {
+  const std::lock_guard lock(mutex_);
+  return coordinator("unfinished_tasks").unfinished_tasks();
+}
+
 bool CoordinatorDriver::results_fill_memory(CallId call) {
   const std::lock_guard lock(mutex_);
   return coordinator_ != nullptr && coordinator_->results_fill_memory(call);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <mutex>
 #include <optional>
 #include <vector>
@@ -54,10 +55,11 @@ class CoordinatorDriver {
   [[nodiscard]] ObjectId share(Payload value);
   void drop(ObjectId object);
   [[nodiscard]] ObjectStats object_stats();
+  [[nodiscard]] std::size_t unfinished_tasks();
   [[nodiscard]] bool results_fill_memory(CallId call);
 
   /// Detaches the driver from the coordinator, which is about to be destroyed: from now on `start_call`, `submit`,
-  /// `share`, `object_stats` and `wait` throw UsageError, and the other functions do nothing.
+  /// `share`, `object_stats`, `unfinished_tasks` and `wait` throw UsageError, and the other functions do nothing.
   void close() noexcept;
 
   // These functions make MPI calls on the calling thread.

@@ -50,21 +50,27 @@ std::optional<NodeSocket> NodeSocket::listen(std::string_view name) {
 Descriptor NodeSocket::connect(std::string_view name) {
   Descriptor socket = make_socket();
   const Address address(name);
-  if (!socket.open() || ::connect(socket.get(), address.get(), address.bytes) != 0 || !is_own_user(socket)) return {};
+  // Without waiting: where other users' connections fill the queue, a connection would wait for their end.
+  if (!socket.open() || fcntl(socket.get(), F_SETFL, O_NONBLOCK) != 0 ||
+      ::connect(socket.get(), address.get(), address.bytes) != 0 || !is_own_user(socket) ||
+      fcntl(socket.get(), F_SETFL, 0) != 0) {
+    return {};
+  }
   return socket;
 }
 
 std::vector<Descriptor> NodeSocket::accept_all() const {
   std::vector<Descriptor> connections;
   fcntl(socket_.get(), F_SETFL, O_NONBLOCK);  // only for this socket: connections do not inherit it
-  while (true) {
+  for (int i = 0; i <= SOMAXCONN; ++i) {      // the queue holds no more, however many other users go on connecting
     Descriptor connection(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (connection.open()) {
       if (is_own_user(connection)) connections.push_back(std::move(connection));
     } else if (errno != EINTR) {
-      return connections;
+      break;
     }
   }
+  return connections;
 }
 
 }  // namespace joblib_mpi

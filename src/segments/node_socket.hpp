@@ -15,8 +15,8 @@ class NodeSocket {
  public:
   /// Returns a socket that listens under `name`, or nothing if the system refuses it.
   [[nodiscard]] static std::optional<NodeSocket> listen(std::string_view name);
-  /// Returns a connection to the process that listens under `name`. It is not open if there is no such process or if it
-  /// belongs to another user.
+  /// Returns a connection to the process that listens under `name`. It is not open if there is no such process, if it
+  /// belongs to another user, or if as many connections wait there as the system allows. Does not wait.
   [[nodiscard]] static Descriptor connect(std::string_view name);
 
   /// Accepts all connections that are waiting now and returns them. Connections from other users are closed.

@@ -316,7 +316,7 @@ bool MpiTransport::advance(int source, IncomingFrame& frame) {
 void MpiTransport::receive_parts(int source, IncomingFrame& frame) {
   frame.stage = IncomingFrame::Stage::receiving_parts;
   std::vector<std::uint64_t> sizes(frame.header.parts);
-  std::memcpy(sizes.data(), frame.sizes_and_body->data(), sizes.size() * sizeof(std::uint64_t));
+  if (!sizes.empty()) std::memcpy(sizes.data(), frame.sizes_and_body->data(), sizes.size() * sizeof(std::uint64_t));
   std::size_t total = 0;
   for (const std::uint64_t size : sizes) total += aligned(size);
   ReceiveMemory::Block block;

@@ -1,5 +1,6 @@
 """Fixtures: `job`, a session on worker threads of this process, and `mpirun`, which starts real MPI jobs."""
 
+import errno
 import json
 import os
 import shutil
@@ -108,12 +109,12 @@ class Mpirun:
         #: is finalised.
         self.may_leave_open_mpi_files = False
 
-    def __call__(self, ranks, *arguments, stdin=None, timeout=TIMEOUT_SECONDS, environment=None, survives=False):
+    def __call__(self, ranks, *arguments, stdin=None, timeout=TIMEOUT_SECONDS, **settings):
         """Run ``python *arguments`` on ``ranks`` ranks in the test's folder and return it as `Launched`.
 
-        With ``survives`` the launcher lets the other ranks continue when one dies.
+        The settings are those of `start`.
         """
-        process = self.start(ranks, *arguments, environment=environment, survives=survives)
+        process = self.start(ranks, *arguments, **settings)
         return self.finish(process, stdin=stdin, timeout=timeout)
 
     def script(self, ranks, text, *arguments, options=(), name="script.py", **settings):
@@ -140,11 +141,15 @@ class Mpirun:
         """Copy one of the programs of end_to_end/programs into the test's folder."""
         return self.write(program, (PROGRAMS / program).read_text())
 
-    def start(self, ranks, *arguments, environment=None, survives=False, output=subprocess.PIPE):
-        """Start the program and return without waiting; `finish` must follow. `output` may be a file for all output."""
+    def start(self, ranks, *arguments, environment=None, survives=False, output=subprocess.PIPE, within=()):
+        """Start the program and return without waiting; `finish` must follow.
+
+        With ``survives`` the launcher lets the other ranks continue when one dies. ``output`` may be a file for all
+        output. ``within`` is a command that runs the launcher, which follows it.
+        """
         variables = {**os.environ, **self.environment, **(environment or {})}
         options = surviving_options() if survives else []
-        command = ["mpirun", "--oversubscribe", *options, "-n", str(ranks), sys.executable, *arguments]
+        command = [*within, "mpirun", "--oversubscribe", *options, "-n", str(ranks), sys.executable, *arguments]
         return subprocess.Popen(
             command,
             cwd=self.folder,
@@ -335,3 +340,47 @@ def most_of_the_memory():
     """Let no other test of this machine that needs so much memory run at the same time."""
     with wait_for_turn("memory"):
         yield
+
+
+@pytest.fixture
+def memory_cgroup():
+    """Return a function that limits the memory of processes started later to a number of bytes."""
+    memory = Path("/sys/fs/cgroup/memory")
+    is_version_1 = (memory / "cgroup.procs").exists()
+    if not is_version_1:
+        memory = Path("/sys/fs/cgroup")
+    own = memory / f"joblib_mpi_test_{os.getpid()}"
+    try:
+        own.mkdir()
+    except OSError:
+        pytest.skip("only root may make a memory cgroup, and not in every container")
+    limit = own / ("memory.limit_in_bytes" if is_version_1 else "memory.max")
+    if not limit.exists():
+        own.rmdir()
+        pytest.skip("the memory controller is not given to this group")
+    (line,) = [
+        line
+        for line in Path("/proc/self/cgroup").read_text().splitlines()
+        if ":memory:" in line or (not is_version_1 and line.startswith("0::"))
+    ]
+    before = memory / line.split(":", 2)[2].lstrip("/")
+
+    def enter(nbytes):
+        limit.write_text(str(nbytes))
+        (own / "cgroup.procs").write_text(str(os.getpid()))
+
+    yield enter
+    (before / "cgroup.procs").write_text(str(os.getpid()))
+    remove_when_empty(own)
+
+
+def remove_when_empty(cgroup):
+    """Remove the cgroup once the last process of a job has left it, a moment after mpirun."""
+    deadline = time.monotonic() + END_SECONDS
+    while True:
+        try:
+            return cgroup.rmdir()
+        except OSError as error:
+            if error.errno != errno.EBUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)

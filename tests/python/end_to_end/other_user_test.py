@@ -4,12 +4,18 @@ Only root can give files to another user. Elsewhere they stay those of the job's
 """
 
 import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.system
 
 NOBODY = 65534
+ANOTHER = 65533
 
 SCRIPT = """
     import sys
@@ -85,3 +91,50 @@ def test_a_checkpoint_in_a_shared_folder_needs_the_key_of_its_writer(mpirun):
     assert other.stdout.startswith("refused:"), other
     assert "ours.h5" in other.stdout
     assert "JOBLIB_MPI_KEY" in other.stdout
+
+
+@pytest.fixture
+def shared_folder():
+    """Return a folder that any user may write to, as /tmp."""
+    folder = Path(tempfile.mkdtemp(prefix="jm"))
+    folder.chmod(0o1777)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def as_user(user):
+    """Return the start of a command that runs as that user."""
+    return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+
+
+def test_a_job_of_an_ordinary_user_is_out_of_reach_for_another(mpirun, shared_folder):
+    reads = [*as_user(ANOTHER), sys.executable, "-c", "import joblib_mpi"]
+    if os.geteuid() != 0 or subprocess.run(reads, capture_output=True, cwd="/").returncode != 0:
+        pytest.skip("only root may become another user, who must be able to read the Python package")
+    pytest.importorskip("sklearn")
+    mpirun.folder = shared_folder / "work"
+    mpirun.folder.mkdir()
+    program = mpirun.copy("main_paths.py")
+    hostile = mpirun.copy("hostile_user.py")
+    os.chown(mpirun.folder, ANOTHER, ANOTHER)
+    with open(mpirun.folder / "reached", "w+") as reached:
+        command = [*as_user(NOBODY), sys.executable, str(hostile), str(ANOTHER), str(shared_folder)]
+        other = subprocess.Popen(command, cwd="/", stdout=reached, stderr=subprocess.STDOUT)
+        try:
+            ended = mpirun(
+                3,
+                *("-m", "joblib_mpi", str(program)),
+                within=as_user(ANOTHER),
+                environment={"TMPDIR": str(shared_folder), "HOME": str(mpirun.folder)},
+            )
+        finally:
+            other.kill()
+            other.wait()
+        reached.seek(0)
+        tried = reached.read().splitlines()
+    outcomes = [line.split(": ", 1)[1] for line in ended.stdout.splitlines()]
+    assert (ended.status, outcomes) == (0, ["right"] * 7), ended
+    assert tried[:1] == ["begins"], tried
+    assert [line for line in tried[1:] if line != "connects"] == [], tried
+    left = [path for path in shared_folder.iterdir() if path.stat().st_uid == ANOTHER and path != mpirun.folder]
+    assert left == [], left

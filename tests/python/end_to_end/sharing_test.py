@@ -1,14 +1,9 @@
 """Tests of arrays that tasks share, under mpirun: one copy per node, sent once, for any number of tasks."""
 
-import errno
 import os
 import tempfile
-import time
-from pathlib import Path
 
 import pytest
-
-from support.time_limits import END_SECONDS
 
 RANKS = 4
 #: Arrays of 100 KB that would need more open files than allowed if a file held 4 MiB of them, as it does at first.
@@ -216,50 +211,6 @@ def test_scikit_learn_gives_the_same_results_with_shared_arrays_as_without_worke
     """,
     )
     assert (done.status, done.stdout) == (0, "the same\n"), done
-
-
-@pytest.fixture
-def memory_cgroup():
-    """Return a function that limits the memory of processes started later to a number of bytes."""
-    memory = Path("/sys/fs/cgroup/memory")
-    is_version_1 = (memory / "cgroup.procs").exists()
-    if not is_version_1:
-        memory = Path("/sys/fs/cgroup")
-    own = memory / f"joblib_mpi_test_{os.getpid()}"
-    try:
-        own.mkdir()
-    except OSError:
-        pytest.skip("only root may make a memory cgroup, and not in every container")
-    limit = own / ("memory.limit_in_bytes" if is_version_1 else "memory.max")
-    if not limit.exists():
-        own.rmdir()
-        pytest.skip("the memory controller is not given to this group")
-    (line,) = [
-        line
-        for line in Path("/proc/self/cgroup").read_text().splitlines()
-        if ":memory:" in line or (not is_version_1 and line.startswith("0::"))
-    ]
-    before = memory / line.split(":", 2)[2].lstrip("/")
-
-    def enter(nbytes):
-        limit.write_text(str(nbytes))
-        (own / "cgroup.procs").write_text(str(os.getpid()))
-
-    yield enter
-    (before / "cgroup.procs").write_text(str(os.getpid()))
-    remove_when_empty(own)
-
-
-def remove_when_empty(cgroup):
-    """Remove the cgroup once the last process of a job has left it, a moment after mpirun."""
-    deadline = time.monotonic() + END_SECONDS
-    while True:
-        try:
-            return cgroup.rmdir()
-        except OSError as error:
-            if error.errno != errno.EBUSY or time.monotonic() > deadline:
-                raise
-        time.sleep(0.05)
 
 
 @pytest.fixture

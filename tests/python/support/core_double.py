@@ -218,6 +218,9 @@ class CoordinatorSession:
     def object_stats(self):
         return {"transfers": 0, "objects": len(self._job.objects)}
 
+    def unfinished_tasks(self):
+        return 0
+
     def results_fill_memory(self, call):
         return self._job.memory_is_full
 
