@@ -23,6 +23,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 from one_at_a_time import wait_for_turn  # noqa: E402
 
 from support import core_double  # noqa: E402
+from support.place import Place, environment_without_batch_system  # noqa: E402
 from support.time_limits import END_SECONDS, TIMEOUT_SECONDS  # noqa: E402
 
 try:
@@ -335,3 +336,10 @@ def most_of_the_memory():
     """Let no other test of this machine that needs so much memory run at the same time."""
     with wait_for_turn("memory"):
         yield
+
+
+@pytest.fixture
+def place(mpirun):
+    """Return a `Place` that looks like a machine without a batch system; jobs must leave nothing behind."""
+    mpirun.may_leave_open_mpi_files = True  # those of mpirun, when a job ends with a status
+    return Place(mpirun.folder, {**environment_without_batch_system(), **mpirun.environment})
