@@ -110,8 +110,8 @@ void add_open_mpi(LaunchPlan& plan, const LaunchOptions& options, const LaunchEn
   } else if (layout.nodes > 1) {
     add_watch_over_hosts(plan.words, mpi);
   }
-  // Ranks on this machine inherit the environment.
-  if (!allocation && options.launcher_options.empty()) return;
+  plan.keeps_rank_0_here = !allocation && options.launcher_options.empty();
+  if (plan.keeps_rank_0_here) return;  // ranks on this machine inherit the environment
   for (const std::string& name : environment.to_pass_on) add(plan.words, {"-x", name});
   for (const auto& [name, value] : plan.variables) add(plan.words, {"-x", name});
 }
@@ -188,6 +188,7 @@ LaunchPlan plan_launch(const LaunchOptions& options, const LaunchEnvironment& en
     plan.notes.push_back(to_string(layout) + " share " + std::to_string(cores) + (cores == 1 ? " core" : " cores"));
   }
   plan.words.insert(plan.words.end(), options.launcher_options.begin(), options.launcher_options.end());
+  plan.launcher_words = plan.words.size();
   plan.words.insert(plan.words.end(), command.words.begin(), command.words.end());
   return plan;
 }
