@@ -205,3 +205,14 @@ def test_the_job_ends_with_the_command(place, end):
     process.send_signal(end)
     assert process.wait(TIMEOUT_SECONDS) != 0
     process.stdout.close()
+
+
+def test_a_bare_mpirun_has_the_window_size_and_says_that_a_log_is_no_terminal(place, terminal):
+    script = place.write("script.py", "import os, sys\nprint(sys.stdout.isatty(), os.get_terminal_size(1))\n")
+    mpirun = ["mpirun", "--oversubscribe", "-n", "2", sys.executable, "-m", "joblib_mpi", script]
+    shown = terminal(*mpirun, size=(33, 77))
+    shown.expect(r"True os.terminal_size\(columns=77, lines=33\)")
+    assert shown.finish() == 0, shown.shown
+    with open(os.devnull) as nothing, (place.folder / "log").open("w") as log:
+        subprocess.run(mpirun, cwd=place.folder, env=place.environment, stdin=nothing, stdout=log, check=True)
+    assert (place.folder / "log").read_text().startswith("False ")
