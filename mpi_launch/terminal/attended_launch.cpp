@@ -1,30 +1,24 @@
 #include "terminal/attended_launch.hpp"
 
-#include "command/launch_error.hpp"
 #include "segments/node_socket.hpp"
 #include "terminal/foreground.hpp"
 #include "terminal/group_watch.hpp"
 #include "terminal/interrupt_count.hpp"
+#include "terminal/launcher_process.hpp"
 #include "terminal/standard_streams.hpp"
 
-#include <algorithm>
 #include <array>
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
-#include <fcntl.h>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <poll.h>
 #include <random>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <utility>
 
 namespace joblib_mpi::launch {
 namespace {
@@ -68,30 +62,6 @@ bool asks_for_foreground(int stopping_signal) {
   return stopping_signal == SIGTTIN || stopping_signal == SIGTTOU;
 }
 
-/// Starts a process in a process group of its own, without input, which is sent SIGTERM when this process ends.
-pid_t start_apart(const std::vector<std::string>& words, const sigset_t& signals) {
-  std::vector<char*> argv;
-  for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
-  argv.push_back(nullptr);
-  std::fflush(nullptr);
-  const pid_t parent = getpid();
-  const pid_t child = fork();
-  if (child < 0) throw LaunchError("cannot start " + words.front() + ": " + std::strerror(errno));
-  if (child > 0) {
-    setpgid(child, child);  // here and there, so that it has happened before either goes on
-    return child;
-  }
-  setpgid(0, 0);
-  prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (getppid() != parent) _exit(1);
-  std::signal(SIGTTOU, SIG_IGN);  // it may write to the terminal from the background, even after "stty tostop"
-  dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
-  sigprocmask(SIG_SETMASK, &signals, nullptr);
-  execvp(argv.front(), argv.data());
-  std::fprintf(stderr, "joblib-mpi: cannot start %s: %s\n", argv.front(), std::strerror(errno));
-  _exit(2);
-}
-
 /// The job while it runs.
 class Attendance {
  public:
@@ -108,7 +78,7 @@ class Attendance {
       words.insert(words.end(), {std::filesystem::read_symlink("/proc/self/exe").string(), "as-rank", name});
     }
     words.insert(words.end(), command.begin(), command.end());
-    mpirun_ = start_apart(words, before);
+    mpirun_ = start_launcher(words, before);
   }
 
   /// Returns the job's exit status when it has ended.
@@ -131,7 +101,7 @@ class Attendance {
     for (const Descriptor& connection : streams_->accept_all()) {
       if (rank_0_group_ != 0) continue;
       rank_0_group_ = process_behind(connection);
-      rank_0_ = GroupWatch::start_in(rank_0_group_);  // before rank 0 can ask for the foreground
+      if (rank_0_group_ > 0) rank_0_ = GroupWatch::start_in(rank_0_group_);  // before it can ask for the foreground
       send_standard_streams(connection);
     }
   }

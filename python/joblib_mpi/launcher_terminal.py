@@ -7,7 +7,6 @@ import stat
 import sys
 import termios
 from contextlib import suppress
-from typing import TextIO
 
 #: The names of Open MPI's launcher where it has started rank 0 itself, and not through a daemon on another host.
 _LAUNCHERS = {"mpirun", "mpiexec", "orterun", "prterun", "prte"}
@@ -20,9 +19,6 @@ class _NoTerminal(io.TextIOWrapper):
 
     def isatty(self) -> bool:
         return False
-
-
-_original: TextIO | None = None  # kept, because it would close the file descriptor
 
 
 def follow_launcher() -> None:
@@ -63,11 +59,8 @@ def _copy_window_size(path: str) -> None:
 
 
 def _deny_terminal() -> None:
-    global _original
     stdout = sys.stdout
     if not isinstance(stdout, io.TextIOWrapper) or stdout is not sys.__stdout__ or stdout.fileno() != _STDOUT:
         return
-    _original = stdout
-    sys.stdout = sys.__stdout__ = _NoTerminal(
-        stdout.buffer, encoding=stdout.encoding, errors=stdout.errors, line_buffering=True
-    )
+    # The original stays in sys.__stdout__, because its end would close the buffer.
+    sys.stdout = _NoTerminal(stdout.buffer, encoding=stdout.encoding, errors=stdout.errors, line_buffering=True)

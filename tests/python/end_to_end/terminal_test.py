@@ -1,9 +1,11 @@
 """Tests of `joblib-mpi run` in a pseudo-terminal: its keys, its size, and streams that are files or pipes."""
 
+import os
 import shlex
 import shutil
 import signal
 import subprocess
+import sys
 
 import pytest
 
