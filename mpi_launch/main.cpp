@@ -3,6 +3,7 @@
 #include "doctor/doctor.hpp"
 #include "run/run.hpp"
 #include "submit/submit.hpp"
+#include "terminal/rank_start.hpp"
 
 #include <cstdio>
 #include <exception>
@@ -29,7 +30,10 @@ struct Doer {
 
 int main(int argc, char** argv) {
   try {
-    return std::visit(Doer{}, options_from(std::vector<std::string>(argv + 1, argv + argc)));
+    const std::vector<std::string> words(argv + 1, argv + argc);
+    // What `run` makes of each rank's command: not for users, and therefore not among the options.
+    if (words.size() > 2 && words[0] == "as-rank") return become_rank(words[1], {words.begin() + 2, words.end()});
+    return std::visit(Doer{}, options_from(words));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "joblib-mpi: %s\n", error.what());
     return 2;

@@ -81,8 +81,8 @@ Diagnosed start_and_examine(const DoctorOptions& options, const LaunchEnvironmen
     Command command{{probe_program()}, false, {}};
     for (const std::string& argument : to_arguments(probe)) command.words.push_back(argument);
     const LaunchPlan plan = plan_launch(options.launch, environment, command);
-    const auto own_words = static_cast<std::ptrdiff_t>(plan.words.size() - command.words.size());
-    diagnosed.started_by = shell_quoted({plan.words.begin(), plan.words.begin() + own_words});
+    const auto launcher_words = static_cast<std::ptrdiff_t>(plan.launcher_words);
+    diagnosed.started_by = shell_quoted({plan.words.begin(), plan.words.begin() + launcher_words});
     if (plan.obstacle) throw *plan.obstacle;
 
     Expectations expected{.ranks = plan.ranks,

@@ -122,8 +122,8 @@ void add_open_mpi(LaunchPlan& plan, const LaunchOptions& options, const LaunchEn
   for (const auto& [name, value] : shared_memory_parameters(options, environment, mpi)) {
     add(plan.words, {"--mca", name, value});
   }
-  // Ranks on this machine inherit the environment.
-  if (!allocation && options.launcher_options.empty()) return;
+  plan.keeps_rank_0_here = !allocation && options.launcher_options.empty();
+  if (plan.keeps_rank_0_here) return;  // ranks on this machine inherit the environment
   for (const std::string& name : environment.to_pass_on) add(plan.words, {"-x", name});
   for (const auto& [name, value] : plan.variables) add(plan.words, {"-x", name});
 }
@@ -203,6 +203,7 @@ LaunchPlan plan_launch(const LaunchOptions& options, const LaunchEnvironment& en
     plan.notes.push_back(to_string(layout) + " share " + std::to_string(cores) + (cores == 1 ? " core" : " cores"));
   }
   plan.words.insert(plan.words.end(), options.launcher_options.begin(), options.launcher_options.end());
+  plan.launcher_words = plan.words.size();
   plan.words.insert(plan.words.end(), command.words.begin(), command.words.end());
   return plan;
 }

@@ -4,6 +4,7 @@
 #include "command/options.hpp"
 #include "run/environment.hpp"
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <utility>
@@ -28,6 +29,8 @@ struct LaunchPlan {
   std::vector<std::string> notes;       ///< remarks for the user, one line each
   std::optional<LaunchError> obstacle;  ///< why the command line would fail here; nothing if it would not
   int ranks = 1;
+  std::size_t launcher_words = 0;  ///< the number of `words` before those of the command
+  bool keeps_rank_0_here = false;  ///< the launcher is Open MPI's mpirun, and rank 0 surely runs on this host
 };
 
 /// Throws LaunchError if another launcher has started this process as one of its ranks.

@@ -4,9 +4,11 @@
 #include "run/launch_plan.hpp"
 #include "run/mpi_built_with.hpp"
 #include "run/program.hpp"
+#include "terminal/attended_launch.hpp"
 
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -23,14 +25,21 @@ void say_note(const std::string& note) {
   std::fprintf(stderr, "joblib-mpi: note: %s\n", note.c_str());
 }
 
+/// Becomes the launcher.
 [[noreturn]] void become(const LaunchPlan& plan) {
-  for (const auto& [name, value] : plan.variables) setenv(name.c_str(), value.c_str(), 1);
   std::vector<char*> argv;
   for (const std::string& word : plan.words) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
   std::fflush(nullptr);
   execvp(argv.front(), argv.data());
   throw LaunchError("cannot start " + plan.words.front() + ": " + std::strerror(errno));
+}
+
+int launch(const LaunchPlan& plan) {
+  for (const auto& [name, value] : plan.variables) setenv(name.c_str(), value.c_str(), 1);
+  if (!plan.keeps_rank_0_here) become(plan);
+  const auto command = plan.words.begin() + static_cast<std::ptrdiff_t>(plan.launcher_words);
+  return attended_launch({plan.words.begin(), command}, {command, plan.words.end()});
 }
 
 }  // namespace
@@ -50,7 +59,7 @@ int run(const RunOptions& options) {
   if (plan.obstacle && !options.dry_run) throw *plan.obstacle;
   if (plan.obstacle) say_note(plan.obstacle->what());
   for (const std::string& note : plan.notes) say_note(note);
-  if (!options.dry_run) become(plan);
+  if (!options.dry_run) return launch(plan);
   std::printf("%s\n", shell_line(plan).c_str());
   return 0;
 }

@@ -5,8 +5,9 @@
 
 namespace joblib_mpi::launch {
 
-/// Carries out `joblib-mpi run`: replaces this process by the launcher and does not return; with `dry_run` prints the
-/// launcher's command line and returns the exit status. Throws LaunchError if the ranks cannot be started.
+/// Carries out `joblib-mpi run` and returns the job's exit status. If rank 0 may run on another host, the launcher
+/// replaces this process, and the function does not return. With `dry_run` it only prints the launcher's command line.
+/// Throws LaunchError if the ranks cannot be started.
 int run(const RunOptions& options);
 
 /// Refuses to run as one of several processes of a launcher: in the first of them it throws LaunchError. In the others

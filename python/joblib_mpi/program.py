@@ -117,11 +117,13 @@ def _interact() -> int:
     main = _new_main()
     _become_main(main)
     sys.argv[:] = [""]
+    has_terminal = sys.stdin.isatty()  # not under a bare mpirun, which ends the job at Ctrl-C
     # Sets up completion and history, as in Python's own console.
-    if sys.stdin.isatty() and hasattr(sys, "__interactivehook__"):
+    if has_terminal and hasattr(sys, "__interactivehook__"):
         sys.__interactivehook__()
+    banner = _BANNER + ("Ctrl-C interrupts a call; " if has_terminal else "") + _HOW_TO_END
     try:
-        code.interact(banner=_BANNER, local=main.__dict__, exitmsg="")
+        code.interact(banner=banner, local=main.__dict__, exitmsg="")
     except SystemExit as error:
         return status_of(error)
     return 0
@@ -129,7 +131,8 @@ def _interact() -> int:
 
 _BANNER = f"""\
 Python {sys.version.split()[0]} on rank 0. Run joblib's Parallel on the other ranks with parallel_config(backend="mpi").
-Ctrl-C interrupts a call; exit() or the end of the input ends the job."""
+"""
+_HOW_TO_END = "exit() or the end of the input ends the job."
 
 
 def _become_main(main: types.ModuleType) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import cloudpickle
 
-from joblib_mpi import _core, thread_limits, worker_identity
+from joblib_mpi import _core, launcher_terminal, thread_limits, worker_identity
 from joblib_mpi.calls.dispatcher import Dispatcher
 from joblib_mpi.calls.option_checks import memory_bytes
 from joblib_mpi.checkpoint import checkpoint_signals
@@ -189,6 +189,8 @@ def start(options: StartOptions) -> Session:
     _session.memory_limit = options.memory_limit
     if is_worker and not _session.is_worker:
         checkpoint_signals.heed_in_rank_0()
+    if not _session.is_worker:
+        launcher_terminal.follow_launcher()
     atexit.register(_session.close)
     forget_launcher()
     return _session

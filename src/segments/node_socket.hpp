@@ -21,6 +21,8 @@ class NodeSocket {
 
   /// Accepts all connections that are waiting now and returns them. Connections from other users are closed.
   [[nodiscard]] std::vector<Descriptor> accept_all() const;
+  /// Returns the socket itself, which is readable when a connection is waiting.
+  [[nodiscard]] const Descriptor& descriptor() const noexcept { return socket_; }
 
  private:
   explicit NodeSocket(Descriptor socket) : socket_(std::move(socket)) {}

@@ -111,6 +111,21 @@ TEST_CASE("each place has the command line that suits it") {
   }
 }
 
+TEST_CASE("rank 0 surely runs on this host only where nothing may name another") {
+  CHECK(plan_of(machine(4), "app").keeps_rank_0_here);
+  CHECK(plan_of(machine(4, open_mpi_5), "-n 9 --survive app", built_with_5).keeps_rank_0_here);
+  CHECK_FALSE(plan_of(machine(4), "--launcher-option=--host --launcher-option h1,h2 app").keeps_rank_0_here);
+  CHECK_FALSE(plan_of(pbs_job(), "app").keeps_rank_0_here);
+  CHECK_FALSE(plan_of(slurm_job(), "app").keeps_rank_0_here);
+  CHECK_FALSE(plan_of(machine(4, mpich), "app", {"MPICH", "4.0.2", 4}).keeps_rank_0_here);
+}
+
+TEST_CASE("a plan tells the launcher's words from those of the command") {
+  const LaunchPlan plan = plan_of(machine(4), "-n 2 app mpirun");
+  CHECK(plan.words == std::vector<std::string>{"mpirun", "-n", "2", "--bind-to", "none", "app", "mpirun"});
+  CHECK(plan.launcher_words == 5);
+}
+
 TEST_CASE("Open MPI 5 has different options for ranks that may die and hosts that fall silent") {
   Facts job = pbs_job();
   job.mpirun_version = open_mpi_5;

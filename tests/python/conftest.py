@@ -24,6 +24,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 from one_at_a_time import wait_for_turn  # noqa: E402
 
 from support import core_double  # noqa: E402
+from support.place import Place, environment_without_batch_system  # noqa: E402
 from support.time_limits import END_SECONDS, TIMEOUT_SECONDS  # noqa: E402
 
 try:
@@ -384,3 +385,10 @@ def remove_when_empty(cgroup):
             if error.errno != errno.EBUSY or time.monotonic() > deadline:
                 raise
         time.sleep(0.05)
+
+
+@pytest.fixture
+def place(mpirun):
+    """Return a `Place` that looks like a machine without a batch system; jobs must leave nothing behind."""
+    mpirun.may_leave_open_mpi_files = True  # those of mpirun, when a job ends with a status
+    return Place(mpirun.folder, {**environment_without_batch_system(), **mpirun.environment})

@@ -4,18 +4,16 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
 
 import pytest
 
+from support.place import COMMAND
 from support.sockets import open_ports, processes_below
 from support.time_limits import TIMEOUT_SECONDS
 
 pytestmark = pytest.mark.system
-
-COMMAND = Path(sys.executable).parent / "joblib-mpi"
 
 WHERE = """
     import os, sys
@@ -24,47 +22,6 @@ WHERE = """
         return os.environ.get("OMP_NUM_THREADS"), os.environ.get("OMPI_COMM_WORLD_SIZE")
     print(sys.argv[1:], sorted(set(Parallel(backend="mpi")(delayed(limit)(i) for i in range(40)))))
 """
-
-
-class Place:
-    """A user's folder and the environment in which the command runs."""
-
-    def __init__(self, folder, environment):
-        self.folder = folder
-        self.environment = environment
-
-    def __call__(self, *arguments, command=(str(COMMAND),), environment=None):
-        """Run the command and return it as `subprocess.CompletedProcess`."""
-        return subprocess.run(
-            [*command, *arguments],
-            cwd=self.folder,
-            env={**self.environment, **(environment or {})},
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-            stdin=subprocess.DEVNULL,
-        )
-
-    def write(self, name, text, *, executable=False):
-        """Write a file into the folder."""
-        path = self.folder / name
-        path.write_text(textwrap.dedent(text))
-        if executable:
-            path.chmod(0o755)
-        return path
-
-
-@pytest.fixture
-def place(mpirun):
-    """Return a `Place` that looks like a machine without a batch system; jobs must leave nothing behind."""
-    mpirun.may_leave_open_mpi_files = True  # those of mpirun, when a job ends with a status
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("OMPI_", "PMIX_", "PMI_", "SLURM_", "PBS_", "LSB_", "JOBLIB_MPI_"))
-    }
-    environment.pop("VIRTUAL_ENV", None)
-    return Place(mpirun.folder, {**environment, **mpirun.environment})
 
 
 @pytest.mark.smoke
