@@ -30,7 +30,7 @@ struct Settings {
   /// worker, and all ranks for each other after the session.
   double start_seconds = 120.0;
   /// JOBLIB_MPI_SHUTDOWN_SECONDS: The time that rank 0 waits at the end of the session for workers that still run a
-  /// task.
+  /// task, before it says so or ends the job.
   double shutdown_seconds = 5.0;
   // Chosen, not measured: longer than a busy node or network keeps a process waiting.
   /// JOBLIB_MPI_HEARTBEAT_SECONDS: The time after which a worker that does not answer rank 0 is given up. 0 means
