@@ -22,7 +22,12 @@ BEGIN, END = "<!-- settings: begin -->\n", "<!-- settings: end -->\n"
 READERS = ["include", "src", "python", "mpi_launch"]
 
 #: Of members whose names do not end in their unit.
-UNITS = {"tasks_per_message": "tasks", "max_credits": "tasks", "requeue_status": "exit status"}
+UNITS = {
+    "tasks_per_message": "tasks",
+    "max_credits": "tasks",
+    "executor_tasks": "tasks",
+    "requeue_status": "exit status",
+}
 
 
 class Row(NamedTuple):

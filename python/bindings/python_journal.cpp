@@ -3,6 +3,7 @@
 #include "checkpoint/journal.hpp"
 #include "checkpoint/journaled_call.hpp"
 #include "checkpoint/mac_key.hpp"
+#include "checkpoint/written_at_signals.hpp"
 #include "core/settings.hpp"
 #include "python_payload.hpp"
 #include "session/file_formats.hpp"
@@ -39,9 +40,13 @@ class PythonJournal {
   [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
   [[nodiscard]] Journal& journal() noexcept { return *journal_; }
 
+  void heed_signals() { written_at_signals_.emplace(*journal_); }
+  void leave_signals() { written_at_signals_.reset(); }
+
  private:
   Settings settings_;
   PtrDeletedWithoutGil<Journal> journal_;
+  std::optional<WrittenAtSignals> written_at_signals_;
 };
 
 /// Implements `_core.JournaledCall`.
@@ -79,8 +84,9 @@ void bind_journal(nb::module_& module) {
   using Release = nb::call_guard<nb::gil_scoped_release>;
   nb::class_<PythonJournal>(module, "Journal", nb::is_final())
       .def(nb::init<const std::string&, std::string>(), nb::arg("path"), nb::arg("identity"))
-      .def(
-          "request_flush", [](PythonJournal& self) { self.journal().request_flush(); }, Release())
+      .def("heed_signals", &PythonJournal::heed_signals, Release(),
+          "Have SIGUSR1 and SIGTERM write the results at once, before the handlers that the process has for them run.")
+      .def("leave_signals", &PythonJournal::leave_signals, Release(), "Undo `heed_signals`.")
       .def(
           "flush", [](PythonJournal& self) { self.journal().flush(); }, Release())
       .def(

@@ -46,8 +46,10 @@ class Journal:
     """
 
     def __init__(self, path: str, identity: str) -> None: ...
-    def request_flush(self) -> None:
-        """Has everything written now, without waiting for it."""
+    def heed_signals(self) -> None:
+        """Has SIGUSR1 and SIGTERM write everything at once, before the handlers run that the process has for them."""
+    def leave_signals(self) -> None:
+        """Undoes `heed_signals`."""
     def flush(self) -> None:
         """Returns when everything is on the disk, or writing has failed."""
     def finish(self) -> None:

@@ -1,42 +1,36 @@
 #include "checkpoint/interruption.hpp"
 
-#include <semaphore.h>
-
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cerrno>
 #include <csignal>
-#include <cstdint>
 #include <cstdio>
 #include <mutex>
-#include <thread>
-#include <vector>
+#include <unistd.h>
 
 namespace joblib_mpi {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::array heeded{SIGUSR1, SIGTERM};
-
 // The signal handler touches only these variables.
 std::atomic<int> signal_number{0};
 std::atomic<Clock::rep> signal_time{0};
-sem_t listener_wakes;
+std::atomic<pid_t> owner{0};
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<Clock::rep>::is_always_lock_free);
 
 void note_signal(int number) {
-  const int error = errno;
-  if (signal_number == 0) {
-    signal_time = Clock::now().time_since_epoch().count();
-    signal_number = number;
+  if (owner != getpid()) {  // a fork, which the signal ends as it would have without a checkpoint
+    std::signal(number, SIG_DFL);
+    raise(number);
+    return;
   }
-  sem_post(&listener_wakes);
-  errno = error;
+  if (signal_number != 0) return;
+  signal_time = Clock::now().time_since_epoch().count();
+  signal_number = number;
 }
 
-/// The state that the watches of this process share. A separate thread does the work that a signal handler may not do.
+/// The state that the watches of this process share.
 class Watches {
  public:
   static Watches& instance() {
@@ -44,37 +38,28 @@ class Watches {
     return watches;
   }
 
-  void add(Journal& journal, const InterruptionWatch::Options& options) {
-    const std::lock_guard one_at_a_time(first_and_last_);
-    {
-      const std::lock_guard lock(mutex_);
-      options_ = options;
-      journals_.push_back(&journal);
-      if (journals_.size() > 1) return;
-    }
-    sem_init(&listener_wakes, 0, 0);
-    listener_ = std::jthread([this](const std::stop_token& stop) { listen(stop); });
+  void add(const InterruptionWatch::Options& options) {
+    const std::lock_guard lock(mutex_);
+    options_ = options;
+    if (++n_watches_ > 1) return;
+    owner = getpid();
     struct sigaction action {};
     action.sa_handler = note_signal;
     action.sa_flags = SA_RESTART;
-    for (std::size_t index = 0; index < heeded.size(); ++index) sigaction(heeded[index], &action, &previous_[index]);
+    for (std::size_t index = 0; index < ending_signals.size(); ++index) {
+      sigaction(ending_signals[index], &action, &previous_[index]);
+    }
   }
 
-  void remove(Journal& journal) {
-    const std::lock_guard one_at_a_time(first_and_last_);
-    {
-      const std::lock_guard lock(mutex_);
-      std::erase(journals_, &journal);
-      if (!journals_.empty()) return;
-    }
-    for (std::size_t index = 0; index < heeded.size(); ++index) {
+  void remove() {
+    if (owner != getpid()) return;
+    const std::lock_guard lock(mutex_);
+    if (--n_watches_ > 0) return;
+    for (std::size_t index = 0; index < ending_signals.size(); ++index) {
       struct sigaction now {};
-      sigaction(heeded[index], nullptr, &now);
-      if (now.sa_handler == note_signal) sigaction(heeded[index], &previous_[index], nullptr);
+      sigaction(ending_signals[index], nullptr, &now);
+      if (now.sa_handler == note_signal) sigaction(ending_signals[index], &previous_[index], nullptr);
     }
-    listener_.request_stop();
-    sem_post(&listener_wakes);
-    listener_.join();
   }
 
   [[nodiscard]] std::optional<Interruption> interruption() {
@@ -99,26 +84,9 @@ class Watches {
   }
 
  private:
-  void listen(const std::stop_token& stop) {
-    while (true) {
-      while (sem_wait(&listener_wakes) != 0) {
-      }
-      if (signal_number != 0) act();
-      if (stop.stop_requested()) return;
-    }
-  }
-
-  void act() {
-    const std::lock_guard lock(mutex_);
-    for (Journal* journal : journals_) journal->request_flush();
-  }
-
-  std::mutex first_and_last_;  // guards the first and the last watch; locked before `mutex_`
-  std::array<struct sigaction, heeded.size()> previous_{};
-  std::jthread listener_;
-
   std::mutex mutex_;  // guards the members below
-  std::vector<Journal*> journals_;
+  std::array<struct sigaction, ending_signals.size()> previous_{};
+  int n_watches_ = 0;
   InterruptionWatch::Options options_{};
   std::atomic<bool> announced_ = false;
 };
@@ -133,12 +101,12 @@ void announce_interruption() {
   Watches::instance().announce();
 }
 
-InterruptionWatch::InterruptionWatch(Journal& journal, const Options& options) : journal_(&journal) {
-  Watches::instance().add(journal, options);
+InterruptionWatch::NotedSignals::NotedSignals(const Options& options) {
+  Watches::instance().add(options);
 }
 
-InterruptionWatch::~InterruptionWatch() {
-  Watches::instance().remove(*journal_);
+InterruptionWatch::NotedSignals::~NotedSignals() {
+  Watches::instance().remove();
 }
 
 void forget_interruption() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "checkpoint/journal.hpp"
+#include "checkpoint/written_at_signals.hpp"
 
 #include <chrono>
 #include <optional>
@@ -19,8 +20,8 @@ struct Interruption {
 /// Prints on stderr, once, that the run has been told to end. Must be called when no more tasks start.
 void announce_interruption();
 
-/// Handles SIGUSR1 and SIGTERM while it lives: the first signal makes `journal` write its results, and `interruption`
-/// reports it from then on. Slurm sends SIGUSR1 some time before the limit if asked to (`--signal=USR1@120`), and
+/// Handles SIGUSR1 and SIGTERM while it lives: a signal makes `journal` write its results at once, and `interruption`
+/// reports the first one from then on. Slurm sends SIGUSR1 some time before the limit if asked to (`--signal=USR1@120`), and
 /// SIGTERM when it cancels or preempts a job; both may come twice. The last watch that is destroyed restores the
 /// previous signal handlers.
 class InterruptionWatch {
@@ -29,13 +30,20 @@ class InterruptionWatch {
     std::chrono::duration<double> grace;
     int exit_status;
   };
-  InterruptionWatch(Journal& journal, const Options& options);
-  InterruptionWatch(const InterruptionWatch&) = delete;
-  InterruptionWatch& operator=(const InterruptionWatch&) = delete;
-  ~InterruptionWatch();
+  InterruptionWatch(Journal& journal, const Options& options) : noted_(options), written_(journal) {}
 
  private:
-  Journal* journal_;
+  /// Notes a signal while it lives.
+  class NotedSignals {
+   public:
+    explicit NotedSignals(const Options& options);
+    NotedSignals(const NotedSignals&) = delete;
+    NotedSignals& operator=(const NotedSignals&) = delete;
+    ~NotedSignals();
+  };
+
+  NotedSignals noted_;
+  WrittenAtSignals written_;  // after `noted_`, because it passes signals on to what is there before
 };
 
 /// Resets the state to that before any signal. For tests only.

@@ -90,17 +90,25 @@ Journal::Journal(Options options) : options_(std::move(options)) {
     if (parts_.empty()) remove_folder();
     throw;
   }
-  writer_ = std::jthread([this] { write_groups(); });
+  waiting_->writer = std::jthread([this] { write_groups(); });
 }
 
 Journal::~Journal() {
-  {
-    const std::lock_guard lock(mutex_);
-    closing_ = true;
+  if (is_fork()) {
+    (void)waiting_.release();  // its thread cannot be joined, and its conditions would wait for that thread
+    return;
   }
-  appended_.notify_all();
-  if (writer_.joinable()) writer_.join();
+  {
+    const std::lock_guard lock(waiting_->mutex);
+    waiting_->closing = true;
+  }
+  waiting_->appended.notify_all();
+  if (waiting_->writer.joinable()) waiting_->writer.join();
   if (lock_ && parts_.empty()) remove_folder();
+}
+
+bool Journal::is_fork() const noexcept {
+  return getpid() != owner_;
 }
 
 void Journal::open_folder() {
@@ -221,45 +229,52 @@ std::string Journal::function_at(const JournalPlace& place) const {
 }
 
 void Journal::append(const JournalPlace& place, const JournalKey& key, std::string_view function, Payload result) {
+  if (is_fork()) return;
   const JournalData data(result);
   JournalRecord record{.place = place, .key = key, .size = data.size(), .n_parts = result.parts.size()};
   put_text(record.function, function);
   record.data_checksum = data.checksum();
-  std::unique_lock lock(mutex_);
-  written_.wait(lock, [&] { return stopped_ || pending_bytes_ <= 2 * options_.group_bytes; });
-  if (stopped_) return;
-  pending_bytes_ += record.size;
-  pending_.push_back({record, std::move(result)});
-  appended_.notify_all();
+  Waiting& waiting = *waiting_;
+  std::unique_lock lock(waiting.mutex);
+  waiting.written.wait(lock, [&] { return waiting.stopped || waiting.bytes <= 2 * options_.group_bytes; });
+  if (waiting.stopped) return;
+  waiting.bytes += record.size;
+  waiting.results.push_back({record, std::move(result)});
+  waiting.appended.notify_all();
 }
 
-void Journal::request_flush() {
+void Journal::write_at_once() {
+  if (is_fork()) return;
   {
-    const std::lock_guard lock(mutex_);
-    flush_requested_ = true;
+    const std::lock_guard lock(waiting_->mutex);
+    waiting_->at_once = true;
   }
-  appended_.notify_all();
+  waiting_->appended.notify_all();
 }
 
 void Journal::flush() {
-  request_flush();
-  std::unique_lock lock(mutex_);
-  written_.wait(lock, [this] { return stopped_ || (pending_.empty() && !writing_); });
+  if (is_fork()) return;
+  Waiting& waiting = *waiting_;
+  std::unique_lock lock(waiting.mutex);
+  waiting.flush_requested = true;
+  waiting.appended.notify_all();
+  waiting.written.wait(lock, [&] { return waiting.stopped || (waiting.results.empty() && !waiting.writing); });
 }
 
 void Journal::finish() {
+  if (is_fork()) return;
   {
-    const std::lock_guard lock(mutex_);
-    closing_ = true;
+    const std::lock_guard lock(waiting_->mutex);
+    waiting_->closing = true;
   }
-  appended_.notify_all();
-  if (!writer_.joinable()) return;
-  writer_.join();
+  waiting_->appended.notify_all();
+  if (!waiting_->writer.joinable()) return;
+  waiting_->writer.join();
   try {
     std::vector<std::filesystem::path> sources;
     if (has_entry(options_.path)) sources.push_back(options_.path);
     sources.insert(sources.end(), parts_.begin(), parts_.end());
-    if (!parts_.empty()) merge(sources, options_.path);
+    if (!parts_.empty()) (void)merge(sources, options_.path, Urgency::must_end);
     for (const std::filesystem::path& part : parts_) folder_->remove(part.filename().string());
     parts_.clear();
   } catch (const Error& error) {
@@ -270,30 +285,34 @@ void Journal::finish() {
 }
 
 std::vector<std::string> Journal::take_warnings() {
-  const std::lock_guard lock(mutex_);
-  return std::exchange(warnings_, {});
+  if (is_fork()) return {};
+  const std::lock_guard lock(waiting_->mutex);
+  return std::exchange(waiting_->warnings, {});
 }
 
 void Journal::warn(std::string text) {
-  const std::lock_guard lock(mutex_);
-  warnings_.push_back(std::move(text));
+  const std::lock_guard lock(waiting_->mutex);
+  waiting_->warnings.push_back(std::move(text));
 }
 
 void Journal::write_groups() {
-  std::unique_lock lock(mutex_);
+  Waiting& waiting = *waiting_;
+  const auto is_hurried = [&] { return waiting.closing || waiting.flush_requested || waiting.at_once; };
+  std::unique_lock lock(waiting.mutex);
   while (true) {
-    appended_.wait(lock, [this] { return closing_ || flush_requested_ || !pending_.empty(); });
-    appended_.wait_for(lock, options_.flush_after,
-                       [this] { return closing_ || flush_requested_ || pending_bytes_ > options_.group_bytes; });
-    flush_requested_ = false;
-    if (pending_.empty() || stopped_) {
-      written_.notify_all();
-      if (closing_) return;
+    waiting.appended.wait(
+        lock, [&] { return waiting.closing || waiting.flush_requested || !waiting.results.empty(); });
+    waiting.appended.wait_for(lock, options_.flush_after,
+                              [&] { return is_hurried() || waiting.bytes > options_.group_bytes; });
+    waiting.flush_requested = false;
+    if (waiting.results.empty() || waiting.stopped) {
+      waiting.written.notify_all();
+      if (waiting.closing) return;
       continue;
     }
-    writing_ = true;
-    std::deque<Pending> group = std::exchange(pending_, {});
-    const std::size_t bytes = pending_bytes_;
+    waiting.writing = true;
+    std::deque<Pending> group = std::exchange(waiting.results, {});
+    const std::size_t bytes = waiting.bytes;
     lock.unlock();
     std::string failure;
     try {
@@ -303,16 +322,17 @@ void Journal::write_groups() {
       failure = error.what();
     }
     lock.lock();
-    writing_ = false;
-    pending_bytes_ -= bytes;
+    waiting.writing = false;
+    waiting.bytes -= bytes;
     if (!failure.empty()) {
-      stopped_ = true;
-      pending_.clear();
-      pending_bytes_ = 0;
-      warnings_.push_back(name() + "is no longer written: " + failure +
-                          "; the run goes on without it, and the next run can use the results that are already in it");
+      waiting.stopped = true;
+      waiting.results.clear();
+      waiting.bytes = 0;
+      waiting.warnings.push_back(name() + "is no longer written: " + failure +
+                                 "; the run goes on without it, and the next run can use the results that are already "
+                                 "in it");
     }
-    written_.notify_all();
+    waiting.written.notify_all();
   }
 }
 
@@ -328,7 +348,7 @@ void Journal::write_group(std::deque<Pending> group) {
 }
 
 void Journal::compact(std::size_t most) {
-  if (parts_.size() <= most) return;
+  if (parts_.size() <= most || waiting_->at_once) return;
   // The larger half stays as it is, so that a long run copies each result a few times and not at each compaction.
   const auto size = [](const std::filesystem::path& path) {
     std::error_code ignored;
@@ -339,7 +359,7 @@ void Journal::compact(std::size_t most) {
   sources.resize(sources.size() / 2);
   std::sort(sources.begin(), sources.end());
   const std::filesystem::path part = next_part();
-  merge(sources, part);
+  if (!merge(sources, part, Urgency::can_wait)) return;
   for (const std::filesystem::path& source : sources) {
     folder_->remove(source.filename().string());
     std::erase(parts_, source);
@@ -347,11 +367,14 @@ void Journal::compact(std::size_t most) {
   parts_.push_back(part);
 }
 
-void Journal::merge(const std::vector<std::filesystem::path>& sources, const std::filesystem::path& target) {
+bool Journal::merge(const std::vector<std::filesystem::path>& sources, const std::filesystem::path& target,
+                    Urgency urgency) {
+  const auto is_put_off = [&] { return urgency == Urgency::can_wait && waiting_->at_once; };
   std::vector<JournalFile> files;
   std::vector<std::pair<std::size_t, JournalRecord>> chosen;
   std::unordered_set<JournalPlace, PlaceHash> places;
   for (const std::filesystem::path& source : sources) {
+    if (is_put_off()) return false;
     files.emplace_back(open_file(source), options_.identity, options_.key);
     for (const JournalRecord& record : files.back().records()) {
       Payload ignored;
@@ -365,10 +388,13 @@ void Journal::merge(const std::vector<std::filesystem::path>& sources, const std
   for (const auto& [file, record] : chosen) records.push_back(record);
   NewJournalFile merged(*folder_, "merge.tmp", std::move(records), options_.identity, options_.layout, options_.key);
   for (const auto& [file, record] : chosen) {
+    if (is_put_off()) return false;
     const Bytes data = files[file].read_raw(record);
     merged.append(std::array{ByteView(data)});
   }
+  if (is_put_off()) return false;
   merged.commit(target);
+  return true;
 }
 
 void Journal::remove_folder() noexcept {

@@ -7,17 +7,20 @@
 #include "files/durable_file.hpp"
 #include "files/guarded_folder.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <unistd.h>
 #include <unordered_map>
 #include <vector>
 
@@ -28,6 +31,8 @@ namespace joblib_mpi {
 /// A writer thread writes them in groups. Each group is a separate file in the folder `<path>.parts`; it gets its name
 /// when it is complete and on disk. `finish` merges the files into the one file `path`. So a kill at any moment, even
 /// during the merge, loses at most what was not written yet. Thread-safe.
+///
+/// A process that is forked while the journal is open gets a copy that keeps and writes nothing.
 class Journal {
  public:
   struct Options {
@@ -72,8 +77,9 @@ class Journal {
 
   /// Takes ownership of a result, which is written soon. Does nothing after writing has failed.
   void append(const JournalPlace& place, const JournalKey& key, std::string_view function, Payload result);
-  /// Asks for appended results to be written now. Does not wait; not async-signal-safe.
-  void request_flush();
+  /// Has appended results written now, and later ones as soon as they are appended; a compaction that is under way is
+  /// put off for them. Does not wait; not async-signal-safe.
+  void write_at_once();
   /// Returns when all appended results are on disk, or writing has failed.
   void flush();
   /// Flushes and merges all files into one. The journal is closed afterwards, and other runs may use the file.
@@ -105,10 +111,16 @@ class Journal {
   void read_all();
   void read_file(const std::filesystem::path& path, bool is_part);
   void warn(std::string text);
+  /// Returns whether this process was forked from the one that opened the journal. It has neither the writer thread,
+  /// nor the right to the files, and its locks and conditions are as that process held them at the fork.
+  [[nodiscard]] bool is_fork() const noexcept;
   void write_groups();
   void write_group(std::deque<Pending> group);
   void compact(std::size_t most_parts);
-  void merge(const std::vector<std::filesystem::path>& sources, const std::filesystem::path& target);
+  enum class Urgency { can_wait, must_end };
+  /// Returns whether all was merged into `target`; what can wait ends early, with nothing written, once results wait.
+  [[nodiscard]] bool merge(const std::vector<std::filesystem::path>& sources, const std::filesystem::path& target,
+                           Urgency urgency);
   void remove_folder() noexcept;
   [[nodiscard]] std::filesystem::path next_part();
   [[nodiscard]] std::string name() const { return "checkpoint \"" + options_.path.string() + "\" "; }
@@ -121,17 +133,23 @@ class Journal {
   std::vector<std::filesystem::path> parts_;  // in the order in which they were written
   std::uint64_t last_part_ = 0;
 
-  mutable std::mutex mutex_;  // guards the members below
-  std::condition_variable appended_;
-  std::condition_variable written_;
-  std::deque<Pending> pending_;
-  std::size_t pending_bytes_ = 0;
-  bool writing_ = false;
-  bool flush_requested_ = false;
-  bool stopped_ = false;  // because of a failure
-  bool closing_ = false;
-  std::vector<std::string> warnings_;
-  std::jthread writer_;  // declared last because it uses the members above
+  /// What the threads of the process share.
+  struct Waiting {
+    std::mutex mutex;  // guards the members below
+    std::condition_variable appended;
+    std::condition_variable written;
+    std::deque<Pending> results;
+    std::size_t bytes = 0;  // with those that are being written
+    bool writing = false;
+    bool flush_requested = false;
+    std::atomic<bool> at_once = false;  // is read without the mutex, too
+    bool stopped = false;               // because of a failure
+    bool closing = false;
+    std::vector<std::string> warnings;
+    std::jthread writer;
+  };
+  const pid_t owner_ = getpid();
+  std::unique_ptr<Waiting> waiting_ = std::make_unique<Waiting>();
 };
 
 }  // namespace joblib_mpi

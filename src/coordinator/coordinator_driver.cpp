@@ -128,12 +128,20 @@ bool CoordinatorDriver::wait(ResultInbox& inbox, std::vector<FinishedTask>& resu
 std::vector<ServingWorker> CoordinatorDriver::stop_workers(const to_worker::Stop& stop, double seconds) {
   const auto deadline =
       Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-  IdleWaiter waiter(settings_, has_own_core_);
   {
     const std::lock_guard lock(mutex_);
     if (coordinator_ == nullptr) return {};
     coordinator_->stop_workers(stop);
   }
+  return drive_until_left(deadline);
+}
+
+void CoordinatorDriver::wait_for_workers() {
+  (void)drive_until_left(std::nullopt);
+}
+
+std::vector<ServingWorker> CoordinatorDriver::drive_until_left(std::optional<Clock::time_point> deadline) {
+  IdleWaiter waiter(settings_, has_own_core_);
   while (true) {
     bool active = false;
     std::vector<ServingWorker> serving;
@@ -144,7 +152,7 @@ std::vector<ServingWorker> CoordinatorDriver::stop_workers(const to_worker::Stop
       serving = coordinator_->serving_workers();
       if (serving.empty() && coordinator_->quiet()) return {};
     }
-    if (Clock::now() >= deadline) return serving;
+    if (deadline && Clock::now() >= *deadline) return serving;
     active ? waiter.reset() : waiter.wait();
   }
 }

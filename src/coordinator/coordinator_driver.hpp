@@ -78,6 +78,8 @@ class CoordinatorDriver {
   /// Asks the workers to leave and drives until they have left, for at most `seconds`. Returns those that have not
   /// left.
   [[nodiscard]] std::vector<ServingWorker> stop_workers(const to_worker::Stop& stop, double seconds);
+  /// Drives until the workers that `stop_workers` has asked have left, however long their tasks take.
+  void wait_for_workers();
 
  private:
   /// Returns after how many turns workers are checked, so that a turn need not read the clock. Even if each turn waits
@@ -90,6 +92,8 @@ class CoordinatorDriver {
   void notify() noexcept {
     if (wake_flag_ != nullptr) wake_flag_->notify();
   }
+  /// Drives until the workers have left, at most until the deadline. Returns those that have not left.
+  [[nodiscard]] std::vector<ServingWorker> drive_until_left(std::optional<Clock::time_point> deadline);
   /// Takes one turn; returns true if there was something to do. The lock must be held.
   bool take_turn(Coordinator::Outlook outlook = Coordinator::Outlook::nothing_known);
 

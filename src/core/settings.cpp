@@ -59,6 +59,8 @@ Settings settings_from(const EnvironmentLookup& lookup) {
   read(lookup, "JOBLIB_MPI_REQUEUE_STATUS", settings.requeue_status, 1, 255);
   read(lookup, "JOBLIB_MPI_CHECKPOINT_WAIT_SECONDS", settings.checkpoint_wait_seconds, 0.0, 86400.0);
   read_choice(lookup, "JOBLIB_MPI_CHECKPOINT_GUARD", settings.checkpoint_is_shared, "shared", "own");
+  read<std::size_t>(lookup, "JOBLIB_MPI_EXECUTOR_TASKS", settings.executor_tasks, 0, std::size_t{1} << 50);
+  read<std::size_t>(lookup, "JOBLIB_MPI_EXECUTOR_GROWTH", settings.executor_growth_bytes, 0, std::size_t{1} << 50);
   read<std::size_t>(lookup, "JOBLIB_MPI_SPARE_BYTES", settings.spare_bytes, 0, std::size_t{1} << 50);
   read_choice(lookup, "JOBLIB_MPI_SHARED_FALLBACK", settings.shared_fallback_to_file, "file", "error");
   read_bytes(lookup, "JOBLIB_MPI_SPILL_THRESHOLD", settings.spill.threshold_bytes);

@@ -30,7 +30,7 @@ struct Settings {
   /// worker, and all ranks for each other after the session.
   double start_seconds = 120.0;
   /// JOBLIB_MPI_SHUTDOWN_SECONDS: The time that rank 0 waits at the end of the session for workers that still run a
-  /// task.
+  /// task, before it says so or ends the job.
   double shutdown_seconds = 5.0;
   // Chosen, not measured: longer than a busy node or network keeps a process waiting.
   /// JOBLIB_MPI_HEARTBEAT_SECONDS: The time after which a worker that does not answer rank 0 is given up. 0 means
@@ -39,6 +39,15 @@ struct Settings {
   /// JOBLIB_MPI_GRACE_SECONDS: The time by which a task may exceed its limit before it is ended by other means than a
   /// request.
   double grace_seconds = 0.5;
+  // Starting a process takes some 20 ms, and as long as its imports; 100 000 tasks take seconds at least.
+  /// JOBLIB_MPI_EXECUTOR_TASKS: The number of tasks after which the process that runs a worker's tasks is replaced, so
+  /// that what tasks leave in it does not reach all later ones. 0 means never.
+  std::size_t executor_tasks = 100'000;
+  // Chosen, not measured. The limit of joblib's loky backend is 300 MB.
+  /// JOBLIB_MPI_EXECUTOR_GROWTH: The bytes by which the private memory of the process that runs a worker's tasks may
+  /// grow after its first task; beyond that, or once most of the files that it may open are open, it is replaced. 0
+  /// means never.
+  std::size_t executor_growth_bytes = std::size_t{1} << 30;
   /// JOBLIB_MPI_SPIN_SECONDS: The time that an idle rank with a core to itself polls before it yields the core and then
   /// sleeps.
   double spin_seconds = 200e-6;

@@ -41,13 +41,14 @@ IsolatedExecutor::IsolatedExecutor(Zygote& zygote, SegmentPool& pool, Options op
       region_(&zygote.region()),
       grace_(seconds_duration(options.grace_seconds)),
       zygote_patience_(seconds_duration(options.zygote_seconds)),
+      wear_(options.wear),
       last_number_(std::max(region_->taken.load(), region_->interrupted.load())) {
   start_executor();
 }
 
 IsolatedExecutor::~IsolatedExecutor() {
   if (!running_ && region_->ready_generation == generation_ && broken_.empty()) {
-    channel_->send_close();
+    if (!executor_retired_) channel_->send_close();
     if (wait_for_exit(std::max<std::chrono::nanoseconds>(grace_, shortest_farewell))) return;
   }
   zygote_->kill_executor(generation_);
@@ -69,6 +70,8 @@ void IsolatedExecutor::start_executor() {
   shared_.clear();
   spill_place_.reset();
   broken_.clear();
+  executor_retired_.reset();
+  wear_.begin();
   region_->to_executor.clear();
   region_->to_worker.clear();
   SocketPair sockets = make_socket_pair();
@@ -85,7 +88,7 @@ void IsolatedExecutor::start(ExecutorTask task) {
   looks_ = 0;
   if (region_->exited_generation.load(std::memory_order_acquire) == generation_) {
     start_executor();  // the previous one was ended from outside
-  } else if (region_->ready_generation.load(std::memory_order_acquire) == generation_) {
+  } else if (!executor_retired_ && region_->ready_generation.load(std::memory_order_acquire) == generation_) {
     pass_on();
   }
 }
@@ -116,6 +119,10 @@ std::optional<ExecutedTask> IsolatedExecutor::take_finished() {
   if (!running_) return std::nullopt;
   // The order matters: once the end of an executor is visible, everything that it has sent is visible, too.
   const bool exited = region_->exited_generation.load(std::memory_order_acquire) == generation_;
+  if (executor_retired_) {
+    if (exited) start_executor();
+    return running_->interrupted ? std::optional(ended(TaskEnding::lost, "cancelled before it began")) : look_at_clock();
+  }
   if (auto done = receive()) return done;
   if (exited) return after_exit();
   if (running_->interrupted && !running_->passed_on) return ended(TaskEnding::lost, "cancelled before it began");
@@ -135,14 +142,21 @@ std::optional<ExecutedTask> IsolatedExecutor::receive() {
       throw SerializationError("the executor process sent a result of a task that it was not running");
     }
     exits_before_taking_ = 0;
-    if (over_time(Clock::now())) return timed_out();
+    const Clock::time_point now = Clock::now();
+    if (over_time(now)) return timed_out();
     region_->memory_limit.store(0, std::memory_order_relaxed);
     running_.reset();
+    if (wear_.is_worn_after_task(region_->executor_pid, now)) retire_executor(now);
     return std::move(done->task);
   } catch (const std::exception& error) {
     give_up_executor(error.what());
     return std::nullopt;
   }
+}
+
+void IsolatedExecutor::retire_executor(Clock::time_point now) {
+  executor_retired_ = now;
+  channel_->send_close();
 }
 
 void IsolatedExecutor::give_up_executor(std::string text) {
@@ -184,7 +198,8 @@ std::optional<ExecutedTask> IsolatedExecutor::look_at_clock() {
     zygote_seen_ = now;
     if (const auto failure = zygote_->failure()) return ended(TaskEnding::lost, *failure);
     look_at_end(now);
-    if (region_->zygote_state != SharedRegion::prepared) executor_started_ = now;
+    if (executor_retired_ && now - *executor_retired_ > shortest_farewell && !executor_ending_) kill_executor(now);
+    if (executor_retired_ || region_->zygote_state != SharedRegion::prepared) executor_started_ = now;
     if (!running_->passed_on && now - executor_started_ > longest_start && broken_.empty()) {
       give_up_executor("it was not ready within 60 s");
     }
@@ -237,10 +252,14 @@ std::optional<std::string> IsolatedExecutor::broken() const {
 }
 
 void IsolatedExecutor::forget(ObjectId object) {
-  if (shared_.erase(object) != 0 && broken_.empty()) channel_->send_forget(object);
+  if (shared_.erase(object) != 0 && broken_.empty() && !executor_retired_) channel_->send_forget(object);
 }
 
 void IsolatedExecutor::reclaim() {
+  if (executor_retired_ && !running_) {
+    if (region_->exited_generation.load(std::memory_order_acquire) == generation_) start_executor();
+    return;
+  }
   if (running_ || !broken_.empty() || region_->to_worker.empty()) return;
   try {
     while (channel_->receive()) {

@@ -2,6 +2,7 @@
 
 #include "executor/executor.hpp"
 #include "executor/message_channel.hpp"
+#include "executor/process_wear.hpp"
 #include "executor/zygote.hpp"
 #include "segments/segment_pool.hpp"
 
@@ -17,6 +18,9 @@ namespace joblib_mpi {
 /// Runs tasks one after another in a process beside the rank. If that process ends, for any reason, the task comes back
 /// as lost, with the reason, and a new process takes the next task.
 ///
+/// A process that has run many tasks or has grown is replaced between two tasks, so that what tasks leave in it, such as
+/// open files, memory and changed modules, does not reach all later ones.
+///
 /// An interrupt, or the end of a task's time, sends SIGINT, and SIGKILL after a grace period.
 class IsolatedExecutor final : public Executor {
  public:
@@ -26,6 +30,8 @@ class IsolatedExecutor final : public Executor {
     /// The time after which a zygote is killed that does not report the end of an executor. Chosen, not measured: it
     /// may wait for three seconds for processes that the executor has left behind.
     double zygote_seconds = 15;
+    /// When a process that has run tasks is replaced by a new one.
+    ProcessWear::Limits wear = {};
   };
 
   /// Makes executors read what lies in `pool` without a copy. `zygote` and `pool` must outlive this object. The
@@ -62,6 +68,8 @@ class IsolatedExecutor final : public Executor {
   std::optional<ExecutedTask> look_at_clock();
   void press(Clock::time_point now);
   void kill_executor(Clock::time_point now);
+  /// Asks the executor, which has no task, to exit; the next task goes to a new one.
+  void retire_executor(Clock::time_point now);
   /// Kills the zygote if it has not reported the end of the executor for too long.
   void look_at_end(Clock::time_point now);
   [[nodiscard]] bool over_time(Clock::time_point now) const;
@@ -85,6 +93,8 @@ class IsolatedExecutor final : public Executor {
   std::string broken_;                             // why the executor was given up; empty if it was not
   Clock::time_point executor_started_;
   std::optional<Clock::time_point> executor_ending_;  // when the executor was killed, or seen to have ended
+  ProcessWear wear_;
+  std::optional<Clock::time_point> executor_retired_;  // when it was asked to exit
   int exits_before_taking_ = 0;                       // counts executors in a row
   std::optional<std::string> no_more_executors_;
 

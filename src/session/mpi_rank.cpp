@@ -37,18 +37,32 @@ Rank MpiRank::parts() noexcept {
           .result_format = &session_result_format()};
 }
 
-void MpiRank::abort_with(const std::vector<ServingWorker>& stuck, int status) const {
+std::string MpiRank::names_of(const std::vector<ServingWorker>& workers) const {
   std::string names;
-  for (const auto& [worker, task] : stuck) {
+  for (const auto& [worker, task] : workers) {
     names += (names.empty() ? "" : ", ") + std::to_string(worker.value) + " on " +
              world_.hosts()[static_cast<std::size_t>(worker.value)] + (task.empty() ? "" : " (running " + task + ")");
   }
+  return names;
+}
+
+void MpiRank::abort_with(const std::vector<ServingWorker>& stuck, int status, const std::string& failure) const {
+  const int failed_status = status == 0 ? 1 : status;
+  const std::string reason = failure.empty() ? "" : "; rank 0 had thrown: " + failure;
   std::fprintf(stderr,
                "joblib_mpi: rank %s did not leave within %g s; the job ends through MPI_Abort with "
-               "status %d (JOBLIB_MPI_SHUTDOWN_SECONDS changes the wait)\n",
-               names.c_str(), settings_.shutdown_seconds, status);
+               "status %d (JOBLIB_MPI_SHUTDOWN_SECONDS changes the wait)%s\n",
+               names_of(stuck).c_str(), settings_.shutdown_seconds, failed_status, reason.c_str());
   std::fflush(nullptr);
-  world_.abort(status);
+  world_.abort(failed_status);
+}
+
+void MpiRank::announce_wait_for(const std::vector<ServingWorker>& stuck) const {
+  std::fprintf(stderr,
+               "joblib_mpi: rank %s did not leave within %g s (JOBLIB_MPI_SHUTDOWN_SECONDS); the job waits for it, "
+               "because the program goes on after its session; to limit the time of tasks, set task_timeout_seconds\n",
+               names_of(stuck).c_str(), settings_.shutdown_seconds);
+  std::fflush(stderr);
 }
 
 void MpiRank::end_as_coordinator(int status) {

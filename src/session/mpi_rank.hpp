@@ -32,8 +32,13 @@ class MpiRank {
   /// Returns rank 0's record of the workers that are gone.
   [[nodiscard]] LossLog& losses() noexcept { return losses_; }
 
-  /// Ends the job because the workers `stuck` do not leave, after a line on stderr that names them.
-  [[noreturn]] void abort_with(const std::vector<ServingWorker>& stuck, int status) const;
+  /// Ends the job because the workers `stuck` do not leave, after a line on stderr that names them, and the `failure`
+  /// for which the program ends if it is not empty. The job's status is `status`, or 1 if that is 0: what the program
+  /// would have done after its session is not done.
+  [[noreturn]] void abort_with(const std::vector<ServingWorker>& stuck, int status,
+                               const std::string& failure = "") const;
+  /// Says on stderr that the job waits for the tasks of the workers `stuck`.
+  void announce_wait_for(const std::vector<ServingWorker>& stuck) const;
 
   /// Ends rank 0's session once all workers that are alive have left; `status` is that of the program.
   ///
@@ -50,6 +55,8 @@ class MpiRank {
   [[nodiscard]] Worker::CoordinatorLoss ending_without_coordinator() const;
 
  private:
+  /// Returns "2 on n1 (running fit)" for each of the workers, separated by commas.
+  [[nodiscard]] std::string names_of(const std::vector<ServingWorker>& workers) const;
   /// Returns the options with the settings' time for the start, after raising the limit of open files.
   [[nodiscard]] MpiWorld::Options prepared(MpiWorld::Options options) const;
   /// Connects the ranks of the node and returns the transport. Also makes `links_`.

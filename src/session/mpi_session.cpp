@@ -103,6 +103,9 @@ class DriverInUse {
   CoordinatorDriver** place_;
 };
 
+/// What follows on rank 0 once `run` is over. A program that has initialised MPI goes on in any case, to finalise it.
+enum class Afterwards { program_goes_on, program_ends };
+
 }  // namespace
 
 struct MpiSession::State {
@@ -127,11 +130,9 @@ struct MpiSession::State {
   [[nodiscard]] bool may_have_stand_in() const;
   /// Makes the workers leave, on rank 0 in place of `coordinate`.
   void dismiss();
-  void stop(CoordinatorDriver& driver, const to_worker::Stop& stop) {
-    const auto stuck = driver.stop_workers(stop, mpi.settings().shutdown_seconds);
-    if (!stuck.empty()) mpi.abort_with(stuck, stop.status);
-    status = stop.status;
-  }
+  /// Makes the workers leave. Waits for their running tasks if the program goes on after `run`; otherwise the job ends
+  /// once shutdown_seconds are over.
+  void stop(CoordinatorDriver& driver, const to_worker::Stop& stop, Afterwards afterwards);
 
   LiveSession live;
   IgnoredSignal ends_soon{SIGUSR1};  // Slurm sends it to all ranks; rank 0 decides
@@ -216,21 +217,31 @@ int MpiSession::State::coordinate(const std::function<int()>& function) {
     result = function();
   } catch (const CheckpointInterrupt& interrupt) {
     backend->disconnect();
-    stop(*driver, {interrupt.status(), ""});
+    stop(*driver, {interrupt.status(), ""}, Afterwards::program_ends);
     return interrupt.status();
   } catch (const std::exception& error) {
     backend->disconnect();
     const std::string text = error.what();
-    stop(*driver, {1, text.empty() ? "an exception without a text" : text});
+    stop(*driver, {1, text.empty() ? "an exception without a text" : text}, Afterwards::program_ends);
     throw;
   } catch (...) {
     backend->disconnect();
-    stop(*driver, {1, "an exception that is not a std::exception"});
+    stop(*driver, {1, "an exception that is not a std::exception"}, Afterwards::program_ends);
     throw;
   }
   backend->disconnect();
-  stop(*driver, {result, ""});
+  stop(*driver, {result, ""}, Afterwards::program_goes_on);
   return result;
+}
+
+void MpiSession::State::stop(CoordinatorDriver& driver, const to_worker::Stop& stop, Afterwards afterwards) {
+  const auto stuck = driver.stop_workers(stop, mpi.settings().shutdown_seconds);
+  if (!stuck.empty()) {
+    if (afterwards == Afterwards::program_ends && mpi.world().owns_mpi()) mpi.abort_with(stuck, stop.status, stop.failure);
+    mpi.announce_wait_for(stuck);
+    driver.wait_for_workers();
+  }
+  status = stop.status;
 }
 
 void MpiSession::State::dismiss() {

@@ -44,7 +44,10 @@ Executor& ServingRank::make_executor(const Rank& rank, const TaskPlace& place) {
   }
   if (const auto* processes = std::get_if<ExecutorProcesses>(&place)) {
     own_executor_ = std::make_unique<IsolatedExecutor>(
-        processes->zygote, rank.segments, IsolatedExecutor::Options{.grace_seconds = rank.settings.grace_seconds});
+        processes->zygote, rank.segments,
+        IsolatedExecutor::Options{.grace_seconds = rank.settings.grace_seconds,
+                                  .wear = {.most_tasks = rank.settings.executor_tasks,
+                                           .most_growth_bytes = rank.settings.executor_growth_bytes}});
     return *own_executor_;
   }
   auto executor = std::make_unique<InProcessExecutor>(runner_, has_stand_in_ ? &worker_mutex_ : nullptr);

@@ -35,6 +35,8 @@ TEST_CASE("an empty environment leaves every setting at its default") {
   CHECK(settings.shutdown_seconds == defaults.shutdown_seconds);
   CHECK(settings.heartbeat_seconds == defaults.heartbeat_seconds);
   CHECK(settings.grace_seconds == defaults.grace_seconds);
+  CHECK(settings.executor_tasks == defaults.executor_tasks);
+  CHECK(settings.executor_growth_bytes == defaults.executor_growth_bytes);
   CHECK(settings.spin_seconds == defaults.spin_seconds);
   CHECK(settings.max_sleep_seconds == defaults.max_sleep_seconds);
   CHECK(settings.broadcast_chunk_bytes == defaults.broadcast_chunk_bytes);
@@ -48,6 +50,8 @@ TEST_CASE("each variable sets its own setting") {
                                   {"JOBLIB_MPI_SHUTDOWN_SECONDS", "7.5"},
                                   {"JOBLIB_MPI_HEARTBEAT_SECONDS", "2.5"},
                                   {"JOBLIB_MPI_GRACE_SECONDS", "0.125"},
+                                  {"JOBLIB_MPI_EXECUTOR_TASKS", "0"},
+                                  {"JOBLIB_MPI_EXECUTOR_GROWTH", "5000000000"},
                                   {"JOBLIB_MPI_SPIN_SECONDS", "1e-4"},
                                   {"JOBLIB_MPI_MAX_SLEEP_SECONDS", "0.5"},
                                   {"JOBLIB_MPI_BROADCAST_CHUNK_BYTES", "4096"}});
@@ -58,6 +62,8 @@ TEST_CASE("each variable sets its own setting") {
   CHECK(settings.shutdown_seconds == 7.5);
   CHECK(settings.heartbeat_seconds == 2.5);
   CHECK(settings.grace_seconds == 0.125);
+  CHECK(settings.executor_tasks == 0);
+  CHECK(settings.executor_growth_bytes == 5'000'000'000);
   CHECK(settings.spin_seconds == 1e-4);
   CHECK(settings.max_sleep_seconds == 0.5);
   CHECK(settings.broadcast_chunk_bytes == 4096);

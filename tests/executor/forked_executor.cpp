@@ -88,6 +88,9 @@ void use_memory(std::size_t bytes) {
   std::memset(memory, 1, bytes);
 }
 
+/// Is true once the process is to stay when it is asked to exit, as one whose exit handlers hang does.
+bool stays = false;
+
 /// The parts that tasks keep, as user code may keep its arguments.
 std::vector<SharedBytes> kept;
 
@@ -170,6 +173,18 @@ std::string obey(const std::string& command, std::istringstream& words, const Ex
     use_memory(static_cast<std::size_t>(number) << 20);
     while (true) ::pause();
   }
+  if (command == "leak_megabytes" && words >> number) {
+    use_memory(static_cast<std::size_t>(number) << 20);
+    return std::to_string(getpid());
+  }
+  if (command == "leak_files" && words >> number) {
+    while (number-- > 0) (void)!dup(STDERR_FILENO);
+    return std::to_string(getpid());
+  }
+  if (command == "stay") {
+    stays = true;
+    return std::to_string(getpid());
+  }
   if (command == "environment") {
     std::string names;
     for (char** entry = environ; *entry != nullptr; ++entry) names += std::string(*entry) + "\n";
@@ -195,7 +210,8 @@ std::string obey(const std::string& command, std::istringstream& words, const Ex
   while (true) {
     TaskPort::Work work = port.next_task();
     for (const ObjectId object : work.forgotten) forgotten += std::to_string(object.value) + ",";
-    if (work.closed) _exit(0);
+    if (work.closed && !stays) _exit(0);
+    while (work.closed) ::pause();
     if (!work.task) continue;
     std::istringstream words(text(work.task->arguments.head));
     std::string command;
@@ -222,8 +238,9 @@ std::unique_ptr<Zygote> fork_zygote(ZygoteOptions options) {
   return std::move(std::get<std::unique_ptr<Zygote>>(side));
 }
 
-WorkerSide::WorkerSide(ZygoteOptions options, double grace_seconds, double zygote_seconds)
-    : zygote(fork_zygote(std::move(options))), executor(*zygote, pool, {grace_seconds, zygote_seconds}) {}
+WorkerSide::WorkerSide(ZygoteOptions options, double grace_seconds, double zygote_seconds,
+                       const ProcessWear::Limits& wear)
+    : zygote(fork_zygote(std::move(options))), executor(*zygote, pool, {grace_seconds, zygote_seconds, wear}) {}
 
 ExecutedTask WorkerSide::run(std::string_view what, std::vector<SharedBytes> parts, TaskLimits limits) {
   start(what, std::move(parts), limits);

@@ -20,7 +20,8 @@ namespace joblib_mpi::test {
 /// A worker without a rank, which runs tasks in executor processes one after another.
 class WorkerSide {
  public:
-  explicit WorkerSide(ZygoteOptions options = {}, double grace_seconds = 30, double zygote_seconds = 30);
+  explicit WorkerSide(ZygoteOptions options = {}, double grace_seconds = 30, double zygote_seconds = 30,
+                      const ProcessWear::Limits& wear = {});
 
   /// Starts a task and returns its outcome.
   ExecutedTask run(std::string_view what, std::vector<SharedBytes> parts = {}, TaskLimits limits = {});

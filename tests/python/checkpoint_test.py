@@ -1,6 +1,7 @@
 """Tests of checkpoints in a session of this process: what is computed again, what is not, and what is refused."""
 
 import gc
+import os
 import resource
 import signal
 import threading
@@ -14,6 +15,8 @@ from joblib import Parallel, delayed, parallel_config
 import joblib_mpi
 from joblib_mpi import CheckpointError
 from joblib_mpi.backend import MpiBackend
+from joblib_mpi.checkpoint import checkpoint
+from support.time_limits import TIMEOUT_SECONDS
 
 pytestmark = pytest.mark.skipif(getattr(joblib_mpi._core, "is_double", False), reason="joblib_mpi._core is not built")
 
@@ -267,6 +270,22 @@ def test_the_signals_are_the_programs_own_again_after_the_block(job, path):
     run(path)
     assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_fork_leaves_an_open_checkpoint_to_its_parent(job, path):
+    with parallel_config(backend="mpi", checkpoint=path), warnings.catch_warnings():
+        Parallel()(delayed(square)(i) for i in range(5))
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(int(TIMEOUT_SECONDS))
+            checkpoint._open[str(path)].close()
+            os._exit(signal.getsignal(signal.SIGTERM) != signal.SIG_DFL)
+        assert os.waitpid(child, 0)[1] == 0
+        assert not path.exists()
+    gc.collect()
+    assert run(path, values=range(5)) == [i * i for i in range(5)]
+    assert len(ran) == 5
 
 
 def test_a_search_resumes(job, path):

@@ -72,6 +72,7 @@ class Checkpoint:
         self._journal = journal = _core.Journal(self._path, _identity())
         _open[self._path] = self
         checkpoint_signals.watch(self._interrupted)
+        journal.heed_signals()
         _warn_of(journal)
         return journal
 
@@ -82,6 +83,7 @@ class Checkpoint:
             return
         if _open.get(self._path) is self:
             del _open[self._path]
+        journal.leave_signals()
         checkpoint_signals.forget(self._interrupted)
         if checkpoint_signals.interrupted():
             journal.flush()
@@ -93,7 +95,6 @@ class Checkpoint:
         journal = self._journal
         if journal is None:
             return 0.0, 0
-        journal.request_flush()
         return journal.grace_seconds, journal.requeue_status
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 _SIGNALS = (signal.SIGUSR1, signal.SIGTERM)
 
-#: Has a checkpoint written to disk; returns the grace period in seconds and the exit status.
+#: Returns the grace period of a checkpoint in seconds and the exit status; its journal has heard the signal before.
 Interrupted = Callable[[], tuple[float, int]]
 
 _watching: list[Interrupted] = []
@@ -44,9 +44,7 @@ def forget(interrupted: Interrupted) -> None:
     if interrupted in _watching:
         _watching.remove(interrupted)
     if not _watching and threading.current_thread() is threading.main_thread():
-        while _previous:
-            number, handler = _previous.popitem()
-            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+        _restore_handlers()
 
 
 def interrupted() -> bool:
@@ -88,6 +86,21 @@ def ignore_in_workers() -> None:
 def heed_in_rank_0() -> None:
     """Undo `ignore_in_workers`."""
     signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+
+
+def _restore_handlers() -> None:
+    while _previous:
+        number, handler = _previous.popitem()
+        signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+def _leave_to_parent() -> None:
+    """In a fork of rank 0, have signals do what they did before: the checkpoint is its parent's."""
+    _watching.clear()
+    _restore_handlers()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def _handle(number: int, frame: Any) -> None:

@@ -160,3 +160,23 @@ def test_workers_and_executors_outlive_the_signal_that_slurm_sends_to_all(mpirun
     done = finish_at_once(mpirun, process)
     assert (done.status, done.stdout) == (0, "right\n"), done
     assert n_repeated(mpirun) == 0
+
+
+def test_a_run_that_is_killed_right_after_sigterm_keeps_all_results_that_had_come(mpirun):
+    script, n_taken = mpirun.copy("killed_at_sigterm.py"), N_TASKS // 2
+    command = "-m", "joblib_mpi", str(script), str(N_TASKS), str(n_taken)
+    # Without a signal nothing would be written for a day.
+    process = mpirun.start(RANKS, *command, environment={"JOBLIB_MPI_CHECKPOINT_SECONDS": "86400"})
+    wait_for(lambda: len(lines(mpirun, "taken")) == 1)
+    assert n_written(mpirun) == 0
+    os.kill(int(lines(mpirun, "taken")[0]), signal.SIGTERM)
+    wait_for(lambda: n_written(mpirun) >= n_taken)
+    process.kill()
+    mpirun.kill_all()
+    mpirun.finish(process)
+    mpirun.may_leave_open_mpi_files = True
+    (mpirun.folder / "go").touch()
+    again = mpirun(RANKS, *command)
+    assert (again.status, again.stdout) == (0, "right\n"), again
+    computed = lines(mpirun, "computed")
+    assert all(computed.count(str(i)) == 1 for i in range(n_taken)), computed
