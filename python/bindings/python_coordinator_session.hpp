@@ -30,6 +30,7 @@ class PythonCoordinatorSession {
   void drop(std::uint64_t object);
   [[nodiscard]] nanobind::dict object_stats();
   [[nodiscard]] bool results_fill_memory(std::uint64_t call);
+  [[nodiscard]] nanobind::list compare_file(const std::string& path, bool for_writing, const std::string& mark);
   [[nodiscard]] nanobind::list next_results(double seconds);
   void wake() { session_->wake(); }
   void close(int status);

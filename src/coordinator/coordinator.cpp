@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <set>
 #include <span>
 #include <utility>
 
@@ -75,6 +76,16 @@ ObjectId Coordinator::share(Payload value) {
 
 void Coordinator::drop(ObjectId object) {
   if (objects_.drop(object)) outbox_.tell_all(to_worker::DropObject{object});
+}
+
+std::uint64_t Coordinator::ask_for_file(const FileIdentity& file) {
+  std::set<WorkerId> serving;
+  for (int rank = 1; rank < transport_->size(); ++rank) {
+    if (state(WorkerId{rank}).serving) serving.insert(WorkerId{rank});
+  }
+  const std::uint64_t question = file_questions_.ask(serving);
+  for (const WorkerId worker : serving) outbox_.tell(worker, to_worker::CompareFile{question, file});
+  return question;
 }
 
 bool Coordinator::progress(Outlook outlook) {
@@ -151,6 +162,7 @@ void Coordinator::part_with(WorkerId worker, std::string reason) {
   state.serving = false;
   state.spill_place.reset();
   ++state.epoch;
+  file_questions_.forget(worker);
   end_broadcasts();
   lost_workers_.push_back({worker, std::move(reason), tasks_.count_of(worker)});
   tell_scheduler(event::WorkerLost{worker});
@@ -368,6 +380,10 @@ void Coordinator::handle(WorkerId worker, to_coordinator::Broken&& message) {
 
 void Coordinator::handle(WorkerId worker, const to_coordinator::Goodbye&) {
   state(worker).serving = false;
+}
+
+void Coordinator::handle(WorkerId worker, to_coordinator::FileCompared&& message) {
+  file_questions_.answer(message.question, worker, std::move(message.reason));
 }
 
 bool Coordinator::flush(Outlook outlook) {

@@ -55,6 +55,9 @@ class CoordinatorDriver {
   void drop(ObjectId object);
   [[nodiscard]] ObjectStats object_stats();
   [[nodiscard]] bool results_fill_memory(CallId call);
+  /// Returns the workers whose hosts do not have the file, after all have answered or `patience` is over. Sleeps while
+  /// it waits: another thread must drive.
+  [[nodiscard]] std::vector<FileRefusal> compare_file(const FileIdentity& file, Clock::duration patience);
 
   /// Detaches the driver from the coordinator, which is about to be destroyed: from now on `start_call`, `submit`,
   /// `share`, `object_stats` and `wait` throw UsageError, and the other functions do nothing.

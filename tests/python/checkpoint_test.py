@@ -128,6 +128,23 @@ def test_results_come_back_bit_by_bit_and_writable(any_job, path):
     assert len(ran) == len(values)
 
 
+@pytest.mark.parametrize("limit", [64_000_000, 1000])
+def test_what_the_program_writes_to_a_result_does_not_get_into_the_checkpoint(any_job, path, monkeypatch, limit):
+    monkeypatch.setattr("joblib_mpi.checkpoint.checkpoint._COPIED_BYTES", limit)
+    values = [numpy.arange(100_000.0) + index for index in range(3)]
+    for _ in range(2):
+        results = run(path, function=copied, values=values)
+        for result, value in zip(results, values, strict=True):
+            assert result.tobytes() == value.tobytes()
+            result[:] = -1
+    assert len(ran) == len(values)
+
+
+def copied(value):
+    ran.append(0)
+    return value.copy()
+
+
 def identity(value):
     ran.append(0)
     return value

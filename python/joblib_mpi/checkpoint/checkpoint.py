@@ -11,6 +11,7 @@ import threading
 import time
 import warnings
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import cloudpickle
@@ -21,6 +22,9 @@ from joblib_mpi.checkpoint.task_keys import TaskKeys
 from joblib_mpi.joblib_internals import items_of
 from joblib_mpi.payloads.outcome import RETURNED, FinishedTask, Outcome
 from joblib_mpi.payloads.pickling import AnswerPickler
+
+#: Results of at most this size are copied until they are on the disk; larger ones are handed out only then.
+_COPIED_BYTES = 64_000_000
 
 #: The part of the grace period that a lost wake-up would cost.
 _LOOK_AGAIN_SECONDS = 0.1
@@ -189,7 +193,7 @@ class CheckpointedCall:
     def keep(self, index: int, outcome: Outcome) -> None:
         """Keep the result of a task that `find` has not found; a failed task is not kept."""
         if not isinstance(outcome, BaseException) and outcome.ending == RETURNED:
-            self._results.keep(index, outcome.head, outcome.buffers)
+            self._keep_unchanged(index, outcome.head, outcome.buffers)
         else:
             self._results.forget(index)
         self._one_less.set()
@@ -201,7 +205,16 @@ class CheckpointedCall:
 
     def keep_value(self, index: int, results: list[Any]) -> None:
         """Keep the results that a task has returned in this process."""
-        self._results.keep(index, *AnswerPickler().dumps(results))
+        self._keep_unchanged(index, *AnswerPickler().dumps(results))
+
+    def _keep_unchanged(self, index: int, head: bytes, buffers: Sequence[Any]) -> None:
+        # The program may write to the arrays of a result before the journal has written them to the disk.
+        views = [memoryview(buffer) for buffer in buffers]
+        if sum(view.nbytes for view in views) <= _COPIED_BYTES:
+            self._results.keep(index, head, [bytes(view) for view in views])
+        else:
+            self._results.keep(index, head, buffers)
+            self._journal.flush()
 
     def end(self) -> None:
         """End the call; if the run was told to end, first wait for running tasks until the grace period is over."""

@@ -293,3 +293,49 @@ def test_a_full_memory_cgroup_leads_to_a_file_or_an_error_and_never_to_a_kill(mp
     )
     expected = "[62500.0, 62500.0, 62500.0]\n" if fallback == "file" else "[True, True, True]\n"
     assert (done.status, done.stdout) == (0, expected), done
+
+
+MAPS = """
+    import os, tempfile
+    import numpy as np
+    from joblib import Parallel, delayed, parallel_config
+
+    os.chdir(tempfile.mkdtemp())
+    data = np.lib.format.open_memmap("data.npy", mode="w+", dtype=float, shape=(400, 1000))
+    data[:] = np.arange(400.0)[:, None]
+    data = np.load("data.npy", mmap_mode="r")
+
+    def fill(data, out, row):
+        out[row] = data[row].sum()
+        return type(data).__name__, type(out).__name__
+
+    for size in (10, 400_000):  # of which the first is far below max_nbytes
+        out = np.memmap(f"out{size}", float, "w+", shape=size)
+        with parallel_config(backend="mpi"):
+            kinds = Parallel()(delayed(fill)(data, out[::2], row) for row in range(5))
+        assert out[:10].tolist() == [0, 0, 1000, 0, 2000, 0, 3000, 0, 4000, 0], out[:10]
+        assert np.array_equal(np.fromfile(f"out{size}"), out)
+        print(set(kinds))
+    os.unlink("data.npy")
+    os.unlink("out10")
+    with parallel_config(backend="mpi"):
+        print(Parallel()(delayed(float)(data[row, 0]) for row in (1, 2)), end=" ")
+        sums = Parallel(batch_size=1)(delayed(np.sum)(data[rows : rows + 2]) for rows in range(3))
+        print([float(total) for total in sums], end=" ")
+        try:
+            Parallel()(delayed(fill)(data, np.memmap("out400000", float, "r+"), 0) for _ in range(2))
+            gone = np.memmap("gone", float, "w+", shape=10)
+            os.unlink("gone")
+            Parallel()(delayed(fill)(data, gone, 0) for _ in range(2))
+            print("no error")
+        except Exception as error:
+            print("which no name leads to any more" in str(error))
+"""
+
+
+@pytest.mark.parametrize("isolation", ["process", "none"])
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_tasks_write_into_a_memory_map_and_read_another(mpirun, ranks, isolation):
+    done = mpirun.script(ranks, MAPS, environment={"JOBLIB_MPI_ISOLATION": isolation})
+    kinds = "{('memmap', 'memmap')}\n"
+    assert (done.status, done.stdout) == (0, f"{kinds}{kinds}[1.0, 2.0] [1000.0, 3000.0, 5000.0] True\n"), done

@@ -1,0 +1,186 @@
+"""Memory maps of files in the arguments of tasks: where a worker has the same file, the task gets a map of it, too."""
+
+import pickle
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from joblib_mpi.sharing.mapped_files import FilePlace, MappedFiles, Refusal, address_of_map, has_private_pages
+
+#: The modes in which a task opens a map, by that of the program. "w+" would empty the file.
+_TASK_MODES = {"r": "r", "c": "c", "r+": "r+", "w+": "r+"}
+
+
+def map_behind(array: np.ndarray) -> np.memmap | None:
+    """Return the memory map of a file that an array is, or is a view of."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        if type(base) is np.memmap and base._mmap is not None:  # type: ignore[attr-defined]
+            return base
+        base = base.base
+    return None
+
+
+class FileMaps:
+    """Decides how tasks get the memory maps of one call or object.
+
+    Parameters
+    ----------
+    files : MappedFiles
+        Finds the files, and the workers that have them.
+    """
+
+    def __init__(self, files: MappedFiles) -> None:
+        self._files = files
+
+    def reduce(self, array: np.ndarray, is_private: bool, reduce_array: Callable[[np.ndarray], Any]) -> Any:
+        """Return what pickles an array that is a memory map of a file or a view of one, else None.
+
+        Parameters
+        ----------
+        array : numpy.ndarray
+            The array; a view of the map may have any strides.
+        is_private : bool
+            Whether the task may write to the array as to a copy, whatever the mode of the map is.
+        reduce_array : callable
+            Returns what pickles an array without its file, for workers that do not have the file.
+
+        Returns
+        -------
+        tuple or None
+            A function and its arguments, as ``__reduce__`` returns them. None if the array has no file, or holds
+            something else than its file.
+
+        Raises
+        ------
+        ValueError
+            A task could write to the file, and a worker does not have it.
+        """
+        if array.dtype.hasobject or array.nbytes == 0 or (whole := map_behind(array)) is None:
+            return None
+        mode = _TASK_MODES.get(whole.mode)
+        if mode is None:
+            return None
+        if not array.flags.writeable:
+            mode = "r"
+        writes = mode == "r+"
+        begin, end = _span(array)
+        name: str | None = whole.filename
+        mapped = whole._mmap  # type: ignore[attr-defined]
+        found = None if name is None else self._files.place_of(mapped, name)
+        if found is None:
+            if writes:
+                raise ValueError(
+                    f'a task would write to the memory map of "{name}", which no name leads to any more: the file was '
+                    "deleted or replaced after it was mapped. Keep it until the tasks are done"
+                )
+            return None
+        if mode == "c" and has_private_pages(begin, end - begin):
+            return None
+        place, position = found
+        first = position + begin - address_of_map(mapped)
+        refusals = self._files.refusals(place, writes)
+        if writes and refusals:
+            raise ValueError(self._cannot_write(place, whole.mode, refusals[0]))
+        if is_private and mode == "r":
+            mode = "c"
+        address = array.__array_interface__["data"][0]
+        how = (
+            place,
+            mode,
+            first,
+            end - begin,
+            (type(array), array.shape, array.dtype, address - begin, array.strides),
+            array.flags.writeable or is_private,
+        )
+        if not refusals:
+            return open_map, how
+        return map_or_array, (how, *reduce_array(array))
+
+    def _cannot_write(self, place: FilePlace, mode: str, refusal: Refusal) -> str:
+        return (
+            f'a task would write to the memory map of "{place.path}" (mode "{mode}"), but rank {refusal.rank} on '
+            f"{self._files.host(refusal.rank)} must not use the file: {refusal.reason}. Put it in a folder that all "
+            "hosts share, run on one host, or return what the tasks compute"
+        )
+
+
+def reduce_without_file(array: np.ndarray) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """Return what pickles an array as one that has no file; contiguous ones are not copied."""
+    plain = array.view(np.ndarray)
+    reduced: Any = plain.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+    if len(reduced) == 2:
+        rebuild, arguments = reduced
+        return rebuild, arguments
+    return np.asarray, (np.array(plain),)
+
+
+def open_map(
+    place: FilePlace,
+    mode: str,
+    begin: int,
+    nbytes: int,
+    view: tuple[type, tuple[int, ...], np.dtype[Any], int, tuple[int, ...]],
+    is_writeable: bool,
+) -> np.ndarray:
+    """Map a file on this host, and return the array that the program had as a map of it.
+
+    Parameters
+    ----------
+    place : FilePlace
+        The file.
+    mode : {"r", "c", "r+"}
+        The mode, as for `numpy.memmap`.
+    begin, nbytes : int
+        The bytes of the file that belong to the array.
+    view : tuple
+        Class, shape, dtype, offset and strides of the array; the offset counts from ``begin``.
+    is_writeable : bool
+        Whether the array may be written to, as far as ``mode`` allows it.
+
+    Raises
+    ------
+    OSError
+        The file is not here (any more).
+    """
+    kind, shape, dtype, offset, strides = view
+    with open(place.path, "r+b" if mode == "r+" else "rb") as file:
+        if not place.is_at(file.fileno(), begin + nbytes):
+            raise OSError(
+                f'the memory map of "{place.path}" cannot be opened on {socket.gethostname()}: the file there is not '
+                "the one that the program had mapped when it made the task. Keep the file until the tasks are done"
+            )
+        as_mode: Any = mode  # numpy's stub wants a literal
+        whole: Any = np.memmap(file, np.uint8, as_mode, begin, (nbytes,))
+    array: np.ndarray = np.ndarray(shape, dtype, whole, offset, strides)
+    if kind is not np.ndarray:
+        array = array.view(kind)
+    if isinstance(array, np.memmap):
+        array._mmap = whole._mmap  # type: ignore[attr-defined]
+        array.filename, array.offset, array.mode = whole.filename, begin, mode
+    if not is_writeable and array.flags.writeable:
+        array.flags.writeable = False
+    return array
+
+
+def map_or_array(how: tuple[Any, ...], rebuild: Callable[..., Any], arguments: tuple[Any, ...]) -> np.ndarray:
+    """Return the map on the host of the program, and the array without a file on others."""
+    place: FilePlace = how[0]
+    if place.is_on_this_host():
+        return open_map(*how)
+    array: np.ndarray = rebuild(*arguments)
+    return array
+
+
+def _span(array: np.ndarray) -> tuple[int, int]:
+    """Return the addresses of an array's first byte, and of the byte after its last one."""
+    begin: int = array.__array_interface__["data"][0]
+    end = begin + array.itemsize
+    for length, stride in zip(array.shape, array.strides, strict=True):
+        if stride < 0:
+            begin += (length - 1) * stride
+        else:
+            end += (length - 1) * stride
+    return begin, end
