@@ -85,6 +85,11 @@ nb::list PythonCoordinatorSession::compare_file(const std::string& path, bool fo
   return result;
 }
 
+std::uint64_t PythonCoordinatorSession::worker_returns() {
+  const nb::gil_scoped_release release;
+  return session_->driver().worker_returns();
+}
+
 nb::list PythonCoordinatorSession::next_results(double seconds) {
   std::vector<FinishedTask> tasks;
   {
@@ -134,6 +139,7 @@ void bind_coordinator_session(nb::module_& module) {
       .def("results_fill_memory", &PythonCoordinatorSession::results_fill_memory, nb::arg("call"))
       .def("compare_file", &PythonCoordinatorSession::compare_file, nb::arg("path"), nb::arg("for_writing"),
            nb::arg("mark"))
+      .def("worker_returns", &PythonCoordinatorSession::worker_returns)
       .def("next_results", &PythonCoordinatorSession::next_results, nb::arg("timeout"))
       .def("wake", &PythonCoordinatorSession::wake)
       .def("close", &PythonCoordinatorSession::close, nb::arg("status"));

@@ -258,6 +258,8 @@ class CoordinatorSession(_Job):
         `path` is absolute and without symbolic links. `mark` is the name of a file beside it that exists during the
         comparison, or empty. Waits for all workers, at most 30 s. Raises SessionError if the file cannot be read here.
         """
+    def worker_returns(self) -> int:
+        """Returns how many times a worker has come back after it was given up; `compare_file` had not asked it."""
     def next_results(self, timeout: float) -> list[FinishedTask]:
         """Waits until there are results, `wake` was called, or `timeout` seconds have passed.
 

@@ -79,12 +79,13 @@ void Coordinator::drop(ObjectId object) {
 }
 
 std::uint64_t Coordinator::ask_for_file(const FileIdentity& file) {
-  std::set<WorkerId> serving;
+  std::set<WorkerId> asked;
   for (int rank = 1; rank < transport_->size(); ++rank) {
-    if (state(WorkerId{rank}).serving) serving.insert(WorkerId{rank});
+    const WorkerState& worker = state(WorkerId{rank});
+    if (worker.serving && !worker.retired) asked.insert(WorkerId{rank});
   }
-  const std::uint64_t question = file_questions_.ask(serving);
-  for (const WorkerId worker : serving) outbox_.tell(worker, to_worker::CompareFile{question, file});
+  const std::uint64_t question = file_questions_.ask(asked);
+  for (const WorkerId worker : asked) outbox_.tell(worker, to_worker::CompareFile{question, file});
   return question;
 }
 
@@ -190,6 +191,7 @@ void Coordinator::take_back(WorkerId worker, const to_coordinator::Hello& messag
   WorkerState& state = this->state(worker);
   state.standing = Standing::present;
   state.serving = true;
+  ++returns_;
   outbox_.take_back(worker);
   heartbeat_.watch_again(worker);
   handle(worker, message);
@@ -211,6 +213,7 @@ void Coordinator::update_objects(WorkerId worker, const std::vector<ObjectId>& s
 
 void Coordinator::retire(WorkerId worker, std::string reason) {
   state(worker).retired = true;
+  file_questions_.forget(worker);
   outbox_.forget_tasks(worker);
   heartbeat_.set_busy(worker, false);
   lost_workers_.push_back({worker, std::move(reason), tasks_.count_of(worker), false});

@@ -85,8 +85,8 @@ class Coordinator {
     return result_store_ != nullptr && result_store_->memory_is_full(call);
   }
 
-  /// Asks all workers whether their hosts have a file of this host. Returns the number of the question, for
-  /// `file_refusals` and `close_file_question`.
+  /// Asks all workers that get tasks whether their hosts have a file of this host. Returns the number of the question,
+  /// for `file_refusals` and `close_file_question`. A worker that comes back later has not been asked: see `returns`.
   [[nodiscard]] std::uint64_t ask_for_file(const FileIdentity& file);
   /// Returns the workers that have another file or none once all have answered, and closes the question.
   [[nodiscard]] std::optional<std::vector<FileRefusal>> file_refusals(std::uint64_t question) {
@@ -96,6 +96,9 @@ class Coordinator {
   [[nodiscard]] std::vector<FileRefusal> close_file_question(std::uint64_t question) {
     return file_questions_.close(question);
   }
+
+  /// Returns how many times a worker has come back after it was given up.
+  [[nodiscard]] std::uint64_t returns() const noexcept { return returns_; }
 
   /// Tells whether the caller is about to submit more tasks, which may join those that wait to be sent.
   enum class Outlook { more_tasks_soon, nothing_known };
@@ -227,6 +230,7 @@ class Coordinator {
   std::function<void(const LostWorker&)> tell_of_loss_;
   std::function<void(WorkerId)> tell_of_return_;
   std::uint64_t calls_started_ = 0;
+  std::uint64_t returns_ = 0;
 };
 
 }  // namespace joblib_mpi

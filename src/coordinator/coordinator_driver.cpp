@@ -92,6 +92,11 @@ std::vector<FileRefusal> CoordinatorDriver::compare_file(const FileIdentity& fil
   }
 }
 
+std::uint64_t CoordinatorDriver::worker_returns() {
+  const std::lock_guard lock(mutex_);
+  return coordinator_ == nullptr ? 0 : coordinator_->returns();
+}
+
 void CoordinatorDriver::close() noexcept {
   const std::lock_guard lock(mutex_);
   coordinator_ = nullptr;

@@ -58,6 +58,8 @@ class CoordinatorDriver {
   /// Returns the workers whose hosts do not have the file, after all have answered or `patience` is over. Sleeps while
   /// it waits: another thread must drive.
   [[nodiscard]] std::vector<FileRefusal> compare_file(const FileIdentity& file, Clock::duration patience);
+  /// Returns how many times a worker has come back, which `compare_file` had not asked.
+  [[nodiscard]] std::uint64_t worker_returns();
 
   /// Detaches the driver from the coordinator, which is about to be destroyed: from now on `start_call`, `submit`,
   /// `share`, `object_stats` and `wait` throw UsageError, and the other functions do nothing.

@@ -123,10 +123,10 @@ struct Goodbye {};
 
 }  // namespace to_coordinator
 
-using MessageToWorker = std::variant<to_worker::RunTask, to_worker::CancelCall, to_worker::ShareObject,
-                                     to_worker::BroadcastsEnded, to_worker::ObjectContent, to_worker::DropObject,
-                                     to_worker::Ping, to_worker::Stop, to_worker::SpillInto, to_worker::Rejoin,
-                                     to_worker::CompareFile>;
+using MessageToWorker =
+    std::variant<to_worker::RunTask, to_worker::CancelCall, to_worker::ShareObject, to_worker::BroadcastsEnded,
+                 to_worker::ObjectContent, to_worker::DropObject, to_worker::Ping, to_worker::Stop,
+                 to_worker::SpillInto, to_worker::Rejoin, to_worker::CompareFile>;
 using MessageToCoordinator =
     std::variant<to_coordinator::Hello, to_coordinator::TaskFinished, to_coordinator::ObjectsMissing,
                  to_coordinator::Pong, to_coordinator::Stuck, to_coordinator::Broken, to_coordinator::Goodbye,

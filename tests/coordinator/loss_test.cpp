@@ -396,3 +396,24 @@ TEST_CASE("a worker that does not answer in time counts as one without the file"
   cluster.says(2, to_coordinator::FileCompared{question, ""});  // too late, and of no importance
   CHECK_FALSE(cluster.coordinator.file_refusals(question));
 }
+
+TEST_CASE("workers that get no tasks are not asked for a file, and one that comes back is counted as not asked") {
+  ScriptedCluster cluster(3);
+  cluster.says(1, to_coordinator::Broken{"no processes"});
+  const std::uint64_t question = cluster.coordinator.ask_for_file({.path = "/data/x"});
+  CHECK(all<to_worker::CompareFile>(cluster.told(1)).empty());
+  CHECK(all<to_worker::CompareFile>(cluster.told(2)).size() == 1);
+  CHECK(all<to_worker::CompareFile>(cluster.told(3)).size() == 1);
+  cluster.says(3, to_coordinator::FileCompared{question, ""});
+  cluster.coordinator.give_up(WorkerId{2}, "did not answer for 10 s");
+  cluster.says(2, to_coordinator::FileCompared{question, "another file is there"});  // of an older epoch
+  const auto refusals = cluster.coordinator.file_refusals(question);
+  REQUIRE(refusals);
+  CHECK(refusals->empty());
+  CHECK(cluster.coordinator.returns() == 0);
+  cluster.says(2, to_coordinator::Hello{true, 1, {}});
+  CHECK(cluster.coordinator.returns() == 1);
+  (void)cluster.told(2);
+  (void)cluster.coordinator.ask_for_file({.path = "/data/x"});
+  CHECK(all<to_worker::CompareFile>(cluster.told(2)).size() == 1);
+}

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from dataclasses import dataclass
 
 import joblib
 import numpy as np
@@ -12,7 +13,8 @@ from joblib_mpi.executor.shared_objects import SharedObjects
 from joblib_mpi.payloads.shared_pickling import SharingPickler, loads
 from joblib_mpi.scattering import _ScatterPickler
 from joblib_mpi.sharing import mapped_files
-from joblib_mpi.sharing.shared_buffers import CallBuffers, SharedBuffers
+from joblib_mpi.sharing.call_buffers import CallBuffers
+from joblib_mpi.sharing.shared_buffers import SharedBuffers
 from support.nodes import Nodes
 
 THRESHOLD = 100_000
@@ -23,7 +25,7 @@ class Wire:
 
     def __init__(self, private=False):
         self.nodes = Nodes()
-        self.shared = SharedBuffers(self.nodes, 2**30)
+        self.shared = SharedBuffers(self.nodes, 2**30, 2**30)
         self.pickler = SharingPickler(CallBuffers(self.shared, THRESHOLD), private)
         self.worker = SharedObjects(self.nodes)
         self.sent_bytes = 0
@@ -174,6 +176,84 @@ def test_an_array_computed_from_a_map_is_no_map(wire, tmp_path):
         assert getattr(received, "_mmap", None) is None
 
 
+class Mapped(np.memmap):
+    """A map with a class that the program has derived."""
+
+
+class Derived(np.ndarray):
+    """An array that pickles as others do."""
+
+
+@pytest.mark.parametrize("kind", [Mapped, Derived])
+def test_a_map_of_a_derived_class_stays_a_map(wire, tmp_path, kind):
+    if kind is Mapped:
+        array = Mapped(tmp_path / "out", float, "w+", shape=10)
+    else:
+        array = numbers(tmp_path / "out", shape=(10,)).view(kind)
+    received = wire.send([array])[0]
+    received[3] = -1
+    assert type(received) is kind
+    assert array[3] == -1
+    derived_from_memory = wire.send([np.arange(4.0).view(kind)])[0] if kind is Derived else array[:4]
+    assert type(derived_from_memory) is kind
+    scattered = loads(*_ScatterPickler(wire.shared.files).dumps([array]), wire.worker)[0]
+    scattered[4] = -2
+    assert array[4] == -2
+
+
+CONTAINERS = {
+    "tuple": lambda a: (1, a),
+    "dataclass": lambda a: Record(a),
+    "slots": lambda a: Slotted(a),
+    "bound method": lambda a: Record(a).get,
+}
+
+
+@dataclass
+class Record:
+    out: np.ndarray
+
+    def get(self):
+        return self.out
+
+
+@dataclass(slots=True)
+class Slotted:
+    out: np.ndarray
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_maps_are_found_at_any_depth(wire, tmp_path, name):
+    array = numbers(tmp_path / "out", shape=(10,))
+    received = wire.send([{"x": CONTAINERS[name](array[2:])}])[0]["x"]
+    inside = received() if callable(received) else received[1] if name == "tuple" else received.out
+    inside[0] = -1
+    assert array[2] == -1
+
+
+def test_a_data_frame_around_a_map_is_not_copied(wire, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(numbers(tmp_path / "data", "r"), copy=False)
+    received = wire.send(frame)
+    assert wire.sent_bytes < 10_000
+    assert frame.equals(received)
+
+
+def test_a_scattered_copy_on_write_map_is_not_written_by_one_task_for_the_next(wire, tmp_path):
+    array = numbers(tmp_path / "data", "c", (10,))
+    for value in (array, np.asarray(array)[2:]):
+        received = loads(*_ScatterPickler(wire.shared.files).dumps([value]), wire.worker)[0]
+        assert np.array_equal(received, value)
+        assert getattr(received, "_mmap", None) is None
+
+
+@pytest.mark.parametrize(("mode", "read_only"), [("r", True), ("c", False), ("r+", False)])
+def test_a_function_is_kept_only_if_tasks_cannot_write_to_its_maps(wire, tmp_path, mode, read_only):
+    array = np.asarray(numbers(tmp_path / "data", mode))
+    assert array.nbytes > THRESHOLD
+    assert wire.pickler.makes_read_only(array) is read_only
+
+
 def test_a_changed_copy_on_write_map_is_sent_as_it_is(wire, tmp_path):
     array = numbers(tmp_path / "data", "c", (3000, 100))
     assert wire.send(array[2000:]).filename
@@ -230,6 +310,15 @@ def test_the_workers_are_asked_once_for_each_file_and_use(wire, tmp_path):
     assert [for_writing for _, for_writing, _ in wire.nodes.files_compared] == [True, False, False]
 
 
+def test_the_workers_are_asked_again_once_one_of_them_has_come_back(wire, tmp_path):
+    array = numbers(tmp_path / "data")
+    wire.send(array)
+    wire.nodes.returns = 1
+    wire.nodes.file_refusals = lambda for_writing, mark: [(1, "it cannot be opened there")]
+    with pytest.raises(ValueError, match="rank 1 on host1"):
+        wire.send(array)
+
+
 def test_a_mark_lies_beside_the_file_while_workers_are_asked_again(wire, tmp_path):
     wire.nodes.file_refusals = lambda for_writing, mark: [] if mark else [(2, "nothing shows it")]
     wire.send(numbers(tmp_path / "data"))
@@ -244,7 +333,7 @@ def test_writing_to_a_file_that_a_host_lacks_is_an_error_that_names_file_rank_ho
         ValueError, match=r'write to the memory map of ".*/out" \(mode "w\+"\), but rank 2 on host2'
     ) as caught:
         wire.send({"out": [array[3]]})
-    assert "it cannot be opened there: No such file. Put it in a folder that all hosts share" in str(caught.value)
+    assert 'it cannot be opened there: No such file. If tasks only read it, open it with mode "r"' in str(caught.value)
 
 
 @pytest.mark.parametrize("mode", ["r", "c"])

@@ -20,6 +20,7 @@ from joblib_mpi import _core
 from joblib_mpi.checkpoint import checkpoint_signals
 from joblib_mpi.checkpoint.task_keys import TaskKeys
 from joblib_mpi.joblib_internals import items_of
+from joblib_mpi.payloads.file_maps import WrittenFile
 from joblib_mpi.payloads.outcome import RETURNED, FinishedTask, Outcome
 from joblib_mpi.payloads.pickling import AnswerPickler
 
@@ -162,6 +163,7 @@ class CheckpointedCall:
         self._results = _core.JournaledCall(journal, call)
         self._keys = keys
         self._one_less = threading.Event()
+        self._has_warned_of_file = False
         self.is_over = False
 
     def find(self, index: int, batch: Any) -> tuple[bytes, list[Any]] | None:
@@ -177,7 +179,8 @@ class CheckpointedCall:
         Raises
         ------
         CheckpointError
-            Something else was computed at this place, or ``batch`` has no content to compare.
+            Something else was computed at this place, or ``batch`` has no content to compare, or the task was to write
+            to a file through a memory map, and nothing shows that the file has what it wrote.
         CheckpointInterrupt
             The run has been told to end: no further task starts.
         """
@@ -185,10 +188,39 @@ class CheckpointedCall:
         items = items_of(batch)
         function, args, kwargs = items[0] if items is not None else (batch, (), {})
         name = str(getattr(function, "__name__", type(function).__name__))
-        result = self._results.find(index, *self._keys.key(function, args, kwargs), name)
+        keys = self._keys.key(function, args, kwargs)
+        written = self._keys.written_file
+        result: tuple[bytes, list[Any]] | None = None
+        refusal: _core.CheckpointError | None = None
+        try:
+            result = self._results.find(index, *keys, name)
+        except _core.CheckpointError as error:
+            if written is None:
+                raise
+            refusal = error  # what the task has written may be all that differs
+        if written is not None and (result is not None or refusal is not None):
+            raise _core.CheckpointError(
+                f'an earlier run has finished task {index}, "{name}", which can write to {_described(written)}, and '
+                "nothing shows that the file still has what it wrote. If tasks only read the map, open it with mode "
+                '"r"; otherwise return what they compute, or run this call without checkpoint'
+            ) from refusal
         if result is None:
             _warn_of(self._journal)  # a damaged file may have lost it
+            if written is not None:
+                self._warn_of_written(written, name)
         return result
+
+    def _warn_of_written(self, file: WrittenFile, name: str) -> None:
+        if self._has_warned_of_file:
+            return
+        self._has_warned_of_file = True
+        warnings.warn(
+            f'task "{name}" of a call with a checkpoint can write to {_described(file)}: no later run can go on from '
+            "its result, because nothing will show that the file still has what it wrote. If tasks only read the map, "
+            'open it with mode "r"; otherwise return what they compute',
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
     def keep(self, index: int, outcome: Outcome) -> None:
         """Keep the result of a task that `find` has not found; a failed task is not kept."""
@@ -231,6 +263,10 @@ class CheckpointedCall:
 def found_task(call: int, index: int, result: tuple[bytes, list[Any]]) -> FinishedTask:
     """Return a result that `find` has found, as if a worker had just returned it."""
     return FinishedTask((call, index, 0, RETURNED, 0, None, *result))
+
+
+def _described(file: WrittenFile) -> str:
+    return f'the memory map of "{file.name}" (mode "{file.mode}")'
 
 
 def _identity() -> str:

@@ -3,11 +3,18 @@
 import pickle
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from joblib_mpi.sharing.mapped_files import FilePlace, MappedFiles, Refusal, address_of_map, has_private_pages
+from joblib_mpi.sharing.mapped_files import (
+    FilePlace,
+    MappedFiles,
+    Refusal,
+    address_of_map,
+    has_private_pages,
+    open_without_waiting,
+)
 
 #: The modes in which a task opens a map, by that of the program. "w+" would empty the file.
 _TASK_MODES = {"r": "r", "c": "c", "r+": "r+", "w+": "r+"}
@@ -17,10 +24,43 @@ def map_behind(array: np.ndarray) -> np.memmap | None:
     """Return the memory map of a file that an array is, or is a view of."""
     base: Any = array
     while isinstance(base, np.ndarray):
-        if type(base) is np.memmap and base._mmap is not None:  # type: ignore[attr-defined]
+        if isinstance(base, np.memmap) and base._mmap is not None:  # type: ignore[attr-defined]
             return base
         base = base.base
     return None
+
+
+def is_pickled_as_array(kind: type) -> bool:
+    """Return whether pickle saves nothing of an object of this type but its class and an array's elements."""
+    return (
+        issubclass(kind, np.ndarray)
+        and kind.__reduce__ is np.ndarray.__reduce__
+        and kind.__reduce_ex__ is np.ndarray.__reduce_ex__
+        and kind.__setstate__ is np.ndarray.__setstate__
+    )
+
+
+class WrittenFile(NamedTuple):
+    """A file that tasks can write to through a memory map of the program.
+
+    Attributes
+    ----------
+    name : str
+        The file's name.
+    mode : str
+        The mode of the map.
+    """
+
+    name: str
+    mode: str
+
+
+def file_written_through(array: np.ndarray) -> WrittenFile | None:
+    """Return the file that a task could write to through an array that it gets, or None."""
+    whole = map_behind(array) if array.flags.writeable else None
+    if whole is None or _TASK_MODES.get(whole.mode) != "r+":
+        return None
+    return WrittenFile(str(whole.filename), whole.mode)
 
 
 class FileMaps:
@@ -102,8 +142,9 @@ class FileMaps:
     def _cannot_write(self, place: FilePlace, mode: str, refusal: Refusal) -> str:
         return (
             f'a task would write to the memory map of "{place.path}" (mode "{mode}"), but rank {refusal.rank} on '
-            f"{self._files.host(refusal.rank)} must not use the file: {refusal.reason}. Put it in a folder that all "
-            "hosts share, run on one host, or return what the tasks compute"
+            f"{self._files.host(refusal.rank)} must not use the file: {refusal.reason}. If tasks only read it, open it "
+            'with mode "r"; otherwise put it in a folder that all hosts share, run on one host, or return what the '
+            "tasks compute"
         )
 
 
@@ -146,7 +187,7 @@ def open_map(
         The file is not here (any more).
     """
     kind, shape, dtype, offset, strides = view
-    with open(place.path, "r+b" if mode == "r+" else "rb") as file:
+    with open(place.path, "r+b" if mode == "r+" else "rb", opener=open_without_waiting) as file:
         if not place.is_at(file.fileno(), begin + nbytes):
             raise OSError(
                 f'the memory map of "{place.path}" cannot be opened on {socket.gethostname()}: the file there is not '

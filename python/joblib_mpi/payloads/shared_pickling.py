@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from joblib_mpi.payloads.file_maps import FileMaps, map_behind, reduce_without_file
+from joblib_mpi.payloads.file_maps import FileMaps, is_pickled_as_array, map_behind, reduce_without_file
 from joblib_mpi.payloads.pickling import OUT_OF_BAND_BYTES, STOP, Pickler, is_contiguous
 from joblib_mpi.sharing.call_buffers import CallBuffers
 from joblib_mpi.sharing.regions import flat_bytes
@@ -67,6 +67,8 @@ class SharingPickler(Pickler):
             if value.base is not None and (mapped := self._reduce_map(value)) is not None:
                 return mapped
             return NotImplemented if value.nbytes < self._threshold else self._reduce_array(value)
+        if isinstance(value, np.ndarray) and is_pickled_as_array(kind) and map_behind(value) is not None:
+            return self._maps.reduce(value, False, reduce_without_file) or NotImplemented
         if kind is SharedObject:
             return resolve_here, (self._name_object(value.object_id()), self._all_private)
         if str(kind.__module__).startswith("scipy.sparse"):
@@ -82,6 +84,7 @@ class SharingPickler(Pickler):
             and array.dtype.kind not in "mM"
             and is_contiguous(array)
             and not self._is_private(array.__array_interface__["data"][0])
+            and not (array.flags.writeable and map_behind(array) is not None)
         )
 
     def _reduce_map(self, array: np.ndarray) -> Any:

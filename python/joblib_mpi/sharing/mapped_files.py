@@ -1,5 +1,6 @@
 """Files that rank 0 has mapped, and the hosts that have the same files at the same paths."""
 
+import bisect
 import mmap
 import os
 import stat
@@ -111,11 +112,14 @@ class MappedFiles:
         return self._core.host(rank)
 
     def _state_of(self, place: FilePlace, for_writing: bool) -> tuple[int, ...]:
-        # Another host's file that is read may be an equal copy, which has to be compared again after each change.
-        if for_writing or self._is_one_host():
+        if self._is_one_host():
             return ()
+        returns = self._core.worker_returns()
+        if for_writing:
+            return (returns,)
+        # Another host's file that is read may be an equal copy, which has to be compared again after each change.
         now = os.stat(place.path)
-        return now.st_size, now.st_mtime_ns, now.st_ctime_ns
+        return returns, now.st_size, now.st_mtime_ns, now.st_ctime_ns
 
     def _is_one_host(self) -> bool:
         here = self._core.host(0)
@@ -177,7 +181,7 @@ def _find_place(mapped: mmap.mmap, name: str) -> tuple[FilePlace, int] | None:
     # of a second mapping of the file.
     path = os.path.realpath(name)
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=open_without_waiting) as file:
             now = os.fstat(file.fileno())
             if not stat.S_ISREG(now.st_mode):
                 return None
@@ -193,6 +197,11 @@ def _find_place(mapped: mmap.mmap, name: str) -> tuple[FilePlace, int] | None:
     return FilePlace(path, now.st_dev, now.st_ino, boot_id()), offset + begin - start
 
 
+def open_without_waiting(path: str, flags: int) -> int:
+    """Return a descriptor for a file, as an ``opener`` of `open`; neither a pipe nor a link may be in its place."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
 def address_of_map(mapped: mmap.mmap) -> int:
     """Return the address of a memory map's first byte."""
     address: int = np.frombuffer(mapped, np.uint8).__array_interface__["data"][0]
@@ -201,15 +210,22 @@ def address_of_map(mapped: mmap.mmap) -> int:
 
 def _lines_of_maps(addresses: set[int]) -> dict[int, tuple[int, int, bytes, bytes]]:
     """Return for each address the start of its mapping, the offset there, and the numbers of device and inode."""
-    lines = {}
+    found = {}
     with open(_MAPS, "rb") as maps:
-        for line in maps:
-            span, _, offset, device, inode = line.split(None, 5)[:5]
-            start, end = (int(text, 16) for text in span.split(b"-"))
-            for address in addresses:
-                if start <= address < end:
-                    lines[address] = start, int(offset, 16), device, inode
-    return lines
+        lines = maps.read().splitlines()  # in the order of their addresses
+    for address in addresses:
+        position = bisect.bisect_right(lines, address, key=_start_of_line) - 1
+        if position < 0:
+            continue
+        span, _, offset, device, inode = lines[position].split(None, 5)[:5]
+        start, end = (int(text, 16) for text in span.split(b"-"))
+        if address < end:
+            found[address] = start, int(offset, 16), device, inode
+    return found
+
+
+def _start_of_line(line: bytes) -> int:
+    return int(line.split(b"-", 1)[0], 16)
 
 
 def _write_back(path: str) -> None:

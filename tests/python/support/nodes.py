@@ -14,6 +14,7 @@ class Nodes:
         self.transfers = 0
         self.files_compared = []
         self.file_refusals = lambda for_writing, mark: []
+        self.returns = 0
         self._ids = itertools.count(1)
 
     # Rank 0's side.
@@ -35,6 +36,9 @@ class Nodes:
 
     def host(self, rank):
         return f"host{rank}"
+
+    def worker_returns(self):
+        return self.returns
 
     def compare_file(self, path, for_writing, mark):
         if os.path.realpath(path) != path:
