@@ -11,9 +11,9 @@ from joblib_mpi import _core
 from joblib_mpi import session as sessions
 from joblib_mpi.payloads.file_maps import FileMaps, is_pickled_as_array, map_behind, reduce_without_file
 from joblib_mpi.payloads.pickling import OUT_OF_BAND_BYTES, Pickler
-from joblib_mpi.payloads.shared_pickling import address_of_array, parts_of_sparse
+from joblib_mpi.payloads.shared_pickling import parts_of_sparse
 from joblib_mpi.sharing.mapped_files import MappedFiles
-from joblib_mpi.sharing.regions import RegionIndex, ScatteredRegion
+from joblib_mpi.sharing.regions import RegionIndex, ScatteredRegion, address_of_array
 from joblib_mpi.sharing.scatter_handle import SharedObject
 from joblib_mpi.sharing.shared_buffers import SharedBuffers
 

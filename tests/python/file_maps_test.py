@@ -125,6 +125,27 @@ def test_the_place_in_the_file_is_kept(wire, tmp_path, offset):
     assert np.array_equal(wire.send(array[100:]), np.arange(100.0, 1000.0))
 
 
+def open_files():
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_views_of_one_map_in_a_task_share_a_map_and_its_open_file(wire, tmp_path):
+    array = numbers(tmp_path / "out")
+    n_files = open_files()
+    received = wire.send([array[row] for row in range(200)] + [np.asarray(array)])
+    assert open_files() <= n_files + 2
+    received[3][:] = -1
+    assert np.all(received[-1][3] == -1)
+    assert np.shares_memory(received[3], received[-1])
+
+
+def test_tasks_of_a_batch_do_not_share_private_pages(wire, tmp_path):
+    array = numbers(tmp_path / "data", "c")
+    first, second = wire.send([array[:20], array[10:]])
+    first[15] = -1
+    assert np.array_equal(second, array[10:])
+
+
 def test_maps_of_numpys_and_joblibs_files_stay_maps(wire, tmp_path):
     values = np.arange(2000.0).reshape(20, 100)
     np.save(tmp_path / "a.npy", np.asfortranarray(values))

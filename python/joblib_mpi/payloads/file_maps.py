@@ -15,6 +15,7 @@ from joblib_mpi.sharing.mapped_files import (
     has_private_pages,
     open_without_waiting,
 )
+from joblib_mpi.sharing.regions import address_of_array
 
 #: The modes in which a task opens a map, by that of the program. "w+" would empty the file.
 _TASK_MODES = {"r": "r", "c": "c", "r+": "r+", "w+": "r+"}
@@ -74,6 +75,7 @@ class FileMaps:
 
     def __init__(self, files: MappedFiles) -> None:
         self._files = files
+        self._maps: dict[tuple[Any, ...], MapOfFile] = {}
 
     def reduce(self, array: np.ndarray, is_private: bool, reduce_array: Callable[[np.ndarray], Any]) -> Any:
         """Return what pickles an array that is a memory map of a file or a view of one, else None.
@@ -120,24 +122,26 @@ class FileMaps:
         if mode == "c" and has_private_pages(begin, end - begin):
             return None
         place, position = found
-        first = position + begin - address_of_map(mapped)
         refusals = self._files.refusals(place, writes)
         if writes and refusals:
             raise ValueError(self._cannot_write(place, whole.mode, refusals[0]))
         if is_private and mode == "r":
             mode = "c"
-        address = array.__array_interface__["data"][0]
+        map_begin = address_of_map(mapped)
         how = (
-            place,
-            mode,
-            first,
-            end - begin,
-            (type(array), array.shape, array.dtype, address - begin, array.strides),
+            self._map_of(place, mode, position, len(mapped)),
+            begin - map_begin,
+            (type(array), array.shape, array.dtype, address_of_array(array) - map_begin, array.strides),
             array.flags.writeable or is_private,
         )
         if not refusals:
             return open_map, how
         return map_or_array, (how, *reduce_array(array))
+
+    def _map_of(self, place: FilePlace, mode: str, begin: int, nbytes: int) -> "MapOfFile":
+        made = MapOfFile(place, mode, begin, nbytes)
+        # Tasks of one batch share a map, and must not see what another one has written to private pages.
+        return made if mode == "c" else self._maps.setdefault(made.key(), made)
 
     def _cannot_write(self, place: FilePlace, mode: str, refusal: Refusal) -> str:
         return (
@@ -158,15 +162,8 @@ def reduce_without_file(array: np.ndarray) -> tuple[Callable[..., Any], tuple[An
     return np.asarray, (np.array(plain),)
 
 
-def open_map(
-    place: FilePlace,
-    mode: str,
-    begin: int,
-    nbytes: int,
-    view: tuple[type, tuple[int, ...], np.dtype[Any], int, tuple[int, ...]],
-    is_writeable: bool,
-) -> np.ndarray:
-    """Map a file on this host, and return the array that the program had as a map of it.
+class MapOfFile:
+    """A memory map that executors make when the first array of a pickle needs it; its other views share it.
 
     Parameters
     ----------
@@ -175,11 +172,56 @@ def open_map(
     mode : {"r", "c", "r+"}
         The mode, as for `numpy.memmap`.
     begin, nbytes : int
-        The bytes of the file that belong to the array.
+        The bytes of the file that the program has mapped.
+    """
+
+    def __init__(self, place: FilePlace, mode: str, begin: int, nbytes: int) -> None:
+        self.place = place
+        self.mode = mode
+        self.begin = begin
+        self.nbytes = nbytes
+        self._opened: np.memmap | None = None
+
+    def __reduce__(self) -> Any:
+        return MapOfFile, self.key()
+
+    def key(self) -> tuple[FilePlace, str, int, int]:
+        """Return what describes this map."""
+        return self.place, self.mode, self.begin, self.nbytes
+
+    def open(self) -> np.memmap:
+        """Return the bytes of the file on this host; raises OSError if the file is not here (any more)."""
+        if self._opened is None:
+            with open(self.place.path, "r+b" if self.mode == "r+" else "rb", opener=open_without_waiting) as file:
+                if not self.place.is_at(file.fileno(), self.begin + self.nbytes):
+                    raise OSError(
+                        f'the memory map of "{self.place.path}" cannot be opened on {socket.gethostname()}: the file '
+                        "there is not the one that the program had mapped when it made the task. Keep the file until "
+                        "the tasks are done"
+                    )
+                mode: Any = self.mode  # numpy's stub wants a literal
+                self._opened = np.memmap(file, np.uint8, mode, self.begin, (self.nbytes,))
+        return self._opened
+
+
+def open_map(
+    source: MapOfFile,
+    first: int,
+    view: tuple[type, tuple[int, ...], np.dtype[Any], int, tuple[int, ...]],
+    is_writeable: bool,
+) -> np.ndarray:
+    """Return the array that the program had as a view of a memory map, as a view of a map on this host.
+
+    Parameters
+    ----------
+    source : MapOfFile
+        The map.
+    first : int
+        The position of the array's first byte in the map.
     view : tuple
-        Class, shape, dtype, offset and strides of the array; the offset counts from ``begin``.
+        Class, shape, dtype, position in the map and strides of the array.
     is_writeable : bool
-        Whether the array may be written to, as far as ``mode`` allows it.
+        Whether the array may be written to, as far as the mode of the map allows it.
 
     Raises
     ------
@@ -187,20 +229,13 @@ def open_map(
         The file is not here (any more).
     """
     kind, shape, dtype, offset, strides = view
-    with open(place.path, "r+b" if mode == "r+" else "rb", opener=open_without_waiting) as file:
-        if not place.is_at(file.fileno(), begin + nbytes):
-            raise OSError(
-                f'the memory map of "{place.path}" cannot be opened on {socket.gethostname()}: the file there is not '
-                "the one that the program had mapped when it made the task. Keep the file until the tasks are done"
-            )
-        as_mode: Any = mode  # numpy's stub wants a literal
-        whole: Any = np.memmap(file, np.uint8, as_mode, begin, (nbytes,))
+    whole = source.open()
     array: np.ndarray = np.ndarray(shape, dtype, whole, offset, strides)
     if kind is not np.ndarray:
         array = array.view(kind)
     if isinstance(array, np.memmap):
         array._mmap = whole._mmap  # type: ignore[attr-defined]
-        array.filename, array.offset, array.mode = whole.filename, begin, mode
+        array.filename, array.offset, array.mode = whole.filename, source.begin + first, source.mode
     if not is_writeable and array.flags.writeable:
         array.flags.writeable = False
     return array
@@ -208,8 +243,8 @@ def open_map(
 
 def map_or_array(how: tuple[Any, ...], rebuild: Callable[..., Any], arguments: tuple[Any, ...]) -> np.ndarray:
     """Return the map on the host of the program, and the array without a file on others."""
-    place: FilePlace = how[0]
-    if place.is_on_this_host():
+    source: MapOfFile = how[0]
+    if source.place.is_on_this_host():
         return open_map(*how)
     array: np.ndarray = rebuild(*arguments)
     return array
@@ -217,7 +252,7 @@ def map_or_array(how: tuple[Any, ...], rebuild: Callable[..., Any], arguments: t
 
 def _span(array: np.ndarray) -> tuple[int, int]:
     """Return the addresses of an array's first byte, and of the byte after its last one."""
-    begin: int = array.__array_interface__["data"][0]
+    begin = address_of_array(array)
     end = begin + array.itemsize
     for length, stride in zip(array.shape, array.strides, strict=True):
         if stride < 0:

@@ -12,7 +12,7 @@ import numpy as np
 from joblib_mpi.payloads.file_maps import FileMaps, is_pickled_as_array, map_behind, reduce_without_file
 from joblib_mpi.payloads.pickling import OUT_OF_BAND_BYTES, STOP, Pickler, is_contiguous
 from joblib_mpi.sharing.call_buffers import CallBuffers
-from joblib_mpi.sharing.regions import flat_bytes
+from joblib_mpi.sharing.regions import address_of_array, flat_bytes
 from joblib_mpi.sharing.scatter_handle import SharedObject, resolve_here
 
 # `pickle.loads` does not read the last byte of a pickle. In its place stands what is needed to load the pickle.
@@ -163,12 +163,6 @@ def parts_of_sparse(value: Any) -> list[np.ndarray]:
         return []
     parts: list[Any] = [getattr(value, name, None) for name in _SPARSE_PARTS]
     return [part for part in parts if type(part) in _ARRAYS]
-
-
-def address_of_array(array: np.ndarray) -> int:
-    """Return the address of an array's first element."""
-    address: int = array.__array_interface__["data"][0]
-    return address
 
 
 class ObjectSharingPickler(SharingPickler):

@@ -22,6 +22,7 @@ _MAPS = "/proc/self/maps"
 
 #: Holds 64 bits for each page of this process; see proc(5).
 _PAGE_MAP = "/proc/self/pagemap"
+_PAGES_AT_ONCE = 2**17
 _PRESENT, _SWAPPED, _OF_A_FILE = np.uint64(1 << 63), np.uint64(1 << 62), np.uint64(1 << 61)
 
 
@@ -158,14 +159,15 @@ def has_private_pages(begin: int, nbytes: int) -> bool:
     try:
         with open(_PAGE_MAP, "rb", buffering=0) as file:
             file.seek(first * 8)
-            content = file.read((end - first) * 8)
+            for begin in range(first, end, _PAGES_AT_ONCE):
+                count = min(end - begin, _PAGES_AT_ONCE)
+                pages = np.frombuffer(file.read(count * 8), np.uint64)
+                is_private = ((pages & _PRESENT) != 0) & ((pages & _OF_A_FILE) == 0) | ((pages & _SWAPPED) != 0)
+                if len(pages) < count or is_private.any():
+                    return True
     except OSError:
         return True
-    pages = np.frombuffer(content, np.uint64)
-    if len(pages) < end - first:
-        return True
-    is_private = ((pages & _PRESENT) != 0) & ((pages & _OF_A_FILE) == 0) | ((pages & _SWAPPED) != 0)
-    return bool(is_private.any())
+    return False
 
 
 def _leads_to(place: FilePlace) -> bool:
