@@ -36,7 +36,7 @@ LAYERS = {
     # Decides and does no I/O: testable without MPI only as long as it sees nothing that has any.
     "scheduler": ["core"],
     # Files that outlast a crash, and HDF5: what checkpoints and large results both need.
-    "files": [],
+    "files": ["core/file_identity.hpp"],
     "spill": ["core", "files", "joblib_mpi/detail/spill_options.hpp"],
     # The interface moves bytes; the implementation over MPI needs its error codes and communicators.
     "transport": ["core", "mpi"],
@@ -60,8 +60,10 @@ LAYERS = {
         "spill/result_store.hpp",
         "joblib_mpi/detail/call_options.hpp",
     ],
+    # A worker looks at the files of its host for rank 0.
     "worker": [
         "core",
+        "files/file_comparison.hpp",
         "protocol",
         "executor/executor.hpp",
         "transport/transport.hpp",

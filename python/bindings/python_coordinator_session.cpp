@@ -1,5 +1,6 @@
 #include "python_coordinator_session.hpp"
 
+#include "files/file_comparison.hpp"
 #include "python_finished_task.hpp"
 #include "python_job.hpp"
 #include "python_payload.hpp"
@@ -7,6 +8,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
+#include <chrono>
 #include <optional>
 #include <vector>
 
@@ -74,6 +76,25 @@ bool PythonCoordinatorSession::results_fill_memory(std::uint64_t call) {
   return session_->driver().results_fill_memory(CallId{call});
 }
 
+nb::list PythonCoordinatorSession::compare_file(const std::string& path, bool for_writing, const std::string& mark) {
+  // Longer than rank 0 waits for a silent worker before it gives it up, with the default heartbeat.
+  constexpr std::chrono::seconds patience{30};
+  std::vector<FileRefusal> refusals;
+  {
+    const nb::gil_scoped_release release;
+    const FileIdentity file = identify_file(path, for_writing ? FileUse::writing : FileUse::reading, mark);
+    refusals = session_->driver().compare_file(file, patience);
+  }
+  nb::list result;
+  for (const FileRefusal& refusal : refusals) result.append(nb::make_tuple(refusal.worker.value, refusal.reason));
+  return result;
+}
+
+std::uint64_t PythonCoordinatorSession::worker_returns() {
+  const nb::gil_scoped_release release;
+  return session_->driver().worker_returns();
+}
+
 nb::list PythonCoordinatorSession::next_results(double seconds) {
   std::vector<FinishedTask> tasks;
   {
@@ -122,6 +143,9 @@ void bind_coordinator_session(nb::module_& module) {
       .def("object_stats", &PythonCoordinatorSession::object_stats)
       .def("unfinished_tasks", &PythonCoordinatorSession::unfinished_tasks)
       .def("results_fill_memory", &PythonCoordinatorSession::results_fill_memory, nb::arg("call"))
+      .def("compare_file", &PythonCoordinatorSession::compare_file, nb::arg("path"), nb::arg("for_writing"),
+           nb::arg("mark"))
+      .def("worker_returns", &PythonCoordinatorSession::worker_returns)
       .def("next_results", &PythonCoordinatorSession::next_results, nb::arg("timeout"))
       .def("wake", &PythonCoordinatorSession::wake)
       .def("close", &PythonCoordinatorSession::close, nb::arg("status"));

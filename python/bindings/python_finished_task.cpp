@@ -57,7 +57,7 @@ nb::object finished_task(const FinishedTask& task) {
   set(nb::int_(task.attempts));
   set(function_name(task));
   set(head_of(task.result));
-  set(buffers_of(task.result, !task.result.on_disk));
+  set(buffers_of(task.result, !task.result.read_only));
   return result;
 }
 
@@ -70,7 +70,7 @@ void bind_finished_task(nb::module_& module) {
       {"attempts", "How often it was started."},
       {"name", "The name of its function if the task has no answer, else None."},
       {"head", "What `run` returned, or the reason why there is no answer as UTF-8 text."},
-      {"buffers", "The buffers that `run` returned; those that are read-only lie in a file."},
+      {"buffers", "The buffers that `run` returned."},
       {nullptr, nullptr},
   };
   static PyStructSequence_Desc description{"joblib_mpi._core.FinishedTask", "A task that `next_results` has given.",

@@ -175,7 +175,7 @@ class FinishedTask(tuple[int, int, int, str, int, str | None, bytes, list[Buffer
         """The head that `run` returned if it has returned or raised, otherwise the reason why not, as UTF-8 text."""
     @property
     def buffers(self) -> list[Buffer]:
-        """The buffers that `run` returned; those that are read-only lie in a file."""
+        """The buffers that `run` returned; those of a result that has spilled are private mappings of its file."""
 
 def start_session(identity: str, zygote: Zygote | None = None) -> CoordinatorSession | WorkerSession:
     """Starts this process's part in the MPI job, once per process. Collective over all ranks.
@@ -256,6 +256,14 @@ class CoordinatorSession(_Job):
         """Returns the number of tasks of all calls that are not complete, interrupted ones that still run included."""
     def results_fill_memory(self, call: int) -> bool:
         """Returns whether results that the program still has use up the call's memory budget."""
+    def compare_file(self, path: str, for_writing: bool, mark: str) -> list[tuple[int, str]]:
+        """Returns the ranks whose hosts do not have the file of this host, each with the reason.
+
+        `path` is absolute and without symbolic links. `mark` is the name of a file beside it that exists during the
+        comparison, or empty. Waits for all workers, at most 30 s. Raises SessionError if the file cannot be read here.
+        """
+    def worker_returns(self) -> int:
+        """Returns how many times a worker has come back after it was given up; `compare_file` had not asked it."""
     def next_results(self, timeout: float) -> list[FinishedTask]:
         """Waits until there are results, `wake` was called, or `timeout` seconds have passed.
 

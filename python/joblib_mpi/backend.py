@@ -82,8 +82,8 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
     - ``max_nbytes`` (1 MB; None switches sharing off): arrays of at least this size are shared wherever they are in the
       arguments of tasks. The first task that has such an array brings it along. For a second task it is broadcast, and
       all later tasks, also of later calls, refer to it as long as its content stays the same.
-    - ``mmap_mode`` ("r"): tasks may not write to shared and scattered arrays. With "c" or None each task may write to
-      them as to copies. The parts of scipy's sparse matrices can always be written to.
+    - ``mmap_mode`` ("r"): tasks may not write to shared and scattered arrays. With "c", "r+", "w+" or None each task
+      may write to them as to copies. The parts of scipy's sparse matrices can always be written to.
 
     ``initializer`` and ``initargs``, as of joblib's other backends, are a function that each executor calls once before
     its first task, and its arguments.

@@ -5,12 +5,40 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from joblib_mpi import _core
 from joblib_mpi import session as sessions
+from joblib_mpi.payloads.file_maps import FileMaps, is_pickled_as_array, map_behind, reduce_without_file
 from joblib_mpi.payloads.pickling import OUT_OF_BAND_BYTES, Pickler
-from joblib_mpi.sharing.regions import RegionIndex, ScatteredRegion
+from joblib_mpi.payloads.shared_pickling import parts_of_sparse
+from joblib_mpi.sharing.mapped_files import MappedFiles
+from joblib_mpi.sharing.regions import RegionIndex, ScatteredRegion, address_of_array
 from joblib_mpi.sharing.scatter_handle import SharedObject
 from joblib_mpi.sharing.shared_buffers import SharedBuffers
+
+
+class _ScatterPickler(Pickler):
+    """A pickler for scattered objects, in which memory maps of files stay such."""
+
+    def __init__(self, files: MappedFiles) -> None:
+        super().__init__()
+        self._maps = FileMaps(files)
+        self._private: set[int] = set()  # the addresses of sparse matrices' parts, to which tasks may write
+
+    def reducer_override(self, value: Any) -> Any:
+        self._private.update(map(address_of_array, parts_of_sparse(value)))
+        if isinstance(value, np.ndarray) and is_pickled_as_array(type(value)):
+            whole = map_behind(value)
+            if whole is not None:
+                return self._reduce_map(value, whole)
+        return super().reducer_override(value)
+
+    def _reduce_map(self, value: np.ndarray, whole: np.memmap) -> Any:
+        reduced = None
+        if whole.mode != "c" or not value.flags.writeable:  # tasks would see what others have written to the one copy
+            reduced = self._maps.reduce(value, address_of_array(value) in self._private, reduce_without_file)
+        return reduce_without_file(value) if reduced is None else reduced
 
 
 class ScatteredObjects:
@@ -125,7 +153,7 @@ def check_scatter(scatter: Any) -> Sequence[Any]:
 def _share(value: Any, what: str, shared: SharedBuffers) -> tuple[int, Sequence[memoryview]]:
     what = f"{what} ({type(value).__qualname__})"
     try:
-        head, parts = Pickler().dumps(value)
+        head, parts = _ScatterPickler(shared.files).dumps(value)
     except Exception as error:
         raise TypeError(f"{what} cannot be pickled: {type(error).__name__}: {error}") from error
     if len(head) >= OUT_OF_BAND_BYTES:  # each rank has a copy of the head, but one copy of a part serves the node

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <set>
 #include <span>
 #include <utility>
 
@@ -75,6 +76,17 @@ ObjectId Coordinator::share(Payload value) {
 
 void Coordinator::drop(ObjectId object) {
   if (objects_.drop(object)) outbox_.tell_all(to_worker::DropObject{object});
+}
+
+std::uint64_t Coordinator::ask_for_file(const FileIdentity& file) {
+  std::set<WorkerId> asked;
+  for (int rank = 1; rank < transport_->size(); ++rank) {
+    const WorkerState& worker = state(WorkerId{rank});
+    if (worker.serving && !worker.retired) asked.insert(WorkerId{rank});
+  }
+  const std::uint64_t question = file_questions_.ask(asked);
+  for (const WorkerId worker : asked) outbox_.tell(worker, to_worker::CompareFile{question, file});
+  return question;
 }
 
 bool Coordinator::progress(Outlook outlook) {
@@ -151,6 +163,7 @@ void Coordinator::part_with(WorkerId worker, std::string reason) {
   state.serving = false;
   state.spill_place.reset();
   ++state.epoch;
+  file_questions_.forget(worker);
   end_broadcasts();
   lost_workers_.push_back({worker, std::move(reason), tasks_.count_of(worker)});
   tell_scheduler(event::WorkerLost{worker});
@@ -178,6 +191,7 @@ void Coordinator::take_back(WorkerId worker, const to_coordinator::Hello& messag
   WorkerState& state = this->state(worker);
   state.standing = Standing::present;
   state.serving = true;
+  ++returns_;
   outbox_.take_back(worker);
   heartbeat_.watch_again(worker);
   handle(worker, message);
@@ -199,6 +213,7 @@ void Coordinator::update_objects(WorkerId worker, const std::vector<ObjectId>& s
 
 void Coordinator::retire(WorkerId worker, std::string reason) {
   state(worker).retired = true;
+  file_questions_.forget(worker);
   outbox_.forget_tasks(worker);
   heartbeat_.set_busy(worker, false);
   lost_workers_.push_back({worker, std::move(reason), tasks_.count_of(worker), false});
@@ -368,6 +383,10 @@ void Coordinator::handle(WorkerId worker, to_coordinator::Broken&& message) {
 
 void Coordinator::handle(WorkerId worker, const to_coordinator::Goodbye&) {
   state(worker).serving = false;
+}
+
+void Coordinator::handle(WorkerId worker, to_coordinator::FileCompared&& message) {
+  file_questions_.answer(message.question, worker, std::move(message.reason));
 }
 
 bool Coordinator::flush(Outlook outlook) {

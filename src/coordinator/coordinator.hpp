@@ -1,5 +1,6 @@
 #pragma once
 
+#include "coordinator/file_questions.hpp"
 #include "coordinator/heartbeat.hpp"
 #include "coordinator/lost_worker.hpp"
 #include "coordinator/object_table.hpp"
@@ -83,6 +84,21 @@ class Coordinator {
   [[nodiscard]] bool results_fill_memory(CallId call) const {
     return result_store_ != nullptr && result_store_->memory_is_full(call);
   }
+
+  /// Asks all workers that get tasks whether their hosts have a file of this host. Returns the number of the question,
+  /// for `file_refusals` and `close_file_question`. A worker that comes back later has not been asked: see `returns`.
+  [[nodiscard]] std::uint64_t ask_for_file(const FileIdentity& file);
+  /// Returns the workers that have another file or none once all have answered, and closes the question.
+  [[nodiscard]] std::optional<std::vector<FileRefusal>> file_refusals(std::uint64_t question) {
+    return file_questions_.take(question);
+  }
+  /// Closes the question; workers that have not answered count as refusing.
+  [[nodiscard]] std::vector<FileRefusal> close_file_question(std::uint64_t question) {
+    return file_questions_.close(question);
+  }
+
+  /// Returns how many times a worker has come back after it was given up.
+  [[nodiscard]] std::uint64_t returns() const noexcept { return returns_; }
 
   /// Tells whether the caller is about to submit more tasks, which may join those that wait to be sent.
   enum class Outlook { more_tasks_soon, nothing_known };
@@ -169,6 +185,7 @@ class Coordinator {
   void handle(WorkerId worker, const to_coordinator::Stuck& message);
   void handle(WorkerId worker, to_coordinator::Broken&& message);
   void handle(WorkerId worker, const to_coordinator::Goodbye& message);
+  void handle(WorkerId worker, to_coordinator::FileCompared&& message);
   void complete(TaskTable::Entry& entry, TaskEnding ending, Payload result);
   [[nodiscard]] std::string how_lost(const TaskTable::Entry& entry) const;
   /// Sets where the result of the task's next attempt may go.
@@ -192,6 +209,7 @@ class Coordinator {
   to_coordinator::TaskFinished* finishing_ = nullptr;  // the message about which the scheduler is being told
   std::unordered_map<CallId, Call> calls_;
   ObjectTable objects_;
+  FileQuestions file_questions_;
   Outbox outbox_;
   std::vector<WorkerState> workers_;  // by rank; rank 0's is unused
   bool asks_always_ = false;
@@ -213,6 +231,7 @@ class Coordinator {
   std::function<void(const LostWorker&)> tell_of_loss_;
   std::function<void(WorkerId)> tell_of_return_;
   std::uint64_t calls_started_ = 0;
+  std::uint64_t returns_ = 0;
 };
 
 }  // namespace joblib_mpi

@@ -2,6 +2,7 @@
 
 #include <joblib_mpi/error.hpp>
 
+#include <thread>
 #include <utility>
 
 namespace joblib_mpi {
@@ -74,6 +75,31 @@ std::size_t CoordinatorDriver::unfinished_tasks() {
 bool CoordinatorDriver::results_fill_memory(CallId call) {
   const std::lock_guard lock(mutex_);
   return coordinator_ != nullptr && coordinator_->results_fill_memory(call);
+}
+
+std::vector<FileRefusal> CoordinatorDriver::compare_file(const FileIdentity& file, Clock::duration patience) {
+  constexpr std::chrono::microseconds pause{100};  // chosen, not measured: about the time of a few messages
+  const auto deadline = Clock::now() + patience;
+  std::uint64_t question;
+  {
+    const std::lock_guard lock(mutex_);
+    question = coordinator("compare_file").ask_for_file(file);
+  }
+  notify();
+  while (true) {
+    {
+      const std::lock_guard lock(mutex_);
+      Coordinator& asking = coordinator("compare_file");
+      if (auto refusals = asking.file_refusals(question)) return std::move(*refusals);
+      if (Clock::now() >= deadline) return asking.close_file_question(question);
+    }
+    std::this_thread::sleep_for(pause);
+  }
+}
+
+std::uint64_t CoordinatorDriver::worker_returns() {
+  const std::lock_guard lock(mutex_);
+  return coordinator_ == nullptr ? 0 : coordinator_->returns();
 }
 
 void CoordinatorDriver::close() noexcept {

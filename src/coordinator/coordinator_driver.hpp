@@ -57,6 +57,11 @@ class CoordinatorDriver {
   [[nodiscard]] ObjectStats object_stats();
   [[nodiscard]] std::size_t unfinished_tasks();
   [[nodiscard]] bool results_fill_memory(CallId call);
+  /// Returns the workers whose hosts do not have the file, after all have answered or `patience` is over. Sleeps while
+  /// it waits: another thread must drive.
+  [[nodiscard]] std::vector<FileRefusal> compare_file(const FileIdentity& file, Clock::duration patience);
+  /// Returns how many times a worker has come back, which `compare_file` had not asked.
+  [[nodiscard]] std::uint64_t worker_returns();
 
   /// Detaches the driver from the coordinator, which is about to be destroyed: from now on `start_call`, `submit`,
   /// `share`, `object_stats`, `unfinished_tasks` and `wait` throw UsageError, and the other functions do nothing.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/file_identity.hpp"
 #include "core/ids.hpp"
 #include "core/spill_place.hpp"
 #include "core/task_ending.hpp"
@@ -66,6 +67,11 @@ struct Ping {
 struct Rejoin {
   std::uint32_t epoch;  ///< Counts how many times the worker was given up.
 };
+/// Asks whether the worker's host has the same file as rank 0. The worker answers with one FileCompared.
+struct CompareFile {
+  std::uint64_t question;
+  FileIdentity file;
+};
 /// Asks the worker to finish, say Goodbye and leave with `status`. `failure` is the text of the exception with which
 /// rank 0 left, if any. Once `ranks_lost`, no rank may enter a collective: it would wait for the dead ranks.
 struct Stop {
@@ -107,16 +113,23 @@ struct Stuck {
 struct Broken {
   std::string reason;
 };
+/// Answers CompareFile with the reason why the worker must not use its file; without a reason it may.
+struct FileCompared {
+  std::uint64_t question;
+  std::string reason;
+};
 /// The last message of a worker, sent after Stop.
 struct Goodbye {};
 
 }  // namespace to_coordinator
 
-using MessageToWorker = std::variant<to_worker::RunTask, to_worker::CancelCall, to_worker::ShareObject,
-                                     to_worker::BroadcastsEnded, to_worker::ObjectContent, to_worker::DropObject,
-                                     to_worker::Ping, to_worker::Stop, to_worker::SpillInto, to_worker::Rejoin>;
+using MessageToWorker =
+    std::variant<to_worker::RunTask, to_worker::CancelCall, to_worker::ShareObject, to_worker::BroadcastsEnded,
+                 to_worker::ObjectContent, to_worker::DropObject, to_worker::Ping, to_worker::Stop,
+                 to_worker::SpillInto, to_worker::Rejoin, to_worker::CompareFile>;
 using MessageToCoordinator =
     std::variant<to_coordinator::Hello, to_coordinator::TaskFinished, to_coordinator::ObjectsMissing,
-                 to_coordinator::Pong, to_coordinator::Stuck, to_coordinator::Broken, to_coordinator::Goodbye>;
+                 to_coordinator::Pong, to_coordinator::Stuck, to_coordinator::Broken, to_coordinator::Goodbye,
+                 to_coordinator::FileCompared>;
 
 }  // namespace joblib_mpi

@@ -164,6 +164,13 @@ void append(Frame& frame, const to_worker::Rejoin& message) {
   append_plain<MessageToWorker>(frame, message);
 }
 
+void append(Frame& frame, const to_worker::CompareFile& message) {
+  const Bytes file = encode(message.file);
+  BodyWriter writer(frame, 1 + sizeof message.question + list_bytes(file));
+  writer << kind_of<MessageToWorker, to_worker::CompareFile>() << message.question;
+  write_list(writer, file);
+}
+
 void append(Frame& frame, const to_coordinator::Hello& message) {
   BodyWriter writer(frame,
                     1 + sizeof message.answers_during_tasks + sizeof message.epoch + list_bytes(message.objects));
@@ -201,6 +208,12 @@ void append(Frame& frame, const to_coordinator::Broken& message) {
 
 void append(Frame& frame, const to_coordinator::Goodbye&) {
   append_kind<MessageToCoordinator, to_coordinator::Goodbye>(frame);
+}
+
+void append(Frame& frame, const to_coordinator::FileCompared& message) {
+  BodyWriter writer(frame, 1 + sizeof message.question + list_bytes(message.reason));
+  writer << kind_of<MessageToCoordinator, to_coordinator::FileCompared>() << message.question;
+  write_list(writer, message.reason);
 }
 
 MessageToWorker FrameReader::next_to_worker() {
@@ -247,6 +260,12 @@ MessageToWorker FrameReader::next_to_worker() {
       return to_worker::SpillInto{decode_spill_place(read_list<Bytes>(reader_))};
     case kind_of<MessageToWorker, to_worker::Rejoin>():
       return reader_.read<to_worker::Rejoin>();
+    case kind_of<MessageToWorker, to_worker::CompareFile>(): {
+      to_worker::CompareFile message;
+      message.question = reader_.read<std::uint64_t>();
+      message.file = decode_file_identity(read_list<Bytes>(reader_));
+      return message;
+    }
     default:
       refuse(kind);
   }
@@ -280,6 +299,12 @@ MessageToCoordinator FrameReader::next_to_coordinator() {
       return to_coordinator::Broken{read_list<std::string>(reader_)};
     case kind_of<MessageToCoordinator, to_coordinator::Goodbye>():
       return to_coordinator::Goodbye{};
+    case kind_of<MessageToCoordinator, to_coordinator::FileCompared>(): {
+      to_coordinator::FileCompared message;
+      message.question = reader_.read<std::uint64_t>();
+      message.reason = read_list<std::string>(reader_);
+      return message;
+    }
     default:
       refuse(kind);
   }

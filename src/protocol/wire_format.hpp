@@ -24,6 +24,7 @@ void append(Frame& frame, const to_worker::Ping& message);
 void append(Frame& frame, const to_worker::Stop& message);
 void append(Frame& frame, const to_worker::SpillInto& message);
 void append(Frame& frame, const to_worker::Rejoin& message);
+void append(Frame& frame, const to_worker::CompareFile& message);
 void append(Frame& frame, const to_coordinator::Hello& message);
 void append(Frame& frame, to_coordinator::TaskFinished&& message);
 void append(Frame& frame, const to_coordinator::ObjectsMissing& message);
@@ -31,6 +32,7 @@ void append(Frame& frame, const to_coordinator::Pong& message);
 void append(Frame& frame, const to_coordinator::Stuck& message);
 void append(Frame& frame, const to_coordinator::Broken& message);
 void append(Frame& frame, const to_coordinator::Goodbye& message);
+void append(Frame& frame, const to_coordinator::FileCompared& message);
 
 /// Takes the messages out of a frame, first to last. Throws SerializationError if the bytes are not a message.
 class FrameReader {

@@ -90,11 +90,17 @@ ResultHandle write_compressed(const fs::path& path, const Bytes& content) {
       "it; set spill_dir to a folder that only this job uses");
 }
 
-/// A read-only mapping of a whole file.
+/// A private mapping of a whole file: what is written to its memory goes to copies of the pages and never to the file.
+/// It is read-only where the system does not promise memory for the copies.
 class Mapping {
  public:
   Mapping(const DurableFile& file, std::size_t bytes)
-      : bytes_(bytes), address_(mmap(nullptr, bytes, PROT_READ, MAP_SHARED, file.descriptor(), 0)) {
+      // Without a reservation, as most results are only read and would never use it.
+      : bytes_(bytes), address_(map(file, PROT_READ | PROT_WRITE)) {
+    if (address_ == MAP_FAILED && errno == ENOMEM) {  // RLIMIT_DATA, or vm.overcommit_memory=2
+      address_ = map(file, PROT_READ);
+      read_only_ = true;
+    }
     if (address_ == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mapping a result file");
   }
   Mapping(const Mapping&) = delete;
@@ -102,10 +108,16 @@ class Mapping {
   ~Mapping() { munmap(address_, bytes_); }
 
   [[nodiscard]] ByteView view() const noexcept { return {static_cast<const std::byte*>(address_), bytes_}; }
+  [[nodiscard]] bool is_read_only() const noexcept { return read_only_; }
 
  private:
+  [[nodiscard]] void* map(const DurableFile& file, int protection) const noexcept {
+    return mmap(nullptr, bytes_, protection, MAP_PRIVATE | MAP_NORESERVE, file.descriptor(), 0);
+  }
+
   std::size_t bytes_;
   void* address_;
+  bool read_only_ = false;
 };
 
 void require_in_file(const ResultHandle& handle, const ResultHandle::Extent& extent) {
@@ -127,6 +139,7 @@ Payload map_parts(const ResultHandle& handle, const DurableFile& file) {
       continue;
     }
     if (!mapping) mapping = std::make_shared<const Mapping>(file, handle.file_bytes);
+    result.read_only = mapping->is_read_only();
     result.parts.emplace_back(mapping, mapping->view().subspan(part.offset, part.bytes));
   }
   return result;

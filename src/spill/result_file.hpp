@@ -15,9 +15,10 @@ namespace joblib_mpi {
                                         const ResultContent& content, const Payload& result,
                                         const std::string& compression);
 
-/// Returns the result in the file: its parts are the file's pages, mapped read-only until the last part is released,
-/// even if the file's name is removed before. A compressed result is read into memory. Throws SpillError if the file is
-/// not the one that the handle describes.
+/// Returns the result in the file: its parts are the file's pages, mapped until the last part is released, even if the
+/// file's name is removed before. The mapping is private, so the memory of the parts may be written to
+/// unless the result is `read_only`, for lack of memory. A compressed result is read into memory. Throws SpillError if
+/// the file is not the one that the handle describes.
 [[nodiscard]] Payload open_result(const ResultHandle& handle, const ResultFormat& format);
 
 }  // namespace joblib_mpi

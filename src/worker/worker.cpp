@@ -1,6 +1,8 @@
 #include "worker/worker.hpp"
 
+#include "files/file_comparison.hpp"
 #include "protocol/wire_format.hpp"
+#include <joblib_mpi/error.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -185,6 +187,16 @@ void Worker::come_back() {
   send_results();
   say(to_coordinator::Hello{during_tasks_ == DuringTasks::answers, rejoin_->epoch, store_->settled_objects()});
   rejoin_.reset();
+}
+
+void Worker::handle(const to_worker::CompareFile& message) {
+  std::string reason;
+  try {
+    reason = why_not_the_file(message.file).value_or("");
+  } catch (const Error& error) {
+    reason = error.what();
+  }
+  say(to_coordinator::FileCompared{message.question, reason});
 }
 
 bool Worker::start_next_task() {

@@ -70,6 +70,7 @@ class Worker {
   void handle(const to_worker::Stop& message);
   void handle(to_worker::SpillInto&& message);
   void handle(const to_worker::Rejoin& message);
+  void handle(const to_worker::CompareFile& message);
 
   bool start_next_task();
   /// Reports the next task as lost because an object that it names will not be available here. Another node may have

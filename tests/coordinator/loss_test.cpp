@@ -368,3 +368,52 @@ TEST_CASE("a host is without ranks when all of its ranks are gone") {
   CHECK(hosts_without_ranks({{WorkerId{3}, "", 0}, {WorkerId{2}, "", 0}}, hosts) == std::vector<std::string>{"n2"});
   CHECK(hosts_without_ranks({{WorkerId{4}, "", 0, false}}, hosts).empty());
 }
+
+TEST_CASE("all serving workers are asked for a file, and one that is lost need not answer") {
+  ScriptedCluster cluster(3);
+  cluster.coordinator.lose(WorkerId{3}, "was unplugged");
+  (void)cluster.told(1);
+  const std::uint64_t question = cluster.coordinator.ask_for_file({.path = "/data/x"});
+  CHECK(std::get<to_worker::CompareFile>(cluster.told(1).at(0)).file.path == "/data/x");
+  CHECK_FALSE(cluster.coordinator.file_refusals(question));
+  cluster.says(1, to_coordinator::FileCompared{question, "another file is there"});
+  CHECK_FALSE(cluster.coordinator.file_refusals(question));
+  cluster.coordinator.lose(WorkerId{2}, "was unplugged");
+  const auto refusals = cluster.coordinator.file_refusals(question);
+  REQUIRE(refusals);
+  REQUIRE(refusals->size() == 1);
+  CHECK(refusals->at(0).worker == WorkerId{1});
+  CHECK(refusals->at(0).reason == "another file is there");
+}
+
+TEST_CASE("a worker that does not answer in time counts as one without the file") {
+  ScriptedCluster cluster(2);
+  const std::uint64_t question = cluster.coordinator.ask_for_file({.path = "/data/x"});
+  cluster.says(1, to_coordinator::FileCompared{question, ""});
+  const auto refusals = cluster.coordinator.close_file_question(question);
+  REQUIRE(refusals.size() == 1);
+  CHECK(refusals[0].worker == WorkerId{2});
+  cluster.says(2, to_coordinator::FileCompared{question, ""});  // too late, and of no importance
+  CHECK_FALSE(cluster.coordinator.file_refusals(question));
+}
+
+TEST_CASE("workers that get no tasks are not asked for a file, and one that comes back is counted as not asked") {
+  ScriptedCluster cluster(3);
+  cluster.says(1, to_coordinator::Broken{"no processes"});
+  const std::uint64_t question = cluster.coordinator.ask_for_file({.path = "/data/x"});
+  CHECK(all<to_worker::CompareFile>(cluster.told(1)).empty());
+  CHECK(all<to_worker::CompareFile>(cluster.told(2)).size() == 1);
+  CHECK(all<to_worker::CompareFile>(cluster.told(3)).size() == 1);
+  cluster.says(3, to_coordinator::FileCompared{question, ""});
+  cluster.coordinator.give_up(WorkerId{2}, "did not answer for 10 s");
+  cluster.says(2, to_coordinator::FileCompared{question, "another file is there"});  // of an older epoch
+  const auto refusals = cluster.coordinator.file_refusals(question);
+  REQUIRE(refusals);
+  CHECK(refusals->empty());
+  CHECK(cluster.coordinator.returns() == 0);
+  cluster.says(2, to_coordinator::Hello{true, 1, {}});
+  CHECK(cluster.coordinator.returns() == 1);
+  (void)cluster.told(2);
+  (void)cluster.coordinator.ask_for_file({.path = "/data/x"});
+  CHECK(all<to_worker::CompareFile>(cluster.told(2)).size() == 1);
+}

@@ -94,6 +94,11 @@ TEST_CASE("the other messages to a worker arrive as they were sent") {
   const SpillPlace place{"/scratch/job", "/scratch/job/lock", "gzip:3", 4};
   CHECK(there_and_back(to_worker::SpillInto{place}).place == place);
   CHECK(there_and_back(to_worker::Rejoin{7}).epoch == 7);
+
+  const FileIdentity file{"/data/x", FileUse::writing, "boot", 1, 2, 3, 4, 5, 6, {}, "mark"};
+  const auto compare = there_and_back(to_worker::CompareFile{7, file});
+  CHECK(compare.question == 7);
+  CHECK(compare.file == file);
 }
 
 TEST_CASE("messages to the coordinator arrive as they were sent") {
@@ -116,6 +121,9 @@ TEST_CASE("messages to the coordinator arrive as they were sent") {
   CHECK(there_and_back(to_coordinator::Stuck{TaskId{6, 2}}).task == TaskId{6, 2});
   CHECK(there_and_back(to_coordinator::Broken{"no processes"}).reason == "no processes");
   there_and_back(to_coordinator::Goodbye{});
+  const auto compared = there_and_back(to_coordinator::FileCompared{7, "another file is there"});
+  CHECK(compared.question == 7);
+  CHECK(compared.reason == "another file is there");
 }
 
 TEST_CASE("several messages in one frame arrive in order with their own parts") {

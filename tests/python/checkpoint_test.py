@@ -131,6 +131,84 @@ def test_results_come_back_bit_by_bit_and_writable(any_job, path):
     assert len(ran) == len(values)
 
 
+@pytest.mark.parametrize("limit", [64_000_000, 1000])
+def test_what_the_program_writes_to_a_result_does_not_get_into_the_checkpoint(any_job, path, monkeypatch, limit):
+    monkeypatch.setattr("joblib_mpi.checkpoint.checkpoint._COPIED_BYTES", limit)
+    values = [numpy.arange(100_000.0) + index for index in range(3)]
+    for _ in range(2):
+        results = run(path, function=copied, values=values)
+        for result, value in zip(results, values, strict=True):
+            assert result.tobytes() == value.tobytes()
+            result[:] = -1
+    assert len(ran) == len(values)
+
+
+def copied(value):
+    ran.append(0)
+    return value.copy()
+
+
+def fill(out, row):
+    ran.append(row)
+    out[row] = row
+
+
+def hold(out, in_function):
+    """Return a task's function and its first argument, one of which has the map."""
+    return (lambda _, row: fill(out, row), None) if in_function else (fill, out)
+
+
+MAPS = {
+    "whole": lambda out: out,
+    "view": lambda out: numpy.asarray(out)[1:],
+    "in a dictionary": lambda out: {"out": [out]},
+}
+
+
+@pytest.mark.parametrize("mode", ["w+", "r+"])
+@pytest.mark.parametrize("in_function", [False, True])
+@pytest.mark.parametrize("rows", [10, 3000])
+@pytest.mark.filterwarnings("ignore:task .* can write")
+def test_no_run_goes_on_from_tasks_that_write_into_a_memory_map(any_job, path, mode, in_function, rows):
+    file = path.parent / "out"
+    out = numpy.memmap(file, float, "w+", shape=rows)
+    for n_tasks in (3, 5):
+        out = numpy.memmap(file, float, mode, shape=rows)
+        function, first = hold(out, in_function)
+        with parallel_config(backend="mpi", checkpoint=path):
+            tasks = [delayed(function)(first, row) for row in range(1, n_tasks)]
+            if n_tasks == 3:
+                Parallel()(tasks)
+                assert out[:4].tolist() == [0, 1, 2, 0]
+            else:
+                with pytest.raises(CheckpointError, match=r'write to the memory map of "/.*/out" \(mode ".\+"\)'):
+                    Parallel()(tasks)
+    with parallel_config(backend="mpi"):
+        Parallel()(tasks)
+    assert out[:5].tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("kind", MAPS)
+def test_the_first_run_warns_that_no_other_can_go_on(any_job, path, kind):
+    out = numpy.memmap(path.parent / "out", float, "w+", shape=3000)
+    with pytest.warns(RuntimeWarning, match='open it with mode "r"') as warned:
+        run(path, function=identity, values=[MAPS[kind](out)] * 3)
+    assert sum('memory map of "' in str(warning.message) for warning in warned) == 1
+
+
+def test_a_memory_map_that_tasks_only_read_is_compared_by_its_content(any_job, path):
+    file = path.parent / "data"
+    numpy.arange(3000.0).tofile(file)
+    for values in (numpy.arange(3000.0), numpy.memmap(file, float, "r"), numpy.memmap(file, float, "c")):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", ".*memory map")
+            run(path, function=identity, values=[values])
+    assert len(ran) == 1
+    numpy.zeros(3000).tofile(file)
+    with pytest.raises(CheckpointError):
+        run(path, function=identity, values=[numpy.memmap(file, float, "r")])
+
+
 def identity(value):
     ran.append(0)
     return value

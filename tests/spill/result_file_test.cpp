@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <stdexcept>
 #include <string>
 #include <sys/resource.h>
 #include <utility>
@@ -93,6 +94,15 @@ std::string refusal(const ResultHandle& handle) {
   return error_text<SpillError>([&] { (void)open_result(handle, format); });
 }
 
+/// Returns the bytes of this process that count for RLIMIT_DATA.
+rlim_t data_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmData:")) return std::stoull(line.substr(7)) * 1024;
+  }
+  throw std::runtime_error("/proc/self/status does not tell VmData");
+}
+
 /// A limit on the size of files during the life of the object, as on a disk that becomes full during a write.
 class FileSizeLimit {
  public:
@@ -128,6 +138,37 @@ TEST_CASE("a result of every kind of array comes back bit for bit, mapped or com
     fs::remove(path);
     CHECK(same(opened, result.payload));  // the mapped pages stay valid
   }
+}
+
+TEST_CASE("what is written to the memory of a result never gets into its file") {
+  const TemporaryFolder folder;
+  const Result result = all_kinds();
+  const ResultHandle handle = write_result(folder / "result.h5", format, result.content, result.payload, "");
+  const std::string before = content_of(handle.path);
+  const Payload opened = open_result(handle, format);
+  REQUIRE_FALSE(opened.read_only);
+  for (const SharedBytes& part : opened.parts) {
+    const ByteView view = part.view();
+    std::fill_n(const_cast<std::byte*>(view.data()), view.size(), std::byte{0xab});
+    CHECK(std::ranges::all_of(view, [](std::byte byte) { return byte == std::byte{0xab}; }));
+  }
+  CHECK(content_of(handle.path) == before);
+  CHECK(same(open_result(handle, format), result.payload));
+}
+
+TEST_CASE("a result is mapped for reading where no memory is promised for changes") {
+  const TemporaryFolder folder;
+  Result result;
+  result.add({}, Bytes(std::size_t{64} << 20));
+  const ResultHandle handle = write_result(folder / "result.h5", format, result.content, result.payload, "");
+  rlimit before{};
+  getrlimit(RLIMIT_DATA, &before);
+  const rlimit little{data_bytes() + (rlim_t{16} << 20), before.rlim_max};
+  setrlimit(RLIMIT_DATA, &little);
+  const Payload opened = open_result(handle, format);
+  setrlimit(RLIMIT_DATA, &before);
+  CHECK(opened.read_only);
+  CHECK(same(opened, result.payload));
 }
 
 TEST_CASE("mapped arrays are aligned for every type") {

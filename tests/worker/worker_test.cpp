@@ -1,11 +1,15 @@
 #include "worker/worker.hpp"
 
+#include "files/file_comparison.hpp"
 #include "protocol/wire_format.hpp"
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
 #include "support/scripted_store.hpp"
 #include "support/scripted_transport.hpp"
+#include "support/temporary_folder.hpp"
 
+#include <filesystem>
+#include <fstream>
 #include <stdexcept>
 
 using namespace joblib_mpi;
@@ -412,4 +416,25 @@ TEST_CASE("a worker that runs a task on its own thread comes back once the task 
   bench.executor.finish(0.5);
   bench.work();
   CHECK(std::holds_alternative<to_coordinator::Hello>(bench.said().back()));
+}
+
+TEST_CASE("a worker says whether it has a file of rank 0, also while a task runs") {
+  const TemporaryFolder folder;
+  const auto path = folder / "data";
+  std::ofstream(path) << "content";
+  const FileIdentity file = identify_file(std::filesystem::canonical(path).string(), FileUse::reading, "");
+  Bench bench;
+  bench.tell(to_worker::CompareFile{3, file});
+  bench.work();
+  auto said = bench.said();
+  REQUIRE(said.size() == 1);
+  CHECK(std::get<to_coordinator::FileCompared>(said[0]).question == 3);
+  CHECK(std::get<to_coordinator::FileCompared>(said[0]).reason.empty());
+  std::filesystem::remove(path);
+  bench.tell(to_worker::RunTask{TaskId{1, 0}, CallId{1}, {}, {}, {}}, to_worker::CompareFile{4, file});
+  bench.work();
+  said = bench.said();
+  REQUIRE(bench.executor.running);
+  REQUIRE(said.size() == 1);
+  CHECK(std::get<to_coordinator::FileCompared>(said[0]).reason.find("cannot be opened") != std::string::npos);
 }

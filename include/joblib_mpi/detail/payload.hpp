@@ -78,7 +78,8 @@ class SharedBytes {
 struct Payload {
   Bytes head;                      ///< the small values, packed
   std::vector<SharedBytes> parts;  ///< the large arrays, in the order of writing
-  bool on_disk = false;  ///< true if read from a file; the parts are the file's pages unless it was compressed
+  bool on_disk = false;    ///< true if read from a file; the parts are the file's pages unless it was compressed
+  bool read_only = false;  ///< true if the memory of the parts must not be written to
 
   /// Returns the size of the head and all parts in bytes.
   [[nodiscard]] std::size_t size_bytes() const noexcept {

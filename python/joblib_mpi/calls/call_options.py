@@ -119,7 +119,7 @@ class CallOptions(NamedTuple):
             memory_bytes,
             "int or str",
             """Results whose large arrays take more than these bytes go to an HDF5 file instead of rank 0's memory, and
-            come back as read-only memory maps. The environment variables JOBLIB_MPI_SPILL_THRESHOLD and so on set this
+            come back as private memory maps. The environment variables JOBLIB_MPI_SPILL_THRESHOLD and so on set this
             option and the following ones for all calls of a program.""",
             none_means='"64MB"',
         ),

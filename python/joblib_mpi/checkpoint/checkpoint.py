@@ -11,6 +11,7 @@ import threading
 import time
 import warnings
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import cloudpickle
@@ -19,8 +20,12 @@ from joblib_mpi import _core
 from joblib_mpi.checkpoint import checkpoint_signals
 from joblib_mpi.checkpoint.task_keys import TaskKeys
 from joblib_mpi.joblib_internals import items_of
+from joblib_mpi.payloads.file_maps import WrittenFile
 from joblib_mpi.payloads.outcome import RETURNED, FinishedTask, Outcome
 from joblib_mpi.payloads.pickling import AnswerPickler
+
+#: Results of at most this size are copied until they are on the disk; larger ones are handed out only then.
+_COPIED_BYTES = 64_000_000
 
 #: The part of the grace period that a lost wake-up would cost.
 _LOOK_AGAIN_SECONDS = 0.1
@@ -159,6 +164,7 @@ class CheckpointedCall:
         self._results = _core.JournaledCall(journal, call)
         self._keys = keys
         self._one_less = threading.Event()
+        self._has_warned_of_file = False
         self.is_over = False
 
     def find(self, index: int, batch: Any) -> tuple[bytes, list[Any]] | None:
@@ -174,7 +180,8 @@ class CheckpointedCall:
         Raises
         ------
         CheckpointError
-            Something else was computed at this place, or ``batch`` has no content to compare.
+            Something else was computed at this place, or ``batch`` has no content to compare, or the task was to write
+            to a file through a memory map, and nothing shows that the file has what it wrote.
         CheckpointInterrupt
             The run has been told to end: no further task starts.
         """
@@ -182,15 +189,44 @@ class CheckpointedCall:
         items = items_of(batch)
         function, args, kwargs = items[0] if items is not None else (batch, (), {})
         name = str(getattr(function, "__name__", type(function).__name__))
-        result = self._results.find(index, *self._keys.key(function, args, kwargs), name)
+        keys = self._keys.key(function, args, kwargs)
+        written = self._keys.written_file
+        result: tuple[bytes, list[Any]] | None = None
+        refusal: _core.CheckpointError | None = None
+        try:
+            result = self._results.find(index, *keys, name)
+        except _core.CheckpointError as error:
+            if written is None:
+                raise
+            refusal = error  # what the task has written may be all that differs
+        if written is not None and (result is not None or refusal is not None):
+            raise _core.CheckpointError(
+                f'an earlier run has finished task {index}, "{name}", which can write to {_described(written)}, and '
+                "nothing shows that the file still has what it wrote. If tasks only read the map, open it with mode "
+                '"r"; otherwise return what they compute, or run this call without checkpoint'
+            ) from refusal
         if result is None:
             _warn_of(self._journal)  # a damaged file may have lost it
+            if written is not None:
+                self._warn_of_written(written, name)
         return result
+
+    def _warn_of_written(self, file: WrittenFile, name: str) -> None:
+        if self._has_warned_of_file:
+            return
+        self._has_warned_of_file = True
+        warnings.warn(
+            f'task "{name}" of a call with a checkpoint can write to {_described(file)}: no later run can go on from '
+            "its result, because nothing will show that the file still has what it wrote. If tasks only read the map, "
+            'open it with mode "r"; otherwise return what they compute',
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
     def keep(self, index: int, outcome: Outcome) -> None:
         """Keep the result of a task that `find` has not found; a failed task is not kept."""
         if not isinstance(outcome, BaseException) and outcome.ending == RETURNED:
-            self._results.keep(index, outcome.head, outcome.buffers)
+            self._keep_unchanged(index, outcome.head, outcome.buffers)
         else:
             self._results.forget(index)
         self._one_less.set()
@@ -202,7 +238,16 @@ class CheckpointedCall:
 
     def keep_value(self, index: int, results: list[Any]) -> None:
         """Keep the results that a task has returned in this process."""
-        self._results.keep(index, *AnswerPickler().dumps(results))
+        self._keep_unchanged(index, *AnswerPickler().dumps(results))
+
+    def _keep_unchanged(self, index: int, head: bytes, buffers: Sequence[Any]) -> None:
+        # The program may write to the arrays of a result before the journal has written them to the disk.
+        views = [memoryview(buffer) for buffer in buffers]
+        if sum(view.nbytes for view in views) <= _COPIED_BYTES:
+            self._results.keep(index, head, [bytes(view) for view in views])
+        else:
+            self._results.keep(index, head, buffers)
+            self._journal.flush()
 
     def end(self) -> None:
         """End the call; if the run was told to end, first wait for running tasks until the grace period is over."""
@@ -219,6 +264,10 @@ class CheckpointedCall:
 def found_task(call: int, index: int, result: tuple[bytes, list[Any]]) -> FinishedTask:
     """Return a result that `find` has found, as if a worker had just returned it."""
     return FinishedTask((call, index, 0, RETURNED, 0, None, *result))
+
+
+def _described(file: WrittenFile) -> str:
+    return f'the memory map of "{file.name}" (mode "{file.mode}")'
 
 
 def _identity() -> str:

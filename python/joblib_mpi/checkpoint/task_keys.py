@@ -8,16 +8,17 @@ import dis
 import io
 import itertools
 import operator
-import sys
 import types
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import cloudpickle
+import numpy as np
 
 from joblib_mpi import _core
 from joblib_mpi.checkpoint.module_content import module_content, submodules
+from joblib_mpi.payloads.file_maps import WrittenFile, file_written_through
 from joblib_mpi.payloads.importable import is_importable
 
 #: Arrays of fewer bytes are hashed each time, because to remember them would cost more.
@@ -67,6 +68,11 @@ class TaskKeys:
         Content that counts for each task, as if the function referred to it. Anything that can be pickled; None adds
         nothing.
 
+    Attributes
+    ----------
+    written_file : WrittenFile or None
+        A file that tasks can write to through a memory map in what was hashed, if there was one.
+
     Raises
     ------
     CheckpointError
@@ -74,6 +80,7 @@ class TaskKeys:
     """
 
     def __init__(self, extra: Any = None) -> None:
+        self.written_file: WrittenFile | None = None
         self._remembered: dict[int, tuple[Any, bytes]] = {}  # by id: what keeps the id its object's own, and the hash
         self._under_way: set[int] = set()
         self._is_imported = False  # True inside what workers import, whose globals are not those of this process
@@ -117,6 +124,8 @@ class TaskKeys:
     def content(self, value: Any) -> Any:
         """Return the stand-in for ``value`` in a pickle, or None if it is pickled as it is."""
         kind = type(value)
+        if isinstance(value, np.ndarray) and self.written_file is None:
+            self.written_file = file_written_through(value)
         canonical = _CANONICAL.get(kind)
         if canonical is not None:
             return canonical(self, value)
@@ -128,9 +137,8 @@ class TaskKeys:
             return self._definition(value, self._class)
         if kind.__name__ in _FOUND_BY_NAME and isinstance(getattr(value, "__module__", None), str):
             return self._definition(value, self._found_by_name)
-        numpy = sys.modules.get("numpy")
-        if numpy is not None and kind in (numpy.ndarray, numpy.memmap):
-            return self._array(value, numpy)
+        if kind in (np.ndarray, np.memmap):
+            return self._array(value)
         return None
 
     def _dict(self, value: dict[Any, Any]) -> Any:
@@ -141,14 +149,14 @@ class TaskKeys:
     def _set(self, value: set[Any] | frozenset[Any]) -> Any:
         return type(value).__name__, sorted(map(self._hash, value))
 
-    def _array(self, array: Any, numpy: types.ModuleType) -> Any:
+    def _array(self, array: Any) -> Any:
         known = self._remembered.get(id(array))
         if known is not None:
             return known[1]
         if array.dtype.hasobject:
             return "array", array.dtype.str, array.shape, array.reshape(-1).tolist()
         fortran = array.flags.f_contiguous and not array.flags.c_contiguous
-        elements = numpy.ascontiguousarray(array.T if fortran else array).reshape(-1).view(numpy.uint8)
+        elements = np.ascontiguousarray(array.T if fortran else array).reshape(-1).view(np.uint8)
         described = repr((array.dtype.descr, array.shape, fortran)).encode()
         content = b"array" + _core.content_hash(described) + _core.content_hash(elements)
         if array.nbytes >= _REMEMBERED_BYTES:

@@ -36,6 +36,9 @@ class ResultPickler(AnswerPickler):
 
     def reducer_override(self, value: Any) -> Any:
         """Take arrays that numpy would copy into the stream out of it; else do as `AnswerPickler` does."""
+        if type(value) is np.memmap and value.nbytes >= OUT_OF_BAND_BYTES:
+            # A copy, as the program's host may not have the file; numpy would first copy it into the stream.
+            return np.asarray, (np.asarray(value),)
         if type(value) is np.ndarray:
             if value.nbytes < OUT_OF_BAND_BYTES or value.dtype.hasobject or value.dtype.kind in "mM":
                 return NotImplemented

@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from joblib_mpi.payloads.file_maps import FileMaps, is_pickled_as_array, map_behind, reduce_without_file
 from joblib_mpi.payloads.pickling import OUT_OF_BAND_BYTES, STOP, Pickler, is_contiguous
 from joblib_mpi.sharing.call_buffers import CallBuffers
-from joblib_mpi.sharing.regions import flat_bytes
+from joblib_mpi.sharing.regions import address_of_array, flat_bytes
 from joblib_mpi.sharing.scatter_handle import SharedObject, resolve_here
 
 # `pickle.loads` does not read the last byte of a pickle. In its place stands what is needed to load the pickle.
@@ -38,7 +39,7 @@ class SharingPickler(Pickler):
 
     A view is pickled as a part of the array that it is a view of, even where numpy would copy it. On the worker, arrays
     of at least the threshold are read-only, except for the parts of sparse matrices, because scikit-learn's KMeans
-    family writes to those in place.
+    family writes to those in place. Memory maps of files stay memory maps where the worker has the file.
 
     Parameters
     ----------
@@ -52,6 +53,7 @@ class SharingPickler(Pickler):
         super().__init__()
         self._shared_buffers = buffers
         self._threshold = buffers.threshold
+        self._maps = FileMaps(buffers.files)
         self._all_private = private
         self.needed: set[int] = set()
         self._table: list[bytes] = []
@@ -62,16 +64,16 @@ class SharingPickler(Pickler):
         """Refer to shared arrays and objects; else do as `Pickler.reducer_override`."""
         kind = type(value)
         if kind in _ARRAYS:
+            if value.base is not None and (mapped := self._reduce_map(value)) is not None:
+                return mapped
             return NotImplemented if value.nbytes < self._threshold else self._reduce_array(value)
+        if isinstance(value, np.ndarray) and is_pickled_as_array(kind) and map_behind(value) is not None:
+            return self._maps.reduce(value, False, reduce_without_file) or NotImplemented
         if kind is SharedObject:
             return resolve_here, (self._name_object(value.object_id()), self._all_private)
         if str(kind.__module__).startswith("scipy.sparse"):
             self._shares = True
-            self._private.update(
-                part.__array_interface__["data"][0]
-                for name in _SPARSE_PARTS
-                if type(part := getattr(value, name, None)) is np.ndarray
-            )
+            self._private.update(map(address_of_array, parts_of_sparse(value)))
         return super().reducer_override(value)
 
     def makes_read_only(self, array: np.ndarray) -> bool:
@@ -82,7 +84,17 @@ class SharingPickler(Pickler):
             and array.dtype.kind not in "mM"
             and is_contiguous(array)
             and not self._is_private(array.__array_interface__["data"][0])
+            and not (array.flags.writeable and map_behind(array) is not None)
         )
+
+    def _reduce_map(self, array: np.ndarray) -> Any:
+        if map_behind(array) is None:
+            return None
+        return self._maps.reduce(array, address_of_array(array) in self._private, self._reduce_without_file)
+
+    def _reduce_without_file(self, array: np.ndarray) -> Any:
+        reduced = NotImplemented if array.nbytes < self._threshold else self._reduce_array(array)
+        return reduce_without_file(array) if reduced is NotImplemented else reduced
 
     def _name_object(self, object_id: int) -> int:
         self.needed.add(object_id)
@@ -143,6 +155,14 @@ class SharingPickler(Pickler):
                 self.needed.add(reference.object_id)
                 return False
         return super()._keep_in_band(buffer)
+
+
+def parts_of_sparse(value: Any) -> list[np.ndarray]:
+    """Return the arrays of a sparse matrix of scipy's; of other objects none."""
+    if not str(type(value).__module__).startswith("scipy.sparse"):
+        return []
+    parts: list[Any] = [getattr(value, name, None) for name in _SPARSE_PARTS]
+    return [part for part in parts if type(part) in _ARRAYS]
 
 
 class ObjectSharingPickler(SharingPickler):

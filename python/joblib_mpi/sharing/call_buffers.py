@@ -43,6 +43,7 @@ class CallBuffers:
         self, shared: SharedBuffers, threshold: float, scattered: RegionIndex[ScatteredRegion] | None = None
     ) -> None:
         self.threshold = threshold
+        self.files = shared.files
         self._shared = shared
         self._number = next(_call_numbers)
         self._scattered = RegionIndex[ScatteredRegion]() if scattered is None else scattered

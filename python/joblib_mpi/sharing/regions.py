@@ -110,6 +110,12 @@ def address_of(buffer: memoryview) -> int:
     return address
 
 
+def address_of_array(array: np.ndarray) -> int:
+    """Return the address of an array's first element."""
+    address: int = array.__array_interface__["data"][0]
+    return address
+
+
 def flat_bytes(array: np.ndarray) -> np.ndarray:
     """Return the bytes of a contiguous array of any type in the order in which they are in memory."""
     return np.asarray(array).reshape(-1, order="A").view(np.uint8)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from joblib_mpi import _core
+from joblib_mpi.sharing.mapped_files import MappedFiles
 
 #: The number of contents that are remembered without their bytes, at some 100 bytes each.
 _REMEMBERED_CONTENTS = 4096
@@ -32,6 +33,11 @@ class SharedBuffers:
         The bytes that contents which no running call uses may take on each node.
     limits_scattered : bool
         Whether ``limit`` also applies to objects that the program scatters.
+
+    Attributes
+    ----------
+    files : MappedFiles
+        The files of memory maps, which the workers open themselves.
     """
 
     def __init__(
@@ -41,6 +47,7 @@ class SharedBuffers:
         self.limit = limit
         self.kept_limit = kept_limit
         self._limits_scattered = limits_scattered
+        self.files = MappedFiles(core)
         self._lock = threading.Lock()
         self._contents: dict[bytes, Content] = {}
         self._seen: OrderedDict[bytes, int] = OrderedDict()  # contents that are no objects, with the last call of each

@@ -24,11 +24,8 @@ class Sharing(NamedTuple):
         """Return the meaning of ``max_nbytes``, as a number from joblib, and ``mmap_mode``; raises ValueError."""
         max_nbytes = options.get("max_nbytes", 2**20)
         mmap_mode = options.get("mmap_mode", "r")
-        if mmap_mode not in ("r", "c", None):
-            raise ValueError(
-                f'mmap_mode={mmap_mode!r}; allowed with the "mpi" backend: "r", "c", None. Tasks on several nodes have '
-                "no memory in common that they could write to: return what they compute"
-            )
+        if mmap_mode not in ("r", "r+", "w+", "c", None):
+            raise ValueError(f'mmap_mode={mmap_mode!r}; allowed: "r", "r+", "w+", "c", None')
         if max_nbytes is not None and not max_nbytes >= 0:
             raise ValueError(f"max_nbytes={max_nbytes!r}; allowed: None, or a number of bytes such as 1000000 or '1M'")
         return cls(math.inf if max_nbytes is None else max_nbytes, mmap_mode != "r")

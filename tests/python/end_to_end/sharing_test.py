@@ -244,3 +244,150 @@ def test_a_full_memory_cgroup_leads_to_a_file_or_an_error_and_never_to_a_kill(mp
     )
     expected = "[62500.0, 62500.0, 62500.0]\n" if fallback == "file" else "[True, True, True]\n"
     assert (done.status, done.stdout) == (0, expected), done
+
+
+MAPS = """
+    import os, tempfile
+    import numpy as np
+    from joblib import Parallel, delayed, parallel_config
+
+    os.chdir(tempfile.mkdtemp())
+    data = np.lib.format.open_memmap("data.npy", mode="w+", dtype=float, shape=(400, 1000))
+    data[:] = np.arange(400.0)[:, None]
+    data = np.load("data.npy", mmap_mode="r")
+
+    def fill(data, out, row):
+        out[row] = data[row].sum()
+        return type(data).__name__, type(out).__name__
+
+    for size in (10, 400_000):  # of which the first is far below max_nbytes
+        out = np.memmap(f"out{size}", float, "w+", shape=size)
+        with parallel_config(backend="mpi"):
+            kinds = Parallel()(delayed(fill)(data, out[::2], row) for row in range(5))
+        assert out[:10].tolist() == [0, 0, 1000, 0, 2000, 0, 3000, 0, 4000, 0], out[:10]
+        assert np.array_equal(np.fromfile(f"out{size}"), out)
+        print(set(kinds))
+    os.unlink("data.npy")
+    os.unlink("out10")
+    with parallel_config(backend="mpi"):
+        print(Parallel()(delayed(float)(data[row, 0]) for row in (1, 2)), end=" ")
+        sums = Parallel(batch_size=1)(delayed(np.sum)(data[rows : rows + 2]) for rows in range(3))
+        print([float(total) for total in sums], end=" ")
+        try:
+            Parallel()(delayed(fill)(data, np.memmap("out400000", float, "r+"), 0) for _ in range(2))
+            gone = np.memmap("gone", float, "w+", shape=10)
+            os.unlink("gone")
+            Parallel()(delayed(fill)(data, gone, 0) for _ in range(2))
+            print("no error")
+        except Exception as error:
+            print("which no name leads to any more" in str(error))
+"""
+
+
+@pytest.mark.parametrize("isolation", ["process", "none"])
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_tasks_write_into_a_memory_map_and_read_another(mpirun, ranks, isolation):
+    done = mpirun.script(ranks, MAPS, environment={"JOBLIB_MPI_ISOLATION": isolation})
+    kinds = "{('memmap', 'memmap')}\n"
+    assert (done.status, done.stdout) == (0, f"{kinds}{kinds}[1.0, 2.0] [1000.0, 3000.0, 5000.0] True\n"), done
+
+
+MORE_MAPS = """
+    import os, tempfile
+    from dataclasses import dataclass
+    import joblib
+    import joblib_mpi
+    import numpy as np
+    from joblib import Parallel, delayed, parallel_config
+
+    os.chdir(tempfile.mkdtemp())
+
+    @dataclass
+    class Task:
+        data: np.ndarray
+        out: np.ndarray
+
+    def fill(task, row):
+        task["task"].out[row] = task["task"].data[row].sum()
+
+    def fill_columns(out, row):
+        Parallel(n_jobs=2, prefer="threads")(delayed(out.__setitem__)((row, column), row) for column in range(3))
+
+    def fill_record(out, row):
+        out[row] = (row, -row)
+
+    def from_handle(data, row):
+        return data[row : row + 2]
+
+    joblib.dump(np.arange(8.0).repeat(50_000).reshape(8, 50_000, order="C"), "data")
+    data = joblib.load("data", mmap_mode="r")
+    out = np.memmap("out", "f4", "w+", 12, (8,), "F")
+    grid = np.memmap("grid", int, "w+", 4100, (8, 3), "F")
+    record = np.memmap("record", [("x", "i4"), ("y", "f8")], "w+", shape=9)
+    added = np.memmap("grid", int, "r+", 4100, (24,))
+    backwards = np.asarray(out)[::-1]
+
+    class Log(np.memmap):
+        pass
+
+    log = Log("log", float, "w+", shape=8)
+    with parallel_config(backend="mpi"):
+        Parallel()(delayed(fill)({"task": Task(data[::-1, ::-2], backwards)}, row) for row in range(8))
+        Parallel()(delayed(fill_columns)(grid, row) for row in range(8))
+        Parallel()(delayed(fill_record)(record[1:], row) for row in range(8))
+        Parallel()(delayed(np.add)(added[row::8], 1, out=added[row::8]) for row in range(8))
+        Parallel()(delayed(log.__setitem__)(row, row) for row in range(8))
+        Parallel()(delayed(fill_record)(record, row) for row in [8])
+        handle = joblib_mpi.scatter(data)
+        parts = Parallel()(delayed(from_handle)(handle, row) for row in range(6))
+    assert out.tolist() == [25_000.0 * row for row in range(8)], out
+    assert grid.tolist() == [[row + 1] * 3 for row in range(8)], grid
+    assert record.tolist() == [(0, 0.0), *((row, -row) for row in range(7)), (8, -8.0)], record
+    assert log.tolist() == list(range(8)), log
+    assert all(np.array_equal(part, data[row : row + 2]) for row, part in enumerate(parts)), parts
+    for name, array in (("out", out), ("record", record), ("log", log)):
+        offset = 12 if name == "out" else 0
+        assert np.array_equal(np.fromfile(name, array.dtype, offset=offset), np.asarray(array)), name
+    print("right")
+"""
+
+
+@pytest.mark.parametrize(("ranks", "isolation"), [(1, "process"), (3, "process"), (3, "none")])
+def test_memory_maps_of_all_kinds_are_written_by_tasks(mpirun, ranks, isolation):
+    done = mpirun.script(ranks, MORE_MAPS, environment={"JOBLIB_MPI_ISOLATION": isolation})
+    assert (done.status, done.stdout) == (0, "right\n"), done
+
+
+RESUMED_MAPS = """
+    import sys, warnings
+    import numpy as np
+    from joblib import Parallel, delayed, parallel_config
+    from joblib_mpi import CheckpointError
+
+    warnings.filterwarnings("ignore", "task .* can write")
+    folder, mode = sys.argv[1:]
+
+    def fill(out, row):
+        out[row] = row
+        return row
+
+    def run():
+        out = np.memmap(folder + "/out", float, mode, shape=10)
+        with parallel_config(backend="mpi", checkpoint=folder + "/run.h5"):
+            Parallel()(delayed(fill)(out, row) for row in range(10))
+        return out.tolist()
+
+    print(run())
+    try:
+        print(run())
+    except CheckpointError as error:
+        print("refused:", "can write to the memory map of" in str(error))
+"""
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+@pytest.mark.parametrize("mode", ["w+", "r+"])
+def test_a_run_never_goes_on_from_tasks_that_wrote_into_a_memory_map(mpirun, tmp_path, ranks, mode):
+    (tmp_path / "out").write_bytes(bytes(80))
+    done = mpirun.script(ranks, RESUMED_MAPS, str(tmp_path), mode)
+    assert (done.status, done.stdout) == (0, f"{[float(row) for row in range(10)]}\nrefused: True\n"), done

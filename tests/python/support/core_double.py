@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import os
 import sys
 import threading
 import types
@@ -55,6 +56,8 @@ class Job:
         self.failure = None
         self.spill_options = {}  # by call: what it was given after those
         self.options = {}  # by call: what start_call was given after max_running
+        self.file_refusals = []  # what compare_file returns
+        self.files_compared = []  # the arguments of compare_file
         self.faults = {}  # by index: the (ending, reason, attempts) of tasks that are not run
         self.rank0 = CoordinatorSession(self)
         self._threads = []
@@ -223,6 +226,19 @@ class CoordinatorSession:
 
     def results_fill_memory(self, call):
         return self._job.memory_is_full
+
+    def compare_file(self, path, for_writing, mark):
+        self._open()
+        if os.path.realpath(path) != path or type(for_writing) is not bool:
+            raise Refused(f"compare_file{(path, for_writing, mark)}")
+        if mark and not os.path.exists(os.path.join(os.path.dirname(path), mark)):
+            raise Refused(f"there is no mark {mark} beside {path}")
+        self._job.files_compared.append((path, for_writing, bool(mark)))
+        return list(self._job.file_refusals)
+
+    def worker_returns(self):
+        self._open()
+        return 0
 
     def next_results(self, timeout):
         if self._waiter is not None:

@@ -1,6 +1,7 @@
 """A double of rank 0 and one worker without a job: objects scattered on one side are found on the other."""
 
 import itertools
+import os
 
 from support.core_double import Refused
 
@@ -11,6 +12,9 @@ class Nodes:
     def __init__(self):
         self.objects = {}
         self.transfers = 0
+        self.files_compared = []
+        self.file_refusals = lambda for_writing, mark: []
+        self.returns = 0
         self._ids = itertools.count(1)
 
     # Rank 0's side.
@@ -27,6 +31,22 @@ class Nodes:
 
     def object_stats(self):
         return {"transfers": self.transfers}
+
+    rank, size = 0, 3
+
+    def host(self, rank):
+        return f"host{rank}"
+
+    def worker_returns(self):
+        return self.returns
+
+    def compare_file(self, path, for_writing, mark):
+        if os.path.realpath(path) != path:
+            raise Refused(f"{path} has symbolic links")
+        if mark and not os.path.exists(os.path.join(os.path.dirname(path), mark)):
+            raise Refused(f"there is no mark {mark} beside {path}")
+        self.files_compared.append((path, for_writing, bool(mark)))
+        return self.file_refusals(for_writing, mark)
 
     # The worker's.
 
