@@ -16,7 +16,7 @@ enum class FileUse : std::uint8_t { reading, writing };
 struct FileIdentity {
   std::string path;  ///< absolute and without symbolic links
   FileUse use = FileUse::reading;
-  std::string boot_id;  ///< the boot of rank 0's kernel; empty if it is unknown
+  std::string boot_id{};  ///< the boot of rank 0's kernel; empty if it is unknown
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
   std::uint64_t bytes = 0;
@@ -24,7 +24,7 @@ struct FileIdentity {
   std::int64_t status_changed_ns = 0;  ///< nanoseconds since the epoch
   std::uint64_t seed = 0;              ///< chooses the places of the samples
   ContentHash samples{};               ///< the hash of the samples
-  std::string mark;  ///< the name of a file that exists beside the file during the comparison; empty if there is none
+  std::string mark{};  ///< the name of a file that exists beside the file during the comparison; empty if there is none
 
   friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
 };
