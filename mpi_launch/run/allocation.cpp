@@ -48,6 +48,8 @@ Allocation slurm_allocation(const VariableMap& variables) {
     allocation.nodes.push_back({std::max(tells_tasks ? tasks[node] : of_cores, 1), cores[node]});
   }
   if (allocation.nodes.empty()) allocation.nodes.emplace_back();
+  // salloc may have left this process on the login node, where Slurm does not set this variable.
+  allocation.is_this_host = allocation.nodes.size() == 1 && variables.contains("SLURMD_NODENAME");
   return allocation;
 }
 
@@ -77,6 +79,7 @@ Allocation listed_allocation(Scheduler scheduler, std::string job, std::string p
   allocation.job = std::move(job);
   allocation.host_file = std::move(path);
   allocation.nodes = nodes_of_lines(host_file);
+  allocation.is_this_host = allocation.nodes.size() == 1 && !host_file.empty();  // scripts run on the first node
   return allocation;
 }
 

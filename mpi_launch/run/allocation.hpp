@@ -25,6 +25,7 @@ struct Allocation {
   bool says_tasks_per_node = false;   ///< Slurm: the user set it, and srun will repeat it
   std::string host_file;              ///< path of a file with a line for each task; empty with Slurm
   bool inside_step = false;           ///< Slurm: this is a step of one task, such as `srun --pty bash`
+  bool is_this_host = false;          ///< this process runs on its only node
 
   [[nodiscard]] int tasks() const;
   [[nodiscard]] int cores() const;

@@ -47,17 +47,23 @@ bool travels(const std::string& name) {
                      [&](const char* beginning) { return name.starts_with(beginning); });
 }
 
-/// Returns whether a parameter of Open MPI chooses the transport of messages, names hosts, or names files that may.
-bool is_about_transport(std::string_view parameter) {
-  return parameter == "pml" || parameter == "btl" || parameter == "mtl" || parameter.ends_with("hostfile") ||
-         parameter.ends_with("param_files") || parameter.starts_with("btl_tcp_");
+/// Returns whether a parameter of Open MPI names hosts, or files that may.
+bool is_about_hosts(std::string_view parameter) {
+  return parameter.ends_with("hostfile") || parameter.ends_with("param_files");
 }
 
-/// Returns whether the user has set such a parameter, in a variable or in a line "name = value" of `mca_file`.
-bool chooses_transport(const VariableMap& variables, const std::string& mca_file) {
+/// Returns whether a parameter of Open MPI chooses the transport of messages.
+bool is_about_transport(std::string_view parameter) {
+  return parameter == "pml" || parameter == "btl" || parameter == "mtl" || parameter.starts_with("btl_tcp_");
+}
+
+/// Returns whether the user has set a parameter that `is_meant`, in a variable or in a line "name = value" of
+/// `mca_file`.
+bool sets_parameter(const VariableMap& variables, const std::string& mca_file,
+                    bool (*is_meant)(std::string_view parameter)) {
   for (const auto& [variable, value] : variables) {
     for (const std::string_view prefix : {"OMPI_MCA_", "PRTE_MCA_"}) {
-      if (variable.starts_with(prefix) && is_about_transport(std::string_view(variable).substr(prefix.size()))) {
+      if (variable.starts_with(prefix) && is_meant(std::string_view(variable).substr(prefix.size()))) {
         return true;
       }
     }
@@ -66,7 +72,7 @@ bool chooses_transport(const VariableMap& variables, const std::string& mca_file
   for (std::string line; std::getline(lines, line);) {
     std::string name;
     std::istringstream(line.substr(0, line.find('='))) >> name;
-    if (is_about_transport(name)) return true;
+    if (is_meant(name)) return true;
   }
   return false;
 }
@@ -84,7 +90,8 @@ LaunchEnvironment environment_from(const Facts& facts, const MpiVersion& built_w
   environment.srun_has_pmix = facts.srun_mpi_list.value_or("").find("pmix") != std::string::npos;
   environment.mpirun_refuses_root = facts.is_root && !root_is_allowed(facts.variables);
   environment.limits_threads = facts.variables.contains("OMP_NUM_THREADS");
-  environment.chooses_transport = chooses_transport(facts.variables, facts.mca_file);
+  environment.chooses_transport = sets_parameter(facts.variables, facts.mca_file, is_about_transport);
+  environment.names_hosts = sets_parameter(facts.variables, facts.mca_file, is_about_hosts);
   for (const auto& [name, value] : facts.variables) {
     if (travels(name)) environment.to_pass_on.push_back(name);
   }

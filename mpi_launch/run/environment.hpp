@@ -26,9 +26,10 @@ struct LaunchEnvironment {
   MpiVersion built_with;
   bool has_srun = false;
   bool srun_has_pmix = false;
-  bool mpirun_refuses_root = false;  ///< the user is root, and Open MPI was not told to allow that
-  bool limits_threads = false;       ///< OMP_NUM_THREADS is set
-  bool chooses_transport = false;    ///< the user has told Open MPI how ranks communicate, or on which hosts they run
+  bool mpirun_refuses_root = false;     ///< the user is root, and Open MPI was not told to allow that
+  bool limits_threads = false;          ///< OMP_NUM_THREADS is set
+  bool chooses_transport = false;       ///< the user has told Open MPI how ranks communicate
+  bool names_hosts = false;             ///< the user has told Open MPI on which hosts ranks run
   std::vector<std::string> to_pass_on;  ///< names of variables that ranks on other hosts need
 };
 

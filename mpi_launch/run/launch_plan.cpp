@@ -100,7 +100,8 @@ void add_watch_over_hosts(std::vector<std::string>& words, const MpiVersion& mpi
 Variables shared_memory_parameters(const LaunchOptions& options, const LaunchEnvironment& environment,
                                    const MpiVersion& mpi) {
   const bool one_host = !environment.allocation || environment.allocation->nodes.size() == 1;
-  if (!one_host || !mpi.is_open_mpi() || environment.chooses_transport || !options.launcher_options.empty()) return {};
+  const bool is_free = !environment.chooses_transport && !environment.names_hosts && options.launcher_options.empty();
+  if (!one_host || !mpi.is_open_mpi() || !is_free) return {};
   return {{"pml", "ob1"}, {"btl", mpi.major >= 5 ? "self,sm" : "self,vader"}};
 }
 
@@ -122,8 +123,10 @@ void add_open_mpi(LaunchPlan& plan, const LaunchOptions& options, const LaunchEn
   for (const auto& [name, value] : shared_memory_parameters(options, environment, mpi)) {
     add(plan.words, {"--mca", name, value});
   }
-  plan.keeps_rank_0_here = !allocation && options.launcher_options.empty();
-  if (plan.keeps_rank_0_here) return;  // ranks on this machine inherit the environment
+  plan.keeps_rank_0_here =
+      (!allocation || allocation->is_this_host) && options.launcher_options.empty() && !environment.names_hosts;
+  // Ranks on this machine inherit the environment.
+  if (!allocation && options.launcher_options.empty()) return;
   for (const std::string& name : environment.to_pass_on) add(plan.words, {"-x", name});
   for (const auto& [name, value] : plan.variables) add(plan.words, {"-x", name});
 }

@@ -125,6 +125,11 @@ Parallel(backend="mpi")(delayed(wait)(index) for index in range(2))
 """
 
 
+def is_mpirun(process):
+    """Return whether the process with this id is Open MPI's launcher, which has a port."""
+    return Path(f"/proc/{process}/comm").read_text() in ("mpirun\n", "prterun\n")
+
+
 def test_ranks_of_one_host_and_their_executors_open_no_ports(place):
     place.write("script.py", WAITS)
     job = subprocess.Popen(
@@ -136,7 +141,7 @@ def test_ranks_of_one_host_and_their_executors_open_no_ports(place):
             assert job.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        ports = {process: open_ports(process) for process in processes_below(job.pid)}
+        ports = {process: open_ports(process) for process in processes_below(job.pid) if not is_mpirun(process)}
         assert len(ports) >= 5, ports  # three ranks and two executors
         assert not any(ports.values()), ports
     finally:
