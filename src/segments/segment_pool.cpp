@@ -34,8 +34,8 @@ std::size_t rounded(std::size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
-/// Unused segments take at most the room that is left divided by this. Chosen, not measured: each rank of a node has such
-/// segments.
+/// Unused segments take at most the room that is left divided by this. Chosen, not measured: each rank of a node has
+/// such segments.
 constexpr std::uint64_t room_per_spare = 8;
 constexpr std::chrono::milliseconds between_looks_at_room{10};  // a look takes some 50 µs
 

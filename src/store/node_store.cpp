@@ -13,8 +13,8 @@ namespace {
 /// in between.
 constexpr std::size_t fill_bytes = std::size_t{4} << 20;
 
-/// The number of calls of `progress` between two looks at the room for memory that nothing uses. A rank that waits makes
-/// about a thousand calls per second.
+/// The number of calls of `progress` between two looks at the room for memory that nothing uses. A rank that waits
+/// makes about a thousand calls per second.
 constexpr unsigned progresses_between_looks_at_room = 128;
 
 /// The number of turns between two checks for what need not be known at once.
