@@ -85,7 +85,7 @@ void bind_journal(nb::module_& module) {
   nb::class_<PythonJournal>(module, "Journal", nb::is_final())
       .def(nb::init<const std::string&, std::string>(), nb::arg("path"), nb::arg("identity"))
       .def("heed_signals", &PythonJournal::heed_signals, Release(),
-          "Have SIGUSR1 and SIGTERM write the results at once, before the handlers that the process has for them run.")
+           "Have SIGUSR1 and SIGTERM write the results at once, before the handlers that the process has for them run.")
       .def("leave_signals", &PythonJournal::leave_signals, Release(), "Undo `heed_signals`.")
       .def(
           "flush", [](PythonJournal& self) { self.journal().flush(); }, Release())

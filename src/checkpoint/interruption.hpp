@@ -21,9 +21,9 @@ struct Interruption {
 void announce_interruption();
 
 /// Handles SIGUSR1 and SIGTERM while it lives: a signal makes `journal` write its results at once, and `interruption`
-/// reports the first one from then on. Slurm sends SIGUSR1 some time before the limit if asked to (`--signal=USR1@120`), and
-/// SIGTERM when it cancels or preempts a job; both may come twice. The last watch that is destroyed restores the
-/// previous signal handlers.
+/// reports the first one from then on. Slurm sends SIGUSR1 some time before the limit if asked to
+/// (`--signal=USR1@120`), and SIGTERM when it cancels or preempts a job; both may come twice. The last watch that is
+/// destroyed restores the previous signal handlers.
 class InterruptionWatch {
  public:
   struct Options {

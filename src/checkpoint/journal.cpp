@@ -300,8 +300,7 @@ void Journal::write_groups() {
   const auto is_hurried = [&] { return waiting.closing || waiting.flush_requested || waiting.at_once; };
   std::unique_lock lock(waiting.mutex);
   while (true) {
-    waiting.appended.wait(
-        lock, [&] { return waiting.closing || waiting.flush_requested || !waiting.results.empty(); });
+    waiting.appended.wait(lock, [&] { return waiting.closing || waiting.flush_requested || !waiting.results.empty(); });
     waiting.appended.wait_for(lock, options_.flush_after,
                               [&] { return is_hurried() || waiting.bytes > options_.group_bytes; });
     waiting.flush_requested = false;

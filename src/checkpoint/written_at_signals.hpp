@@ -10,8 +10,9 @@ namespace joblib_mpi {
 /// The signals that announce the end of a run.
 inline constexpr std::array ending_signals{SIGUSR1, SIGTERM};
 
-/// While it lives, SIGUSR1 and SIGTERM have a journal write its results, and from then on each one as it comes, whatever
-/// the program's threads do at that time; then the handler runs that the process had when the first object was made.
+/// While it lives, SIGUSR1 and SIGTERM have a journal write its results, and from then on each one as it comes,
+/// whatever the program's threads do at that time; then the handler runs that the process had when the first object was
+/// made.
 ///
 /// `mpirun` kills its ranks a second after SIGTERM, and the handler of an interpreter runs only once its main thread
 /// returns from what it computes. A signal without a handler keeps its action. Thread-safe. Does nothing in a fork of

@@ -121,7 +121,8 @@ std::optional<ExecutedTask> IsolatedExecutor::take_finished() {
   const bool exited = region_->exited_generation.load(std::memory_order_acquire) == generation_;
   if (executor_retired_) {
     if (exited) start_executor();
-    return running_->interrupted ? std::optional(ended(TaskEnding::lost, "cancelled before it began")) : look_at_clock();
+    return running_->interrupted ? std::optional(ended(TaskEnding::lost, "cancelled before it began"))
+                                 : look_at_clock();
   }
   if (auto done = receive()) return done;
   if (exited) return after_exit();
@@ -189,7 +190,8 @@ std::string IsolatedExecutor::exit_text() const {
   if (region_->memory_used != 0) {
     return "memory limit: used " + megabytes(region_->memory_used) + " of " + megabytes(region_->memory_allowed);
   }
-  return describe_exit(region_->wait_status);
+  const std::string how = describe_exit(region_->wait_status);
+  return region_->ended_with_zygote ? "the process that starts executors ended with " + how : how;
 }
 
 std::optional<ExecutedTask> IsolatedExecutor::look_at_clock() {
@@ -222,7 +224,10 @@ void IsolatedExecutor::kill_executor(Clock::time_point now) {
 
 void IsolatedExecutor::look_at_end(Clock::time_point now) {
   if (!executor_ending_ && running_->passed_on && has_ended(region_->executor_pid)) executor_ending_ = now;
-  if (executor_ending_ && now - *executor_ending_ > zygote_patience_) zygote_->kill_zygote();
+  if (executor_ending_ && now - *executor_ending_ > zygote_patience_) {
+    zygote_->kill_zygote();
+    executor_ending_ = now;
+  }
 }
 
 bool IsolatedExecutor::over_time(Clock::time_point now) const {

@@ -18,8 +18,8 @@ namespace joblib_mpi {
 /// Runs tasks one after another in a process beside the rank. If that process ends, for any reason, the task comes back
 /// as lost, with the reason, and a new process takes the next task.
 ///
-/// A process that has run many tasks or has grown is replaced between two tasks, so that what tasks leave in it, such as
-/// open files, memory and changed modules, does not reach all later ones.
+/// A process that has run many tasks or has grown is replaced between two tasks, so that what tasks leave in it, such
+/// as open files, memory and changed modules, does not reach all later ones.
 ///
 /// An interrupt, or the end of a task's time, sends SIGINT, and SIGKILL after a grace period.
 class IsolatedExecutor final : public Executor {
@@ -95,7 +95,7 @@ class IsolatedExecutor final : public Executor {
   std::optional<Clock::time_point> executor_ending_;  // when the executor was killed, or seen to have ended
   ProcessWear wear_;
   std::optional<Clock::time_point> executor_retired_;  // when it was asked to exit
-  int exits_before_taking_ = 0;                       // counts executors in a row
+  int exits_before_taking_ = 0;                        // counts executors in a row
   std::optional<std::string> no_more_executors_;
 
   std::uint64_t last_number_;  // counts on across executors

@@ -19,6 +19,7 @@ struct SharedRegion {
   static constexpr std::uint32_t preparing_failed = 2;
   std::atomic<std::uint32_t> zygote_state{0};
   std::array<char, 4096> failure{};  ///< The text of the failure, if preparing has failed.
+  std::atomic<pid_t> zygote_pid{0};  ///< Written by each zygote; the worker sets it to 0 before a new one.
 
   // Written by the zygote, about the executor, before `exited_generation`.
   std::atomic<pid_t> executor_pid{0};
@@ -29,6 +30,8 @@ struct SharedRegion {
   std::atomic<std::uint64_t> memory_allowed{0};
   std::atomic<std::uint32_t> exited_generation{0};
   std::atomic<bool> watching_memory{false};
+  std::atomic<bool> ended_with_zygote{
+      false};  ///< Written by the worker: the zygote has died, and this executor with it.
 
   // Written by the executor.
   std::atomic<std::uint32_t> ready_generation{0};

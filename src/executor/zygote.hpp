@@ -32,6 +32,9 @@ struct ZygoteOptions {
 /// A process that forks the rank's executors, one at a time. It is forked before MPI_Init and before there are threads,
 /// so neither MPI nor its pinned memory is ever in a process that runs user code.
 ///
+/// A zygote that is killed after it was prepared is started again by a second process, which waits for that as it was
+/// forked (ZygoteKeeper). Its executor has then ended with it.
+///
 /// When the rank ends, for any reason, the zygote ends the executor and all processes that the executor has started.
 /// The zygote has no OMPI_*, PMIX_* and PMI_* in its environment, so a program that a task starts does not take itself
 /// for the rank.
@@ -53,7 +56,8 @@ class Zygote {
 
   /// Waits until `prepare` is done. Throws Error with its text if it has failed, or if the zygote has ended.
   void wait_until_prepared();
-  /// Returns why no more executors can be started, if that is so. Costs a system call.
+  /// Returns why no more executors can be started, if that is so. Costs a system call. Starts the zygote again if it
+  /// was killed.
   [[nodiscard]] std::optional<std::string> failure();
 
   /// Returns the flag that wakes the thread that uses this object, for its IdleWaiter.
@@ -67,19 +71,26 @@ class Zygote {
   [[nodiscard]] std::uint32_t start_executor(Descriptor socket);
   void interrupt_executor(std::uint32_t generation);
   void kill_executor(std::uint32_t generation);
-  /// Kills the zygote, and with it its executor, because it does not do what it was asked to. `failure` then says so.
+  /// Kills the zygote, and with it its executor, because it does not do what it was asked to. `failure` then starts it
+  /// again.
   void kill_zygote();
   /// Watches the executor's memory from now on, for as long as the region holds a limit.
   void watch_memory(std::uint32_t generation);
 
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+  [[nodiscard]] pid_t keeper_pid() const noexcept { return keeper_pid_; }
 
  private:
-  Zygote(SharedRegionPointer region, Descriptor commands, pid_t pid);
+  Zygote(SharedRegionPointer region, Descriptor commands, pid_t pid, Descriptor keeper, pid_t keeper_pid);
+  /// Has the keeper fork a new zygote. Returns false if that cannot be.
+  [[nodiscard]] bool start_again();
+  void end_keeper();
 
   SharedRegionPointer region_;
   Descriptor commands_;
   pid_t pid_;
+  Descriptor keeper_;
+  const pid_t keeper_pid_;
   std::uint32_t last_generation_ = 0;
   std::optional<std::string> failure_;
 };

@@ -152,6 +152,7 @@ bool ZygoteProcess::fork_executor(std::uint32_t generation, Descriptor socket) {
   generation_ = generation;
   region_->memory_used = 0;
   region_->fork_error = 0;
+  region_->ended_with_zygote = false;
   if (std::exchange(executor_, 0) != 0) end_descendants(longest_cleanup_seconds);  // it was not waited for
   std::fflush(nullptr);  // so that no executor prints again what preloading has printed
   const pid_t zygote = getpid();

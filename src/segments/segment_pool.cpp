@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cassert>
+#include <chrono>
 #include <cstring>
 #include <deque>
 #include <map>
@@ -32,6 +33,11 @@ std::size_t rounded(std::size_t bytes) {
   const std::size_t step = std::max(std::bit_floor(bytes) / 8, smallest_common_bytes / 8);
   return (bytes + step - 1) / step * step;
 }
+
+/// Unused segments take at most the room that is left divided by this. Chosen, not measured: each rank of a node has
+/// such segments.
+constexpr std::uint64_t room_per_spare = 8;
+constexpr std::chrono::milliseconds between_looks_at_room{10};  // a look takes some 50 µs
 
 bool lacks_descriptors(const std::system_error& error) {
   return error.code() == std::errc::too_many_files_open || error.code() == std::errc::too_many_files_open_in_system;
@@ -68,6 +74,12 @@ struct SegmentPool::State {
   void let_go(PooledSegment& pooled);
   /// Keeps a segment in which nothing is in use, and drops the oldest ones beyond the limit. The lock must be held.
   void keep_spare(PooledSegment& pooled);
+  /// Drops the oldest unused segments beyond `most_bytes`. The lock must be held.
+  void drop_spare(Shelf& shelf, std::size_t most_bytes);
+  /// Returns the bytes of unused segments of each kind that may be kept if `needed` bytes are taken next. The lock must
+  /// be held.
+  [[nodiscard]] std::size_t allowed_spare_bytes(std::size_t needed = 0);
+  void give_way(std::size_t needed = 0);
   void let_go_adopted(const std::byte* begin);
   /// Returns the segment that begins last at or before `place`, or nullptr. The lock must be held.
   [[nodiscard]] PooledSegment* pooled_at(const std::byte* place);
@@ -81,6 +93,8 @@ struct SegmentPool::State {
   Shelf for_one;
   Shelf for_node;
   std::uint64_t dropped = 0;
+  std::chrono::steady_clock::time_point looked_at_room;
+  std::uint64_t room_bytes = 0;  // at that time
 };
 
 PooledSegment& SegmentPool::State::segment_of(std::size_t bytes, Shelf& shelf) {
@@ -94,6 +108,7 @@ PooledSegment& SegmentPool::State::segment_of(std::size_t bytes, Shelf& shelf) {
     shelf.spare.erase(std::next(found).base());
     return pooled;
   }
+  if (for_one.spare_bytes + for_node.spare_bytes > 0) give_way(bytes);
   Descriptor file = &shelf == &for_node ? source.open(bytes) : make_memory_file(bytes);
   auto segment = std::make_shared<const Segment>(next_id++, std::move(file), bytes, Access::writable);
   const std::byte* begin = segment->bytes().data();
@@ -141,7 +156,26 @@ void SegmentPool::State::keep_spare(PooledSegment& pooled) {
   Shelf& shelf = *pooled.shelf;
   shelf.spare.push_back(&pooled);
   shelf.spare_bytes += pooled.segment->bytes().size();
-  while (shelf.spare_bytes > most_spare_bytes) {
+  drop_spare(shelf, allowed_spare_bytes());
+}
+
+std::size_t SegmentPool::State::allowed_spare_bytes(std::size_t needed) {
+  if (const auto now = std::chrono::steady_clock::now(); now - looked_at_room > between_looks_at_room) {
+    looked_at_room = now;
+    room_bytes = source.room().bytes;
+  }
+  const std::uint64_t left = room_bytes - std::min<std::uint64_t>(room_bytes, needed);
+  return std::min<std::uint64_t>(most_spare_bytes, left / room_per_spare);
+}
+
+void SegmentPool::State::give_way(std::size_t needed) {
+  const std::size_t allowed = allowed_spare_bytes(needed);
+  drop_spare(for_one, allowed);
+  drop_spare(for_node, allowed);
+}
+
+void SegmentPool::State::drop_spare(Shelf& shelf, std::size_t most_bytes) {
+  while (shelf.spare_bytes > most_bytes) {
     const std::shared_ptr<const Segment> oldest = shelf.spare.front()->segment;
     shelf.spare.pop_front();
     shelf.spare_bytes -= oldest->bytes().size();
@@ -229,6 +263,11 @@ std::optional<SegmentPool::Place> SegmentPool::find(ByteView bytes) const {
   const auto after = state_->adopted.upper_bound(bytes.data());
   if (after != state_->adopted.begin()) found = std::prev(after)->second.lock();
   return found ? place_in(found) : std::nullopt;
+}
+
+void SegmentPool::give_way() {
+  const std::lock_guard lock(state_->mutex);
+  if (state_->for_one.spare_bytes + state_->for_node.spare_bytes > 0) state_->give_way();
 }
 
 std::uint64_t SegmentPool::segments_dropped() const {

@@ -16,6 +16,8 @@ namespace joblib_mpi {
 /// Segments are reused, so that their pages are warm and the other processes have them mapped already. A segment is
 /// free once everything in it has been released. A segment costs an open file in each process that uses it, so the more
 /// segments there are, the more arrays share one. Any thread may allocate and release.
+///
+/// Unused segments are a cache that gives way: they take at most an eighth of the room that is left.
 class SegmentPool final : public ReceiveMemory {
  public:
   /// The number of bytes of free memory that a pool keeps of each kind, for one process and for the node. Chosen, not
@@ -49,6 +51,10 @@ class SegmentPool final : public ReceiveMemory {
   };
   /// Returns the place of these bytes in the pool's segments; nothing if they lie elsewhere.
   [[nodiscard]] std::optional<Place> find(ByteView bytes) const;
+
+  /// Gives unused segments back to the system as far as the room has become small. May be called often: looks at the
+  /// room only if there are such segments, and a hundred times a second at most.
+  void give_way();
 
   /// Returns how many segments the pool has given back to the system.
   [[nodiscard]] std::uint64_t segments_dropped() const;

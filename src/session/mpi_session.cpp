@@ -237,7 +237,8 @@ int MpiSession::State::coordinate(const std::function<int()>& function) {
 void MpiSession::State::stop(CoordinatorDriver& driver, const to_worker::Stop& stop, Afterwards afterwards) {
   const auto stuck = driver.stop_workers(stop, mpi.settings().shutdown_seconds);
   if (!stuck.empty()) {
-    if (afterwards == Afterwards::program_ends && mpi.world().owns_mpi()) mpi.abort_with(stuck, stop.status, stop.failure);
+    if (afterwards == Afterwards::program_ends && mpi.world().owns_mpi())
+      mpi.abort_with(stuck, stop.status, stop.failure);
     mpi.announce_wait_for(stuck);
     driver.wait_for_workers();
   }

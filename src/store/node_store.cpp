@@ -13,6 +13,10 @@ namespace {
 /// in between.
 constexpr std::size_t fill_bytes = std::size_t{4} << 20;
 
+/// The number of calls of `progress` between two looks at the room for memory that nothing uses. A rank that waits
+/// makes about a thousand calls per second.
+constexpr unsigned progresses_between_looks_at_room = 128;
+
 /// The number of turns between two checks for what need not be known at once.
 constexpr unsigned turns_between_looks = 64;
 
@@ -164,6 +168,7 @@ bool NodeStore::progress() {
   }
   if (!expected_.empty() || !unwanted_.empty()) take_offers();
   keep_links_clean();
+  if (++progresses_ % progresses_between_looks_at_room == 0) pool_->give_way();
   return more;
 }
 

@@ -75,6 +75,7 @@ class NodeStore final : public ObjectStore {
   std::unordered_set<ObjectId> offered_;                        // to the other ranks of the node, and not dropped
   bool broadcasts_ended_ = false;
   unsigned turns_ = 0;
+  unsigned progresses_ = 0;
 };
 
 }  // namespace joblib_mpi

@@ -1,6 +1,7 @@
+#include "checkpoint/written_at_signals.hpp"
+
 #include "checkpoint/interruption.hpp"
 #include "checkpoint/journal_on_disk.hpp"
-#include "checkpoint/written_at_signals.hpp"
 #include "support/catch.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -23,9 +24,8 @@ namespace {
 namespace fs = std::filesystem;
 
 std::ptrdiff_t n_parts(const fs::path& path) {
-  return std::ranges::count_if(fs::directory_iterator(path.string() + ".parts"), [](const fs::directory_entry& entry) {
-    return entry.path().extension() == ".h5";
-  });
+  return std::ranges::count_if(fs::directory_iterator(path.string() + ".parts"),
+                               [](const fs::directory_entry& entry) { return entry.path().extension() == ".h5"; });
 }
 
 /// Returns whether there are so many parts before the limit of last resort.

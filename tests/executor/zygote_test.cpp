@@ -108,10 +108,10 @@ TEST_CASE("the hooks surround every fork") {
                      setenv("JOBLIB_MPI_TEST_CALLS", calls.c_str(), 1);
                    }};
   WorkerSide worker(options);
-  CHECK(calls == "bp");
-  CHECK_THAT(head_text(worker.run("environment")), contains("JOBLIB_MPI_TEST_CALLS=bcbc\n"));
+  CHECK(calls == "bpbp");  // the keeper and the zygote
+  CHECK_THAT(head_text(worker.run("environment")), contains("JOBLIB_MPI_TEST_CALLS=bpbcbc\n"));
   worker.run("exit 1");
-  CHECK_THAT(head_text(worker.run("environment")), contains("JOBLIB_MPI_TEST_CALLS=bcbpbc\n"));
+  CHECK_THAT(head_text(worker.run("environment")), contains("JOBLIB_MPI_TEST_CALLS=bpbcbpbc\n"));
 }
 
 TEST_CASE("signals that end the rank do not end the zygote before it has cleaned up") {
@@ -129,16 +129,36 @@ TEST_CASE("when the rank is killed its zygote, executor and all that tasks have 
   if (rank == 0) {
     WorkerSide worker;
     std::istringstream children(head_text(worker.run("children")));
-    std::array<pid_t, 4> pids{worker.zygote->pid(), worker.executor_pid(), 0, 0};
+    std::array<pid_t, 5> pids{worker.zygote->pid(), worker.executor_pid(), 0, 0, worker.zygote->keeper_pid()};
     children >> pids[2] >> pids[3];
     if (write(ends[1], pids.data(), sizeof pids) != sizeof pids) _exit(1);
     while (true) pause();
   }
-  std::array<pid_t, 4> pids{};
+  std::array<pid_t, 5> pids{};
   REQUIRE(read(ends[0], pids.data(), sizeof pids) == sizeof pids);
   close(ends[0]);
   close(ends[1]);
   for (const pid_t process : pids) CHECK(kill(process, 0) == 0);
+  kill(rank, SIGKILL);
+  waitpid(rank, nullptr, 0);
+  for (const pid_t process : pids) wait_until_gone(process);
+}
+
+TEST_CASE("a zygote that does not react when its rank is killed is killed, too, and its executor with it") {
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  const pid_t rank = fork();
+  if (rank == 0) {
+    WorkerSide worker;
+    const std::array<pid_t, 3> pids{worker.zygote->pid(), worker.executor_pid(), worker.zygote->keeper_pid()};
+    kill(pids[0], SIGSTOP);
+    if (write(ends[1], pids.data(), sizeof pids) != sizeof pids) _exit(1);
+    while (true) pause();
+  }
+  std::array<pid_t, 3> pids{};
+  REQUIRE(read(ends[0], pids.data(), sizeof pids) == sizeof pids);
+  close(ends[0]);
+  close(ends[1]);
   kill(rank, SIGKILL);
   waitpid(rank, nullptr, 0);
   for (const pid_t process : pids) wait_until_gone(process);

@@ -4,6 +4,7 @@ import functools
 import gc
 import math
 import pickle
+import time
 import weakref
 
 import numpy as np
@@ -18,6 +19,7 @@ from joblib_mpi.sharing.call_buffers import CallBuffers
 from joblib_mpi.sharing.shared_buffers import SharedBuffers
 from joblib_mpi.sharing.used_buffer import WHOLE_COMPARISON_BYTES
 from support.nodes import Nodes
+from support.time_limits import TIMEOUT_SECONDS
 
 THRESHOLD = 100_000
 LIMIT = 2**30
@@ -26,9 +28,9 @@ LIMIT = 2**30
 class Wire:
     """The tasks of some calls, from a pickler on rank 0 to an unpickler on a worker."""
 
-    def __init__(self, limit=LIMIT, private=False, kept_limit=LIMIT):
+    def __init__(self, limit=LIMIT, private=False, kept_limit=LIMIT, room=None):
         self.nodes = Nodes()
-        self.shared = SharedBuffers(self.nodes, limit, kept_limit)
+        self.shared = SharedBuffers(self.nodes, limit, kept_limit, room=room)
         self.worker = SharedObjects(self.nodes)
         self._private = private
         self.start_call()
@@ -446,3 +448,57 @@ def test_a_long_function_stays_from_its_second_call_on():
         assert decoder.decode(head, buffers)() == [10_000]
         call.release()
     assert (shared.stats()["broadcast"], len(nodes.objects)) == (2, 1)
+
+
+class Room:
+    """The memory that is left, as a test says, and the number of looks at it."""
+
+    def __init__(self, nbytes):
+        self.nbytes = nbytes
+        self.looks = 0
+
+    def __call__(self):
+        self.looks += 1
+        return self.nbytes
+
+
+def wait_until(is_so):
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_what_no_call_uses_gives_way_while_memory_gets_small():
+    room = Room(LIMIT)
+    wire = Wire(room=room)
+    old, new = np.ones(100_000), np.ones(110_000)
+    for array in (old, new):
+        wire.promote(array)
+        wire.end_call()
+    looks = room.looks
+    wait_until(lambda: room.looks > looks + 2)
+    assert len(wire.nodes.objects) == 2
+    room.nbytes = 2 * new.nbytes  # half of it is enough for the newer one
+    wait_until(lambda: len(wire.nodes.objects) == 1)
+    assert (wire.stats["automatic_bytes"], wire.stats["evicted"]) == (new.nbytes, 1)
+    room.nbytes = 0
+    wait_until(lambda: not wire.nodes.objects)
+    room.nbytes = LIMIT
+    wire.promote(old)
+    wire.end_call()  # which is watched, too
+    room.nbytes = 0
+    wait_until(lambda: not wire.nodes.objects)
+
+
+def test_what_a_call_uses_stays_however_little_memory_is_left():
+    room = Room(LIMIT)
+    wire = Wire(room=room)
+    kept, used = np.ones(100_000), np.ones(110_000)
+    wire.promote(kept)
+    wire.end_call()
+    wire.promote(used)
+    room.nbytes = 0
+    wait_until(lambda: len(wire.nodes.objects) == 1)
+    np.testing.assert_array_equal(wire.send(used), used)
+    assert wire.sent_bytes < 10_000

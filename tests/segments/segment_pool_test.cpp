@@ -6,6 +6,7 @@
 #include "support/open_files.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -124,6 +125,23 @@ TEST_CASE("free memory beyond the limit goes back to the system and is counted")
     for (int index = 0; index < 4; ++index) blocks.push_back(pool.allocate(4 * megabyte));
   }
   CHECK(pool.segments_dropped() == 2);
+}
+
+TEST_CASE("free memory gives way when room gets small and before more is taken") {
+  auto room = std::make_shared<std::uint64_t>(800 * megabyte);
+  SegmentPool pool(1000 * megabyte, {.room = [room] { return MemoryRoom{*room, "a test"}; }});
+  const auto leave_spare = [&] {
+    std::vector<ReceiveMemory::Block> blocks;
+    for (int index = 0; index < 4; ++index) blocks.push_back(pool.allocate_for_node(16 * megabyte));
+  };
+  leave_spare();
+  CHECK(pool.node_stats().spare_bytes == 64 * megabyte);
+  *room = 200 * megabyte;
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  while (pool.node_stats().spare_bytes > 25 * megabyte && std::chrono::steady_clock::now() < give_up) pool.give_way();
+  CHECK(pool.node_stats().spare_bytes == 16 * megabyte);
+  const auto large = pool.allocate_for_node(100 * megabyte);  // an eighth of what is left then is less than a segment
+  CHECK(pool.node_stats().spare_bytes == 0);
 }
 
 TEST_CASE("what is allocated may outlive the pool") {

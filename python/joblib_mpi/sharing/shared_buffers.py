@@ -11,6 +11,7 @@ import numpy as np
 
 from joblib_mpi import _core
 from joblib_mpi.sharing.mapped_files import MappedFiles
+from joblib_mpi.sharing.room_watch import RoomWatch
 
 #: The number of contents that are remembered without their bytes, at some 100 bytes each.
 _REMEMBERED_CONTENTS = 4096
@@ -20,7 +21,8 @@ class SharedBuffers:
     """The contents that one session keeps on its nodes, for one call or for later ones, and the limits for them.
 
     A content stays after the call that it was made for while the program has the array that it comes from, or once it
-    has come in two calls. Such contents make room for others, the least recently used first. Objects that the program
+    has come in two calls. Such contents make room for others, and for the program itself when memory gets small, the
+    least recently used first. Objects that the program
     has scattered stay until it drops them. Several threads may use this object.
 
     Parameters
@@ -33,6 +35,9 @@ class SharedBuffers:
         The bytes that contents which no running call uses may take on each node.
     limits_scattered : bool
         Whether ``limit`` also applies to objects that the program scatters.
+    room : callable, optional
+        Returns the bytes of memory that are left: unused contents take at most half of that. Without it nothing is
+        watched.
 
     Attributes
     ----------
@@ -41,13 +46,19 @@ class SharedBuffers:
     """
 
     def __init__(
-        self, core: _core.CoordinatorSession, limit: int, kept_limit: int, limits_scattered: bool = True
+        self,
+        core: _core.CoordinatorSession,
+        limit: int,
+        kept_limit: int,
+        limits_scattered: bool = True,
+        room: Callable[[], int] | None = None,
     ) -> None:
         self._core = core
         self.limit = limit
         self.kept_limit = kept_limit
         self._limits_scattered = limits_scattered
         self.files = MappedFiles(core)
+        self._room_watch = None if room is None else RoomWatch(room, self.give_way)
         self._lock = threading.Lock()
         self._contents: dict[bytes, Content] = {}
         self._seen: OrderedDict[bytes, int] = OrderedDict()  # contents that are no objects, with the last call of each
@@ -121,6 +132,14 @@ class SharedBuffers:
             self._free_ownerless()
             self._evict(self._unused_bytes - self.kept_limit)
 
+    def give_way(self, room: int) -> bool:
+        """Let unused contents go that take more than half of ``room`` bytes; return whether any are left."""
+        with self._lock:
+            self._evict(self._unused_bytes - min(self.kept_limit, room // 2))
+            if not self._unused and self._room_watch is not None:
+                self._room_watch.end()
+            return bool(self._unused)
+
     def hide(self, content: "Content") -> None:
         """Hide a content from later tasks, because the program has changed the bytes."""
         with self._lock:
@@ -180,6 +199,8 @@ class SharedBuffers:
         if content.stays:
             self._unused[content.object_id] = content
             self._unused_bytes += content.nbytes
+            if self._room_watch is not None:
+                self._room_watch.begin()
         else:
             self._let_go(content)
 
