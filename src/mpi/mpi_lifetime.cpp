@@ -24,8 +24,9 @@ std::string this_process() {
 MpiLifetime::MpiLifetime(double limit_seconds, int* argc, char*** argv) : limit_seconds_(limit_seconds) {
   const DeadlineGuard guard({.seconds = limit_seconds,
                              .operation = this_process() + ": MPI_Init",
-                             .advice = "another rank has not started or has ended before it joined; look for its own "
-                                       "message (JOBLIB_MPI_START_SECONDS changes the wait)"});
+                             .advice = "another rank has not started or has ended before it joined, or MPI has no room "
+                                       "for its files in TMPDIR; look for the message of that rank or of MPI "
+                                       "(JOBLIB_MPI_START_SECONDS changes the wait)"});
   constexpr bool abort_on_exception = false;  // an exception must reach the caller
   using boost::mpi::environment;
   constexpr auto level = boost::mpi::threading::serialized;

@@ -15,7 +15,7 @@ SECONDS = float(os.environ.get("JOBLIB_MPI_TEST_SOAK_SECONDS", "60"))
 SEED = int(os.environ.get("JOBLIB_MPI_TEST_SEED", random.SystemRandom().randrange(1_000_000)))
 
 #: Less is kept between calls than by default, so that what is never freed shows within few calls.
-LITTLE_KEPT = {"JOBLIB_MPI_SPARE_BYTES": "33554432", "JOBLIB_MPI_KEPT_LIMIT": "4MB"}
+LITTLE_KEPT = {"JOBLIB_MPI_SPARE_BYTES": "4194304", "JOBLIB_MPI_KEPT_LIMIT": "4MB"}
 
 
 def soak(mpirun, ranks, share, most_ranks=0, **options):

@@ -532,6 +532,10 @@ def kill_a_rank():
         print("killed a rank", file=sys.stderr)
 
 
+def kind_of_descriptor(target):
+    return target.partition(":")[0].lstrip("/") if ":" in target else "files"
+
+
 class Usage(dict):
     """Counts by name."""
 
@@ -544,7 +548,8 @@ class Usage(dict):
             return
         if "RssAnon" not in status:
             return
-        self.raise_to(f"{role}: descriptors", len(descriptors))
+        for kind, count in Counter(kind_of_descriptor(target) for target in descriptors).items():
+            self.raise_to(f"{role}: descriptors of {kind}", count)
         self.raise_to(f"{role}: threads", int(status["Threads"]))
         self.raise_to(f"{role}: megabytes", int(status["RssAnon"].split()[0]) // 1024)
 
@@ -593,20 +598,21 @@ def is_ours(kind):
 #: that the next call may need again are kept within JOBLIB_MPI_KEPT_LIMIT, and executors start at any time.
 ALLOWANCES = {
     "megabytes": 24,
-    "descriptors": 6,
-    "segments": 4,
+    "descriptors of memfd": 12,
+    "descriptors of socket": 2,
+    "segments": 12,
+    "scattered_objects": 0,
     "automatic_objects": 4,
     "objects": 4,
     "executors of a worker": 1,
-    "classes": 4,
 }
+CLASSES_ALLOWANCE = 4
 
 
 def allowance(name):
-    for ending, allowed in ALLOWANCES.items():
-        if name.endswith(ending):
-            return allowed
-    return ALLOWANCES["classes"] if name.startswith("objects of class") else 0
+    if name.startswith("objects of class"):
+        return CLASSES_ALLOWANCE
+    return next((allowed for ending, allowed in ALLOWANCES.items() if name.endswith(ending)), 0)
 
 
 def grown(counts, limits):
