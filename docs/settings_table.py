@@ -111,7 +111,7 @@ OTHER_ROWS = [
     ),
     Row(
         "JOBLIB_MPI_SPILL_DIR",
-        "TMPDIR; the working directory if there are several nodes",
+        "TMPDIR, /tmp or /var/tmp, if on disk; the working directory if there are several nodes",
         "",
         "a folder that all nodes share",
         "Where the job makes its folder for large results. For calls without `spill_dir`; rank 0's value counts.",

@@ -37,6 +37,13 @@ class Parallel {
   auto operator()(Calls&& calls) const {
     return run<detail::Keep::values>(std::forward<Calls>(calls));
   }
+  std::vector<int> operator()(detail::BracedCalls) const { return {}; }
+  template <class First, class Second, class... More>
+  std::vector<int> operator()(First&&, Second&&, More&&...) const {
+    decltype(detail::list_problem<std::remove_cvref_t<First>, std::remove_cvref_t<Second>,
+                                  std::remove_cvref_t<More>...>())::explain();
+    return {};
+  }
 
   /// Runs all tasks even if some fail, and returns a `std::vector<Outcome<R>>` with the result or the exception of each
   /// call, in their order. The counterpart of `on_error="return"` in Python. Throws UsageError, TimeoutError, and what

@@ -53,7 +53,7 @@ struct ParallelOptions {
   /// Default: JOBLIB_MPI_MEMORY_BUDGET, or half of rank 0's share of its node.
   std::optional<std::uint64_t> memory_budget_bytes = {};
   /// The directory for these files, visible to all ranks; SpillError if it cannot be used. Default:
-  /// JOBLIB_MPI_SPILL_DIR, TMPDIR, or the working directory.
+  /// JOBLIB_MPI_SPILL_DIR, TMPDIR, /tmp or /var/tmp, or the working directory if there are several nodes.
   std::optional<std::string> spill_dir = {};
   /// Keeps the files after the call, with an `index.h5` that links them as `result/<index>`. Default:
   /// JOBLIB_MPI_KEEP_SPILL, or false.

@@ -97,7 +97,7 @@ def run(program: Program) -> int:
     except SystemExit as error:
         if isinstance(error.__cause__, RemoteTraceback):  # a task has called sys.exit, and others have not run
             _show(error)
-            return status_of(error) or 1
+            return error.code if isinstance(error.code, int) else 1
         return status_of(error)
     except BaseException as error:
         _show(error)

@@ -13,6 +13,7 @@
 #include <set>
 #include <sys/statfs.h>
 #include <system_error>
+#include <unistd.h>
 
 namespace joblib_mpi {
 namespace {
@@ -26,18 +27,22 @@ T first_of(const std::optional<T>& asked, const std::optional<T>& configured, T 
   return asked ? *asked : configured.value_or(std::move(otherwise));
 }
 
-/// Returns whether the folder is in memory (tmpfs), where files would take memory, too.
-bool is_memory(const char* folder) {
+/// Returns whether files can be made in the folder, and not in memory (tmpfs), which they would use up.
+bool is_usable(const std::string& folder) {
   struct statfs system {};
-  return statfs(folder, &system) == 0 && system.f_type == TMPFS_MAGIC;
+  return statfs(folder.c_str(), &system) == 0 && system.f_type != TMPFS_MAGIC &&
+         access(folder.c_str(), W_OK | X_OK) == 0;
 }
 
 }  // namespace
 
 std::string default_spill_folder(bool one_node) {
+  if (!one_node) return ".";
   const char* const temporary = std::getenv("TMPDIR");
-  const bool is_usable = one_node && temporary != nullptr && *temporary != '\0' && !is_memory(temporary);
-  return is_usable ? temporary : ".";
+  for (const std::string folder : {temporary == nullptr ? "" : temporary, "/tmp", "/var/tmp"}) {
+    if (is_usable(folder)) return folder;
+  }
+  return ".";
 }
 
 ResultStore::ResultStore(Options options) : options_(std::move(options)) {}

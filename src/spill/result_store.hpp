@@ -20,8 +20,8 @@
 
 namespace joblib_mpi {
 
-/// Returns the folder for results when none was given: TMPDIR if all ranks are on one node and it is on disk, else the
-/// current folder.
+/// Returns the folder for results when none was given: if all ranks are on one node, the first of TMPDIR, /tmp and
+/// /var/tmp that is on disk and can be written to, and otherwise the current folder.
 [[nodiscard]] std::string default_spill_folder(bool one_node);
 
 /// Rank 0's side of spilling: tells workers what may spill and where, and takes results that have spilled. Used by the

@@ -1,8 +1,10 @@
 """Tests of `ScriptState` and `ScriptFollower`: what a script changes in its process, and what executors make of it."""
 
+import io
 import logging
 import os
 import pickle
+import sys
 import warnings
 
 import numpy
@@ -221,3 +223,64 @@ def test_a_category_that_an_executor_lacks_leaves_its_filters_and_is_said():
         follower.follow(packed)
         assert warnings.filters == before
     assert said[0].startswith("keeps its own warning filters: AttributeError")
+
+
+class Stage:
+    """A logger with a console handler, as a script or a module makes it."""
+
+    def __init__(self, name, stream, level=logging.NOTSET, formatter=None):
+        self.logger = logging.getLogger(name)
+        self.handler = logging.StreamHandler(stream)
+        self.handler.setLevel(level)
+        self.handler.setFormatter(formatter)
+        self.logger.addHandler(self.handler)
+
+    def leave(self):
+        self.logger.removeHandler(self.handler)
+
+
+def test_console_handlers_are_set_and_taken_back(capsys):
+    fact = FACTS["logging handlers"]
+    before = fact.read()
+    script = Stage("joblib_mpi.test.of.handlers", sys.stderr, logging.ERROR, logging.Formatter("$message!", style="$"))
+    now = fact.unpack(pickle.loads(pickle.dumps(fact.pack(before, fact.read()))), before)
+    script.leave()
+    assert len(now) == len(before) + 1
+    fact.write(before, now)
+    assert fact.read() == now
+    script.logger.warning("below its level")
+    script.logger.error("printed")
+    script.logger.addHandler(script.handler)  # by a module that tasks import, as it did in the script
+    script.logger.error("once")
+    script.leave()
+    fact.write(now, before)
+    assert script.logger.handlers == []
+    assert capsys.readouterr().err == "printed!\nonce!\n"
+
+
+def test_handlers_that_write_elsewhere_or_in_another_way_are_not_mirrored(tmp_path):
+    class Louder(logging.Formatter):
+        pass
+
+    class Special(logging.StreamHandler):
+        pass
+
+    fact = FACTS["logging handlers"]
+    before = fact.read()
+    filtered = logging.StreamHandler()
+    filtered.addFilter(lambda record: False)
+    formatted = logging.StreamHandler()
+    formatted.setFormatter(Louder())
+    to_file = logging.FileHandler(tmp_path / "log", delay=True)
+    logger = logging.getLogger("joblib_mpi.test.of.others")
+    for handler in (
+        filtered,
+        formatted,
+        to_file,
+        Special(),
+        logging.StreamHandler(io.StringIO()),
+        logging.NullHandler(),
+    ):
+        logger.addHandler(handler)
+    assert fact.read() == before
+    logger.handlers.clear()

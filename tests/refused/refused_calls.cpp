@@ -11,6 +11,8 @@
 #include <optional>
 #include <ranges>
 #include <string_view>
+#include <tuple>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -110,4 +112,25 @@ void ranges() {
   (void)jm::Parallel{}(numbers | std::views::transform([](int x) { return same(x); }));  // refused: write delayed<f>(x)
   std::vector<decltype(jm::delayed<own>(std::make_unique<int>(1)))> calls;
   (void)jm::Parallel{}(calls);  // refused: parallel(std::move(calls))
+}
+
+/// Returns the call of a function that differs from that of every other number.
+template <int number>
+auto numbered() {
+  return jm::delayed<[](int x) { return number + x; }>(1);
+}
+
+void lists() {
+  const jm::Parallel parallel;
+  const auto call = jm::delayed<same>(1);
+  (void)std::vector{call, call};
+  (void)std::vector{numbered<1>(), call};           // refused: write one function that is told what to do
+  (void)parallel({numbered<2>(), call});            // refused: write one function that is told what to do
+  (void)parallel(numbered<3>(), call);              // refused: write one function that is told what to do
+  (void)parallel(std::tuple{numbered<4>(), call});  // refused: write one function that is told what to do
+  (void)parallel(std::pair{numbered<5>(), call});   // refused: write one function that is told what to do
+  std::list<std::variant<decltype(numbered<6>()), decltype(call)>> either;
+  (void)parallel(either);                        // refused: write one function that is told what to do
+  (void)parallel({call, call});                  // refused: write Parallel{}(std::vector{
+  (void)parallel(numbered<7>(), numbered<7>());  // refused: write Parallel{}(std::vector{
 }

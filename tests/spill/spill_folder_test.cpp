@@ -1,19 +1,23 @@
 #include "spill/spill_folder.hpp"
 
+#include "spill/result_store.hpp"
 #include "support/catch.hpp"
 #include "support/temporary_folder.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <linux/magic.h>
 #include <optional>
 #include <set>
 #include <string>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -246,4 +250,26 @@ TEST_CASE("a folder that cannot be made is an error that names it and what to do
     CHECK_THAT(text, contains(path.string()));
     CHECK_THAT(text, contains("JOBLIB_MPI_SPILL_DIR"));
   }
+}
+
+TEST_CASE("by default results of one node go to a folder for temporary files on disk, not to the working directory") {
+  const auto is_on_disk = [](const char* folder) {
+    struct statfs system {};
+    return statfs(folder, &system) == 0 && system.f_type != TMPFS_MAGIC && access(folder, W_OK | X_OK) == 0;
+  };
+  const std::string otherwise = is_on_disk("/tmp") ? "/tmp" : is_on_disk("/var/tmp") ? "/var/tmp" : ".";
+  const char* const set = std::getenv("TMPDIR");
+  const std::optional<std::string> before = set == nullptr ? std::nullopt : std::optional<std::string>(set);
+  const TemporaryFolder folder;
+  const std::string own = folder / "";
+  setenv("TMPDIR", own.c_str(), 1);
+  CHECK(default_spill_folder(true) == (is_on_disk(own.c_str()) ? own : otherwise));
+  CHECK(default_spill_folder(false) == ".");
+  for (const char* const useless : {"", "/dev/shm", "/no/such/folder"}) {
+    setenv("TMPDIR", useless, 1);
+    CHECK(default_spill_folder(true) == otherwise);
+  }
+  unsetenv("TMPDIR");
+  CHECK(default_spill_folder(true) == otherwise);
+  if (before) setenv("TMPDIR", before->c_str(), 1);
 }

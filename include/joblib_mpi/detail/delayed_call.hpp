@@ -2,9 +2,11 @@
 
 #include <joblib_mpi/backend.hpp>
 #include <joblib_mpi/detail/arguments.hpp>
+#include <joblib_mpi/detail/different_functions.hpp>
 #include <joblib_mpi/detail/function_registry.hpp>
 #include <joblib_mpi/detail/signature.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -84,6 +86,14 @@ class Delayed final : public Task {
   }
 
   [[nodiscard]] std::unique_ptr<Task> move_to_heap() override { return std::make_unique<Delayed>(std::move(*this)); }
+
+  /// Does not compile: it explains `std::vector{delayed<f>(1), delayed<g>(2)}`, which the compiler takes for a number
+  /// of elements and their value, because the elements of a list have one type.
+  template <std::same_as<std::size_t> Count>
+  operator Count() const {  // NOLINT(google-explicit-constructor): a constructor's parameter is converted implicitly
+    DifferentFunctions<Delayed>::explain();
+    return 0;
+  }
 
   /// Returns the size of those arguments that are arrays of plain values, in bytes.
   [[nodiscard]] std::size_t array_bytes() const {

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <joblib_mpi/backend.hpp>
+#include <joblib_mpi/detail/different_functions.hpp>
 #include <joblib_mpi/detail/serializable.hpp>
 
 #include <concepts>
 #include <cstddef>
 #include <ranges>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -26,6 +28,13 @@ struct NotARange {
         "i) { return delayed<f>(i); })");
   }
 };
+template <class... Calls>
+struct ListInBraces {
+  static constexpr void explain() {
+    static_assert(never<std::tuple<Calls...>>,
+                  "Parallel{}({…}) cannot tell the type of a list in braces: write Parallel{}(std::vector{…})");
+  }
+};
 template <class Element>
 struct NotACall {
   static constexpr void explain() {
@@ -42,14 +51,48 @@ struct CannotBeCopied {
   }
 };
 
+/// Returns what keeps calls that are given one by one from being a list.
+template <class First, class... More>
+constexpr auto list_problem() {
+  if constexpr ((std::is_same_v<First, More> && ...)) {
+    return ListInBraces<First>();
+  } else {
+    return DifferentFunctions<First, More...>();
+  }
+}
+
+/// Stands for a list in braces, which has no type, so that the compiler explains it.
+struct BracedCalls {
+  template <class... Calls>
+    requires(sizeof...(Calls) > 0)
+  BracedCalls(Calls&&...) {  // NOLINT(google-explicit-constructor): braces convert only implicitly
+    decltype(list_problem<std::remove_cvref_t<Calls>...>())::explain();
+  }
+};
+
+template <class Given>
+struct CallsOfTuple {
+  static constexpr bool exist = false;
+};
+template <template <class...> class Tuple, class... Calls>
+  requires(sizeof...(Calls) > 1 && (std::derived_from<Calls, Task> && ...))
+struct CallsOfTuple<Tuple<Calls...>> {
+  static constexpr bool exist = true;
+  using Problem = DifferentFunctions<Calls...>;
+};
+
 /// Returns what keeps `Parallel` from running what is given as `Calls&&`.
 template <class Calls>
 constexpr auto range_problem() {
-  if constexpr (!std::ranges::input_range<Calls>) {
+  if constexpr (CallsOfTuple<std::remove_cvref_t<Calls>>::exist) {
+    return typename CallsOfTuple<std::remove_cvref_t<Calls>>::Problem();
+  } else if constexpr (!std::ranges::input_range<Calls>) {
     return NotARange<std::remove_cvref_t<Calls>>();
   } else {
     using Call = std::ranges::range_value_t<Calls>;
-    if constexpr (!std::derived_from<Call, Task>) {
+    if constexpr (CallsOfTuple<Call>::exist) {  // a variant of calls
+      return typename CallsOfTuple<Call>::Problem();
+    } else if constexpr (!std::derived_from<Call, Task>) {
       return NotACall<Call>();
     } else if constexpr (!gives_up_elements<Calls> &&
                          !std::is_constructible_v<Call, std::ranges::range_reference_t<Calls>>) {

@@ -138,8 +138,8 @@ class CallOptions(NamedTuple):
         Option(
             optional_folder,
             "str or path-like",
-            """A folder that all nodes share, in which the job makes a folder for these files. By default TMPDIR, or the
-            working directory if there are several nodes.""",
+            """A folder that all nodes share, in which the job makes a folder for these files. By default TMPDIR, /tmp
+            or /var/tmp, whichever is on disk first, or the working directory if there are several nodes.""",
         ),
     ] = None
     keep_spill: Annotated[

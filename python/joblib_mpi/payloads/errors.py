@@ -45,6 +45,18 @@ def unpack_error(head: bytes, where: str) -> BaseException:
     return error
 
 
+def as_error_of_program(error: BaseException) -> BaseException:
+    """Return ``error``, with which a program must not end as if all was well.
+
+    Python ends with status 0 and in silence for a `SystemExit` whose ``code`` is 0 or None. A task that has raised it
+    gives it a text as ``code``, so that the program ends with that text and status 1 unless it catches the exception;
+    ``args`` stay as they are.
+    """
+    if isinstance(error, SystemExit) and not error.code:
+        error.code = f"a task has called sys.exit, so its call has no results.{error.__cause__ or ''}"
+    return error
+
+
 def import_error(error: BaseException) -> WorkerImportError:
     """Return the error that explains why a worker could not unpickle a task."""
     module = getattr(error, "name", None) if isinstance(error, ImportError) else None

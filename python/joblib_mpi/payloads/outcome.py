@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from joblib_mpi import _core
-from joblib_mpi.payloads.errors import unpack_error
+from joblib_mpi.payloads.errors import as_error_of_program, unpack_error
 from joblib_mpi.payloads.lost_tasks import TaskTimeoutError, WorkerLostError
 
 #: A finished task, as `_core.CoordinatorSession.next_results` returns it.
@@ -53,7 +53,7 @@ def results_of(outcome: Outcome, host: Callable[[int], str]) -> list[Any]:
     """Return the results of a batch, or raise its error; ``host`` as for `error_of`."""
     error = error_of(outcome, host)
     if error is not None:
-        raise error
+        raise as_error_of_program(error)
     assert not isinstance(outcome, BaseException)  # as it would be the error
     results: list[Any] = pickle.loads(outcome.head, buffers=outcome.buffers)
     return results

@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from joblib_mpi.payloads.log_handlers import read_handlers, write_handlers
+
 #: The beginnings of variables that are the launcher's: each rank has its values, and children must not inherit them.
 LAUNCHER_PREFIXES = tuple(b"OMPI_ PMIX_ PMI_ PRTE_ SLURM_ MPI_LOCAL HYDRA_ PALS_ FLUX_ LSB_ PBS_".split())
 
@@ -232,6 +234,7 @@ FACTS = {
     "locale": Fact(lambda: locale.setlocale(locale.LC_ALL), _write_locale),
     "warning filters": Fact(lambda: list(warnings.filters), _write_filters),
     "logging levels": Fact(_read_log_levels, _write_log_levels),
+    "logging handlers": Fact(read_handlers, write_handlers),
     "numpy's error state": Fact(_read_numpy_errors, _write_numpy_errors),
     "scikit-learn's configuration": Fact(_read_sklearn_config, _write_sklearn_config),
 }

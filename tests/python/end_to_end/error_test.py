@@ -137,9 +137,27 @@ def test_a_program_that_ends_by_the_sys_exit_of_a_task_shows_where(mpirun, code,
     """,
     )
     assert ended.status == status, ended
-    assert "Raised by a task on rank" in ended.stderr
+    assert ended.stderr.count("Raised by a task on rank") == 1
     assert ", in leave\n" in ended.stderr
     assert f"SystemExit: {code.strip(chr(39))}" in ended.stderr
+
+
+@pytest.mark.parametrize(("code", "isolation"), [("0", "none"), ("", "process")])
+def test_a_program_that_has_called_init_does_not_end_well_by_the_sys_exit_of_a_task(mpirun, code, isolation):
+    program = f"""
+    import sys
+    import joblib_mpi
+    from joblib import Parallel, delayed
+    joblib_mpi.init(isolation="{isolation}")
+    def leave(i):
+        sys.exit({code})
+    Parallel(backend="mpi")(delayed(leave)(i) for i in range(3))
+    """
+    ended = mpirun(3, str(mpirun.write("script.py", program)))
+    assert ended.status == 1, ended
+    assert "a task has called sys.exit" in ended.stderr
+    assert ended.stderr.count("Raised by a task on rank") == 1
+    assert ", in leave\n" in ended.stderr
 
 
 def test_a_timeout_stops_the_tasks(first_line):

@@ -250,3 +250,36 @@ def test_limits_for_threads_that_the_script_sets_hold_for_libraries_that_are_loa
         os.environ.pop(name) if value is None else os.environ.update({name: value})
     print(ask(limits) == own)
     """) == ["True", "True"]
+
+
+def test_records_of_tasks_are_printed_as_the_scripts_own_and_files_are_left_alone(mpirun):
+    ended = mpirun.script(
+        3,
+        PRELUDE
+        + """
+    def speak():
+        logging.info("this is %s", "a task")
+        logging.getLogger("inner").warning("and this")
+        return [type(handler).__name__ for handler in logging.getLogger("filed").handlers]
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("<{message}>", style="{"))
+    logging.getLogger("inner").addHandler(handler)
+    logging.getLogger("inner").propagate = False
+    with open("tasks.log", "w") as file:
+        file.write("kept\\n")
+    filed = logging.FileHandler("tasks.log", delay=True)
+    logging.getLogger("filed").addHandler(filed)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s of the script: %(message)s")
+    print(ask(speak))
+    logging.root.handlers.clear()
+    logging.root.setLevel(logging.WARNING)
+    logging.getLogger("inner").removeHandler(handler)
+    logging.getLogger("inner").propagate = True
+    print(ask(lambda: [logging.root.handlers, logging.getLogger("inner").handlers]))
+    print(open("tasks.log").read())
+    """,
+    )
+    assert ended.status == 0, ended
+    assert ended.stderr.count("INFO of the script: this is a task\n") == 6
+    assert "WARNING" not in ended.stderr
+    assert sorted(ended.stdout.splitlines()) == ["", *["<and this>"] * 6, "[[], []]", "[]", "kept"], ended

@@ -261,3 +261,18 @@ def test_results_without_a_place_can_be_returned_like_other_errors(mpirun, small
     """,
     )
     assert (done.status, done.stdout) == (0, "['SpillError', 'SpillError', 'SpillError']\n"), done
+
+
+def test_a_call_puts_nothing_into_the_working_directory(mpirun):
+    ended = mpirun.script(
+        2,
+        """
+    import os
+    from joblib import Parallel, delayed
+    os.mkdir("empty")
+    os.chdir("empty")
+    print(Parallel(backend="mpi")(delayed(os.listdir)() for _ in range(2)), os.listdir())
+    """,
+        environment={"TMPDIR": ""},
+    )
+    assert (ended.status, ended.stdout) == (0, "[[], []] []\n"), ended
