@@ -206,6 +206,7 @@ def _shared_buffers(core: _core.CoordinatorSession) -> SharedBuffers:
         room // 2 if limit is None else limit,
         room // 10 if kept_limit is None else kept_limit,
         limits_scattered=limit is not None,
+        room=_core.memory_room,
     )
 
 
