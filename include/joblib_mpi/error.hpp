@@ -69,8 +69,8 @@ class CheckpointInterrupt {
   int status_;
 };
 
-/// A large result could not be written to `spill_dir` or read from there, and does not fit into the memory of rank 0
-/// either.
+/// A large result could not be written to `spill_dir` or read from there, or was not to go there, and there is no
+/// memory for it either.
 class SpillError : public Error {
  public:
   using Error::Error;

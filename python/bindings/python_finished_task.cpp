@@ -17,6 +17,7 @@ PyObject* ending_name(TaskEnding ending) {
   static PyObject* const timed_out = PyUnicode_InternFromString("timed out");
   static PyObject* const cancelled = PyUnicode_InternFromString("cancelled");
   static PyObject* const spill_failed = PyUnicode_InternFromString("spill failed");
+  static PyObject* const no_room = PyUnicode_InternFromString("no room");
   static PyObject* const lost = PyUnicode_InternFromString("lost");
   switch (ending) {
     case TaskEnding::returned:
@@ -29,6 +30,8 @@ PyObject* ending_name(TaskEnding ending) {
       return cancelled;
     case TaskEnding::spill_failed:
       return spill_failed;
+    case TaskEnding::no_room:
+      return no_room;
     case TaskEnding::spilled:  // turned into the result before it gets here
     case TaskEnding::lost:
       break;
@@ -66,7 +69,7 @@ void bind_finished_task(nb::module_& module) {
       {"call", "The id of its call."},
       {"task_index", "The index that it was submitted with: that of the task, or of the first task of a batch."},
       {"rank", "The rank of the last attempt; 0 if there was none."},
-      {"ending", "\"returned\", \"raised\", \"lost\", \"timed out\", \"cancelled\" or \"spill failed\"."},
+      {"ending", "\"returned\", \"raised\", \"lost\", \"timed out\", \"cancelled\", \"spill failed\" or \"no room\"."},
       {"attempts", "How often it was started."},
       {"name", "The name of its function if the task has no answer, else None."},
       {"head", "What `run` returned, or the reason why there is no answer as UTF-8 text."},

@@ -65,7 +65,7 @@ class PythonJournaledCall {
     return nb::make_tuple(head_of(*result), buffers_of(*result, true));
   }
 
-  void keep(std::size_t index, const nb::bytes& head, nb::handle buffers) {
+  void keep(std::size_t index, nb::handle head, nb::handle buffers) {
     Payload result = payload_from(head, buffers);
     const nb::gil_scoped_release release;
     call_.keep(index, std::move(result));

@@ -58,16 +58,25 @@ SharedBytes bytes_of(nb::handle object) {
   return {owner, bytes};
 }
 
-Payload payload_from(const nb::bytes& head, nb::handle buffers) {
+Payload payload_from(nb::handle head, nb::handle buffers) {
   release_done_buffers();
   Payload payload;
-  payload.head = copy_of(std::as_bytes(std::span(head.c_str(), head.size())));
+  if (PyBytes_CheckExact(head.ptr()) != 0 && static_cast<std::size_t>(PyBytes_GET_SIZE(head.ptr())) < min_part_bytes) {
+    const auto size = static_cast<std::size_t>(PyBytes_GET_SIZE(head.ptr()));
+    payload.head = copy_of(std::as_bytes(std::span(PyBytes_AS_STRING(head.ptr()), size)));
+  } else {
+    payload.set_packed(bytes_of(head));
+  }
   for (const nb::handle buffer : buffers) payload.parts.push_back(bytes_of(buffer));
   return payload;
 }
 
-nb::bytes head_of(const Payload& payload) {
-  return nb::bytes(payload.head.data(), payload.head.size());
+nb::object head_of(const Payload& payload) {
+  if (payload.long_head.size() == 0) return nb::bytes(payload.head.data(), payload.head.size());
+  const nb::object memory = nb::cast(Buffer{payload.long_head, false});
+  const nb::object view = nb::steal(PyMemoryView_FromObject(memory.ptr()));
+  if (!view.is_valid()) throw nb::python_error();
+  return view;
 }
 
 nb::list buffers_of(const Payload& payload, bool writable) {

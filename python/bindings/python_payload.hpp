@@ -9,12 +9,12 @@ namespace joblib_mpi {
 /// Returns the memory of an object that supports the buffer protocol, and keeps the object alive. Needs the GIL.
 [[nodiscard]] SharedBytes bytes_of(nanobind::handle object);
 
-/// Returns a payload with a copy of `head`, and with the memory of the objects in `buffers` as parts; it keeps these
-/// objects alive. Needs the GIL.
-[[nodiscard]] Payload payload_from(const nanobind::bytes& head, nanobind::handle buffers);
+/// Returns a payload with `head`, copied unless it is long, and with the memory of the objects in `buffers` as parts;
+/// it keeps the objects alive whose memory it has. Needs the GIL.
+[[nodiscard]] Payload payload_from(nanobind::handle head, nanobind::handle buffers);
 
-/// Returns a copy of the payload's head. Needs the GIL.
-[[nodiscard]] nanobind::bytes head_of(const Payload& payload);
+/// Returns a copy of the payload's head, or a read-only view of it if it is long. Needs the GIL.
+[[nodiscard]] nanobind::object head_of(const Payload& payload);
 /// Returns the parts of the payload as a list of `Buffer`, without copying them. Needs the GIL.
 [[nodiscard]] nanobind::list buffers_of(const Payload& payload, bool writable);
 

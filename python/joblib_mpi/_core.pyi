@@ -32,6 +32,9 @@ class CheckpointError(SessionError):
     It cannot be written, is in use, or holds results of another program, version or task. The file is left as it is.
     """
 
+#: A pickle or a text; a long one that has arrived is a read-only view of the core's memory.
+Head = bytes | memoryview
+
 #: The function's name, and for each buffer its array's type as numpy writes it, shape, and whether in Fortran order.
 Notes = tuple[str, Sequence[tuple[str, Sequence[int], bool]]]
 
@@ -71,14 +74,14 @@ class JournaledCall:
     """
 
     def __init__(self, journal: Journal, number: int) -> None: ...
-    def find(self, index: int, function: int, arguments: int, name: str) -> tuple[bytes, list[Buffer]] | None:
+    def find(self, index: int, function: int, arguments: int, name: str) -> tuple[Head, list[Buffer]] | None:
         """Returns the result that an earlier run has left of a task, as head and buffers, or None.
 
         `function` and `arguments` are 64-bit hashes, `name` is the function's for messages. Without a result the task
         is under way until `keep` or `forget`. Raises CheckpointError if the journal has another function's result
         there, or one for other arguments.
         """
-    def keep(self, index: int, head: bytes, buffers: Sequence[SupportsBuffer]) -> None:
+    def keep(self, index: int, head: Head, buffers: Sequence[SupportsBuffer]) -> None:
         """Keeps the result of a task that is under way, written within JOBLIB_MPI_CHECKPOINT_SECONDS.
 
         `buffers` are not copied. Waits only when far more is kept than the disk takes. Does nothing for other tasks.
@@ -113,7 +116,7 @@ class Zygote:
 class _RunningTask:
     """The functions that the `run` of a `serve` may call while it runs a task."""
 
-    def object(self, object_id: int) -> tuple[bytes, list[Buffer]]:
+    def object(self, object_id: int) -> tuple[Head, list[Buffer]]:
         """Returns the head and the buffers of a shared object that the running task names."""
     def copy_on_write(self, object_id: int, part: int, offset: int, nbytes: int) -> Buffer | None:
         """Returns bytes of one of its buffers, writable: each page is copied for this process when it is written to.
@@ -132,7 +135,7 @@ class ExecutorPort(_RunningTask):
 
     def serve(
         self,
-        run: Callable[[bytes, list[Buffer]], tuple[bool, bytes, Sequence[SupportsBuffer], Notes | None]],
+        run: Callable[[Head, list[Buffer]], tuple[bool, bytes, Sequence[SupportsBuffer], Notes | None]],
         forget: Callable[[list[int]], None],
     ) -> None:
         """Runs tasks on the calling thread until the rank has no more.
@@ -163,7 +166,10 @@ class FinishedTask(tuple[int, int, int, str, int, str | None, bytes, list[Buffer
         """The rank of the last attempt; 0 if there was none."""
     @property
     def ending(self) -> str:
-        """One of "returned", "raised", "lost", "timed out", "cancelled" and "spill failed"; always the same objects."""
+        """One of "returned", "raised", "lost", "timed out", "cancelled", "spill failed" and "no room".
+
+        Always the same objects.
+        """
     @property
     def attempts(self) -> int:
         """The number of times that it was started."""
@@ -171,7 +177,7 @@ class FinishedTask(tuple[int, int, int, str, int, str | None, bytes, list[Buffer
     def name(self) -> str | None:
         """The name that it was submitted with; None if it has returned or raised."""
     @property
-    def head(self) -> bytes:
+    def head(self) -> Head:
         """The head that `run` returned if it has returned or raised, otherwise the reason why not, as UTF-8 text."""
     @property
     def buffers(self) -> list[Buffer]:
@@ -283,7 +289,7 @@ class WorkerSession(_Job, _RunningTask):
 
     def serve(
         self,
-        run: Callable[[bytes, list[Buffer]], tuple[bool, bytes, Sequence[SupportsBuffer], Notes | None]],
+        run: Callable[[Head, list[Buffer]], tuple[bool, bytes, Sequence[SupportsBuffer], Notes | None]],
         forget: Callable[[list[int]], None],
     ) -> int:
         """Runs tasks on the calling thread until rank 0 closes the session; finalises MPI and returns its status.

@@ -88,7 +88,7 @@ class MpiBackend::Call final : public BackendCall {
                   .host = host,
                   .attempts = task.attempts,
                   .reason = {reinterpret_cast<const char*>(reason.data()), reason.size()}};
-    if (task.ending == TaskEnding::spill_failed) {
+    if (task.ending == TaskEnding::spill_failed || task.ending == TaskEnding::no_room) {
       return std::make_exception_ptr(SpillError("\"" + task.name + "\" (task " + std::to_string(task.index) +
                                                 ") ran on rank " + std::to_string(rank) + " on " + host + ", but " +
                                                 lost.reason));

@@ -78,10 +78,10 @@ bool has_magic(const JournalHeader& header) {
 }
 
 JournalData::JournalData(const Payload& payload) {
-  sizes_.push_back(payload.head.size());
+  sizes_.push_back(payload.packed().size());
   for (const SharedBytes& part : payload.parts) sizes_.push_back(part.size());
   add(std::as_bytes(std::span(sizes_)));
-  add(payload.head);
+  add(payload.packed());
   for (const SharedBytes& part : payload.parts) add(part.view());
 }
 
@@ -118,7 +118,7 @@ bool read_journal_data(const JournalRecord& record, Bytes data, Payload& payload
   if (!take_piece(rest, sizes.size() * sizeof sizes[0])) return false;
   const auto head = take_piece(rest, sizes[0]);
   if (!head) return false;
-  payload.head = copy_of(*head);
+  payload.set_packed({all.owner(), *head});
   payload.parts.clear();
   for (const std::uint64_t size : std::span(sizes).subspan(1)) {
     const auto part = take_piece(rest, size);

@@ -44,6 +44,7 @@ void Coordinator::submit(CallId call, TaskRequest request) {
   const auto found = calls_.find(call);
   if (found == calls_.end()) return;  // another thread has ended the call in between
   const auto& [sink, limits] = found->second;
+  request.arguments.share_long_head();
   for (const ObjectId object : request.objects) objects_.use(object);
   const TaskId task =
       tasks_.add({sink,
@@ -63,12 +64,13 @@ void Coordinator::end_call(CallId call) {
 }
 
 ObjectId Coordinator::share(Payload value) {
+  value.share_long_head();
   const auto& [object, added] = objects_.add(std::move(value));
   if (broadcasts_ended_) {
     outbox_.tell_all(to_worker::ObjectContent{object, added});
     return object;
   }
-  to_worker::ShareObject announcement{object, {added.head.size()}};
+  to_worker::ShareObject announcement{object, {added.packed().size()}};
   for (const SharedBytes& part : added.parts) announcement.part_bytes.push_back(part.size());
   outbox_.tell_all(announcement);
   return object;
@@ -97,7 +99,16 @@ bool Coordinator::progress(Outlook outlook) {
     active = true;
     flush(outlook);
   }
+  active |= hear_of_pieces();
   return store_->progress() || active;
+}
+
+bool Coordinator::hear_of_pieces() {
+  const std::vector<int> heard = transport_->take_heard_ranks();
+  for (const int rank : heard) {
+    if (state(WorkerId{rank}).is_present()) heartbeat_.heard_from(WorkerId{rank});
+  }
+  return !heard.empty();
 }
 
 bool Coordinator::take_arrived() {
@@ -132,10 +143,15 @@ void Coordinator::check_workers(Heartbeat::TimePoint now) {
   if (heartbeat_.anyone_overdue(now)) {
     while (take_arrived()) {  // the answer may have arrived already
     }
+    hear_of_pieces();
   }
   const auto [to_ask, overdue] = heartbeat_.look(now);
   for (const WorkerId worker : to_ask) outbox_.tell(worker, to_worker::Ping{asks_always_});
   for (const auto& [worker, silent_for, started] : overdue) {
+    if (started && is_at_work_ && is_at_work_(worker)) {
+      heartbeat_.excuse(worker);
+      continue;
+    }
     give_up(worker, (started ? "did not answer for " : "did not begin to serve within ") + in_words(silent_for) + " s");
   }
   flush(Outlook::nothing_known);

@@ -130,6 +130,10 @@ class Coordinator {
   /// Sets the function that is called for each worker that comes back, on the thread that drives the coordinator.
   void on_worker_back(std::function<void(WorkerId)> tell) { tell_of_return_ = std::move(tell); }
 
+  /// Sets the function that is asked before a worker is given up that does not answer; it returns whether the worker's
+  /// process is seen to work. Such a worker gets the time again.
+  void ask_before_giving_up(std::function<bool(WorkerId)> is_at_work) { is_at_work_ = std::move(is_at_work); }
+
   /// Promises that `check_workers` is called regularly from now on, regardless of what the program does, so that
   /// workers may take a missing ping as the loss of the coordinator.
   void always_asks() noexcept { asks_always_ = true; }
@@ -170,6 +174,8 @@ class Coordinator {
   void perform(const action::Discard& action);
   void perform(const action::CancelCall& action);
   bool take_arrived();
+  /// Takes note of the workers with which a piece of a long message has been exchanged. Returns true if there are any.
+  bool hear_of_pieces();
   /// Forgets what the worker was doing; see `lose` and `give_up`.
   void part_with(WorkerId worker, std::string reason);
   /// Handles a message of a worker that was given up.
@@ -230,6 +236,7 @@ class Coordinator {
   std::vector<LostWorker> lost_workers_;
   std::function<void(const LostWorker&)> tell_of_loss_;
   std::function<void(WorkerId)> tell_of_return_;
+  std::function<bool(WorkerId)> is_at_work_;
   std::uint64_t calls_started_ = 0;
   std::uint64_t returns_ = 0;
 };

@@ -27,6 +27,11 @@ class Heartbeat {
   void set_busy(WorkerId worker, bool busy) { at(worker).busy = busy; }
   /// Stops watching the worker.
   void forget(WorkerId worker) { at(worker).watched = false; }
+  /// Gives a worker that was found overdue its time again.
+  void excuse(WorkerId worker) {
+    at(worker).watched = true;
+    at(worker).heard = true;
+  }
   /// Watches a worker again that was forgotten and has been heard of.
   void watch_again(WorkerId worker) { at(worker) = {}; }
 

@@ -3,6 +3,7 @@
 #include <joblib_mpi/detail/payload.hpp>
 
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace joblib_mpi {
@@ -20,6 +21,7 @@ struct Frame {
 struct FrameView {
   ByteView body;
   std::span<const SharedBytes> parts;
+  std::string_view no_room = {};  ///< why this rank has no memory for the parts, which are empty then; usually empty
 };
 
 }  // namespace joblib_mpi

@@ -9,20 +9,34 @@ namespace {
 
 struct ProcessState {
   char state = 'X';
-  std::string start_time;  // in clock ticks since the machine started
+  std::uint64_t ticks_used = 0;  // by the user's code and by the kernel, for all threads
+  std::string start_time;        // in clock ticks since the machine started
 };
 
 ProcessState state_of(const std::string& pid) {
   std::ifstream file("/proc/" + pid + "/stat");
   std::string line;
   if (!std::getline(file, line)) return {};
-  // The name before the last bracket may hold spaces and brackets. proc(5): after it come the state and, as the 22nd
-  // field, the start time.
+  // The name before the last bracket may hold spaces and brackets. proc(5): after it come the state and, as fields 14,
+  // 15 and 22, the times used and the start time.
   std::istringstream fields(line.substr(line.rfind(')') + 1));
   ProcessState result;
   fields >> result.state;
-  for (int field = 4; field <= 22; ++field) fields >> result.start_time;
+  std::string skipped;
+  for (int field = 4; field < 14; ++field) fields >> skipped;
+  std::uint64_t by_kernel = 0;
+  fields >> result.ticks_used >> by_kernel;
+  result.ticks_used += by_kernel;
+  for (int field = 16; field <= 22; ++field) fields >> result.start_time;
   return result;
+}
+
+/// Returns the state of the process with this name: 'X' if it has ended or the name is meaningless here.
+ProcessState state_of_named(const std::string& process) {
+  const std::size_t colon = process.find(':');
+  if (colon == std::string::npos) return {};
+  ProcessState now = state_of(process.substr(0, colon));
+  return now.state != 'Z' && now.start_time == process.substr(colon + 1) ? now : ProcessState{};
 }
 
 }  // namespace
@@ -33,10 +47,16 @@ std::string own_process() {
 }
 
 bool is_running(const std::string& process) {
-  const std::size_t colon = process.find(':');
-  if (colon == std::string::npos) return false;
-  const ProcessState now = state_of(process.substr(0, colon));
-  return now.state != 'X' && now.state != 'Z' && now.start_time == process.substr(colon + 1);
+  return state_of_named(process).state != 'X';
+}
+
+bool ActivityWatch::is_at_work(const std::string& process) {
+  const ProcessState now = state_of_named(process);
+  if (now.state == 'X' || now.state == 'T' || now.state == 't') return false;
+  const auto [before, is_first] = ticks_used_.try_emplace(process, now.ticks_used);
+  const bool has_worked = is_first || now.ticks_used != before->second;
+  before->second = now.ticks_used;
+  return has_worked || now.state == 'R' || now.state == 'D';
 }
 
 }  // namespace joblib_mpi

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <unordered_map>
 
 namespace joblib_mpi {
 
@@ -11,5 +13,16 @@ namespace joblib_mpi {
 /// Returns whether the process with this name exists and has not ended. Returns false for a name that is meaningless
 /// here.
 [[nodiscard]] bool is_running(const std::string& process);
+
+/// Tells whether processes of this machine do anything, from one question to the next.
+class ActivityWatch {
+ public:
+  /// Returns whether the process with this name runs, waits for a disk, or has used the processor since the previous
+  /// question; at the first question, whether it exists. Returns false for a process that is stopped or has ended.
+  [[nodiscard]] bool is_at_work(const std::string& process);
+
+ private:
+  std::unordered_map<std::string, std::uint64_t> ticks_used_;  // by process, at the previous question
+};
 
 }  // namespace joblib_mpi

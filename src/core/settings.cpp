@@ -54,6 +54,7 @@ Settings settings_from(const EnvironmentLookup& lookup) {
   read(lookup, "JOBLIB_MPI_SPIN_SECONDS", settings.spin_seconds, 0.0, 3600.0);
   read(lookup, "JOBLIB_MPI_MAX_SLEEP_SECONDS", settings.max_sleep_seconds, 1e-6, 10.0);
   read<std::size_t>(lookup, "JOBLIB_MPI_BROADCAST_CHUNK_BYTES", settings.broadcast_chunk_bytes, 1, 1 << 30);
+  read<std::size_t>(lookup, "JOBLIB_MPI_MESSAGE_PIECE_BYTES", settings.message_piece_bytes, 1 << 17, 1 << 30);
   read(lookup, "JOBLIB_MPI_CHECKPOINT_SECONDS", settings.checkpoint_seconds, 0.0, 86400.0);
   read(lookup, "JOBLIB_MPI_CHECKPOINT_GRACE_SECONDS", settings.checkpoint_grace_seconds, 0.0, 86400.0);
   read(lookup, "JOBLIB_MPI_REQUEUE_STATUS", settings.requeue_status, 1, 255);

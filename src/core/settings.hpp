@@ -56,6 +56,10 @@ struct Settings {
   /// JOBLIB_MPI_BROADCAST_CHUNK_BYTES: The size of the pieces in which a broadcast travels from node to node; rank 0's
   /// value counts. Each node in the chain adds the time of one piece to that of the whole array.
   std::size_t broadcast_chunk_bytes = std::size_t{1} << 20;
+  // Chosen, not measured: a rank takes a piece in some milliseconds.
+  /// JOBLIB_MPI_MESSAGE_PIECE_BYTES: The size of the pieces in which long messages travel, between which a rank does
+  /// other things; rank 0's value counts. Each piece of at least 128 KiB shows that both ranks are alive.
+  std::size_t message_piece_bytes = std::size_t{16} << 20;
   /// JOBLIB_MPI_CHECKPOINT_SECONDS: The longest time before a result is written to the checkpoint.
   double checkpoint_seconds = 2.0;
   /// JOBLIB_MPI_CHECKPOINT_GRACE_SECONDS: The time that running tasks may continue after SIGUSR1 or SIGTERM.

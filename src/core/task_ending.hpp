@@ -14,11 +14,13 @@ enum class TaskEnding : std::uint8_t {
   spilled,       ///< the function returned, and the result's head is the handle of the file with the result
   spill_failed,  ///< the function returned, but neither a file nor memory could take the result; its head says why, as
                  ///< text
+  no_room,  ///< the function ended, but its executor or rank 0 had no memory for the result; its head says how much
+            ///< was needed, as text
 };
 
 /// Returns whether a number that has come from another process is a TaskEnding.
 [[nodiscard]] constexpr bool is_task_ending(TaskEnding ending) noexcept {
-  return ending <= TaskEnding::spill_failed;
+  return ending <= TaskEnding::no_room;
 }
 
 /// The fate of a running task whose call is cancelled.

@@ -1,9 +1,13 @@
 #include "executor/executor_port.hpp"
 
+#include "executor/ended_task.hpp"
+#include <joblib_mpi/error.hpp>
+
 #include <chrono>
 #include <cstdlib>
 #include <pthread.h>
 #include <sched.h>
+#include <string>
 #include <utility>
 
 namespace joblib_mpi {
@@ -94,7 +98,17 @@ void ExecutorPort::finish(ExecutedTask task) {
   process_.end_children(task.ending == TaskEnding::returned ? EXIT_SUCCESS : EXIT_FAILURE);
   large_results_.spill_if_due(task, limits_, place_, [&task]() -> const ResultNotes& { return task.notes; });
   running_ = 0;
-  channel_.send_done(task);
+  task.result.share_long_head();
+  try {
+    channel_.send_done(task);
+  } catch (const SerializationError&) {  // the connection with the rank is broken
+    throw;
+  } catch (const std::exception& error) {
+    const std::string needed = std::to_string(task.result.size_bytes());
+    channel_.send_done(ended_task(task.task, TaskEnding::no_room,
+                                  "its executor has no room for its result of " + needed + " bytes: " + error.what(),
+                                  task.seconds));
+  }
 }
 
 bool ExecutorPort::interrupt_requested() const noexcept {

@@ -53,8 +53,9 @@ struct MessageChannel::Header {
   std::uint64_t index = 0;
   TaskLimits limits = {};
   std::uint64_t numbers = 0;
-  std::uint64_t parts = 0;
-  std::uint64_t head_bytes = 0;
+  std::uint64_t parts = 0;       // with the long head, if there is one
+  std::uint64_t head_bytes = 0;  // of a head that is not long
+  std::uint64_t long_heads = 0;  // 1 if the last part is a long head, otherwise 0
 };
 
 MessageChannel::MessageChannel(SegmentPool& pool, Ends ends, Descriptor socket, WhenFull when_full)
@@ -118,8 +119,18 @@ void MessageChannel::send(Header header, std::span<const std::uint64_t> numbers,
   }
   std::vector<PartReference> parts;
   std::vector<SegmentExchange::Handover> handovers;
-  parts.reserve(payload.parts.size());
-  for (const SharedBytes& part : payload.parts) parts.push_back(exchange_.lend(part, access, handovers));
+  parts.reserve(payload.parts.size() + 1);
+  try {
+    for (const SharedBytes& part : payload.parts) parts.push_back(exchange_.lend(part, access, handovers));
+    if (payload.long_head.size() > 0) {
+      parts.push_back(exchange_.lend(payload.long_head, access, handovers));
+      header.long_heads = 1;
+    }
+  } catch (...) {  // no room: later messages may refer to the segments, and nothing refers to the loans
+    for (const PartReference& part : parts) exchange_.end_loan(part.loan);
+    hand_over(handovers);
+    throw;
+  }
   hand_over(handovers);
   send_parts(header, numbers, parts, payload.head);
 }
@@ -254,6 +265,10 @@ ExecutorMessage MessageChannel::decode(ByteView message) {
   Payload payload;
   for (std::uint64_t index = 0; index < header.parts; ++index) {
     payload.parts.push_back(exchange_.borrow(reader.read<PartReference>()));
+  }
+  if (header.long_heads > 0 && !payload.parts.empty()) {
+    payload.long_head = std::move(payload.parts.back());
+    payload.parts.pop_back();
   }
   payload.head = copy_of(reader.read_bytes(header.head_bytes));
   switch (header.kind) {

@@ -55,8 +55,8 @@ using ExecutorMessage =
                  executor_message::ForgetObject, executor_message::Close, executor_message::TaskDone>;
 
 /// One end of the connection of a worker with one executor process: small messages go through rings in shared memory;
-/// large arrays stay in segments, whose descriptors go through a socket. The head of a message is copied into the ring
-/// and out of it.
+/// large arrays and long heads stay in segments, whose descriptors go through a socket. Any other head is copied into
+/// the ring and out of it.
 class MessageChannel {
  public:
   struct Ends {

@@ -13,6 +13,7 @@
 #include <boost/mpi/environment.hpp>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -35,6 +36,12 @@ const char* name_of(boost::mpi::threading::level level) {
       return "MPI_THREAD_MULTIPLE";
   }
 }
+
+/// A rank and its process, as `own_process` names it.
+struct NamedRank {
+  int rank;
+  std::array<char, 60> process;
+};
 
 }  // namespace
 
@@ -103,7 +110,7 @@ void MpiWorld::join(MPI_Comm communicator, const Options& options) {
     hosts_ = std::move(directory.hosts);
     if (is_running(directory.rank_0_process)) rank_0_here_ = std::move(directory.rank_0_process);
     const DeadlineGuard guard({.seconds = limit_seconds_, .operation = this_process() + ": MPI_Comm_split_type"});
-    look_at_cores(options.busy_threads);
+    look_at_node(options.busy_threads);
   } catch (const MpiError&) {
     // A rank is missing, and finalising would wait for it.
     if (lifetime_) lifetime_->leave_unfinalised();
@@ -127,6 +134,11 @@ bool MpiWorld::rank_0_has_ended() const {
 
 bool MpiWorld::rank_0_is_running() const {
   return !rank_0_here_.empty() && is_running(rank_0_here_);
+}
+
+bool MpiWorld::is_at_work(int rank) {
+  const auto process = processes_here_.find(rank);
+  return process != processes_here_.end() && activity_.is_at_work(process->second);
 }
 
 void MpiWorld::wait_for_turn_to_abort() const {
@@ -175,15 +187,22 @@ void MpiWorld::duplicate(MPI_Comm communicator) {
   rank_ = communicator_.rank();
 }
 
-void MpiWorld::look_at_cores(int busy_threads) {
-  cpu_set_t own;
-  CPU_ZERO(&own);
-  if (sched_getaffinity(0, sizeof own, &own) != 0) return;  // more than 1024 cores: be polite and do not spin
-
+void MpiWorld::look_at_node(int busy_threads) {
   MPI_Comm node_handle = MPI_COMM_NULL;
   check_mpi(MPI_Comm_split_type(communicator_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node_handle),
             "MPI_Comm_split_type");
   const boost::mpi::communicator node(node_handle, boost::mpi::comm_take_ownership);
+
+  NamedRank self{rank_, {}};
+  const std::string process = own_process();
+  process.copy(self.process.data(), self.process.size() - 1);
+  std::vector<NamedRank> ranks(static_cast<std::size_t>(node.size()));
+  check_mpi(MPI_Allgather(&self, sizeof self, MPI_BYTE, ranks.data(), sizeof self, MPI_BYTE, node), "MPI_Allgather");
+  for (const NamedRank& rank : ranks) processes_here_.emplace(rank.rank, rank.process.data());
+
+  cpu_set_t own;
+  CPU_ZERO(&own);
+  if (sched_getaffinity(0, sizeof own, &own) != 0) return;  // more than 1024 cores: be polite and do not spin
   cpu_set_t all = own;
   check_mpi(MPI_Allreduce(&own, &all, sizeof own, MPI_UNSIGNED_CHAR, MPI_BOR, node), "MPI_Allreduce");
   has_own_core_ = CPU_COUNT(&own) >= busy_threads && CPU_COUNT(&all) >= node.size() * busy_threads;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/process_watch.hpp"
 #include "mpi/mpi_lifetime.hpp"
 
 #include <boost/mpi/communicator.hpp>
@@ -7,6 +8,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace joblib_mpi {
@@ -77,13 +79,17 @@ class MpiWorld {
   /// Returns whether rank 0 is a process of this machine that has not ended. Returns false if it is on another machine.
   [[nodiscard]] bool rank_0_is_running() const;
 
+  /// Returns whether a rank is a process of this machine that is seen to work; see ActivityWatch.
+  [[nodiscard]] bool is_at_work(int rank);
+
   /// Ends all ranks of the job at once with `status`.
   [[noreturn]] void abort(int status) const;
 
  private:
   void join(MPI_Comm communicator, const Options& options);
   void duplicate(MPI_Comm communicator);
-  void look_at_cores(int busy_threads);
+  /// Compares notes with the ranks of this node: the cores that they have, and their processes.
+  void look_at_node(int busy_threads);
   /// Keeps the communicator until the process ends: freeing it is collective, which is impossible after the loss of a
   /// rank.
   void keep_communicator() const;
@@ -98,7 +104,9 @@ class MpiWorld {
   int rank_ = 0;
   int exit_status_ = 1;
   std::vector<std::string> hosts_;
-  std::string rank_0_here_;  // rank 0's process if it is on this machine, otherwise empty
+  std::string rank_0_here_;                              // rank 0's process if it is on this machine, otherwise empty
+  std::unordered_map<int, std::string> processes_here_;  // of the ranks of this node
+  ActivityWatch activity_;
   bool has_own_core_ = false;
   bool incomplete_ = false;
 };

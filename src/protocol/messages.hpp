@@ -27,7 +27,8 @@ struct RunTask {
   TaskLimits limits;
   std::vector<ObjectId> objects;
   Payload arguments;
-  std::uint64_t index = 0;  ///< The index of the task in its call.
+  std::uint64_t index = 0;   ///< The index of the task in its call.
+  std::string no_room = {};  ///< Why the worker has no memory for the arguments, usually empty; set where it arrives.
 };
 /// Tells where results of the following tasks go if they spill; valid until the next SpillInto.
 struct SpillInto {
@@ -52,6 +53,7 @@ struct BroadcastsEnded {};
 struct ObjectContent {
   ObjectId object;
   Payload value;
+  std::string no_room = {};  ///< Why the worker has no memory for the value, usually empty; set where it arrives.
 };
 /// Tells that no later message names the object. The object may never have arrived.
 struct DropObject {

@@ -1,6 +1,7 @@
 #include "protocol/wire_format.hpp"
 
 #include <cstring>
+#include <span>
 #include <string>
 
 namespace joblib_mpi {
@@ -52,22 +53,25 @@ void write_list(BodyWriter& writer, const Numbers& numbers) {
 }
 
 std::size_t payload_bytes(const Payload& payload) {
-  return sizeof(std::uint64_t) + payload.head.size() + sizeof(Count);
+  return sizeof(bool) + sizeof(std::uint64_t) + payload.head.size() + sizeof(Count);
 }
 
-void write_head(BodyWriter& writer, const Payload& payload) {
-  writer << static_cast<std::uint64_t>(payload.head.size());
+/// Writes the head, which becomes a part of the frame if it is long.
+void write_head(BodyWriter& writer, Frame& frame, const Payload& payload) {
+  const bool is_long = payload.long_head.size() > 0;
+  writer << is_long << static_cast<std::uint64_t>(payload.head.size());
   writer.write(payload.head.data(), payload.head.size());
   writer << static_cast<Count>(payload.parts.size());
+  if (is_long) frame.parts.push_back(payload.long_head);
 }
 
 void write_payload(BodyWriter& writer, Frame& frame, Payload&& payload) {
-  write_head(writer, payload);
+  write_head(writer, frame, payload);
   for (SharedBytes& part : payload.parts) frame.parts.push_back(std::move(part));
 }
 
 void write_payload(BodyWriter& writer, Frame& frame, const Payload& payload) {
-  write_head(writer, payload);
+  write_head(writer, frame, payload);
   frame.parts.insert(frame.parts.end(), payload.parts.begin(), payload.parts.end());
 }
 
@@ -79,14 +83,6 @@ List read_list(PayloadReader& reader) {
   values.resize(count);
   if (count != 0) std::memcpy(values.data(), bytes.data(), bytes.size());
   return values;
-}
-
-Payload read_payload(PayloadReader& reader) {
-  Payload payload;
-  payload.head = copy_of(reader.read_bytes(reader.read<std::uint64_t>()));
-  const auto parts = reader.read<Count>();
-  for (Count part = 0; part < parts; ++part) payload.parts.push_back(reader.read_part());
-  return payload;
 }
 
 /// Appends a message that has only trivially copyable fields.
@@ -216,6 +212,17 @@ void append(Frame& frame, const to_coordinator::FileCompared& message) {
   write_list(writer, message.reason);
 }
 
+Payload FrameReader::read_payload(std::string& no_room) {
+  Payload payload;
+  const auto is_long = reader_.read<bool>();
+  payload.head = copy_of(reader_.read_bytes(reader_.read<std::uint64_t>()));
+  const auto parts = reader_.read<Count>();
+  if (is_long) payload.long_head = reader_.read_part();
+  for (Count part = 0; part < parts; ++part) payload.parts.push_back(reader_.read_part());
+  if (is_long || parts > 0) no_room = no_room_;
+  return payload;
+}
+
 MessageToWorker FrameReader::next_to_worker() {
   const auto kind = reader_.read<std::uint8_t>();
   switch (kind) {
@@ -226,7 +233,7 @@ MessageToWorker FrameReader::next_to_worker() {
       message.limits = reader_.read<TaskLimits>();
       message.index = reader_.read<std::uint64_t>();
       message.objects = read_list<std::vector<ObjectId>>(reader_);
-      message.arguments = read_payload(reader_);
+      message.arguments = read_payload(message.no_room);
       return message;
     }
     case kind_of<MessageToWorker, to_worker::CancelCall>():
@@ -242,7 +249,7 @@ MessageToWorker FrameReader::next_to_worker() {
     case kind_of<MessageToWorker, to_worker::ObjectContent>(): {
       to_worker::ObjectContent message;
       message.object = reader_.read<ObjectId>();
-      message.value = read_payload(reader_);
+      message.value = read_payload(message.no_room);
       return message;
     }
     case kind_of<MessageToWorker, to_worker::DropObject>():
@@ -286,7 +293,13 @@ MessageToCoordinator FrameReader::next_to_coordinator() {
       message.ending = reader_.read<TaskEnding>();
       if (!is_task_ending(message.ending)) throw SerializationError("a task ended in an unknown way");
       message.seconds = reader_.read<double>();
-      message.result = read_payload(reader_);
+      std::string no_room;
+      message.result = read_payload(no_room);
+      if (!no_room.empty()) {
+        // The handle of a file and every other text are short, so only the result of the function can be missing.
+        message.ending = TaskEnding::no_room;
+        message.result = {copy_of(std::as_bytes(std::span(no_room))), {}};
+      }
       return message;
     }
     case kind_of<MessageToCoordinator, to_coordinator::ObjectsMissing>():

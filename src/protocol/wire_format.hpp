@@ -4,14 +4,17 @@
 #include "protocol/messages.hpp"
 
 #include <cstddef>
+#include <string>
+#include <string_view>
 
 namespace joblib_mpi {
 
 /// This file turns messages into bytes. All ranks run one program on one architecture (checked at start), so numbers
 /// travel as they are in memory.
 ///
-/// Each message is its kind (its index in the variant, one byte) followed by its fields. A payload is the size of its
-/// head, its head and the number of its parts; the parts are added to the frame's parts and are never copied.
+/// Each message is its kind (its index in the variant, one byte) followed by its fields. A payload says whether its
+/// head is long, and is the size of its head, its head and the number of its parts; a long head and the parts are added
+/// to the frame's parts and are never copied.
 
 /// Appends the message to the frame. The sender keeps what it needs to send the task again.
 void append(Frame& frame, const to_worker::RunTask& message);
@@ -35,16 +38,23 @@ void append(Frame& frame, const to_coordinator::Goodbye& message);
 void append(Frame& frame, const to_coordinator::FileCompared& message);
 
 /// Takes the messages out of a frame, first to last. Throws SerializationError if the bytes are not a message.
+///
+/// If this rank had no memory for the parts of the frame, messages to a worker that need them say so, and results that
+/// need them end as `no_room`.
 class FrameReader {
  public:
-  explicit FrameReader(const FrameView& frame) : reader_(frame.body, frame.parts) {}
+  explicit FrameReader(const FrameView& frame) : reader_(frame.body, frame.parts), no_room_(frame.no_room) {}
 
   [[nodiscard]] bool at_end() const noexcept { return reader_.remaining_bytes() == 0; }
   [[nodiscard]] MessageToWorker next_to_worker();
   [[nodiscard]] MessageToCoordinator next_to_coordinator();
 
  private:
+  /// Returns the next payload; sets `no_room` if there was no memory for its parts.
+  [[nodiscard]] Payload read_payload(std::string& no_room);
+
   PayloadReader reader_;
+  std::string_view no_room_;
 };
 
 }  // namespace joblib_mpi

@@ -21,6 +21,10 @@ constexpr std::size_t smallest_common_bytes = std::size_t{4} << 20;
 constexpr std::size_t segments_per_doubling = 16;
 constexpr std::size_t most_doublings = 6;
 
+/// The size in bytes from which it is asked whether there is room for memory for one process. To ask takes as long as
+/// to fill some 100 KB.
+constexpr std::size_t least_asked_bytes = std::size_t{16} << 20;
+
 /// Returns the size of the next common segment in a pool with so many segments.
 constexpr std::size_t common_bytes(std::size_t segments) {
   return smallest_common_bytes << std::min(segments / segments_per_doubling, most_doublings);
@@ -85,7 +89,7 @@ struct SegmentPool::State {
   [[nodiscard]] PooledSegment* pooled_at(const std::byte* place);
 
   const std::size_t most_spare_bytes;
-  const SegmentSource source;  // the source of memory for the node
+  const SegmentSource source;  // the source of memory for the node, and of large memory for one process
   std::mutex mutex;
   std::uint64_t next_id = 1;
   std::map<const std::byte*, PooledSegment> segments;                // by the address where they begin
@@ -109,7 +113,8 @@ PooledSegment& SegmentPool::State::segment_of(std::size_t bytes, Shelf& shelf) {
     return pooled;
   }
   if (for_one.spare_bytes + for_node.spare_bytes > 0) give_way(bytes);
-  Descriptor file = &shelf == &for_node ? source.open(bytes) : make_memory_file(bytes);
+  const bool asks = &shelf == &for_node || bytes >= least_asked_bytes;
+  Descriptor file = asks ? source.open(bytes) : make_memory_file(bytes);
   auto segment = std::make_shared<const Segment>(next_id++, std::move(file), bytes, Access::writable);
   const std::byte* begin = segment->bytes().data();
   return segments.emplace(begin, PooledSegment{std::move(segment), &shelf}).first->second;

@@ -25,13 +25,14 @@ class SegmentPool final : public ReceiveMemory {
   static constexpr std::size_t default_spare_bytes = std::size_t{256} << 20;
 
   /// Makes a pool that keeps at most `spare_bytes` bytes of free memory of each kind. `source` supplies the memory for
-  /// the node.
+  /// the node and, from 16 MiB on, that for one process.
   explicit SegmentPool(std::size_t spare_bytes = default_spare_bytes, SegmentSource source = {});
 
   /// Allocates memory for one other process, which may be allowed to write; on the heap if this process may open no
-  /// more files, in which case the bytes are copied when they are lent. Throws std::system_error.
+  /// more files, in which case the bytes are copied when they are lent. Throws std::system_error and NoRoomError.
   [[nodiscard]] Block allocate(std::size_t bytes) override;
-  /// Allocates memory for one other process. Throws std::system_error, also if this process may open no more files.
+  /// Allocates memory for one other process. Throws std::system_error, also if this process may open no more files, and
+  /// NoRoomError.
   [[nodiscard]] Block allocate_to_share(std::size_t bytes);
   /// Allocates memory for all processes of the node, which only read it. Throws NoRoomError.
   [[nodiscard]] Block allocate_for_node(std::size_t bytes);

@@ -27,6 +27,10 @@ CoordinatingRank::CoordinatingRank(const Rank& rank, LossLog& losses)
   if (rank.result_format != nullptr && rank.hosts.size() > 1) {
     coordinator_.spill_with(result_store_.emplace(spill_options(rank)));
   }
+  if (rank.is_at_work) {
+    coordinator_.ask_before_giving_up(
+        [is_at_work = rank.is_at_work](WorkerId worker) { return is_at_work(worker.value); });
+  }
   losses.watch(coordinator_, rank.hosts);
 }
 

@@ -34,7 +34,8 @@ Rank MpiRank::parts() noexcept {
           .node_links = links_,
           .hosts = world_.hosts(),
           .has_own_core = world_.has_own_core(),
-          .result_format = &session_result_format()};
+          .result_format = &session_result_format(),
+          .is_at_work = [this](int rank) { return world_.is_at_work(rank); }};
 }
 
 std::string MpiRank::names_of(const std::vector<ServingWorker>& workers) const {
@@ -130,7 +131,8 @@ MpiTransport MpiRank::start_transport(ReceiveMemory& memory) {
     links_.members.push_back(std::make_unique<NodeLink>(std::move(member), memory_.segments()));
   }
   if (meeting.head.open()) links_.head = std::make_unique<NodeLink>(std::move(meeting.head), memory_.segments());
-  return MpiTransport(world_.communicator(), meeting.heads, settings_.broadcast_chunk_bytes, memory);
+  return MpiTransport(world_.communicator(), meeting.heads, settings_.broadcast_chunk_bytes, memory,
+                      settings_.message_piece_bytes);
 }
 
 }  // namespace joblib_mpi

@@ -7,6 +7,7 @@
 #include "store/node_link.hpp"
 #include "transport/transport.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,8 @@ struct Rank {
   const std::vector<std::string>& hosts;  ///< processor names, by rank
   bool has_own_core;                      ///< true if its threads have cores to themselves, see MpiWorld
   const ResultFormat* result_format;      ///< the format of files for large results; null: they are never written
+  /// Tells whether a rank is seen to work on this machine; may be empty.
+  std::function<bool(int rank)> is_at_work = {};
 };
 
 }  // namespace joblib_mpi

@@ -246,7 +246,7 @@ Bytes Hdf5ResultFormat::compress(const ResultContent& content, const Payload& re
   Hdf5FileImage image;
   {
     ResultMaker file(image, content, hdf5_compression(compression));
-    write_bytes(file.add_head(), result.head);
+    write_bytes(file.add_head(), result.packed());
     for (std::size_t number = 0; number < content.arrays.size(); ++number) {
       write_bytes(file.add_array(number), result.parts.at(number).view());
     }
@@ -265,6 +265,7 @@ Payload Hdf5ResultFormat::decompress(ByteView content) const {
   const Hdf5Handle file(H5Fopen("a result in memory", H5F_ACC_RDONLY, access.get()), H5Fclose, "opening a result file");
   Payload result;
   result.head = read_bytes(file, "head");
+  result.share_long_head();
   if (H5Lexists(file.get(), "arrays", H5P_DEFAULT) <= 0) return result;
   const Hdf5Handle group(H5Gopen2(file.get(), "arrays", H5P_DEFAULT), H5Gclose, "opening a group");
   for (std::size_t number = 0; H5Lexists(group.get(), std::to_string(number).c_str(), H5P_DEFAULT) > 0; ++number) {

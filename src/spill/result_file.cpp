@@ -58,9 +58,9 @@ ResultHandle write_mappable(const fs::path& path, const ResultStructure& structu
                       .file_bytes = structure.file_bytes,
                       .structure_bytes = structure.bytes.size(),
                       .structure_hash = content_hash(structure.bytes),
-                      .head = {structure.head_offset, result.head.size()}};
+                      .head = {structure.head_offset, result.packed().size()}};
   file.write_at(0, structure.bytes);
-  file.write_at(structure.head_offset, result.head);
+  file.write_at(structure.head_offset, result.packed());
   for (std::size_t number = 0; number < result.parts.size(); ++number) {
     const ByteView part = result.parts[number].view();
     const std::uint64_t offset = structure.array_offsets.at(number);
@@ -127,21 +127,17 @@ void require_in_file(const ResultHandle& handle, const ResultHandle::Extent& ext
 }
 
 Payload map_parts(const ResultHandle& handle, const DurableFile& file) {
-  require_in_file(handle, handle.head);
-  Payload result;
-  result.head = file.read_at(handle.head.offset, handle.head.bytes);
-  if (result.head.size() != handle.head.bytes) refuse(handle, "is truncated");
   std::shared_ptr<const Mapping> mapping;
-  for (const ResultHandle::Extent& part : handle.parts) {
-    require_in_file(handle, part);
-    if (part.bytes == 0) {
-      result.parts.emplace_back();
-      continue;
-    }
+  const auto map = [&](const ResultHandle::Extent& extent) -> SharedBytes {
+    require_in_file(handle, extent);
+    if (extent.bytes == 0) return {};
     if (!mapping) mapping = std::make_shared<const Mapping>(file, handle.file_bytes);
-    result.read_only = mapping->is_read_only();
-    result.parts.emplace_back(mapping, mapping->view().subspan(part.offset, part.bytes));
-  }
+    return {mapping, mapping->view().subspan(extent.offset, extent.bytes)};
+  };
+  Payload result;
+  result.set_packed(map(handle.head));
+  for (const ResultHandle::Extent& part : handle.parts) result.parts.push_back(map(part));
+  result.read_only = mapping && mapping->is_read_only();
   return result;
 }
 

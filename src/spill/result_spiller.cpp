@@ -21,7 +21,7 @@ std::string host_name() {
 
 ResultContent content_of(const Payload& result, const ResultNotes& notes) {
   ResultContent content;
-  content.head_bytes = result.head.size();
+  content.head_bytes = result.packed().size();
   for (std::size_t number = 0; number < result.parts.size(); ++number) {
     const bool is_told = number < notes.layouts.size();
     content.arrays.push_back({is_told ? notes.layouts[number] : ArrayLayout{}, result.parts[number].size()});

@@ -35,7 +35,8 @@ std::size_t block_bytes(std::span<const std::uint64_t> part_bytes) {
 
 Payload payload_in(const std::shared_ptr<const void>& owner, ByteView block,
                    std::span<const std::uint64_t> part_bytes) {
-  Payload value{copy_of(block.first(part_bytes.front())), {}};
+  Payload value;
+  value.set_packed({owner, block.first(part_bytes.front())});
   std::size_t offset = aligned(part_bytes.front());
   for (const std::uint64_t bytes : part_bytes.subspan(1)) {
     value.parts.emplace_back(owner, block.subspan(offset, bytes));
@@ -46,7 +47,7 @@ Payload payload_in(const std::shared_ptr<const void>& owner, ByteView block,
 
 /// Returns a part by its number. The head is number 0.
 ByteView part_of(const Payload& value, std::size_t number) {
-  return number == 0 ? ByteView(value.head) : value.parts[number - 1].view();
+  return number == 0 ? value.packed() : value.parts[number - 1].view();
 }
 
 /// Returns `bytes` as MPI takes them. Rank 0's memory is only read.
@@ -63,7 +64,7 @@ NodeStore::NodeStore(Transport& transport, SegmentPool& pool, NodeLinks& links)
 
 void NodeStore::publish(ObjectId object, Payload value) {
   auto source = std::make_shared<const Payload>(std::move(value));
-  Transfer transfer{.object = object, .part_bytes = {source->head.size()}, .source = source};
+  Transfer transfer{.object = object, .part_bytes = {source->packed().size()}, .source = source};
   for (const SharedBytes& part : source->parts) transfer.part_bytes.push_back(part.size());
   whole_.emplace(object, source);  // rank 0 has the object already
   if (!links_->members.empty()) allocate(transfer);
@@ -98,10 +99,13 @@ void NodeStore::expect(ObjectId object, std::span<const std::uint64_t> part_byte
 
 void NodeStore::allocate(Transfer& transfer) {
   for (const auto& member : links_->members) member->settle();  // memory that they have returned can be reused
+  const std::size_t bytes = block_bytes(transfer.part_bytes);
   try {
-    transfer.block = pool_->allocate_for_node(block_bytes(transfer.part_bytes));
+    transfer.block = pool_->allocate_for_node(bytes);
   } catch (const NoRoomError& error) {
     transfer.refusal = error.what();
+  } catch (const std::exception& error) {  // the address space is limited, too, and any allocation may fail
+    transfer.refusal = "no room for " + std::to_string(bytes) + " bytes of shared data: " + error.what();
   }
 }
 
@@ -109,6 +113,11 @@ void NodeStore::put(ObjectId object, Payload value) {
   whole_.insert_or_assign(object, std::make_shared<const Payload>(std::move(value)));
   expected_.erase(object);
   refused_.erase(object);
+}
+
+void NodeStore::refuse(ObjectId object, std::string reason) {
+  expected_.erase(object);
+  refused_.insert_or_assign(object, std::move(reason));
 }
 
 std::vector<ObjectId> NodeStore::end_broadcasts() {

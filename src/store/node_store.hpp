@@ -28,6 +28,7 @@ class NodeStore final : public ObjectStore {
   void publish(ObjectId object, Payload value) override;
   void expect(ObjectId object, std::span<const std::uint64_t> part_bytes) override;
   void put(ObjectId object, Payload value) override;
+  void refuse(ObjectId object, std::string reason) override;
   [[nodiscard]] std::vector<ObjectId> end_broadcasts() override;
   [[nodiscard]] std::shared_ptr<const Payload> find(ObjectId object) const override;
   [[nodiscard]] std::optional<std::string> refusal(ObjectId object) const override;

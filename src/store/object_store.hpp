@@ -34,6 +34,8 @@ class ObjectStore {
   virtual void expect(ObjectId object, std::span<const std::uint64_t> part_bytes) = 0;
   /// Keeps an object that is complete.
   virtual void put(ObjectId object, Payload value) = 0;
+  /// Notes that this rank cannot have an object, and why.
+  virtual void refuse(ObjectId object, std::string reason) = 0;
   /// Leaves all broadcasts and allows no further ones. Keeps complete objects, and returns those that were expected,
   /// not dropped, and are not complete.
   [[nodiscard]] virtual std::vector<ObjectId> end_broadcasts() = 0;

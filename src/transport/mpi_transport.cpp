@@ -14,8 +14,12 @@ namespace {
 constexpr int eager_tag = 1;
 constexpr int large_tag = 2;
 
-/// The size of the largest MPI message in bytes. MPI counts are int, so larger arrays are sent in pieces.
-constexpr std::size_t largest_message = std::size_t{1} << 30;
+/// The number of pieces of a frame that are posted at the same time, so that one can travel while another is taken.
+constexpr std::size_t most_posted_pieces = 2;
+
+/// The size in bytes from which a piece shows that the other rank is alive: MPI sends shorter ones before the receiver
+/// has asked for them (up to 64 KiB over TCP in Open MPI 4.1 and 5).
+constexpr std::size_t shortest_sign_of_life = std::size_t{128} << 10;
 
 /// The number of receives posted for eager messages: this many for each worker on rank 0, up to `most_receives`, and
 /// this many on a worker. More would only move the wait from MPI's queue of unexpected messages to that of the
@@ -35,10 +39,8 @@ constexpr std::size_t aligned(std::size_t size) {
 }
 
 template <class Piece>
-void for_each_piece(std::size_t size, Piece&& piece) {
-  for (std::size_t begin = 0; begin < size; begin += largest_message) {
-    piece(begin, std::min(largest_message, size - begin));
-  }
+void for_each_piece(std::size_t size, std::size_t piece_bytes, Piece&& piece) {
+  for (std::size_t begin = 0; begin < size; begin += piece_bytes) piece(begin, std::min(piece_bytes, size - begin));
 }
 
 MPI_Comm duplicate_of(MPI_Comm communicator) {
@@ -58,14 +60,18 @@ MpiTransport::MpiTransport(MPI_Comm communicator, std::size_t broadcast_chunk_by
     : MpiTransport(communicator, duplicate_of(communicator), broadcast_chunk_bytes, heap()) {}
 
 MpiTransport::MpiTransport(MPI_Comm communicator, MPI_Comm node_heads, std::size_t broadcast_chunk_bytes,
-                           ReceiveMemory& memory)
+                           ReceiveMemory& memory, std::size_t piece_bytes)
     : communicator_(communicator),
       memory_(&memory),
+      piece_bytes_(piece_bytes),
       broadcasts_(node_heads, broadcast_chunk_bytes),
       mpi_tells_(mpi_tells_of_dead_ranks()) {
   check_mpi(MPI_Comm_rank(communicator_, &rank_), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(communicator_, &size_), "MPI_Comm_size");
+  check_mpi(MPI_Bcast(&piece_bytes_, sizeof piece_bytes_, MPI_BYTE, 0, communicator_), "MPI_Bcast");
+  unread_ = std::make_shared<Bytes>(piece_bytes_);  // now, because there may be no room when it is needed
   lost_.resize(static_cast<std::size_t>(size_));
+  heard_.resize(static_cast<std::size_t>(size_));
   const int sources = rank_ == 0 ? size_ - 1 : 1;
   ring_.resize(static_cast<std::size_t>(std::min(most_receives, receives_per_worker * sources)));
   for (PostedReceive& receive : ring_) {
@@ -150,9 +156,10 @@ void MpiTransport::leave(int rank) {
   const auto frames = incoming_.find(rank);
   if (frames == incoming_.end()) return;
   for (const IncomingFrame& frame : frames->second) {
-    if (frame.requests.empty()) continue;
+    if (frame.posted.empty()) continue;
     abandon_to_mpi(frame.sizes_and_body);
     if (frame.block) abandon_to_mpi(frame.block);
+    if (!frame.no_room.empty()) abandon_to_mpi(unread_);
   }
   incoming_.erase(frames);
 }
@@ -175,7 +182,7 @@ void MpiTransport::send(int destination, Frame& frame) {
     frame.parts.clear();
     return;
   }
-  Header header{0, static_cast<std::uint32_t>(frame.body.size()), static_cast<std::uint32_t>(frame.parts.size())};
+  Header header{0, frame.parts.size()};
   const std::size_t sizes_bytes = frame.parts.size() * sizeof(std::uint64_t);
   std::size_t message_bytes = sizeof header + sizes_bytes + frame.body.size();
   const bool fits = message_bytes <= eager_bytes;
@@ -224,12 +231,12 @@ void MpiTransport::send(int destination, Frame& frame) {
 }
 
 void MpiTransport::send_large(int destination, SharedBytes bytes) {
-  for_each_piece(bytes.size(), [&](std::size_t begin, std::size_t size) {
+  for_each_piece(bytes.size(), piece_bytes_, [&](std::size_t begin, std::size_t size) {
     MPI_Request request = MPI_REQUEST_NULL;
     (void)check(MPI_Isend(bytes.view().data() + begin, static_cast<int>(size), MPI_BYTE, destination, large_tag,
                           communicator_, &request),
                 "MPI_Isend");
-    large_sends_.push_back({destination, bytes, request});
+    large_sends_.push_back({destination, bytes, size, request});
   });
 }
 
@@ -298,49 +305,105 @@ bool MpiTransport::advance(int source, IncomingFrame& frame) {
   if (frame.stage == Stage::waiting) {
     if (frame.header.following_bytes != 0) {
       frame.sizes_and_body->resize(frame.header.following_bytes);
-      receive_large(source, frame, *frame.sizes_and_body);
+      receive_large(frame, *frame.sizes_and_body);
       frame.stage = Stage::receiving_body;
     } else {
-      receive_parts(source, frame);
+      receive_parts(frame);
     }
   }
-  for (MPI_Request& request : frame.requests) {
-    if (request != MPI_REQUEST_NULL && test(request) != Outcome::done) return false;
+  bool piece_taken = false;
+  while (true) {
+    if (!post_pieces(source, frame)) return false;
+    if (frame.posted.empty()) {
+      if (frame.stage == Stage::receiving_parts) return true;
+      receive_parts(frame);
+      continue;
+    }
+    PostedPiece& oldest = frame.posted.front();
+    if (piece_taken || test(oldest.request) != Outcome::done) return false;
+    hear_of(source, oldest.bytes);
+    frame.posted.pop_front();
+    piece_taken = true;
   }
-  frame.requests.clear();
-  if (frame.stage == Stage::receiving_parts) return true;
-  receive_parts(source, frame);
-  return frame.requests.empty();
 }
 
-void MpiTransport::receive_parts(int source, IncomingFrame& frame) {
+void MpiTransport::receive_parts(IncomingFrame& frame) {
   frame.stage = IncomingFrame::Stage::receiving_parts;
   std::vector<std::uint64_t> sizes(frame.header.parts);
   if (!sizes.empty()) std::memcpy(sizes.data(), frame.sizes_and_body->data(), sizes.size() * sizeof(std::uint64_t));
   std::size_t total = 0;
   for (const std::uint64_t size : sizes) total += aligned(size);
-  ReceiveMemory::Block block;
-  if (total > 0) block = memory_->allocate(total);
+  const ReceiveMemory::Block block = allocate(frame, total);
   frame.block = block.owner;
   std::size_t begin = 0;
   for (const std::uint64_t size : sizes) {
+    if (!frame.no_room.empty()) {
+      frame.parts.emplace_back();
+      receive_unread(frame, size);
+      continue;
+    }
     const std::span<std::byte> part = block.bytes.subspan(begin, size);
-    receive_large(source, frame, part);
+    receive_large(frame, part);
     frame.parts.emplace_back(block.owner, part);
     begin += aligned(size);
   }
 }
 
-void MpiTransport::receive_large(int source, IncomingFrame& frame, std::span<std::byte> memory) {
-  for_each_piece(memory.size(), [&](std::size_t begin, std::size_t size) {
-    (void)check(MPI_Irecv(memory.data() + begin, static_cast<int>(size), MPI_BYTE, source, large_tag, communicator_,
-                          &frame.requests.emplace_back(MPI_REQUEST_NULL)),
-                "MPI_Irecv");
-  });
+ReceiveMemory::Block MpiTransport::allocate(IncomingFrame& frame, std::size_t bytes) {
+  if (bytes == 0) return {};
+  try {
+    return memory_->allocate(bytes);
+  } catch (const std::exception& error) {
+    frame.no_room = "there is no room for " + std::to_string(bytes) + " bytes: " + error.what();
+    return {};
+  }
+}
+
+void MpiTransport::receive_large(IncomingFrame& frame, std::span<std::byte> memory) const {
+  for_each_piece(memory.size(), piece_bytes_,
+                 [&](std::size_t begin, std::size_t size) { frame.to_post.push_back(memory.subspan(begin, size)); });
+}
+
+void MpiTransport::receive_unread(IncomingFrame& frame, std::size_t bytes) {
+  for_each_piece(bytes, piece_bytes_,
+                 [&](std::size_t, std::size_t size) { frame.to_post.push_back(std::span(*unread_).first(size)); });
+}
+
+bool MpiTransport::post_pieces(int source, IncomingFrame& frame) {
+  // MPI must not receive two messages in the same memory.
+  const std::size_t most_posted = frame.no_room.empty() ? most_posted_pieces : 1;
+  while (!frame.to_post.empty() && frame.posted.size() < most_posted) {
+    const std::span<std::byte> piece = frame.to_post.front();
+    MPI_Request request = MPI_REQUEST_NULL;
+    if (!check(MPI_Irecv(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, source, large_tag, communicator_,
+                         &request),
+               "MPI_Irecv")) {
+      return false;
+    }
+    frame.posted.push_back({piece.size(), request});
+    frame.to_post.pop_front();
+  }
+  return true;
+}
+
+void MpiTransport::hear_of(int rank, std::size_t piece_bytes) {
+  if (piece_bytes < shortest_sign_of_life) return;
+  heard_[static_cast<std::size_t>(rank)] = true;
+  any_heard_ = true;
+}
+
+std::vector<int> MpiTransport::take_heard_ranks() {
+  std::vector<int> ranks;
+  if (!std::exchange(any_heard_, false)) return ranks;
+  for (int rank = 0; rank < size_; ++rank) {
+    if (heard_[static_cast<std::size_t>(rank)]) ranks.push_back(rank);
+  }
+  heard_.assign(heard_.size(), false);
+  return ranks;
 }
 
 FrameView MpiTransport::IncomingFrame::view() const {
-  return {ByteView(*sizes_and_body).subspan(header.parts * sizeof(std::uint64_t)), parts};
+  return {ByteView(*sizes_and_body).subspan(header.parts * sizeof(std::uint64_t)), parts, no_room};
 }
 
 std::size_t MpiTransport::broadcast(std::span<std::byte> memory, std::shared_ptr<const void> owner) {
@@ -370,7 +433,19 @@ void MpiTransport::reap_sends() {
       return true;
     });
   }
-  std::erase_if(large_sends_, [this](LargeSend& send) { return test(send.request) == Outcome::done; });
+  if (large_sends_.empty()) return;
+  busy_.assign(heard_.size(), false);
+  std::erase_if(large_sends_, [this](LargeSend& send) {
+    // The pieces to one rank are taken in order.
+    const auto destination = static_cast<std::size_t>(send.destination);
+    if (busy_[destination]) return false;
+    if (test(send.request) != Outcome::done) {
+      busy_[destination] = true;
+      return false;
+    }
+    hear_of(send.destination, send.piece_bytes);
+    return true;
+  });
 }
 
 bool MpiTransport::quiet() const noexcept {

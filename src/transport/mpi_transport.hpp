@@ -7,9 +7,12 @@
 #include <mpi.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -22,15 +25,24 @@ namespace joblib_mpi {
 /// frame into one block, each at a multiple of 64 bytes. Receives for eager messages are posted ahead, in a ring; MPI
 /// matches them in the order of posting, so that polling the oldest one sees all frames in order.
 ///
+/// What follows an eager message travels in pieces, of which a receiver takes one in a turn, so that no call takes as
+/// long as a message of gigabytes. If there is no memory for the parts of a frame, its pieces are received and
+/// forgotten.
+///
 /// Where MPI reports dead ranks, `take_lost_ranks` does too, and no function throws because a rank is dead. Elsewhere
 /// operations with a dead rank stay pending until `give_up`, which abandons them and never frees their memory.
 class MpiTransport final : public Transport {
  public:
+  /// The size of the pieces of long messages in bytes.
+  static constexpr std::size_t default_piece_bytes = std::size_t{16} << 20;
+
   /// Posts the receives. Collective. `communicator` must return errors, be used for nothing else and outlive the
   /// transport; if `lost_ranks` returns any at the end, it must never be freed. `node_heads`, which is taken over, has
   /// rank 0 as its first rank and holds the ranks that take part in broadcasts; it is MPI_COMM_NULL on other ranks.
-  /// Rank 0's `broadcast_chunk_bytes` counts. Parts arrive in memory from `memory`, which must outlive the transport.
-  MpiTransport(MPI_Comm communicator, MPI_Comm node_heads, std::size_t broadcast_chunk_bytes, ReceiveMemory& memory);
+  /// Rank 0's `broadcast_chunk_bytes` and `piece_bytes` count. Parts arrive in memory from `memory`, which must outlive
+  /// the transport.
+  MpiTransport(MPI_Comm communicator, MPI_Comm node_heads, std::size_t broadcast_chunk_bytes, ReceiveMemory& memory,
+               std::size_t piece_bytes = default_piece_bytes);
   /// Makes a transport in which all ranks are node heads and parts arrive on the heap. Collective.
   MpiTransport(MPI_Comm communicator, std::size_t broadcast_chunk_bytes);
   /// Cancels the posted receives and waits for pending sends. After a loss it abandons all of them and waits for
@@ -45,6 +57,7 @@ class MpiTransport final : public Transport {
   [[nodiscard]] std::size_t skip_broadcast(std::size_t bytes) override;
   [[nodiscard]] std::size_t broadcasts_done() const noexcept override { return broadcasts_.done(); }
   void end_broadcasts() override { broadcasts_.end(); }
+  [[nodiscard]] std::vector<int> take_heard_ranks() override;
   [[nodiscard]] std::vector<int> take_lost_ranks() override;
   [[nodiscard]] bool tells_of_dead_ranks() const noexcept override { return mpi_tells_; }
   void give_up(int rank) override;
@@ -61,8 +74,7 @@ class MpiTransport final : public Transport {
 
   struct Header {
     std::uint64_t following_bytes;  // the size of a second message with sizes and body; 0 if they follow this header
-    std::uint32_t body_bytes;
-    std::uint32_t parts;
+    std::uint64_t parts;
   };
   struct PostedReceive {
     std::unique_ptr<EagerBuffer> buffer;
@@ -73,10 +85,16 @@ class MpiTransport final : public Transport {
     std::unique_ptr<EagerBuffer> buffer;
     MPI_Request request;
   };
-  /// A message that MPI sends straight from where its bytes lie; they are kept until MPI has taken them.
+  /// A piece that MPI sends straight from where the bytes of its message lie; they are kept until MPI has taken it.
   struct LargeSend {
     int destination;
     SharedBytes bytes;
+    std::size_t piece_bytes;
+    MPI_Request request;
+  };
+  /// A piece that MPI is receiving.
+  struct PostedPiece {
+    std::size_t bytes;
     MPI_Request request;
   };
   /// A frame whose parts are still to come, or that has to wait for an earlier one.
@@ -85,7 +103,9 @@ class MpiTransport final : public Transport {
     std::shared_ptr<Bytes> sizes_and_body = std::make_shared<Bytes>();
     std::shared_ptr<const void> block;  // the memory of the parts
     std::vector<SharedBytes> parts;
-    std::vector<MPI_Request> requests;
+    std::string no_room;                       // why there is no such memory
+    std::deque<std::span<std::byte>> to_post;  // the pieces to receive after the posted ones
+    std::deque<PostedPiece> posted;
     enum class Stage { waiting, receiving_body, receiving_parts } stage = Stage::waiting;
 
     [[nodiscard]] FrameView view() const;
@@ -109,13 +129,23 @@ class MpiTransport final : public Transport {
   [[nodiscard]] std::optional<ArrivedFrame> take_eager();
   [[nodiscard]] std::optional<ArrivedFrame> take_completed();
   void keep(int source, const Header& header, ByteView rest);
-  /// Moves the frame on. Returns true if it is complete.
+  /// Moves the frame on by at most one piece. Returns true if it is complete.
   bool advance(int source, IncomingFrame& frame);
-  void receive_parts(int source, IncomingFrame& frame);
-  void receive_large(int source, IncomingFrame& frame, std::span<std::byte> memory);
+  void receive_parts(IncomingFrame& frame);
+  /// Allocates the memory of parts of so many bytes, or notes why there is none.
+  [[nodiscard]] ReceiveMemory::Block allocate(IncomingFrame& frame, std::size_t bytes);
+  void receive_large(IncomingFrame& frame, std::span<std::byte> memory) const;
+  /// Receives a message of so many bytes that nothing will read.
+  void receive_unread(IncomingFrame& frame, std::size_t bytes);
+  /// Posts the next pieces of a frame. Returns false if its source is dead.
+  bool post_pieces(int source, IncomingFrame& frame);
+  /// Notes that a piece has been taken by this rank or by the other one.
+  void hear_of(int rank, std::size_t piece_bytes);
 
   MPI_Comm communicator_;
   ReceiveMemory* memory_;
+  std::size_t piece_bytes_;
+  std::shared_ptr<Bytes> unread_;  // the memory of all pieces that nothing will read
   int rank_;
   int size_;
 
@@ -130,6 +160,10 @@ class MpiTransport final : public Transport {
   std::deque<EagerSend> eager_sends_;
   unsigned reaps_ = 0;
   std::vector<LargeSend> large_sends_;
+  std::vector<bool> busy_;  // by rank: the oldest large send is not done; used by reap_sends
+
+  bool any_heard_ = false;
+  std::vector<bool> heard_;  // by rank: since the last take_heard_ranks
 
   MpiBroadcasts broadcasts_;
 

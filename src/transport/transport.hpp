@@ -38,7 +38,7 @@ class Transport {
   virtual void send(int destination, Frame& frame) = 0;
 
   /// Returns the next frame that has arrived completely, if any. It is valid until the next call of any function of the
-  /// transport.
+  /// transport. If this rank has no memory for its parts, the frame says so, and its parts are lost.
   [[nodiscard]] virtual std::optional<ArrivedFrame> receive() = 0;
 
   /// Queues a broadcast of rank 0's `memory` into the `memory` of every other node head. Every node head must queue
@@ -54,6 +54,10 @@ class Transport {
   /// Abandons the incomplete broadcasts, because a rank that takes part is gone, and allows no further ones. All
   /// remaining ranks must call it. The memory of a broadcast is freed only after MPI has released it, or never.
   virtual void end_broadcasts() = 0;
+
+  /// Returns the ranks that have sent or taken a piece of a long message since the previous call. They are alive,
+  /// although other messages from them have to wait until the long one is complete.
+  [[nodiscard]] virtual std::vector<int> take_heard_ranks() = 0;
 
   /// Returns the ranks that the transport has found dead since the previous call.
   [[nodiscard]] virtual std::vector<int> take_lost_ranks() = 0;

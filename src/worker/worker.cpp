@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
+#include <string_view>
 #include <utility>
 
 namespace joblib_mpi {
@@ -15,6 +17,10 @@ namespace {
 /// the cost of one message on a network.
 constexpr double most_seconds_held_back = 20e-6;
 constexpr std::size_t most_bytes_held_back = 3072;  // so that the frame stays one eager message
+
+Payload text_payload(std::string_view text) {
+  return {copy_of(std::as_bytes(std::span(text))), {}};
+}
 
 }  // namespace
 
@@ -50,6 +56,7 @@ bool Worker::stopped() const {
 bool Worker::step() {
   if (attend_error_) std::rethrow_exception(std::exchange(attend_error_, nullptr));
   bool active = receive();
+  active |= hear_of_pieces();
   active |= store_->progress();
   active |= take_finished_task();
   if (!running_) executor_->reclaim();
@@ -69,7 +76,7 @@ bool Worker::step() {
 void Worker::attend(Clock::time_point now) noexcept {
   if (attend_error_) return;
   try {
-    while (receive()) {
+    while (receive() || hear_of_pieces()) {
     }
     store_->progress();
     send_results();
@@ -119,8 +126,15 @@ bool Worker::receive() {
   return true;
 }
 
+bool Worker::hear_of_pieces() {
+  if (transport_->take_heard_ranks().empty()) return false;
+  coordinator_watch_.heard();
+  return true;
+}
+
 void Worker::handle(to_worker::RunTask&& message) {
   if (broken_) return;  // sent before rank 0 knew that this worker is broken
+  if (!message.no_room.empty()) return report({message.task, TaskEnding::lost, 0.0, text_payload(message.no_room)});
   queue_.push_back({std::move(message), spill_place_});
 }
 
@@ -149,6 +163,7 @@ void Worker::handle(const to_worker::BroadcastsEnded&) {
 }
 
 void Worker::handle(to_worker::ObjectContent&& message) {
+  if (!message.no_room.empty()) return store_->refuse(message.object, std::move(message.no_room));
   store_->put(message.object, std::move(message.value));
 }
 
@@ -227,9 +242,7 @@ bool Worker::start_next_task() {
 }
 
 bool Worker::refuse_next_task(const std::string& reason) {
-  Payload text;
-  PayloadWriter(text).write_bytes(reason.data(), reason.size());
-  report({queue_.front().task, TaskEnding::lost, 0.0, std::move(text)});
+  report({queue_.front().task, TaskEnding::lost, 0.0, text_payload(reason)});
   queue_.pop_front();
   return true;
 }
@@ -255,6 +268,7 @@ void Worker::leave_tasks_to_others(const std::string& reason) {
 
 void Worker::report(to_coordinator::TaskFinished&& message) {
   if (message.ending == TaskEnding::cancelled) message.result = {};
+  message.result.share_long_head();
   results_seconds_ += message.seconds;
   append(results_, std::move(message));
   ++results_count_;

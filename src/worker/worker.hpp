@@ -80,6 +80,8 @@ class Worker {
   void cancel_running();
   void report(to_coordinator::TaskFinished&& message);
   void send_results();
+  /// Takes note if a piece of a long message has been exchanged with rank 0. Returns true if so.
+  bool hear_of_pieces();
   void report_stuck(Clock::time_point now);
   void watch_coordinator(Clock::time_point now);
   void leave_tasks_to_others(const std::string& reason);

@@ -52,6 +52,18 @@ bool reads(const JournalRecord& record, const Bytes& data) {
 
 }  // namespace
 
+TEST_CASE("a long head of a record is read back") {
+  Payload result = result_of(2);
+  result.head = pattern(min_part_bytes, 2);
+  const Bytes data = bytes_of(JournalData(result));
+  result.share_long_head();
+  CHECK(bytes_of(JournalData(result)) == data);
+  Payload read;
+  REQUIRE(read_journal_data(record_of(result), copy_of(data), read));
+  CHECK(is_pattern(read.long_head.view(), min_part_bytes, 2));
+  CHECK(read.parts.size() == result.parts.size());
+}
+
 TEST_CASE("the data of a record is read back") {
   for (const std::uint64_t number : {0, 1, 2, 3}) {
     const Payload result = result_of(number);

@@ -196,3 +196,40 @@ TEST_CASE("a task that failed is sent again and only its last attempt is handed 
   CHECK(cluster.inbox.tasks[0].attempts == 2);
   CHECK(cluster.inbox.tasks[0].name == "fit_1");
 }
+
+TEST_CASE("a result for which rank 0 has no room ends its task with the reason and nothing else") {
+  ScriptedCluster cluster(1);
+  const CallId call = cluster.coordinator.start_call({.n_jobs = 1, .retries = 2}, cluster.inbox);
+  cluster.submit(call, 1);
+  cluster.submit(call, 2);
+  Frame frame;
+  append(frame, to_coordinator::TaskFinished{cluster.tasks_of(1).at(0).task, TaskEnding::returned, 1.0,
+                                             Payload{bytes("head"), {part("large")}}});
+  cluster.transport.arrives_without_parts(1, std::move(frame), "no room for 5 bytes");
+  cluster.progress();
+  REQUIRE(cluster.inbox.tasks.size() == 1);
+  CHECK(cluster.inbox.tasks[0].ending == TaskEnding::no_room);
+  CHECK(text(cluster.inbox.tasks[0].result.head) == "no room for 5 bytes");
+  cluster.finish(1, cluster.tasks_of(1).at(0).task);
+  REQUIRE(cluster.inbox.tasks.size() == 2);
+  CHECK(cluster.inbox.tasks[1].index == 2);
+  CHECK(cluster.inbox.tasks[1].ending == TaskEnding::returned);
+  CHECK(cluster.coordinator.lost_workers().empty());
+}
+
+TEST_CASE("a long head of arguments and objects is sent as a part, and again from where it is") {
+  ScriptedCluster cluster(2);
+  const CallId call = cluster.coordinator.start_call({.n_jobs = 1, .retries = 1}, cluster.inbox);
+  cluster.coordinator.submit(call, {1, "fit", Payload{Bytes(min_part_bytes), {}}, {}});
+  const auto first = cluster.tasks_of(1).at(0);
+  CHECK(first.arguments.long_head.size() == min_part_bytes);
+  cluster.coordinator.lose(WorkerId{1}, "a test");
+  bool sent_again = false;
+  for (const auto& message : cluster.told(2)) {
+    const auto* task = std::get_if<to_worker::RunTask>(&message);
+    if (task == nullptr) continue;
+    sent_again = true;
+    CHECK(task->arguments.long_head.view().data() == first.arguments.long_head.view().data());
+  }
+  CHECK(sent_again);
+}

@@ -129,3 +129,11 @@ TEST_CASE("a worker that is watched again has the time of one that was just hear
   CHECK(watch.after(9s).overdue.empty());
   CHECK(watch.after(3s).overdue.size() == 1);
 }
+
+TEST_CASE("an excused worker has its time again") {
+  Watch watch(1);
+  REQUIRE(watch.after(10s).overdue.size() == 1);
+  watch.heartbeat.excuse(first);
+  CHECK(watch.after(10s).overdue.empty());
+  CHECK(watch.after(1s).overdue.size() == 1);
+}

@@ -150,6 +150,46 @@ TEST_CASE("silent workers are asked and then lost, those that answer are not") {
   CHECK(cluster.coordinator.lost_workers()[0].reason == "did not answer for 8 s");
 }
 
+TEST_CASE("a worker is not lost while pieces of a long message move") {
+  Settings settings;
+  settings.heartbeat_seconds = 8;
+  ScriptedCluster cluster(1, settings);
+  cluster.says(1, to_coordinator::Hello{true});
+  Heartbeat::TimePoint now{1h};
+  const auto pass = [&](int seconds, int seconds_per_piece) {
+    for (int second = 1; second <= seconds; ++second) {
+      if (second % seconds_per_piece == 0) cluster.transport.heard = {1};
+      cluster.coordinator.check_workers(now += 1s);
+      (void)cluster.told(1);  // it answers no ping: the answer would have to wait for the long message
+    }
+  };
+  pass(40, 6);
+  CHECK(cluster.coordinator.lost_workers().empty());
+  pass(40, 100);
+  CHECK(cluster.coordinator.lost_workers().size() == 1);
+}
+
+TEST_CASE("a silent worker whose process is seen to work is lost only once it is not") {
+  Settings settings;
+  settings.heartbeat_seconds = 8;
+  ScriptedCluster cluster(1, settings);
+  cluster.says(1, to_coordinator::Hello{true});
+  bool works = true;
+  int questions = 0;
+  cluster.coordinator.ask_before_giving_up([&](WorkerId worker) {
+    CHECK(worker == WorkerId{1});
+    ++questions;
+    return works;
+  });
+  Heartbeat::TimePoint now{1h};
+  for (int second = 0; second < 60; ++second) cluster.coordinator.check_workers(now += 1s);
+  CHECK(cluster.coordinator.lost_workers().empty());
+  CHECK(questions >= 2);
+  works = false;
+  for (int second = 0; second < 15; ++second) cluster.coordinator.check_workers(now += 1s);
+  CHECK(cluster.coordinator.lost_workers().size() == 1);
+}
+
 TEST_CASE("a worker with a stuck task is given up and the task runs out of time") {
   ScriptedCluster cluster(2);
   const CallId call =

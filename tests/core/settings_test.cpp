@@ -90,6 +90,8 @@ TEST_CASE("what is said of large results is left open where the environment says
 TEST_CASE("the ends of a range are allowed") {
   CHECK(with({{"JOBLIB_MPI_MAX_CREDITS", "1"}}).max_credits == 1);
   CHECK(with({{"JOBLIB_MPI_MAX_CREDITS", "4096"}}).max_credits == 4096);
+  CHECK(with({{"JOBLIB_MPI_MESSAGE_PIECE_BYTES", "131072"}}).message_piece_bytes == 131072);
+  CHECK(with({{"JOBLIB_MPI_MESSAGE_PIECE_BYTES", "1073741824"}}).message_piece_bytes == 1 << 30);
   CHECK(with({{"JOBLIB_MPI_SHUTDOWN_SECONDS", "0"}}).shutdown_seconds == 0);
   CHECK(with({{"JOBLIB_MPI_SHUTDOWN_SECONDS", "86400"}}).shutdown_seconds == 86400);
 }
@@ -100,6 +102,9 @@ TEST_CASE("a value outside its range is refused with the variable and the value 
     CHECK_THAT(text, contains("JOBLIB_MPI_MAX_CREDITS"));
     CHECK_THAT(text, contains("\"" + value + "\""));
     CHECK_THAT(text, contains("from 1 to 4096"));
+  }
+  for (const std::string value : {"131071", "1073741825"}) {
+    CHECK_THAT(refusal("JOBLIB_MPI_MESSAGE_PIECE_BYTES", value), contains("from 131072 to 1073741824"));
   }
   CHECK_THAT(refusal("JOBLIB_MPI_SHUTDOWN_SECONDS", "-1"), contains("JOBLIB_MPI_SHUTDOWN_SECONDS"));
   CHECK_THAT(refusal("JOBLIB_MPI_MAX_SLEEP_SECONDS", "0"), contains("JOBLIB_MPI_MAX_SLEEP_SECONDS"));

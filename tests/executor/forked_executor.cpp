@@ -10,6 +10,7 @@
 #include <iostream>
 #include <sstream>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -137,6 +138,15 @@ std::string obey(const std::string& command, std::istringstream& words, const Ex
     result.parts.emplace_back(pattern(8'000'000, 1));
     return "";
   }
+  if (command == "open_no_more_and_return_much") {
+    rlimit files{};
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = 0;
+    setrlimit(RLIMIT_NOFILE, &files);
+    result.parts.emplace_back(pattern(1'000, 1));
+    result.parts.emplace_back(pattern(8'000'000, 1));
+    return std::string(100'000, 'x');
+  }
   if (command == "pid") return std::to_string(getpid());
   if (command == "signal" && words >> number) std::raise(number);
   if (command == "abort") std::abort();
@@ -213,7 +223,7 @@ std::string obey(const std::string& command, std::istringstream& words, const Ex
     if (work.closed && !stays) _exit(0);
     while (work.closed) ::pause();
     if (!work.task) continue;
-    std::istringstream words(text(work.task->arguments.head));
+    std::istringstream words(text(work.task->arguments.packed()));
     std::string command;
     words >> command;
     ExecutedTask done{work.task->task, TaskEnding::returned, 0.25, {}};
@@ -275,7 +285,7 @@ pid_t WorkerSide::executor_pid() {
 }
 
 std::string head_text(const ExecutedTask& task) {
-  return text(task.result.head);
+  return text(task.result.packed());
 }
 
 void wait_until_gone(pid_t process) {

@@ -72,6 +72,28 @@ TEST_CASE("heads larger than the ring arrive whole") {
   }
 }
 
+TEST_CASE("long heads go through shared memory in both directions") {
+  WorkerSide worker;
+  const std::string text(3'000'000, 'x');
+  const ExecutedTask done = worker.run("echo " + text);
+  CHECK(done.result.long_head.size() == text.size() + 1);
+  CHECK(done.result.head.empty());
+  ExecutorTask task{done.task, Payload{bytes("echo " + text), {}}, {}};
+  task.arguments.share_long_head();
+  worker.executor.start(std::move(task));
+  CHECK(head_text(worker.wait_for_result()) == " " + text);
+}
+
+TEST_CASE("a result for which its executor has no room ends its task, and the executor goes on") {
+  WorkerSide worker;
+  const std::string executor = head_text(worker.run("pid"));
+  const ExecutedTask done = worker.run("open_no_more_and_return_much");
+  CHECK(done.ending == TaskEnding::no_room);
+  CHECK_THAT(head_text(done), contains("no room for its result of 8101000 bytes"));
+  CHECK(done.result.parts.empty());
+  CHECK(head_text(worker.run("pid")) == executor);
+}
+
 TEST_CASE("a task may write into its arguments") {
   WorkerSide worker;
   const Bytes content = pattern(megabyte, 1);

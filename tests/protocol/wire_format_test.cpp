@@ -227,3 +227,55 @@ TEST_CASE("a bool or an ending that does not exist is refused") {
   CHECK_THROWS_AS(FrameReader(view(hello)).next_to_coordinator(), SerializationError);
   CHECK_THROWS_AS(FrameReader(view(finished)).next_to_coordinator(), SerializationError);
 }
+
+TEST_CASE("a long head travels as a part of its frame, before the other parts") {
+  const auto check = [](const Payload& payload) {
+    CHECK(is_pattern(payload.long_head.view(), min_part_bytes, 4));
+    CHECK(payload.head.empty());
+    REQUIRE(payload.parts.size() == 1);
+    CHECK(text(payload.parts[0].view()) == "abc");
+  };
+  Payload payload{pattern(min_part_bytes, 4), {part("abc")}};
+  payload.share_long_head();
+  auto task = run_task(1);
+  task.arguments = payload;
+  Frame frame;
+  append(frame, task);
+  CHECK(frame.body.size() < 200);
+  CHECK(frame.parts.size() == 2);
+  check(there_and_back(task).arguments);
+  check(there_and_back(to_worker::ObjectContent{ObjectId{15}, payload}).value);
+  auto finished = task_finished(1);
+  finished.result = payload;
+  check(there_and_back(finished).result);
+}
+
+TEST_CASE("what arrives without memory for its parts says so, and messages without parts are as they were") {
+  auto small = run_task(1);
+  small.arguments.parts.clear();
+  Payload only_a_long_head{Bytes(min_part_bytes), {}};
+  only_a_long_head.share_long_head();
+  Frame down;
+  append(down, small);
+  append(down, run_task(2));
+  append(down, to_worker::ObjectContent{ObjectId{15}, only_a_long_head});
+  Frame up;
+  append(up, to_coordinator::TaskFinished{TaskId{3, 7}, TaskEnding::returned, 1, Payload{bytes("small"), {}}});
+  append(up, to_coordinator::TaskFinished{TaskId{4, 7}, TaskEnding::returned, 1, only_a_long_head});
+  for (Frame* frame : {&down, &up}) {
+    for (SharedBytes& lost : frame->parts) lost = {};
+  }
+
+  FrameReader tasks({down.body, down.parts, "no room"});
+  CHECK(std::get<to_worker::RunTask>(tasks.next_to_worker()).no_room.empty());
+  CHECK(std::get<to_worker::RunTask>(tasks.next_to_worker()).no_room == "no room");
+  CHECK(std::get<to_worker::ObjectContent>(tasks.next_to_worker()).no_room == "no room");
+  FrameReader results({up.body, up.parts, "no room"});
+  const auto first = std::get<to_coordinator::TaskFinished>(results.next_to_coordinator());
+  CHECK(first.ending == TaskEnding::returned);
+  CHECK(text(first.result.head) == "small");
+  const auto second = std::get<to_coordinator::TaskFinished>(results.next_to_coordinator());
+  CHECK(second.task == TaskId{4, 7});
+  CHECK(second.ending == TaskEnding::no_room);
+  CHECK(text(second.result.head) == "no room");
+}

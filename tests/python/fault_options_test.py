@@ -102,6 +102,31 @@ def test_a_lost_batch_raises_an_error_that_names_its_tasks(job):
         Parallel(backend="mpi", batch_size=3, pre_dispatch="all")(delayed(square)(i) for i in range(6))
 
 
+@pytest.mark.parametrize("batch_size", [1, 10])
+def test_a_result_without_room_is_a_memory_error_of_its_task(job, batch_size):
+    job.faults[4] = ("no room", "there is no room for 500 bytes: Cannot allocate memory", 1)
+    with pytest.raises(
+        MemoryError, match=r'the result of task 4 \("square"\) on rank . \(host.\) is lost: there is no '
+    ):
+        Parallel(backend="mpi", batch_size=1)(delayed(square)(i) for i in range(6))
+    with parallel_config(backend="mpi", on_error="return"):
+        results = Parallel(batch_size=batch_size)(delayed(square)(i) for i in range(6))
+    assert [type(result) is MemoryError for result in results] == [False] * 4 + [True, False]
+    job.faults.clear()
+    assert run() == [0, 1, 4, 9, 16, 25]
+
+
+class Exhausting:
+    def __reduce__(self):
+        raise MemoryError("too large")
+
+
+def test_no_memory_for_a_pickle_ends_one_call(job):
+    with pytest.raises(MemoryError, match="too large"):
+        Parallel(backend="mpi")(delayed(square)(Exhausting()) for _ in range(2))
+    assert run() == [0, 1, 4, 9, 16, 25]
+
+
 def test_a_task_over_its_time_raises_a_timeout_of_its_own(job):
     job.faults[1] = ("timed out", "ran longer than its limit of 2 s", 3)
     with pytest.raises(TaskTimeoutError, match=r'task 1 \("square"\) was stopped'):

@@ -10,7 +10,7 @@ from joblib import Parallel, delayed, parallel_config
 
 import joblib_mpi
 from joblib_mpi import session as sessions
-from joblib_mpi.sharing.shared_buffers import SharedBuffers
+from joblib_mpi.sharing.shared_buffers import ASKED_BYTES, SharedBuffers
 from joblib_mpi.sharing.sharing_options import Sharing
 from support.nodes import Nodes
 
@@ -173,3 +173,25 @@ def test_a_limit_that_is_none_is_named(job, monkeypatch, limit):
     monkeypatch.setenv("JOBLIB_MPI_SHARED_LIMIT", limit)
     with pytest.raises(ValueError, match=f"JOBLIB_MPI_SHARED_LIMIT='{limit}'"):
         joblib_mpi.scatter([1])
+
+
+def test_where_two_copies_have_no_room_an_array_becomes_an_object_at_its_first_use():
+    content = memoryview(bytes(ASKED_BYTES))
+
+    def first_use(room, limit=2**30, **options):
+        nodes = Nodes()
+        shared = SharedBuffers(nodes, limit, 2**30, room=lambda: room, **options)
+        return shared.use(b"its hash", content, call=1) is not None
+
+    assert not first_use(3 * ASKED_BYTES)
+    assert first_use(3 * ASKED_BYTES - 1)
+    assert first_use(0, limit=ASKED_BYTES - 1, limits_scattered=False)  # a copy with each task would take more
+    assert not first_use(0, limit=ASKED_BYTES - 1)
+
+
+def test_the_room_for_small_arrays_is_not_looked_at():
+    def room():
+        raise AssertionError("asked for the room")
+
+    shared = SharedBuffers(Nodes(), 2**30, 2**30, room=room)
+    assert shared.use(b"its hash", memoryview(bytes(ASKED_BYTES - 1)), call=1) is None

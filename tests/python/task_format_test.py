@@ -217,3 +217,19 @@ def test_large_arrays_in_functions_are_shared_and_read_only():
     [(head, [part])] = wire.nodes.objects.values()
     assert (head, part) == (b"", data.tobytes())
     assert len(wire.decoder._functions) == 1
+
+
+@pytest.mark.parametrize("shares", [False, True])
+def test_a_task_is_decoded_from_memory_that_is_not_kept_after_it(shares):
+    wire = Wire()
+    array = np.ones(2**18)
+    arguments = ("text", array) if shares else ("text",)
+    for _ in range(2):  # the second time an array is shared
+        _, head, buffers, _ = wire.encoder.encode(
+            BatchedCalls([(lambda *values: len(values), arguments, {})], (NESTED, None))
+        )
+    memory = bytearray(head)
+    view = memoryview(memory)
+    assert wire.decoder.decode(view, [bytearray(buffer) for buffer in buffers])() == [len(arguments)]
+    view.release()
+    memory.clear()  # a BufferError if anything still has a view of it

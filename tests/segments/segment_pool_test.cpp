@@ -9,9 +9,11 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <linux/magic.h>
 #include <memory>
 #include <set>
 #include <sys/resource.h>
+#include <sys/vfs.h>
 #include <system_error>
 #include <vector>
 
@@ -181,4 +183,28 @@ TEST_CASE("a segment that is said to be larger than its file is refused, not tou
   CHECK_THROWS_AS(Mapping(make_memory_file(bytes), bytes + 1, Access::read_only), std::system_error);
   SegmentPool pool;
   CHECK_THROWS_AS(pool.adopt(make_memory_file(bytes), 2 * bytes), std::system_error);
+}
+
+TEST_CASE("large memory for one process is a file where there is no room, and refused where there is no file either") {
+  int questions = 0;
+  const auto short_of_room = [&questions] {
+    ++questions;
+    return MemoryRoom{70 * megabyte, "a test"};
+  };
+  // The working directory of the tests is on a disk.
+  SegmentPool pool(0, {.folder = ".", .room = short_of_room});
+  CHECK(pool.allocate(3 * megabyte).bytes.size() == 3 * megabyte);
+  CHECK(questions == 0);
+  {
+    const auto in_a_file = pool.allocate(20 * megabyte);
+    CHECK(questions == 1);
+    const auto place = pool.find(in_a_file.bytes);
+    REQUIRE(place);
+    struct statfs system {};
+    REQUIRE(fstatfs(place->segment->descriptor(), &system) == 0);
+    CHECK(system.f_type != TMPFS_MAGIC);
+  }
+  SegmentPool without_files(0, {.uses_files = false, .room = short_of_room});
+  CHECK_THROWS_AS(without_files.allocate(20 * megabyte), NoRoomError);
+  CHECK_THROWS_AS(without_files.allocate_to_share(20 * megabyte), NoRoomError);
 }

@@ -3,6 +3,7 @@
 #include <joblib_mpi/detail/payload.hpp>
 
 #include <memory>
+#include <string>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
@@ -78,4 +79,38 @@ TEST_CASE("a byte that is neither true nor false is refused as a bool") {
       CHECK_THROWS_AS(reader.read<bool>(), SerializationError);
     }
   }
+}
+
+TEST_CASE("a long head is shared without a copy and read like any other") {
+  Payload payload;
+  PayloadWriter writer(payload);
+  writer.write(7);
+  writer.write_bytes(std::string(min_part_bytes, 'x').data(), min_part_bytes);
+  writer.write_part(part("a part"));
+  const std::byte* place = payload.head.data();
+  payload.share_long_head();
+  CHECK(payload.head.empty());
+  CHECK(payload.packed().data() == place);
+  CHECK(payload.size_bytes() == sizeof(int) + min_part_bytes + 6);
+  PayloadReader reader(payload);
+  CHECK(reader.read<int>() == 7);
+  CHECK(text(reader.read_bytes(min_part_bytes)) == std::string(min_part_bytes, 'x'));
+  CHECK(text(reader.read_part().view()) == "a part");
+}
+
+TEST_CASE("a short head stays where it is") {
+  Payload payload{Bytes(min_part_bytes - 1), {}};
+  payload.share_long_head();
+  CHECK(payload.head.size() == min_part_bytes - 1);
+  CHECK(payload.long_head.size() == 0);
+}
+
+TEST_CASE("packed values are copied if they are short and shared if they are long") {
+  Payload payload;
+  const SharedBytes longest(Bytes(min_part_bytes));
+  payload.set_packed(longest);
+  CHECK(payload.packed().data() == longest.view().data());
+  payload.set_packed(part("short"));
+  CHECK(text(payload.head) == "short");
+  CHECK(text(payload.packed()) == "short");
 }

@@ -75,7 +75,7 @@ Result all_kinds() {
 const Hdf5ResultFormat format;
 
 bool same(const Payload& a, const Payload& b) {
-  return std::ranges::equal(a.head, b.head) &&
+  return std::ranges::equal(a.packed(), b.packed()) &&
          std::ranges::equal(a.parts, b.parts, [](const SharedBytes& one, const SharedBytes& other) {
            return std::ranges::equal(one.view(), other.view());
          });
@@ -197,6 +197,21 @@ TEST_CASE("a result without arrays, and one without anything, come back") {
     for (const std::string compression : {"", "gzip"}) {
       const auto handle = write_result(folder / "result.h5", format, result.content, result.payload, compression);
       CHECK(same(open_result(handle, format), result.payload));
+    }
+  }
+}
+
+TEST_CASE("a long head comes back from the pages of the file") {
+  const TemporaryFolder folder;
+  Result result(std::string(min_part_bytes, 'h'));
+  result.add({"<u1", {2}}, pattern(2, 22));
+  for (const bool is_shared : {false, true}) {
+    if (is_shared) result.payload.share_long_head();
+    for (const std::string compression : {"", "gzip"}) {
+      const auto handle = write_result(folder / "result.h5", format, result.content, result.payload, compression);
+      const Payload read = open_result(handle, format);
+      CHECK(same(read, result.payload));
+      CHECK(read.long_head.size() == min_part_bytes);
     }
   }
 }

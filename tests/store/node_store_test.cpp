@@ -4,6 +4,10 @@
 #include "support/catch.hpp"
 #include "support/loopback_transport.hpp"
 
+#include <cstdint>
+#include <new>
+#include <vector>
+
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
 
@@ -166,4 +170,52 @@ TEST_CASE("when broadcasts end rank 0 lacks nothing and what it puts later is th
   stores.root.put(ObjectId{2}, Payload{bytes("2"), {}});
   CHECK(text(stores.root.find(ObjectId{2})->head) == "2");
   stores.progress();
+}
+
+TEST_CASE("an object for whose copy an allocation fails is refused with the reason, and the next one arrives") {
+  bool fails = true;
+  const auto cluster = LoopbackTransport::make_cluster(2);
+  SegmentPool root_memory;
+  SegmentPool memory(0, {.room = [&fails]() -> MemoryRoom {
+                       if (fails) throw std::bad_alloc();
+                       return {std::uint64_t{1} << 40, "a test"};
+                     }});
+  NodeLinks none;
+  NodeStore root{*cluster[0], root_memory, none};
+  NodeStore worker{*cluster[1], memory, none};
+  const std::vector<std::uint64_t> sizes{4, 6'000'000};
+  for (const std::uint64_t id : {1, 2}) {
+    root.publish(ObjectId{id}, Payload{bytes("head"), {SharedBytes(Bytes(6'000'000))}});
+    worker.expect(ObjectId{id}, sizes);
+    fails = false;
+    root.progress();
+    worker.progress();
+  }
+  REQUIRE(worker.refusal(ObjectId{1}));
+  CHECK_THAT(*worker.refusal(ObjectId{1}), contains("bad_alloc"));
+  CHECK(worker.find(ObjectId{1}) == nullptr);
+  CHECK(worker.find(ObjectId{2}) != nullptr);
+}
+
+TEST_CASE("an object that is refused stays so until it is put or dropped") {
+  TwoStores stores;
+  stores.worker.refuse(object, "no room");
+  CHECK(stores.worker.refusal(object) == "no room");
+  CHECK(stores.worker.settled_objects() == std::vector{object});
+  stores.worker.put(object, Payload{bytes("head"), {}});
+  CHECK_FALSE(stores.worker.refusal(object));
+}
+
+TEST_CASE("a long head of an object stays in the memory of the node") {
+  TwoStores stores;
+  Payload value{pattern(min_part_bytes, 1), {part("a part")}};
+  value.share_long_head();
+  stores.root.publish(object, value);
+  const std::vector<std::uint64_t> sizes{min_part_bytes, 6};
+  stores.worker.expect(object, sizes);
+  stores.progress();
+  const auto arrived = stores.worker.find(object);
+  REQUIRE(arrived != nullptr);
+  CHECK(is_pattern(arrived->long_head.view(), min_part_bytes, 1));
+  CHECK(text(arrived->parts.at(0).view()) == "a part");
 }

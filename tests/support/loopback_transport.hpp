@@ -33,6 +33,7 @@ class LoopbackTransport final : public Transport {
   [[nodiscard]] std::size_t skip_broadcast(std::size_t bytes) override;
   [[nodiscard]] std::size_t broadcasts_done() const noexcept override;
   void end_broadcasts() override;
+  [[nodiscard]] std::vector<int> take_heard_ranks() override { return {}; }
   [[nodiscard]] std::vector<int> take_lost_ranks() override;
   [[nodiscard]] bool tells_of_dead_ranks() const noexcept override { return true; }
   void give_up(int rank) override;

@@ -34,6 +34,7 @@ class ScriptedStore final : public ObjectStore {
     whole_[object] = std::make_shared<const Payload>(std::move(value));
     put_objects.push_back(object);
   }
+  void refuse(ObjectId object, std::string reason) override { refusals[object] = std::move(reason); }
   [[nodiscard]] std::vector<ObjectId> end_broadcasts() override {
     if (std::exchange(broadcasts_ended, true)) throw std::logic_error("the broadcasts were ended twice");
     std::vector<ObjectId> missing;

@@ -5,6 +5,7 @@
 #include <deque>
 #include <set>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -19,10 +20,16 @@ class ScriptedTransport final : public Transport {
   struct Sent {
     int destination;
     Frame frame;
+    std::string no_room = {};
   };
 
   /// Queues a frame, which `receive` returns after those queued earlier.
   void arrives(int source, Frame frame) { arriving_.push_back({source, std::move(frame)}); }
+  /// Queues a frame for whose parts this rank has no memory.
+  void arrives_without_parts(int source, Frame frame, std::string reason) {
+    for (SharedBytes& part : frame.parts) part = {};
+    arriving_.push_back({source, std::move(frame), std::move(reason)});
+  }
   /// Returns the frames that the tested code has sent since the last call.
   [[nodiscard]] std::vector<Sent> take_sent() { return std::exchange(sent_, {}); }
   void set_quiet(bool quiet) { quiet_ = quiet; }
@@ -39,7 +46,7 @@ class ScriptedTransport final : public Transport {
     if (arriving_.empty()) return std::nullopt;
     current_ = std::move(arriving_.front());
     arriving_.pop_front();
-    return ArrivedFrame{current_.destination, {current_.frame.body, current_.frame.parts}};
+    return ArrivedFrame{current_.destination, {current_.frame.body, current_.frame.parts, current_.no_room}};
   }
   [[nodiscard]] std::size_t broadcast(std::span<std::byte>, std::shared_ptr<const void>) override {
     throw std::logic_error("no broadcast was expected");
@@ -49,6 +56,7 @@ class ScriptedTransport final : public Transport {
   }
   [[nodiscard]] std::size_t broadcasts_done() const noexcept override { return 0; }
   void end_broadcasts() override { throw std::logic_error("no end of broadcasts was expected"); }
+  [[nodiscard]] std::vector<int> take_heard_ranks() override { return std::exchange(heard, {}); }
   [[nodiscard]] std::vector<int> take_lost_ranks() override { return std::exchange(found_dead, {}); }
   [[nodiscard]] bool tells_of_dead_ranks() const noexcept override { return tells; }
   void give_up(int rank) override {
@@ -57,6 +65,7 @@ class ScriptedTransport final : public Transport {
   void progress() override {}
   [[nodiscard]] bool quiet() const noexcept override { return quiet_; }
 
+  std::vector<int> heard;       // the answer of the next take_heard_ranks
   std::vector<int> found_dead;  // the answer of the next take_lost_ranks
   std::set<int> given_up;
   bool tells = false;

@@ -15,11 +15,12 @@ class TransportOnWorld {
   explicit TransportOnWorld(std::size_t broadcast_chunk_bytes = std::size_t{1} << 20) : communicator_(duplicate()) {
     transport_.emplace(communicator_, broadcast_chunk_bytes);
   }
-  /// Makes a transport whose large arrays arrive in `memory`.
-  explicit TransportOnWorld(ReceiveMemory& memory) : communicator_(duplicate()) {
+  /// Makes a transport whose large arrays arrive in `memory`, in pieces of so many bytes.
+  explicit TransportOnWorld(ReceiveMemory& memory, std::size_t piece_bytes = MpiTransport::default_piece_bytes)
+      : communicator_(duplicate()) {
     MPI_Comm node_heads = MPI_COMM_NULL;  // all ranks
     MPI_Comm_dup(communicator_, &node_heads);
-    transport_.emplace(communicator_, node_heads, std::size_t{1} << 20, memory);
+    transport_.emplace(communicator_, node_heads, std::size_t{1} << 20, memory, piece_bytes);
   }
   TransportOnWorld(const TransportOnWorld&) = delete;
   TransportOnWorld& operator=(const TransportOnWorld&) = delete;

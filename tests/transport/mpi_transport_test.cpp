@@ -5,7 +5,9 @@
 #include "support/own_rank.hpp"
 #include "support/transport_on_world.hpp"
 
+#include <new>
 #include <random>
+#include <string>
 #include <vector>
 
 using namespace joblib_mpi;
@@ -239,5 +241,80 @@ TEST_CASE("a rank that was given up gets nothing more, and nothing that it sends
     }
     Frame answer = frame_of({10, {}}, 1);
     transport->send(0, answer);
+  }
+}
+
+TEST_CASE("long messages travel in pieces, each of which shows that the other rank is alive") {
+  constexpr std::size_t piece_bytes = std::size_t{128} << 10;
+  HeapMemory memory;
+  TransportOnWorld transport(memory, piece_bytes);
+  const std::vector<Sizes> frames{
+      {10, {20 * piece_bytes + 1, 5, piece_bytes}}, {3, {}}, {6 * piece_bytes, {}}, {10, {4 * piece_bytes}}, {1, {}}};
+  const int peers = transport->rank() == 0 ? transport->size() - 1 : (transport->size() > 1 ? 1 : 0);
+  for (int peer = 0; peer < peers; ++peer) {
+    for (std::size_t index = 0; index < frames.size(); ++index) {
+      Frame frame = frame_of(frames[index], index);
+      transport->send(transport->rank() == 0 ? peer + 1 : 0, frame);
+    }
+  }
+  std::vector<std::size_t> next_of(static_cast<std::size_t>(transport->size()));
+  std::vector<int> heard_of(static_cast<std::size_t>(transport->size()));
+  for (std::size_t arrived = 0; arrived < frames.size() * static_cast<std::size_t>(peers) || !transport->quiet();) {
+    const auto frame = transport->receive();
+    if (frame) {
+      ++arrived;
+      const std::size_t index = next_of[static_cast<std::size_t>(frame->source)]++;
+      INFO("frame " << index << " from rank " << frame->source);
+      CHECK(is_frame_of(frame->frame, frames[index], index));
+    }
+    for (const int rank : transport->take_heard_ranks()) ++heard_of[static_cast<std::size_t>(rank)];
+  }
+  for (int peer = 0; peer < peers; ++peer) {
+    const int rank = transport->rank() == 0 ? peer + 1 : 0;
+    // Of each frame at most one piece arrives in one turn.
+    CHECK(heard_of[static_cast<std::size_t>(rank)] >= 21);
+  }
+  CHECK(heard_of[static_cast<std::size_t>(transport->rank())] == 0);
+}
+
+TEST_CASE("a frame without room for its parts arrives without them, and the frames after it arrive whole") {
+  class FullMemory final : public ReceiveMemory {
+   public:
+    Block allocate(std::size_t bytes) override {
+      if (bytes > 1'000'000) throw std::bad_alloc();
+      return heap_.allocate(bytes);
+    }
+
+   private:
+    HeapMemory heap_;
+  };
+
+  FullMemory memory;
+  TransportOnWorld transport(memory, std::size_t{128} << 10);
+  const std::vector<Sizes> frames{{10, {900'000, 200'000}}, {20, {700'000}}, {100'000, {1'000'001}}, {30, {}}};
+  if (transport->rank() == 0) {
+    for (int rank = 1; rank < transport->size(); ++rank) {
+      for (std::size_t index = 0; index < frames.size(); ++index) {
+        Frame frame = frame_of(frames[index], index);
+        transport->send(rank, frame);
+      }
+    }
+    while (!transport->quiet()) transport->progress();
+    return;
+  }
+  for (std::size_t index = 0; index < frames.size();) {
+    const auto frame = transport->receive();
+    if (!frame) continue;
+    INFO("frame " << index);
+    if (index == 0 || index == 2) {
+      CHECK_THAT(std::string(frame->frame.no_room), contains("no room for"));
+      CHECK(is_pattern(frame->frame.body, frames[index].body, index));
+      CHECK(frame->frame.parts.size() == frames[index].parts.size());
+      for (const SharedBytes& part : frame->frame.parts) CHECK(part.size() == 0);
+    } else {
+      CHECK(frame->frame.no_room.empty());
+      CHECK(is_frame_of(frame->frame, frames[index], index));
+    }
+    ++index;
   }
 }

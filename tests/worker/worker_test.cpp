@@ -34,8 +34,7 @@ class ScriptedExecutor final : public Executor {
   void forget(ObjectId object) override { forgotten.push_back(object); }
 
   void finish(double seconds, bool returned = true) {
-    finished_.emplace(running.value().task, returned ? TaskEnding::returned : TaskEnding::raised, seconds,
-                      Payload{bytes("result"), {}});
+    finished_.emplace(running.value().task, returned ? TaskEnding::returned : TaskEnding::raised, seconds, result);
     running.reset();
   }
 
@@ -45,6 +44,7 @@ class ScriptedExecutor final : public Executor {
   }
 
   bool at_once = false;
+  Payload result{bytes("result"), {}};
   std::optional<std::string> broken_by;
   std::optional<ExecutorTask> running;
   int interrupts = 0;
@@ -437,4 +437,42 @@ TEST_CASE("a worker says whether it has a file of rank 0, also while a task runs
   REQUIRE(bench.executor.running);
   REQUIRE(said.size() == 1);
   CHECK(std::get<to_coordinator::FileCompared>(said[0]).reason.find("cannot be opened") != std::string::npos);
+}
+
+TEST_CASE("a task for whose arguments there is no room is answered as lost with the reason, and the next one runs") {
+  Bench bench;
+  auto large = run(1);
+  large.arguments.parts.push_back(part("large"));
+  Frame frame;
+  append(frame, large);
+  bench.transport.arrives_without_parts(0, std::move(frame), "no room for 5 bytes");
+  bench.tell(run(2));
+  bench.work();
+  const auto reports = bench.finished();
+  REQUIRE(reports.size() == 1);
+  CHECK(reports[0].task == TaskId{1, 0});
+  CHECK(reports[0].ending == TaskEnding::lost);
+  CHECK(text(reports[0].result.head) == "no room for 5 bytes");
+  REQUIRE(bench.executor.running);
+  CHECK(bench.executor.running->task == TaskId{2, 0});
+}
+
+TEST_CASE("an object for which there is no room is refused with the reason") {
+  Bench bench;
+  Frame frame;
+  append(frame, to_worker::ObjectContent{ObjectId{5}, Payload{bytes("head"), {part("large")}}});
+  bench.transport.arrives_without_parts(0, std::move(frame), "no room for 5 bytes");
+  bench.work();
+  CHECK(bench.store.refusal(ObjectId{5}) == "no room for 5 bytes");
+  CHECK(bench.store.find(ObjectId{5}) == nullptr);
+}
+
+TEST_CASE("a long head of a result is sent as a part") {
+  Bench bench;
+  bench.tell(run(1));
+  bench.work();
+  bench.executor.result = Payload{Bytes(min_part_bytes), {}};
+  bench.executor.finish(1);
+  bench.work();
+  CHECK(bench.finished().at(0).result.long_head.size() == min_part_bytes);
 }

@@ -74,24 +74,37 @@ class SharedBytes {
   ByteView bytes_;
 };
 
+/// The size in bytes from which an array becomes a part, and from which a head travels as parts do. Smaller ones are
+/// copied into the head or the message, which saves a message. Chosen, not measured.
+inline constexpr std::size_t min_part_bytes = 64 * 1024;
+
 /// A serialized value: a head, and the large arrays of the value beside it, which travel without being packed.
 struct Payload {
-  Bytes head;                      ///< the small values, packed
+  Bytes head;                      ///< the small values, packed; empty if there is a long head
   std::vector<SharedBytes> parts;  ///< the large arrays, in the order of writing
   bool on_disk = false;    ///< true if read from a file; the parts are the file's pages unless it was compressed
   bool read_only = false;  ///< true if the memory of the parts must not be written to
+  SharedBytes long_head = {};  ///< in place of `head` if that is long: a long text, for instance; shared, not copied
+
+  /// Returns the small values, packed, wherever they are.
+  [[nodiscard]] ByteView packed() const noexcept { return long_head.size() > 0 ? long_head.view() : ByteView(head); }
+  /// Turns a head of at least `min_part_bytes` into a long head, without copying it.
+  void share_long_head() {
+    if (head.size() >= min_part_bytes) long_head = SharedBytes(std::exchange(head, {}));
+  }
+  /// Sets the small values to `bytes`, which are copied if they are short.
+  void set_packed(const SharedBytes& bytes) {
+    head = bytes.size() < min_part_bytes ? copy_of(bytes.view()) : Bytes();
+    long_head = bytes.size() < min_part_bytes ? SharedBytes() : bytes;
+  }
 
   /// Returns the size of the head and all parts in bytes.
   [[nodiscard]] std::size_t size_bytes() const noexcept {
-    std::size_t total = head.size();
+    std::size_t total = packed().size();
     for (const SharedBytes& part : parts) total += part.size();
     return total;
   }
 };
-
-/// The size in bytes from which an array becomes a part. Smaller ones are copied into the head, which saves a message.
-/// Chosen, not measured.
-inline constexpr std::size_t min_part_bytes = 64 * 1024;
 
 /// Appends values to a payload.
 class PayloadWriter {
@@ -145,7 +158,7 @@ class PayloadReader {
   /// Reads a value from its head and parts; both must outlive the reader.
   PayloadReader(ByteView head, std::span<const SharedBytes> parts) : head_(head), parts_(parts) {}
   /// Reads a value from a payload, which must outlive the reader.
-  explicit PayloadReader(const Payload& payload) : PayloadReader(payload.head, payload.parts) {
+  explicit PayloadReader(const Payload& payload) : PayloadReader(payload.packed(), payload.parts) {
     on_disk_ = payload.on_disk;
   }
 

@@ -167,7 +167,7 @@ class CheckpointedCall:
         self._has_warned_of_file = False
         self.is_over = False
 
-    def find(self, index: int, batch: Any) -> tuple[bytes, list[Any]] | None:
+    def find(self, index: int, batch: Any) -> tuple[bytes | memoryview, list[Any]] | None:
         """Return the result that an earlier run has computed, as the head and buffers of its pickle, or None.
 
         Parameters
@@ -191,7 +191,7 @@ class CheckpointedCall:
         name = str(getattr(function, "__name__", type(function).__name__))
         keys = self._keys.key(function, args, kwargs)
         written = self._keys.written_file
-        result: tuple[bytes, list[Any]] | None = None
+        result: tuple[bytes | memoryview, list[Any]] | None = None
         refusal: _core.CheckpointError | None = None
         try:
             result = self._results.find(index, *keys, name)
@@ -240,7 +240,7 @@ class CheckpointedCall:
         """Keep the results that a task has returned in this process."""
         self._keep_unchanged(index, *AnswerPickler().dumps(results))
 
-    def _keep_unchanged(self, index: int, head: bytes, buffers: Sequence[Any]) -> None:
+    def _keep_unchanged(self, index: int, head: bytes | memoryview, buffers: Sequence[Any]) -> None:
         # The program may write to the arrays of a result before the journal has written them to the disk.
         views = [memoryview(buffer) for buffer in buffers]
         if sum(view.nbytes for view in views) <= _COPIED_BYTES:
@@ -261,7 +261,7 @@ class CheckpointedCall:
         _warn_of(self._journal)
 
 
-def found_task(call: int, index: int, result: tuple[bytes, list[Any]]) -> FinishedTask:
+def found_task(call: int, index: int, result: tuple[bytes | memoryview, list[Any]]) -> FinishedTask:
     """Return a result that `find` has found, as if a worker had just returned it."""
     return FinishedTask((call, index, 0, RETURNED, 0, None, *result))
 

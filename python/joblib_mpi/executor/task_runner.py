@@ -16,6 +16,7 @@ from joblib_mpi.executor.shared_objects import SharedObjects
 from joblib_mpi.payloads import by_value
 from joblib_mpi.payloads.errors import TaskCancelled, import_error, pack_error, read_only_hint
 from joblib_mpi.payloads.result_pickling import Layout, ResultPickler
+from joblib_mpi.payloads.shared_pickling import Head
 from joblib_mpi.payloads.task_format import TaskDecoder
 from joblib_mpi.program import status_of
 
@@ -45,7 +46,7 @@ class TaskRunner:
         self._running = False
         self._process = os.getpid()
 
-    def run(self, head: bytes, buffers: Sequence[Any]) -> Answer:
+    def run(self, head: Head, buffers: Sequence[Any]) -> Answer:
         """Run one task and return the `Answer` with its results or its error. Raises nothing, not even SystemExit."""
         try:
             self._running = True
@@ -79,7 +80,7 @@ class TaskRunner:
             self._running = False
             raise TaskCancelled("the call that this task belongs to has ended")
 
-    def _run(self, head: bytes, buffers: Sequence[Any]) -> Answer:
+    def _run(self, head: Head, buffers: Sequence[Any]) -> Answer:
         try:
             task = self._decoder.decode(head, buffers)
         except (ImportError, AttributeError) as error:
@@ -90,6 +91,8 @@ class TaskRunner:
             answer, buffers = self._pickler.dumps(results)
             notes = (self._decoder.function_name(), self._pickler.layouts(buffers)) if buffers else None
             return True, answer, buffers, notes
+        except MemoryError:
+            raise
         except Exception as error:
             kinds = ", ".join(sorted({type(result).__qualname__ for result in results}))
             raise pickle.PicklingError(

@@ -34,7 +34,7 @@ def pack_error(error: BaseException) -> bytes:
     return pickle.dumps((_pickled(error), f"{type(error).__qualname__}: {_said_by(error)}", text))
 
 
-def unpack_error(head: bytes, where: str) -> BaseException:
+def unpack_error(head: bytes | memoryview, where: str) -> BaseException:
     """Return the exception that `pack_error` has packed, with a `RemoteTraceback` that names ``where`` as its cause."""
     pickled, summary, text = pickle.loads(head)
     try:

@@ -19,6 +19,7 @@ RAISED = "raised"
 TIMED_OUT = "timed out"
 CANCELLED = "cancelled"
 SPILL_FAILED = "spill failed"
+NO_ROOM = "no room"
 
 
 def failed(outcome: Outcome) -> bool:
@@ -26,16 +27,23 @@ def failed(outcome: Outcome) -> bool:
     return isinstance(outcome, BaseException) or outcome.ending != RETURNED
 
 
-def lost_task_error(finished: FinishedTask, host: str, n_tasks: int) -> WorkerLostError | _core.SpillError:
+def lost_task_error(
+    finished: FinishedTask, host: str, n_tasks: int
+) -> WorkerLostError | _core.SpillError | MemoryError:
     """Return the error of a task that ended without an answer."""
     index, rank, name, reason = (
         finished.task_index,
         finished.rank,
         finished.name,
-        finished.head.decode(errors="replace"),
+        bytes(finished.head).decode(errors="replace"),
     )
     if finished.ending == SPILL_FAILED:
         return _core.SpillError(f'task {index} ("{name}") on rank {rank} ({host}): {reason}')
+    if finished.ending == NO_ROOM:
+        return MemoryError(
+            f'the result of task {index} ("{name}") on rank {rank} ({host}) is lost: {reason}. Return less at a time, '
+            "or let large results go through files with a lower spill_threshold or memory_budget"
+        )
     kind = TaskTimeoutError if finished.ending == TIMED_OUT else WorkerLostError
     return kind(index, name or "?", rank, host, reason, finished.attempts, n_tasks)
 

@@ -22,7 +22,7 @@ from joblib_mpi.joblib_internals import items_of, nesting_of
 from joblib_mpi.payloads import by_value
 from joblib_mpi.payloads.immutability import holds_nothing_mutable
 from joblib_mpi.payloads.pickling import Pickler
-from joblib_mpi.payloads.shared_pickling import Objects, ObjectSharingPickler, SharingPickler, loads, trailer_end
+from joblib_mpi.payloads.shared_pickling import Head, Objects, ObjectSharingPickler, SharingPickler, loads, trailer_end
 from joblib_mpi.payloads.task_context import TaskContext
 from joblib_mpi.sharing.call_buffers import CallBuffers
 
@@ -116,7 +116,7 @@ class TaskEncoder:
             self._pickler = SharingPickler(buffers, private)
 
     def encode(self, batch: Any) -> EncodedTask:
-        """Return ``batch`` as a task; raises `pickle.PicklingError` if it cannot be pickled."""
+        """Return ``batch`` as a task; raises `pickle.PicklingError` if it cannot be pickled, or MemoryError."""
         try:
             items, nesting = batch.items, nesting_of(batch)
         except AttributeError:
@@ -141,6 +141,8 @@ class TaskEncoder:
             if type(task) is list and self._pickler.holds_by_value:
                 alone, needed = self._pickled_alone(task)
                 head, buffers = self._pickler.dumps(alone, trailer=trailer)
+        except MemoryError:
+            raise
         except Exception as error:
             raise pickle.PicklingError(
                 f'the function or an argument of task "{name}" cannot be pickled to send it to a worker: '
@@ -266,10 +268,10 @@ class TaskDecoder:
         """Return the name of the function that was called last."""
         return self._last_name
 
-    def decode(self, head: bytes, buffers: Sequence[Any]) -> Callable[[], list[Any]]:
+    def decode(self, head: Head, buffers: Sequence[Any]) -> Callable[[], list[Any]]:
         """Return a callable that runs the task and returns the list of its results."""
         end = trailer_end(head) - 2
-        context = head[end - (head[end] | head[end + 1] << 8) : end]
+        context = bytes(head[end - (head[end] | head[end + 1] << 8) : end])
         if context != self._context:
             self._context = None
             self._enter(self._load_context(context))

@@ -26,7 +26,7 @@ class RoomWatch:
         Takes those bytes; returns whether the watch goes on. Its object may be garbage any time.
     """
 
-    def __init__(self, room: Callable[[], int], give_way: Callable[[int], bool]) -> None:
+    def __init__(self, room: Callable[[], float], give_way: Callable[[float], bool]) -> None:
         self._room = room
         self._give_way = weakref.WeakMethod(give_way)
         self._is_watching = False

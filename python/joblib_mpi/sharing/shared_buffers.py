@@ -1,5 +1,6 @@
 """The contents that a session keeps on its nodes for tasks to share, within limits."""
 
+import math
 import threading
 import weakref
 from collections import OrderedDict, deque
@@ -12,6 +13,9 @@ import numpy as np
 from joblib_mpi import _core
 from joblib_mpi.sharing.mapped_files import MappedFiles
 from joblib_mpi.sharing.room_watch import RoomWatch
+
+#: From this size on it is asked whether there is room for a copy that travels with a task. Chosen, not measured.
+ASKED_BYTES = 2**24
 
 #: The number of contents that are remembered without their bytes, at some 100 bytes each.
 _REMEMBERED_CONTENTS = 4096
@@ -34,10 +38,11 @@ class SharedBuffers:
     kept_limit : int
         The bytes that contents which no running call uses may take on each node.
     limits_scattered : bool
-        Whether ``limit`` also applies to objects that the program scatters.
+        Whether ``limit`` also applies to objects that the program scatters, and to contents that have to become objects
+        because there is no room for a copy that travels with each task.
     room : callable, optional
-        Returns the bytes of memory that are left: unused contents take at most half of that. Without it nothing is
-        watched.
+        Returns the bytes of memory that rank 0's node has left: unused contents take at most half of that, and there is
+        no copy with a task where it would take too much. Without it nothing is watched.
 
     Attributes
     ----------
@@ -51,13 +56,14 @@ class SharedBuffers:
         limit: int,
         kept_limit: int,
         limits_scattered: bool = True,
-        room: Callable[[], int] | None = None,
+        room: Callable[[], float] | None = None,
     ) -> None:
         self._core = core
         self.limit = limit
         self.kept_limit = kept_limit
         self._limits_scattered = limits_scattered
         self.files = MappedFiles(core)
+        self._room: Callable[[], float] = (lambda: math.inf) if room is None else room
         self._room_watch = None if room is None else RoomWatch(room, self.give_way)
         self._lock = threading.Lock()
         self._contents: dict[bytes, Content] = {}
@@ -74,8 +80,9 @@ class SharedBuffers:
     ) -> "Content | None":
         """Return the object that has these bytes, for `release` later, or None if they are to be sent with the task.
 
-        They are sent with the task at their first use, unless ``at_once``, and if there is no room for an object. At
-        their second use they become an object.
+        They are sent with the task at their first use, unless ``at_once``, and if objects may take no more memory. At
+        their second use they become an object. Where there is no room for two copies they do at once, because a node
+        without room for an object puts it into a file.
 
         Parameters
         ----------
@@ -96,7 +103,7 @@ class SharedBuffers:
             if known is not None:
                 self._n_found += 1
                 known.comes_again |= known.last_call != call
-            elif (at_once or content in self._seen) and self._make_room(buffer.nbytes):
+            elif self._becomes_object(content, buffer.nbytes, at_once):
                 known = Content(content, self._core.scatter(b"", (buffer,)), buffer.nbytes)
                 known.comes_again = self._seen.pop(content, call) != call
                 self._contents[content] = known
@@ -132,7 +139,7 @@ class SharedBuffers:
             self._free_ownerless()
             self._evict(self._unused_bytes - self.kept_limit)
 
-    def give_way(self, room: int) -> bool:
+    def give_way(self, room: float) -> bool:
         """Let unused contents go that take more than half of ``room`` bytes; return whether any are left."""
         with self._lock:
             self._evict(self._unused_bytes - min(self.kept_limit, room // 2))
@@ -182,6 +189,11 @@ class SharedBuffers:
     def _held_bytes(self) -> int:
         return self._automatic_bytes + sum(self._scattered_bytes.values())
 
+    def _becomes_object(self, content: bytes, nbytes: int, at_once: bool) -> bool:
+        if nbytes >= ASKED_BYTES and self._room() < 2 * nbytes + ASKED_BYTES:
+            return self._make_room(nbytes) or not self._limits_scattered
+        return (at_once or content in self._seen) and self._make_room(nbytes)
+
     def _make_room(self, needed: int) -> bool:
         excess = self._held_bytes() + needed - self.limit
         if excess <= 0:
@@ -204,7 +216,7 @@ class SharedBuffers:
         else:
             self._let_go(content)
 
-    def _evict(self, excess: int) -> None:
+    def _evict(self, excess: float) -> None:
         while excess > 0 and self._unused:
             content = next(iter(self._unused.values()))
             excess -= content.nbytes

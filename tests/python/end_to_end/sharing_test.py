@@ -220,12 +220,15 @@ def on_disk():
         yield folder
 
 
+@pytest.mark.parametrize("hint", ["scatter=[x]", ""])
 @pytest.mark.parametrize("fallback", ["file", "error"])
-def test_a_full_memory_cgroup_leads_to_a_file_or_an_error_and_never_to_a_kill(mpirun, memory_cgroup, fallback, on_disk):
+def test_a_full_memory_cgroup_leads_to_a_file_or_an_error_and_never_to_a_kill(
+    mpirun, memory_cgroup, fallback, on_disk, hint
+):
     memory_cgroup(600_000_000)
     done = mpirun.script(
         3,
-        """
+        f"""
     import numpy as np
     import joblib_mpi
     from joblib import Parallel, delayed, parallel_config
@@ -235,7 +238,7 @@ def test_a_full_memory_cgroup_leads_to_a_file_or_an_error_and_never_to_a_kill(mp
 
     x = np.ones(32_000_000)  # rank 0's copy leaves no room for another
     try:
-        with parallel_config(backend="mpi", scatter=[x]):
+        with parallel_config(backend="mpi", {hint}):
             print(Parallel(batch_size=1)(delayed(sample)(x, i) for i in range(3)))
     except joblib_mpi.WorkerLostError as error:
         print([text in str(error) for text in ("no room for 2", "memory cgroup", "JOBLIB_MPI_SHARED_FALLBACK")])
