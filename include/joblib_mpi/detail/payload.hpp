@@ -82,8 +82,8 @@ inline constexpr std::size_t min_part_bytes = 64 * 1024;
 struct Payload {
   Bytes head;                      ///< the small values, packed; empty if there is a long head
   std::vector<SharedBytes> parts;  ///< the large arrays, in the order of writing
-  bool on_disk = false;    ///< true if read from a file; the parts are the file's pages unless it was compressed
-  bool read_only = false;  ///< true if the memory of the parts must not be written to
+  bool on_disk = false;        ///< true if read from a file; the parts are the file's pages unless it was compressed
+  bool read_only = false;      ///< true if the memory of the parts must not be written to
   SharedBytes long_head = {};  ///< in place of `head` if that is long: a long text, for instance; shared, not copied
 
   /// Returns the small values, packed, wherever they are.
