@@ -187,6 +187,8 @@ def start(options: StartOptions) -> Session:
         import_modules(options.preload)
     _session = Session(_core.start_session(identity(), zygote), isolation)
     _session.memory_limit = options.memory_limit
+    if zygote is not None:
+        worker_identity.announce(_session.core)
     if is_worker and not _session.is_worker:
         checkpoint_signals.heed_in_rank_0()
     if not _session.is_worker:

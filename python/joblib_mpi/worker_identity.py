@@ -1,9 +1,12 @@
 """The worker that this process belongs to: its numbers in the job and on its host, and its host's name."""
 
+import mmap
 import multiprocessing
 import multiprocessing.process
 import os
 import socket
+import struct
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +17,9 @@ from joblib_mpi import thread_limits
 #: What launchers call the number of a rank among those of its host; that of Slurm comes last, as in `thread_limits`.
 _LOCAL_RANK = ("OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "PALS_LOCAL_RANKID", "PMI_LOCAL_RANK", "SLURM_LOCALID")
 
+#: Chosen, not measured: a rank announces itself as soon as its session has started.
+_LONGEST_WAIT_SECONDS = 10.0
+
 
 @dataclass(frozen=True)
 class Worker:
@@ -22,9 +28,9 @@ class Worker:
     Parameters
     ----------
     rank : int
-        The MPI rank; workers have ranks from 1 on. -1 in a task if the launcher tells its processes no ranks.
+        The MPI rank; workers have ranks from 1 on.
     local_rank : int
-        The number of the rank among those on its host, from 0; rank 0 counts. -1 if the launcher does not tell.
+        The number of the rank among those on its host, from 0; rank 0 counts.
     host : str
         The name of the host.
     index : int
@@ -38,7 +44,7 @@ class Worker:
 
 
 def launched_worker(environment: Mapping[str, str] = os.environ) -> Worker:
-    """Return the worker as the launcher's variables tell, without MPI."""
+    """Return the worker as the launcher's variables tell, without MPI; -1 stands for what they do not tell."""
     rank = thread_limits.launched_rank(environment)
     local_rank = next((int(text) for name in _LOCAL_RANK if (text := environment.get(name, "")).isdigit()), -1)
     return Worker(-1 if rank is None else rank, local_rank, socket.gethostname(), index_of(rank))
@@ -49,6 +55,55 @@ def worker_of(job: Any) -> Worker:
     rank, host = job.rank, job.host(job.rank)
     local_rank = sum(job.host(lower) == host for lower in range(rank))
     return Worker(rank, local_rank, host, index_of(rank))
+
+
+class Announcement:
+    """Where a rank tells the executors that are forked from it which worker it is, once MPI has told it.
+
+    Executors are forked before MPI is initialised. This memory, which they share with the rank, is for launchers that
+    say nothing in the environment.
+    """
+
+    _LAYOUT = struct.Struct("?qq")
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, self._LAYOUT.size)
+
+    def make(self, worker: Worker) -> None:
+        """Announce ``worker``; may be called once."""
+        self._LAYOUT.pack_into(self._memory, 0, False, worker.rank, worker.local_rank)
+        self._memory[:1] = b"\1"  # last, for those who read at the same time
+
+    def heard(self) -> Worker | None:
+        """Return the worker that was announced, on this host; None before that."""
+        made, rank, local_rank = self._LAYOUT.unpack_from(self._memory)
+        return Worker(rank, local_rank, socket.gethostname(), index_of(rank)) if made else None
+
+
+def expect_announcement(worker: Worker) -> None:
+    """Prepare for `announce` in the rank that is ``worker``, unless its launcher has told all of it."""
+    global _announcement
+    if -1 in (worker.rank, worker.local_rank):
+        _announcement = Announcement()
+
+
+def announce(job: Any) -> None:
+    """Tell the executors of this rank which worker it is; ``job`` is a session of `_core`."""
+    if _announcement is not None:
+        _announcement.make(worker_of(job))
+
+
+def become_announced() -> None:
+    """Become, in an executor, the worker that its rank announces; waits for that if a task comes earlier."""
+    global _announcement
+    if _announcement is None:
+        return
+    deadline = time.monotonic() + _LONGEST_WAIT_SECONDS
+    while (worker := _announcement.heard()) is None and time.monotonic() < deadline:
+        time.sleep(0.001)
+    if worker is not None:
+        become(worker)
+    _announcement = None
 
 
 def index_of(rank: int | None) -> int:
@@ -77,3 +132,4 @@ def this_worker() -> Worker | None:
 
 
 _this: Worker | None = None
+_announcement: Announcement | None = None

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 import joblib_mpi
-from joblib_mpi.worker_identity import Worker, launched_worker, worker_of
+from joblib_mpi.worker_identity import Announcement, Worker, launched_worker, worker_of
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,10 @@ def test_the_program_is_on_rank_0(job):
 def test_without_a_session_there_is_no_worker():
     with pytest.raises(joblib_mpi.SessionError):
         joblib_mpi.worker()
+
+
+def test_an_announcement_is_heard_once_it_was_made():
+    announcement = Announcement()
+    assert announcement.heard() is None
+    announcement.make(Worker(3, 1, "the rank's host", 2))
+    assert announcement.heard() == Worker(3, 1, socket.gethostname(), 2)

@@ -40,6 +40,7 @@ def fork_zygote(preload: Iterable[str]) -> _core.Zygote | _core.ExecutorPort:
         A module cannot be imported, or the process cannot be forked.
     """
     worker = worker_identity.launched_worker()
+    worker_identity.expect_announcement(worker)
 
     def prepare() -> None:
         worker_identity.become(worker)

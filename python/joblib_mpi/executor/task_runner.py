@@ -81,6 +81,7 @@ class TaskRunner:
             raise TaskCancelled("the call that this task belongs to has ended")
 
     def _run(self, head: Head, buffers: Sequence[Any]) -> Answer:
+        worker_identity.become_announced()
         try:
             task = self._decoder.decode(head, buffers)
         except (ImportError, AttributeError) as error:

@@ -38,3 +38,20 @@ def test_a_task_knows_its_worker_by_number_and_name(mpirun, isolation):
     assert second == "2 2 1 True joblib-mpi-worker-2 (2,) True"
     assert child in ("0 ForkProcess-1:1", "1 ForkProcess-2:1")
     assert program == "0 0 MainProcess"
+
+
+@pytest.mark.parametrize("isolation", ["process", "none"])
+def test_a_task_knows_its_worker_also_where_the_launcher_sets_no_variables(mpirun, isolation):
+    unnamed = f"""
+    from joblib_mpi import thread_limits, worker_identity
+    thread_limits._RANK = worker_identity._LOCAL_RANK = ()
+    joblib_mpi.init(isolation="{isolation}")
+"""
+    script = SCRIPT.replace("    def look(", unnamed + "    def look(", 1)
+    ended = mpirun(3, str(mpirun.write("script.py", script)))
+    assert ended.status == 0, ended
+    first, second, child, program = ended.stdout.splitlines()
+    assert first == "1 1 0 True joblib-mpi-worker-1 (1,) True"
+    assert second == "2 2 1 True joblib-mpi-worker-2 (2,) True"
+    assert child in ("0 ForkProcess-1:1", "1 ForkProcess-2:1")
+    assert program == "0 0 MainProcess"
