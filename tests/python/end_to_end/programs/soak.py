@@ -84,6 +84,11 @@ def echo(number, argument, nbytes):
     return number, digest(argument), content(number, nbytes)
 
 
+def echo_slowly(number):
+    time.sleep(0.01)
+    return number
+
+
 def total(array, number):
     return float(array[number % len(array)]) + number
 
@@ -525,11 +530,18 @@ def kill(pid):
         pass
 
 
-def kill_a_rank():
-    victims = worker_ranks()
-    if len(victims) > 1:
-        kill(chance.choice(sorted(victims)))
-        print("killed a rank", file=sys.stderr)
+def lose_a_rank():
+    """Kill a rank during a call, which ends only when the loss is known, because each rank gets some of its tasks."""
+    victim = chance.choice(sorted(worker_ranks()))
+    with parallel_config(backend="mpi", retries=30):
+        results = Parallel(n_jobs=-1, batch_size=1, return_as="generator")(
+            delayed(echo_slowly)(i) for i in range(100 * n_workers)
+        )
+        numbers = [next(results)]
+        kill(victim)
+        numbers += results
+    check(numbers, list(range(100 * n_workers)), "results while a rank is killed")
+    print("killed a rank", file=sys.stderr, flush=True)
 
 
 def kind_of_descriptor(target):
@@ -643,10 +655,11 @@ NEED_WORKERS = {
     call_timed_out,
     call_timed_out_task,
 }
+#: Calls whose tasks have one attempt, which a rank takes along that is killed, or silent for a short heartbeat.
+NEED_ALL_RANKS = {call_deaths_returned}
+LEFT_OUT = (NEED_WORKERS if n_workers == 0 else set()) | (NEED_ALL_RANKS if most_ranks > 0 else set())
 CALLS_OF_ALL_KINDS = [
-    function
-    for name, function in sorted(globals().items())
-    if name.startswith("call_") and (n_workers > 0 or function not in NEED_WORKERS)
+    function for name, function in sorted(globals().items()) if name.startswith("call_") and function not in LEFT_OUT
 ]
 
 
@@ -658,10 +671,13 @@ def leave_nothing():
         path.unlink()
 
 
-def lap(number):
+def lap(number, loses_a_rank):
     kinds = CALLS_OF_ALL_KINDS * 2 + chance.choices(CALLS_OF_ALL_KINDS, k=CALLS)
     chance.shuffle(kinds)
-    for i, call in enumerate(kinds[:CALLS]):
+    del kinds[CALLS:]
+    if loses_a_rank:
+        kinds.insert(chance.randrange(CALLS), lose_a_rank)
+    for i, call in enumerate(kinds):
         if os.environ.get("SOAK_VERBOSE"):
             print(f"lap {number} call {i}: {call.__name__}", file=sys.stderr, flush=True)
         with parallel_config(backend="mpi"):
@@ -671,12 +687,9 @@ def lap(number):
 def main():
     print(f"seed {seed}, {n_workers} workers", file=sys.stderr, flush=True)
     end = time.monotonic() + seconds
-    limits, number, n_killed = {}, 0, 0
+    limits, number = {}, 0
     while number < LEAST_LAPS or time.monotonic() < end:
-        if n_killed < most_ranks and chance.random() < 0.5:
-            kill_a_rank()
-            n_killed += 1
-        lap(number)
+        lap(number, number < most_ranks)
         leave_nothing()
         if number < LAPS_TO_FILL:
             for name, count in usage().items():
