@@ -107,7 +107,7 @@ TEST_CASE("a short head stays where it is") {
 
 TEST_CASE("packed values are copied if they are short and shared if they are long") {
   Payload payload;
-  const SharedBytes longest(Bytes(min_part_bytes));
+  const SharedBytes longest{Bytes(min_part_bytes)};
   payload.set_packed(longest);
   CHECK(payload.packed().data() == longest.view().data());
   payload.set_packed(part("short"));
