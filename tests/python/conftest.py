@@ -345,33 +345,28 @@ def most_of_the_memory():
 
 @pytest.fixture
 def memory_cgroup():
-    """Return a function that limits the memory of processes started later to a number of bytes."""
+    """Return a function that makes a command, for `Mpirun.start`'s ``within``, of a number of bytes.
+
+    What it runs has that much memory. The tests themselves stay outside, where no job's need can have them killed.
+    """
     memory = Path("/sys/fs/cgroup/memory")
-    is_version_1 = (memory / "cgroup.procs").exists()
-    if not is_version_1:
-        memory = Path("/sys/fs/cgroup")
+    limit_name = "memory.limit_in_bytes"
+    if not (memory / "cgroup.procs").exists():
+        memory, limit_name = Path("/sys/fs/cgroup"), "memory.max"
     own = memory / f"joblib_mpi_test_{os.getpid()}"
     try:
         own.mkdir()
     except OSError:
         pytest.skip("only root may make a memory cgroup, and not in every container")
-    limit = own / ("memory.limit_in_bytes" if is_version_1 else "memory.max")
-    if not limit.exists():
+    if not (own / limit_name).exists():
         own.rmdir()
         pytest.skip("the memory controller is not given to this group")
-    (line,) = [
-        line
-        for line in Path("/proc/self/cgroup").read_text().splitlines()
-        if ":memory:" in line or (not is_version_1 and line.startswith("0::"))
-    ]
-    before = memory / line.split(":", 2)[2].lstrip("/")
 
-    def enter(nbytes):
-        limit.write_text(str(nbytes))
-        (own / "cgroup.procs").write_text(str(os.getpid()))
+    def within(nbytes):
+        (own / limit_name).write_text(str(nbytes))
+        return ["sh", "-c", f'echo $$ >"{own}/cgroup.procs" && exec "$@"', "sh"]
 
-    yield enter
-    (before / "cgroup.procs").write_text(str(os.getpid()))
+    yield within
     remove_when_empty(own)
 
 

@@ -42,9 +42,9 @@ def test_few_files_may_be_open(mpirun):
 
 
 def test_memory_is_limited_by_a_cgroup(mpirun, memory_cgroup):
-    memory_cgroup(1_000_000_000)
-    assert outcomes(mpirun) == ALL_RIGHT
-    check_example(mpirun)
+    within = memory_cgroup(1_000_000_000)
+    assert outcomes(mpirun, within=within) == ALL_RIGHT
+    check_example(mpirun, within=within)
 
 
 def test_dev_shm_is_small(mpirun):

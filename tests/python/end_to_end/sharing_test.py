@@ -225,7 +225,6 @@ def on_disk():
 def test_a_full_memory_cgroup_leads_to_a_file_or_an_error_and_never_to_a_kill(
     mpirun, memory_cgroup, fallback, on_disk, hint
 ):
-    memory_cgroup(600_000_000)
     done = mpirun.script(
         3,
         f"""
@@ -244,6 +243,7 @@ def test_a_full_memory_cgroup_leads_to_a_file_or_an_error_and_never_to_a_kill(
         print([text in str(error) for text in ("no room for 2", "memory cgroup", "JOBLIB_MPI_SHARED_FALLBACK")])
     """,
         environment={"JOBLIB_MPI_SHARED_FALLBACK": fallback, "TMPDIR": on_disk},
+        within=memory_cgroup(600_000_000),
     )
     expected = "[62500.0, 62500.0, 62500.0]\n" if fallback == "file" else "[True, True, True]\n"
     assert (done.status, done.stdout) == (0, expected), done
