@@ -50,21 +50,10 @@ std::string host_reason(const char* what) {
   return std::string(what) + ": " + std::strerror(errno);
 }
 
-/// A file that is opened for comparison alone. Neither a pipe nor a link can stand in its place.
-class OpenedFile {
- public:
-  explicit OpenedFile(const std::string& path)
-      : descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)) {}
-  OpenedFile(const OpenedFile&) = delete;
-  OpenedFile& operator=(const OpenedFile&) = delete;
-  ~OpenedFile() {
-    if (descriptor_ >= 0) close(descriptor_);
-  }
-  [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
-
- private:
-  int descriptor_;
-};
+/// Returns a descriptor of a file that is only compared, or -1. Neither a pipe nor a link can stand in its place.
+int open_to_compare(const std::string& path) noexcept {
+  return open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+}
 
 bool has_mark(const FileIdentity& identity, std::uint64_t device) {
   if (identity.mark.empty()) return false;
@@ -79,10 +68,10 @@ bool may_be_written_by_hosts(int descriptor) {
   return fstatfs(descriptor, &system) == 0 && has_coherent_mappings(system.f_type);
 }
 
-bool has_equal_content(const FileIdentity& identity, const struct stat& here) {
+bool has_equal_content(const FileIdentity& identity, const DurableFile& file, const struct stat& here) {
   if (nanoseconds(here.st_mtim) != identity.modified_ns) return false;
   if (nanoseconds(here.st_ctim) != identity.status_changed_ns) return false;
-  return samples_of(DurableFile(identity.path, O_RDONLY), identity.bytes, identity.seed) == identity.samples;
+  return samples_of(file, identity.bytes, identity.seed) == identity.samples;
 }
 
 }  // namespace
@@ -98,7 +87,9 @@ bool has_coherent_mappings(long file_system_type) noexcept {
 }
 
 FileIdentity identify_file(const std::string& path, FileUse use, const std::string& mark) {
-  const DurableFile file(path, O_RDONLY);
+  const int descriptor = open_to_compare(path);
+  if (descriptor < 0) throw FileError(path + " " + host_reason("cannot be read"));
+  const DurableFile file(path, descriptor);
   struct stat status {};
   if (fstat(file.descriptor(), &status) != 0) throw FileError(path + " " + host_reason("cannot be examined"));
   FileIdentity identity{.path = path, .use = use, .boot_id = boot_id(), .mark = mark};
@@ -114,8 +105,9 @@ FileIdentity identify_file(const std::string& path, FileUse use, const std::stri
 }
 
 std::optional<std::string> why_not_the_file(const FileIdentity& identity) {
-  const OpenedFile file(identity.path);
-  if (file.descriptor() < 0) return host_reason("it cannot be opened there");
+  const int descriptor = open_to_compare(identity.path);
+  if (descriptor < 0) return host_reason("it cannot be opened there");
+  const DurableFile file(identity.path, descriptor);
   struct stat here {};
   if (fstat(file.descriptor(), &here) != 0) return host_reason("it cannot be examined there");
   if (!S_ISREG(here.st_mode)) return "it is no regular file there";
@@ -131,7 +123,7 @@ std::optional<std::string> why_not_the_file(const FileIdentity& identity) {
     return "its file system does not let several hosts write to one mapped file: of two that write to one page, one "
            "would undo what the other has written";
   }
-  if (!is_writing && has_equal_content(identity, here)) return std::nullopt;
+  if (!is_writing && has_equal_content(identity, file, here)) return std::nullopt;
   return "nothing shows that the file there is the same one";
 }
 

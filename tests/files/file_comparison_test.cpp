@@ -19,8 +19,13 @@ namespace {
 
 constexpr std::size_t file_bytes = 100'000;
 
+/// Writes into the file at `path`, which `flags` of open(2) may create.
+void write_at(const fs::path& path, int flags, std::uint64_t offset, const Bytes& bytes) {
+  DurableFile(path, open(path.c_str(), O_WRONLY | flags, 0600)).write_at(offset, bytes);
+}
+
 std::string make_file(const fs::path& path, unsigned seed = 1) {
-  DurableFile(path, O_WRONLY | O_CREAT | O_TRUNC).write_at(0, pattern(file_bytes, seed));
+  write_at(path, O_CREAT | O_TRUNC, 0, pattern(file_bytes, seed));
   return fs::canonical(path).string();
 }
 
@@ -39,7 +44,7 @@ TEST_CASE("on one kernel a file is the same by its numbers, whatever its content
   for (const FileUse use : {FileUse::reading, FileUse::writing}) {
     const FileIdentity identity = identify_file(path, use, "");
     CHECK_FALSE(why_not_the_file(identity));
-    DurableFile(path, O_WRONLY).write_at(7, pattern(10, 5));
+    write_at(path, 0, 7, pattern(10, 5));
     CHECK_FALSE(why_not_the_file(identity));
   }
 }
