@@ -165,6 +165,7 @@ void SegmentPool::State::keep_spare(PooledSegment& pooled) {
 }
 
 std::size_t SegmentPool::State::allowed_spare_bytes(std::size_t needed) {
+  if (most_spare_bytes == 0) return 0;
   if (const auto now = std::chrono::steady_clock::now(); now - looked_at_room > between_looks_at_room) {
     looked_at_room = now;
     room_bytes = source.room().bytes;
