@@ -242,7 +242,9 @@ TEST_CASE("a zygote that is killed is started again, every time, and the task th
     CHECK_FALSE(worker.executor.broken());
     CHECK(worker.zygote->pid() != zygote);
     wait_until_gone(process);
+    const pid_t next = worker.executor_pid();
     kill(worker.zygote->pid(), SIGKILL);  // while there is no task
+    wait_until_gone(next);                // which would answer once more
     CHECK(worker.run("echo").ending == TaskEnding::returned);
   }
 }
@@ -252,6 +254,7 @@ TEST_CASE("once the zygote and its keeper are gone every task is lost with that 
   const pid_t process = worker.executor_pid();
   kill(worker.zygote->keeper_pid(), SIGKILL);
   kill(worker.zygote->pid(), SIGKILL);
+  wait_until_gone(process);
   const std::string reason = "the process that starts executors ended with signal 9 (SIGKILL)";
   for (int task = 0; task < 2; ++task) {
     const ExecutedTask lost = worker.run("echo");
@@ -259,7 +262,6 @@ TEST_CASE("once the zygote and its keeper are gone every task is lost with that 
     CHECK(head_text(lost) == reason);
   }
   CHECK(worker.executor.broken() == reason);
-  wait_until_gone(process);
 }
 
 TEST_CASE("a task that closes files of the executor costs later tasks nothing and ends if its own result needs them") {
