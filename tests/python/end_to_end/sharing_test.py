@@ -250,11 +250,11 @@ def test_a_full_memory_cgroup_leads_to_a_file_or_an_error_and_never_to_a_kill(
 
 
 MAPS = """
-    import os, tempfile
+    import os, sys
     import numpy as np
     from joblib import Parallel, delayed, parallel_config
 
-    os.chdir(tempfile.mkdtemp())
+    os.chdir(sys.argv[1])
     data = np.lib.format.open_memmap("data.npy", mode="w+", dtype=float, shape=(400, 1000))
     data[:] = np.arange(400.0)[:, None]
     data = np.load("data.npy", mmap_mode="r")
@@ -289,21 +289,21 @@ MAPS = """
 
 @pytest.mark.parametrize("isolation", ["process", "none"])
 @pytest.mark.parametrize("ranks", [2, 4])
-def test_tasks_write_into_a_memory_map_and_read_another(mpirun, ranks, isolation):
-    done = mpirun.script(ranks, MAPS, environment={"JOBLIB_MPI_ISOLATION": isolation})
+def test_tasks_write_into_a_memory_map_and_read_another(mpirun, tmp_path, ranks, isolation):
+    done = mpirun.script(ranks, MAPS, str(tmp_path), environment={"JOBLIB_MPI_ISOLATION": isolation})
     kinds = "{('memmap', 'memmap')}\n"
     assert (done.status, done.stdout) == (0, f"{kinds}{kinds}[1.0, 2.0] [1000.0, 3000.0, 5000.0] True\n"), done
 
 
 MORE_MAPS = """
-    import os, tempfile
+    import os, sys
     from dataclasses import dataclass
     import joblib
     import joblib_mpi
     import numpy as np
     from joblib import Parallel, delayed, parallel_config
 
-    os.chdir(tempfile.mkdtemp())
+    os.chdir(sys.argv[1])
 
     @dataclass
     class Task:
@@ -356,8 +356,8 @@ MORE_MAPS = """
 
 
 @pytest.mark.parametrize(("ranks", "isolation"), [(1, "process"), (3, "process"), (3, "none")])
-def test_memory_maps_of_all_kinds_are_written_by_tasks(mpirun, ranks, isolation):
-    done = mpirun.script(ranks, MORE_MAPS, environment={"JOBLIB_MPI_ISOLATION": isolation})
+def test_memory_maps_of_all_kinds_are_written_by_tasks(mpirun, tmp_path, ranks, isolation):
+    done = mpirun.script(ranks, MORE_MAPS, str(tmp_path), environment={"JOBLIB_MPI_ISOLATION": isolation})
     assert (done.status, done.stdout) == (0, "right\n"), done
 
 
