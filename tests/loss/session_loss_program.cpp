@@ -76,16 +76,16 @@ std::vector<pid_t> children(pid_t parent) {
   return found;
 }
 
-/// Kills the zygote of a worker while its tasks run.
-int lose_a_zygote() {
-  std::thread killer([] {
+/// Kills the zygote of a worker while its tasks run; the rank has forked its keeper before it.
+int lose_a_zygote(bool with_keeper) {
+  std::thread killer([with_keeper] {
     std::this_thread::sleep_for(100ms);
     for (const pid_t rank : children(getppid())) {
       if (rank == getpid()) continue;
-      for (const pid_t zygote : children(rank)) {
-        kill(zygote, SIGKILL);
-        return;
-      }
+      const std::vector<pid_t> processes = children(rank);
+      if (with_keeper) kill(processes.at(0), SIGKILL);
+      kill(processes.at(1), SIGKILL);
+      return;
     }
   });
   const std::vector<int> results = jm::Parallel()(
@@ -99,7 +99,8 @@ int lose_a_zygote() {
 }
 
 int lead(const std::string& scenario) {
-  if (scenario == "zygote_is_killed") return lose_a_zygote();
+  if (scenario == "zygote_is_killed") return lose_a_zygote(false);
+  if (scenario == "zygote_and_keeper_are_killed") return lose_a_zygote(true);
   call<square>(100);
   if (scenario == "rank_0_dies_idle") die();
   die_soon();
