@@ -37,6 +37,8 @@ class Parallel {
   auto operator()(Calls&& calls) const {
     return run<detail::Keep::values>(std::forward<Calls>(calls));
   }
+  /// @cond
+  // Never compile: they have the compiler say what to write in place of a list in braces, or of several arguments.
   std::vector<int> operator()(detail::BracedCalls) const { return {}; }
   template <class First, class Second, class... More>
   std::vector<int> operator()(First&&, Second&&, More&&...) const {
@@ -44,6 +46,7 @@ class Parallel {
                                   std::remove_cvref_t<More>...>())::explain();
     return {};
   }
+  /// @endcond
 
   /// Runs all tasks even if some fail, and returns a `std::vector<Outcome<R>>` with the result or the exception of each
   /// call, in their order. The counterpart of `on_error="return"` in Python. Throws UsageError, TimeoutError, and what
