@@ -1,7 +1,9 @@
 #include "core/process_watch.hpp"
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 #include <unistd.h>
 
 namespace joblib_mpi {
@@ -13,6 +15,7 @@ struct ProcessState {
   std::string start_time;        // in clock ticks since the machine started
 };
 
+/// `pid` may also be PID/task/TID, a thread.
 ProcessState state_of(const std::string& pid) {
   std::ifstream file("/proc/" + pid + "/stat");
   std::string line;
@@ -39,6 +42,21 @@ ProcessState state_of_named(const std::string& process) {
   return now.state != 'Z' && now.start_time == process.substr(colon + 1) ? now : ProcessState{};
 }
 
+bool runs_or_waits_for_disk(const ProcessState& state) {
+  return state.state == 'R' || state.state == 'D';
+}
+
+/// Returns whether a thread runs, would run if a processor were free, or waits for a disk. The state of the process is
+/// that of its first thread alone.
+bool has_thread_at_work(const std::string& pid) {
+  std::error_code error;
+  std::filesystem::directory_iterator thread("/proc/" + pid + "/task", error);
+  for (; !error && thread != std::filesystem::directory_iterator(); thread.increment(error)) {
+    if (runs_or_waits_for_disk(state_of(pid + "/task/" + thread->path().filename().string()))) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::string own_process() {
@@ -56,7 +74,7 @@ bool ActivityWatch::is_at_work(const std::string& process) {
   const auto [before, is_first] = ticks_used_.try_emplace(process, now.ticks_used);
   const bool has_worked = is_first || now.ticks_used != before->second;
   before->second = now.ticks_used;
-  return has_worked || now.state == 'R' || now.state == 'D';
+  return has_worked || has_thread_at_work(process.substr(0, process.find(':')));
 }
 
 }  // namespace joblib_mpi

@@ -17,8 +17,9 @@ namespace joblib_mpi {
 /// Tells whether processes of this machine do anything, from one question to the next.
 class ActivityWatch {
  public:
-  /// Returns whether the process with this name runs, waits for a disk, or has used the processor since the previous
-  /// question; at the first question, whether it exists. Returns false for a process that is stopped or has ended.
+  /// Returns whether a thread of the process with this name runs or waits for a disk, or the process has used the
+  /// processor since the previous question; at the first question, whether it exists. Returns false for a process that
+  /// is stopped or has ended.
   [[nodiscard]] bool is_at_work(const std::string& process);
 
  private:

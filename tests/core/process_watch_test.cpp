@@ -5,14 +5,22 @@
 #include <array>
 #include <csignal>
 #include <cstddef>
+#include <filesystem>
+#include <iterator>
 #include <string>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 using namespace joblib_mpi;
 
 namespace joblib_mpi::test {
 namespace {
+
+std::ptrdiff_t thread_count(pid_t process) {
+  using Iterator = std::filesystem::directory_iterator;
+  return std::distance(Iterator("/proc/" + std::to_string(process) + "/task"), Iterator());
+}
 
 /// A child that runs a function, until the end of this object.
 class ChildProcess {
@@ -89,6 +97,15 @@ TEST_CASE(
     for (;;) (void)getppid();
   });
   for (int look = 0; look < 10; ++look) CHECK(watch.is_at_work(busy.name()));
+  const test::ChildProcess busy_beside([] {
+    std::thread second([] {
+      for (;;) (void)getppid();
+    });
+    second.join();
+  });
+  while (test::thread_count(busy_beside.pid()) < 2) std::this_thread::yield();
+  // Looks that follow each other at once see no time used.
+  for (int look = 0; look < 10; ++look) CHECK(watch.is_at_work(busy_beside.name()));
   kill(busy.pid(), SIGSTOP);
   siginfo_t stopped{};
   REQUIRE(waitid(P_PID, static_cast<id_t>(busy.pid()), &stopped, WSTOPPED | WNOWAIT) == 0);

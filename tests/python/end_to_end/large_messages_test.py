@@ -3,7 +3,7 @@
 import pytest
 
 # Far shorter than what follows takes on a busy machine, and far more pieces than a message by default.
-ENVIRONMENT = {"JOBLIB_MPI_HEARTBEAT_SECONDS": "0.2", "JOBLIB_MPI_MESSAGE_PIECE_BYTES": "131072"}
+ENVIRONMENT = {"JOBLIB_MPI_HEARTBEAT_SECONDS": "0.5", "JOBLIB_MPI_MESSAGE_PIECE_BYTES": "131072"}
 
 
 @pytest.mark.parametrize("isolation", ["process", "none"])
