@@ -52,7 +52,8 @@ def litter(number):
 
 def reach():
     """Open, change and end what belongs to the other user."""
-    for path in itertools.chain(folder.rglob("*"), folder.glob("*/*")):
+    # os.walk takes no notice of folders that disappear while it looks.
+    for path in (Path(place, name) for place, folders, files in os.walk(folder) for name in (*folders, *files)):
         with suppress(OSError):
             if path.lstat().st_uid == user and path.is_file() and os.access(path, os.W_OK):
                 tell(f"can write {path}")

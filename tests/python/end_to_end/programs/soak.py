@@ -598,8 +598,10 @@ def usage():
 
 
 def files_in(folder):
-    # A task that is ended may have made its mark a moment after its call.
-    return [path for path in Path(folder).rglob("*") if not path.is_relative_to(MARKS)]
+    # os.walk takes no notice of folders that disappear while it looks. A task that is ended may have made its mark a
+    # moment after its call.
+    found = (Path(place, name) for place, folders, files in os.walk(folder) for name in (*folders, *files))
+    return [path for path in found if not path.is_relative_to(MARKS)]
 
 
 def is_ours(kind):
@@ -668,7 +670,7 @@ def leave_nothing():
     kept_handles.clear()
     kept_results.clear()
     for path in MARKS.iterdir():
-        path.unlink()
+        path.unlink(missing_ok=True)
 
 
 def lap(number, loses_a_rank):
