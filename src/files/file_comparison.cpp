@@ -1,5 +1,6 @@
 #include "files/file_comparison.hpp"
 
+#include "files/boot_id.hpp"
 #include "files/durable_file.hpp"
 
 #include <algorithm>
@@ -8,7 +9,6 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
-#include <fstream>
 #include <random>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -21,13 +21,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t n_samples = 16;
 constexpr std::size_t sample_bytes = 4096;
-
-std::string boot_id() {
-  std::ifstream file("/proc/sys/kernel/random/boot_id");
-  std::string id;
-  file >> id;
-  return id;
-}
 
 std::int64_t nanoseconds(const timespec& time) {
   return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;

@@ -1,12 +1,12 @@
 #include "spill/spill_folder.hpp"
 
+#include "files/boot_id.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
-#include <fstream>
 #include <span>
 #include <string_view>
 #include <sys/file.h>
@@ -21,15 +21,6 @@ namespace fs = std::filesystem;
 constexpr const char* folder_prefix = "joblib-mpi-";
 constexpr const char* lock_name = "lock";
 constexpr std::size_t most_boot_id_bytes = 64;
-
-/// Returns the id of this machine's current boot; it is compared because locks held on other machines may not be
-/// visible here.
-std::string boot_id() {
-  std::ifstream file("/proc/sys/kernel/random/boot_id");
-  std::string id;
-  file >> id;
-  return id;
-}
 
 std::string job_name() {
   for (const char* name : {"SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID"}) {
@@ -62,7 +53,7 @@ bool is_stale(const fs::path& path, const std::string& boot) {
 
 void remove_stale_spill_folders(const fs::path& parent) noexcept {
   try {
-    const std::string boot = boot_id();
+    const std::string boot = boot_id();  // locks held on other machines may not be visible here
     for (const fs::directory_entry& entry : fs::directory_iterator(parent)) {
       if (!entry.path().filename().string().starts_with(folder_prefix)) continue;
       std::error_code ignored;
