@@ -166,9 +166,24 @@ def test_a_pipeline_leaves_the_terminal_to_rank_0_that_reads_from_it(place, term
 
 
 def test_rank_0_has_the_terminal_and_learns_of_its_size(place, terminal):
-    show = f"{STREAMS}\n    signal.signal(signal.SIGWINCH, show)\n    print('begun', flush=True)\n    signal.pause()\n"
-    again = "    input()\n    print('reads', flush=True)\n    signal.pause()\n"
-    shown = terminal(*RUN, place.write("script.py", show + again), size=(33, 77))
+    script = f"""{STREAMS}
+    import time
+    size = None
+    def changed(*_):
+        global size
+        show()
+        size = tuple(os.get_terminal_size(2))
+    def wait_for(expected):  # by looking: pause() does not return for a signal that came just before it
+        while size != expected:
+            time.sleep(0.01)
+    signal.signal(signal.SIGWINCH, changed)
+    print("begun", flush=True)
+    wait_for((50, 20))
+    input()
+    print("reads", flush=True)
+    wait_for((51, 21))
+"""
+    shown = terminal(*RUN, place.write("script.py", script), size=(33, 77))
     for stream in ("<stdin>", "<stdout>", "<stderr>"):
         shown.expect(rf"{stream} True \(77, 33\)")
     shown.expect("begun")
