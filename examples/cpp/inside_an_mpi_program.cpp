@@ -88,7 +88,7 @@ double simulate_together(MPI_Comm communicator, double conductivity) {
   MPI_Comm_size(communicator, &size);
   const int left_rank = (rank + size - 1) % size;
   const int right_rank = (rank + 1) % size;
-  const int cells = 64;
+  const int cells = 32;
   std::vector<double> heat = sine_wave(rank * cells, cells, size * cells);
   const int steps = steps_for(size * cells, conductivity);
   for (int i = 0; i < steps; ++i) {
