@@ -104,7 +104,7 @@ def reference():
         lines += [f"## {header}", "", f"`#include <{header}>`", ""]
         for kind, name in by_header[header]:
             if kind == "function":
-                # All overloads, whatever their arguments are.
+                # All overloads.
                 lines += ["```{doxygenfunction} " + f"{NAMESPACE}::{name}", "```", ""]
                 continue
             options = [":members:", ":undoc-members:"] if kind in ("class", "struct") else []

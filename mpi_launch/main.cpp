@@ -16,7 +16,7 @@ namespace {
 using namespace joblib_mpi::launch;
 
 /// Carries out the command that was parsed; returns the exit status.
-struct Doer {
+struct Command {
   int operator()(const Answer& answer) const {
     std::fputs(answer.text.c_str(), stdout);
     return 0;
@@ -33,7 +33,7 @@ int main(int argc, char** argv) {
     const std::vector<std::string> words(argv + 1, argv + argc);
     // What `run` makes of each rank's command: not for users, and therefore not among the options.
     if (words.size() > 2 && words[0] == "as-rank") return become_rank(words[1], {words.begin() + 2, words.end()});
-    return std::visit(Doer{}, options_from(words));
+    return std::visit(Command{}, options_from(words));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "joblib-mpi: %s\n", error.what());
     return 2;

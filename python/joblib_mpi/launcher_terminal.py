@@ -1,4 +1,4 @@
-"""Rank 0's standard output under a bare mpirun, which puts a pseudo-terminal there whatever its own output is."""
+"""Rank 0's standard output under a bare mpirun, which always puts a pseudo-terminal there."""
 
 import fcntl
 import io

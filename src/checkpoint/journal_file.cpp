@@ -93,7 +93,7 @@ void JournalFile::authenticate(ByteView table) {
   const Bytes stored_macs = file_.read_at(header_.file_size, rows * sizeof(Mac));
   std::memcpy(macs.data(), stored_macs.data(), stored_macs.size());
   if (rows != header_.n_records || !is_equal(mac, file_mac(*key_, header_, table, macs))) {
-    refuse(file_.path(), "was written with another key, or was changed by somebody without it");
+    refuse(file_.path(), "was written with another key, or was changed without the key");
   }
   for (std::size_t row = 0; row < rows; ++row) {
     JournalRecord record;

@@ -11,7 +11,7 @@ namespace joblib_mpi {
 inline constexpr std::array ending_signals{SIGUSR1, SIGTERM};
 
 /// While it lives, SIGUSR1 and SIGTERM have a journal write its results, and from then on each one as it comes,
-/// whatever the program's threads do at that time; then the handler runs that the process had when the first object was
+/// even while the program's threads compute; then the handler runs that the process had when the first object was
 /// made.
 ///
 /// `mpirun` kills its ranks a second after SIGTERM, and the handler of an interpreter runs only once its main thread

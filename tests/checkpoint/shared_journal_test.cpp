@@ -84,7 +84,7 @@ void forge_result(std::string& content, std::size_t row) {
 
 }  // namespace
 
-TEST_CASE("a shared checkpoint is read by those who have its key, whoever may write to its files") {
+TEST_CASE("a shared checkpoint is read by those who have its key, even if others may write to its files") {
   const TemporaryFolder folder;
   const bool merged = GENERATE(true, false);
   const fs::path file = write_results(with_key(folder / "run.h5"), merged);

@@ -38,7 +38,7 @@ FileIdentity from_elsewhere(FileIdentity identity) {
 
 }  // namespace
 
-TEST_CASE("on one kernel a file is the same by its numbers, whatever its content has become") {
+TEST_CASE("on one kernel a file is the same by its numbers, even after its content has changed") {
   const TemporaryFolder folder;
   const std::string path = make_file(folder / "data");
   for (const FileUse use : {FileUse::reading, FileUse::writing}) {

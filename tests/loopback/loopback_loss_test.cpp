@@ -144,8 +144,8 @@ TEST_CASE("objects that were shared before, while and after a worker is lost are
     CHECK(Parallel({.retries = 5})(calls_on(before)).back() == 50.0);
     CHECK(cluster.coordinator().lost_workers().size() == 1);
     cluster.transport(cluster.a_living_rank()).die(Death::found);
-    const auto meanwhile = scatter(std::vector<double>(20'000, 2.0));
-    CHECK(Parallel({.retries = 5})(calls_on(meanwhile)).back() == 51.0);
+    const auto while_away = scatter(std::vector<double>(20'000, 2.0));
+    CHECK(Parallel({.retries = 5})(calls_on(while_away)).back() == 51.0);
     const auto after = scatter(std::vector<double>(20'000, 3.0));
     CHECK(Parallel()(calls_on(after)).back() == 52.0);
     CHECK(Parallel()(calls_on(before)).back() == 50.0);

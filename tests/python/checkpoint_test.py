@@ -284,7 +284,7 @@ def test_a_missing_folder_is_an_error_of_the_call(any_job, path):
 
 
 def test_a_file_in_use_is_refused(job, path):
-    holder = joblib_mpi._core.Journal(str(path), "somebody")
+    holder = joblib_mpi._core.Journal(str(path), "another program")
     assert "is in use by process" in refusal(path)
     del holder
 

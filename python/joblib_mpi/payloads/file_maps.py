@@ -85,7 +85,7 @@ class FileMaps:
         array : numpy.ndarray
             The array; a view of the map may have any strides.
         is_private : bool
-            Whether the task may write to the array as to a copy, whatever the mode of the map is.
+            Whether the task may write to the array as to a copy, even if the map is read-only.
         reduce_array : callable
             Returns what pickles an array without its file, for workers that do not have the file.
 

@@ -14,7 +14,7 @@ import pytest
 
 pytestmark = pytest.mark.system
 
-NOBODY = 65534
+NO_ONE = 65534
 ANOTHER = 65533
 
 SCRIPT = """
@@ -37,7 +37,7 @@ SCRIPT = """
 def give_away(path):
     """Give a file or folder to another user."""
     if os.geteuid() == 0:
-        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+        os.chown(path, NO_ONE, NO_ONE, follow_symlinks=False)
 
 
 def test_pipes_and_links_in_a_shared_temporary_folder_do_not_matter(mpirun):
@@ -118,7 +118,7 @@ def test_a_job_of_an_ordinary_user_is_out_of_reach_for_another(mpirun, shared_fo
     hostile = mpirun.copy("hostile_user.py")
     os.chown(mpirun.folder, ANOTHER, ANOTHER)
     with open(mpirun.folder / "reached", "w+") as reached:
-        command = [*as_user(NOBODY), sys.executable, str(hostile), str(ANOTHER), str(shared_folder)]
+        command = [*as_user(NO_ONE), sys.executable, str(hostile), str(ANOTHER), str(shared_folder)]
         other = subprocess.Popen(command, cwd="/", stdout=reached, stderr=subprocess.STDOUT)
         try:
             ended = mpirun(

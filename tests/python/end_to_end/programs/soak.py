@@ -1,7 +1,7 @@
 """Makes random calls with random faults for some time, then checks that nothing has grown: SEED SECONDS MOST_RANKS.
 
 Each call's results are compared with what they must be. MOST_RANKS worker ranks are killed; the launcher must let the
-others live. After every lap of calls, whatever the job still has is counted: descriptors, memory, threads and files of
+others live. After every lap of calls, what the job still has is counted: descriptors, memory, threads and files of
 all its processes, shared objects, unfinished tasks, and Python objects of joblib_mpi. The laps after the first few must
 end with no more than these.
 """
