@@ -123,9 +123,9 @@ bool MpiIncoming::post_pieces(int source, IncomingFrame& frame) {
   while (!frame.to_post.empty() && frame.posted.size() < most_posted) {
     const std::span<std::byte> piece = frame.to_post.front();
     MPI_Request request = MPI_REQUEST_NULL;
-    if (!peers_->check(MPI_Irecv(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, source, large_tag, communicator_,
-                         &request),
-               "MPI_Irecv")) {
+    if (!peers_->check(MPI_Irecv(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, source, large_tag,
+                                 communicator_, &request),
+                       "MPI_Irecv")) {
       return false;
     }
     frame.posted.push_back({piece.size(), request});

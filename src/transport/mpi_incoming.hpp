@@ -73,7 +73,7 @@ class MpiIncoming {
   MpiPeers* peers_;
   ReceiveMemory* memory_;
   std::size_t piece_bytes_;
-  std::shared_ptr<Bytes> unread_;  // the memory of all pieces that nothing will read
+  std::shared_ptr<Bytes> unread_;                                 // the memory of all pieces that nothing will read
   std::unordered_map<int, std::deque<IncomingFrame>> by_source_;  // in order
   IncomingFrame current_;  // the frame that the last take_completed() returned a view of
 };
