@@ -7,7 +7,7 @@
 # The names are those of presets. Python, numpy and MPI are as everywhere, and get the sanitizers' library by LD_PRELOAD;
 # what it finds in them and is no fault of ours is in .ci/sanitizers, with the reason. The report of pytest is
 # build/reports/python-PRESET.xml; the last line is "N passed, N failed". Fails if a process, a killed one included, has
-# left a report.
+# left a report. .venv must have been made: other jobs may be using it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=mpi_launch/setup.sh
@@ -46,9 +46,6 @@ run_jobs() {
     -k "not ($left_out)" "${tests[@]/#/tests/python/end_to_end/}" || echo "pytest ended with status $?"
 }
 
-install_dependencies build test
-make_virtual_environment
-install_python_package
 begin_suites "python-$preset"
 build_package
 allow_mpi_as_root

@@ -24,21 +24,23 @@ build_for_tests() {
   install_python_package
 }
 
-# run_ctest NAME PRESET [ctest options]: runs a suite of ctest. Tests declare their number of processors, so that MPI
-# tests do not compete for cores.
+# run_ctest NAME PRESET [ctest options]: runs a suite of ctest. Tests declare their number of ranks; four times as many run as
+# there are cores, because most ranks wait most of the time.
 run_ctest() {
   local name=$1 preset=$2
   shift 2
-  timeout -k 10 1800 ctest --preset "$preset" --parallel "$(nproc)" --output-junit "$PWD/$reports/$name.xml" "$@" ||
+  timeout -k 10 1800 ctest --preset "$preset" --parallel "$((4 * $(nproc)))" --output-junit "$PWD/$reports/$name.xml" "$@" ||
     echo "ctest ended with status $?"
 }
 
-# run_pytest NAME [pytest options]: runs a suite of pytest.
+# run_pytest NAME [pytest options]: runs a suite of pytest, as many test files at a time as there are cores, at most 8:
+# most tests wait for ranks most of the time.
 run_pytest() {
   local name=$1
   shift
   # The older report format names the file of each test.
-  timeout -k 10 1800 .venv/bin/python -m pytest --junitxml="$reports/$name.xml" -o junit_family=xunit1 "$@" ||
+  timeout -k 10 1800 .venv/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile \
+    --junitxml="$reports/$name.xml" -o junit_family=xunit1 "$@" ||
     echo "pytest ended with status $?"
 }
 
@@ -55,7 +57,7 @@ run_pytest_again() {
   local tests=()
   read_failed "$1"
   ((${#tests[@]})) || return 0
-  run_pytest "$1.again" "${tests[@]}"
+  run_pytest "$1.again" --numprocesses 0 "${tests[@]}"
 }
 
 # read_failed NAME: sets the caller's `tests` to the failed tests of the suite, in the notation of its runner.

@@ -104,6 +104,9 @@ class Mpirun:
         self.folder = folder
         self._temporary_folder = Path(temporary_folder)
         self._shared_memory = set(os.listdir("/dev/shm"))
+        #: Where Open MPI has its own shared memory, apart from that of other programs.
+        self._open_mpi_memory = Path(tempfile.mkdtemp(prefix="jm", dir="/dev/shm"))
+        self._open_mpi_memory.chmod(0o1777)
         self._mark = f"JOBLIB_MPI_TEST_{os.getpid()}_{id(self)}"
         #: Whether files of Open MPI may remain: the session folder, also of mpirun, remains if a job ends abruptly;
         #: that folder (4.1) or shared memory (5.0) remains if a process is started without mpirun, even though its MPI
@@ -134,6 +137,8 @@ class Mpirun:
         return {
             "OMPI_ALLOW_RUN_AS_ROOT": "1",
             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+            "OMPI_MCA_btl_vader_backing_directory": str(self._open_mpi_memory),  # Open MPI 4.1
+            "OMPI_MCA_btl_sm_backing_directory": str(self._open_mpi_memory),  # Open MPI 5
             "TMPDIR": str(self._temporary_folder),
             self._mark: "1",
         }
@@ -146,9 +151,11 @@ class Mpirun:
         """Start the program and return without waiting; `finish` must follow.
 
         With ``survives`` the launcher lets the other ranks continue when one dies. ``output`` may be a file for all
-        output. ``within`` is a command that runs the launcher, which follows it.
+        output. ``within`` is a command that runs the launcher, which follows it. A variable of ``environment`` that is
+        None is unset.
         """
         variables = {**os.environ, **self.environment, **(environment or {})}
+        variables = {name: value for name, value in variables.items() if value is not None}
         options = surviving_options() if survives else []
         command = [*within, "mpirun", "--oversubscribe", *options, "-n", str(ranks), sys.executable, *arguments]
         return subprocess.Popen(
@@ -195,6 +202,7 @@ class Mpirun:
         while (left := self.left()) and time.monotonic() < deadline:
             time.sleep(0.05)
         self.kill_all()
+        shutil.rmtree(self._open_mpi_memory, ignore_errors=True)
         assert not left, "left behind: " + ", ".join(left)
 
     def left(self):
@@ -207,18 +215,20 @@ class Mpirun:
         return left
 
     def left_in_shared_memory(self):
-        """Return the files that are new in /dev/shm and mapped by no process; those of other programs are mapped."""
+        """Return the files that are new in /dev/shm and mapped by no process; those of other programs are mapped.
+
+        Only the tests' own Open MPI is looked at: that of other jobs may have left files.
+        """
         left = set(os.listdir("/dev/shm")) - self._shared_memory
+        left = {name for name in left if not name.startswith(("sm_segment.", "vader_segment."))}
         for maps in Path("/proc").glob("[0-9]*/maps"):
             try:
                 text = maps.read_text()
             except OSError:
                 continue
             left -= {name for name in left if f"/dev/shm/{name}" in text}
-        if self.may_leave_open_mpi_files:
-            for name in [name for name in left if name.startswith(("sm_segment.", "vader_segment."))]:
-                left.remove(name)
-                Path("/dev/shm", name).unlink(missing_ok=True)
+        if not self.may_leave_open_mpi_files:
+            left |= {str(path.relative_to("/dev/shm")) for path in self._open_mpi_memory.rglob("*")}
         return {name for name in left if os.path.isfile(f"/dev/shm/{name}")}
 
     def processes(self):

@@ -15,7 +15,7 @@ SECONDS = float(os.environ.get("JOBLIB_MPI_TEST_SOAK_SECONDS", "60"))
 SEED = int(os.environ.get("JOBLIB_MPI_TEST_SEED", random.SystemRandom().randrange(1_000_000)))
 
 #: Less is kept between calls than by default, so that what is never freed shows within few calls.
-LITTLE_KEPT = {"JOBLIB_MPI_SPARE_BYTES": "4194304", "JOBLIB_MPI_KEPT_LIMIT": "4MB"}
+LITTLE_KEPT = {"JOBLIB_MPI_SPARE_BYTES": "4194304", "JOBLIB_MPI_KEPT_LIMIT": "4194304"}
 #: Longer than a rank is silent on a busy machine.
 LONG_HEARTBEAT = {"JOBLIB_MPI_HEARTBEAT_SECONDS": "60"}
 

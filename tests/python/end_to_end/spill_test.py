@@ -273,6 +273,6 @@ def test_a_call_puts_nothing_into_the_working_directory(mpirun):
     os.chdir("empty")
     print(Parallel(backend="mpi")(delayed(os.listdir)() for _ in range(2)), os.listdir())
     """,
-        environment={"TMPDIR": ""},
+        environment={"TMPDIR": None},
     )
     assert (ended.status, ended.stdout) == (0, "[[], []] []\n"), ended
