@@ -1,27 +1,24 @@
 #pragma once
 
-#include "checkpoint/journal_file.hpp"
+#include "checkpoint/earlier_results.hpp"
+#include "checkpoint/journal_folder.hpp"
 #include "checkpoint/journal_format.hpp"
 #include "checkpoint/journal_layout.hpp"
+#include "checkpoint/journal_warnings.hpp"
+#include "checkpoint/journal_writer.hpp"
 #include "checkpoint/mac.hpp"
-#include "files/durable_file.hpp"
+#include "checkpoint/writing_queue.hpp"
 #include "files/guarded_folder.hpp"
 
-#include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
-#include <cstdint>
 #include <deque>
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <unistd.h>
-#include <unordered_map>
 #include <vector>
 
 namespace joblib_mpi {
@@ -53,8 +50,7 @@ class Journal {
     std::chrono::duration<double> patience{0.0};
   };
 
-  /// The outcome of a search for a task's result.
-  enum class Known { nothing, result, other_function, other_arguments };
+  using Known = EarlierResults::Known;
 
   /// Reads the existing files. Throws CheckpointError if the file belongs to another program or version, is in use by
   /// another run, or is in a folder that cannot be written; the file is then left as it is.
@@ -64,7 +60,7 @@ class Journal {
   /// Writes what has been appended; errors are not reported to the caller.
   ~Journal();
 
-  [[nodiscard]] const std::filesystem::path& path() const noexcept { return options_.path; }
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return folder_.path(); }
 
   /// Compares a task with the result of earlier runs at its place; results that this run appends do not count.
   [[nodiscard]] Known find(const JournalPlace& place, const JournalKey& key) const;
@@ -73,7 +69,7 @@ class Journal {
   /// Returns the name that the function whose result is at `place` had when the result was written.
   [[nodiscard]] std::string function_at(const JournalPlace& place) const;
   /// Returns the number of results of earlier runs.
-  [[nodiscard]] std::size_t n_found() const noexcept { return known_.size(); }
+  [[nodiscard]] std::size_t n_found() const noexcept { return earlier_.size(); }
 
   /// Takes ownership of a result, which is written soon. Does nothing after writing has failed.
   void append(const JournalPlace& place, const JournalKey& key, std::string_view function, Payload result);
@@ -89,67 +85,18 @@ class Journal {
   [[nodiscard]] std::vector<std::string> take_warnings();
 
  private:
-  struct Stored {
-    std::size_t file;
-    JournalRecord record;
-  };
-  struct Pending {
-    JournalRecord record;
-    Payload result;
-  };
-  struct PlaceHash {
-    std::size_t operator()(const JournalPlace& place) const noexcept {
-      return static_cast<std::size_t>(place.call * 0x9e3779b97f4a7c15 ^ place.index);
-    }
-  };
-
-  void open_folder();
-  void hold_folder();
-  /// Locks the folder; returns an empty text, or that of the process that holds it.
-  [[nodiscard]] std::string try_to_hold();
-  [[nodiscard]] DurableFile open_file(const std::filesystem::path& path) const;
-  void read_all();
-  void read_file(const std::filesystem::path& path, bool is_part);
-  void warn(std::string text);
-  /// Returns whether this process was forked from the one that opened the journal. It has neither the writer thread,
-  /// nor the right to the files, and its locks and conditions are as that process held them at the fork.
+  /// Returns whether this process was forked from the one that opened the journal. It has neither the queue's thread,
+  /// nor the right to the files, and the queue's locks and conditions are as that process held them at the fork.
   [[nodiscard]] bool is_fork() const noexcept;
-  void write_groups();
-  void write_group(std::deque<Pending> group);
-  void compact(std::size_t most_parts);
-  enum class Urgency { can_wait, must_end };
-  /// Returns whether all was merged into `target`; what can wait ends early, with nothing written, once results wait.
-  [[nodiscard]] bool merge(const std::vector<std::filesystem::path>& sources, const std::filesystem::path& target,
-                           Urgency urgency);
-  void remove_folder() noexcept;
-  [[nodiscard]] std::filesystem::path next_part();
-  [[nodiscard]] std::string name() const { return "checkpoint \"" + options_.path.string() + "\" "; }
+  /// Returns whether the group was written; adds a warning if it was not.
+  [[nodiscard]] bool write(std::deque<UnwrittenResult> group);
 
-  const Options options_;
-  std::optional<GuardedFolder> folder_;  // set by the constructor
-  std::optional<DurableFile> lock_;
-  std::vector<JournalFile> files_;  // the files that existed at the start
-  std::unordered_map<JournalPlace, Stored, PlaceHash> known_;
-  std::vector<std::filesystem::path> parts_;  // in the order in which they were written
-  std::uint64_t last_part_ = 0;
-
-  /// What the threads of the process share.
-  struct Waiting {
-    std::mutex mutex;  // guards the members below
-    std::condition_variable appended;
-    std::condition_variable written;
-    std::deque<Pending> results;
-    std::size_t bytes = 0;  // with those that are being written
-    bool writing = false;
-    bool flush_requested = false;
-    std::atomic<bool> at_once = false;  // is read without the mutex, too
-    bool stopped = false;               // because of a failure
-    bool closing = false;
-    std::vector<std::string> warnings;
-    std::jthread writer;
-  };
   const pid_t owner_ = getpid();
-  std::unique_ptr<Waiting> waiting_ = std::make_unique<Waiting>();
+  JournalWarnings warnings_;
+  JournalFolder folder_;
+  EarlierResults earlier_;
+  JournalWriter writer_;
+  std::unique_ptr<WritingQueue> queue_;  // uses the members above
 };
 
 }  // namespace joblib_mpi

@@ -3,6 +3,7 @@
 #include <joblib_mpi/detail/payload.hpp>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -28,6 +29,12 @@ struct JournalPlace {
   std::uint64_t call = 0;
   std::uint64_t index = 0;
   friend bool operator==(const JournalPlace&, const JournalPlace&) = default;
+};
+
+struct JournalPlaceHash {
+  std::size_t operator()(const JournalPlace& place) const noexcept {
+    return static_cast<std::size_t>(place.call * 0x9e3779b97f4a7c15 ^ place.index);
+  }
 };
 
 /// The function and the arguments that computed a result, as hashes of their content.
