@@ -405,6 +405,12 @@ void Coordinator::handle(WorkerId worker, to_coordinator::FileCompared&& message
   file_questions_.answer(message.question, worker, std::move(message.reason));
 }
 
+void Coordinator::handle(WorkerId worker, const to_coordinator::SpillFolderWanted& message) {
+  if (result_store_ == nullptr) return;
+  outbox_.tell(worker, to_worker::SpillFolderMade{message.call, *result_store_->make_folder(message.call)});
+  state(worker).spill_place.reset();  // the worker has another one from now on
+}
+
 bool Coordinator::flush(Outlook outlook) {
   if (outbox_.empty() && objects_.is_up_to_date()) return false;
   outbox_.flush(outlook == Outlook::more_tasks_soon && !objects_.has_new(),

@@ -192,6 +192,7 @@ class Coordinator {
   void handle(WorkerId worker, to_coordinator::Broken&& message);
   void handle(WorkerId worker, const to_coordinator::Goodbye& message);
   void handle(WorkerId worker, to_coordinator::FileCompared&& message);
+  void handle(WorkerId worker, const to_coordinator::SpillFolderWanted& message);
   void complete(TaskTable::Entry& entry, TaskEnding ending, Payload result);
   [[nodiscard]] std::string how_lost(const TaskTable::Entry& entry) const;
   /// Sets where the result of the task's next attempt may go.

@@ -39,6 +39,9 @@ class SpillFolder {
   std::optional<RemovedAtSigterm> sigterm_;
 };
 
+/// Throws SpillError if no SpillFolder can be made in `parent`, as far as that can be seen without making one.
+void require_folder_for_spilling(const std::filesystem::path& parent);
+
 /// Removes the folders in `parent` that processes of this user on this machine have created and no running one holds.
 /// Entries of other users, links, and folders with a lock that is not a regular file stay.
 void remove_stale_spill_folders(const std::filesystem::path& parent) noexcept;
