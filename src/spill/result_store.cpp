@@ -65,6 +65,7 @@ void ResultStore::start_call(CallId id, const SpillOptions& asked) {
   }
   try {
     Folder& folder = folder_in(call.parent);
+    if (!folder.made) parent.empty() ? require_permission_to_spill(call.parent) : require_spilling_to_work(call.parent);
     if (call.keep) folder.keep = true;
     if (folder.made && folder.keep) folder.made->keep();
     call.place = place_at(
@@ -83,7 +84,6 @@ ResultStore::Folder& ResultStore::folder_in(const std::string& parent) {
   std::error_code ignored;
   // It may have been deleted since the last call.
   if (folder.made && !fs::exists(folder.made->token(), ignored)) folder.made.reset();
-  if (!folder.made) require_folder_for_spilling(parent);
   return folder;
 }
 

@@ -57,9 +57,16 @@ bool is_stale(const fs::path& path, const std::string& boot) {
 
 }  // namespace
 
-void require_folder_for_spilling(const fs::path& parent) {
+void require_permission_to_spill(const fs::path& parent) {
   // The dot makes a file that is no folder an error.
   if (access((parent / ".").c_str(), W_OK | X_OK) != 0) refuse(parent, std::generic_category().message(errno));
+}
+
+void require_spilling_to_work(const fs::path& parent) {
+  require_permission_to_spill(parent);
+  std::string trial = (parent / (std::string(folder_prefix) + "trial-XXXXXX")).string();
+  if (mkdtemp(trial.data()) == nullptr) refuse(parent, std::generic_category().message(errno));
+  rmdir(trial.c_str());
 }
 
 void remove_stale_spill_folders(const fs::path& parent) noexcept {
