@@ -335,6 +335,12 @@ std::string Coordinator::how_lost(const TaskTable::Entry& entry) const {
 
 void Coordinator::complete(TaskTable::Entry& entry, TaskEnding ending, Payload result) {
   CompletionSink* sink = entry.sink;
+  if (memory_is_short_ && memory_is_short_()) {
+    const std::string text =
+        "rank 0 has no memory left to take its result of " + std::to_string(result.size_bytes()) + " bytes and go on";
+    ending = TaskEnding::no_room;
+    result = {copy_of(std::as_bytes(std::span(text))), {}};
+  }
   FinishedTask finished{entry.message.call, entry.message.index,   entry.worker,     ending,
                         entry.attempts,     std::move(entry.name), std::move(result)};
   remove(entry.message.task);
@@ -403,6 +409,12 @@ void Coordinator::handle(WorkerId worker, const to_coordinator::Goodbye&) {
 
 void Coordinator::handle(WorkerId worker, to_coordinator::FileCompared&& message) {
   file_questions_.answer(message.question, worker, std::move(message.reason));
+}
+
+void Coordinator::handle(WorkerId worker, const to_coordinator::SpillFolderWanted& message) {
+  if (result_store_ == nullptr) return;
+  outbox_.tell(worker, to_worker::SpillFolderMade{message.call, *result_store_->make_folder(message.call)});
+  state(worker).spill_place.reset();  // the worker has another one from now on
 }
 
 bool Coordinator::flush(Outlook outlook) {

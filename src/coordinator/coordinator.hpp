@@ -134,6 +134,9 @@ class Coordinator {
   /// process is seen to work. Such a worker gets the time again.
   void ask_before_giving_up(std::function<bool(WorkerId)> is_at_work) { is_at_work_ = std::move(is_at_work); }
 
+  /// Sets the function that is asked whether memory has run out, so that tasks that complete have to end as `no_room`.
+  void ask_for_memory(std::function<bool()> is_short) { memory_is_short_ = std::move(is_short); }
+
   /// Promises that `check_workers` is called regularly from now on, regardless of what the program does, so that
   /// workers may take a missing ping as the loss of the coordinator.
   void always_asks() noexcept { asks_always_ = true; }
@@ -192,6 +195,7 @@ class Coordinator {
   void handle(WorkerId worker, to_coordinator::Broken&& message);
   void handle(WorkerId worker, const to_coordinator::Goodbye& message);
   void handle(WorkerId worker, to_coordinator::FileCompared&& message);
+  void handle(WorkerId worker, const to_coordinator::SpillFolderWanted& message);
   void complete(TaskTable::Entry& entry, TaskEnding ending, Payload result);
   [[nodiscard]] std::string how_lost(const TaskTable::Entry& entry) const;
   /// Sets where the result of the task's next attempt may go.
@@ -237,6 +241,7 @@ class Coordinator {
   std::function<void(const LostWorker&)> tell_of_loss_;
   std::function<void(WorkerId)> tell_of_return_;
   std::function<bool(WorkerId)> is_at_work_;
+  std::function<bool()> memory_is_short_;
   std::uint64_t calls_started_ = 0;
   std::uint64_t returns_ = 0;
 };

@@ -2,6 +2,7 @@
 
 #include <joblib_mpi/error.hpp>
 
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -12,22 +13,30 @@ Coordinator& CoordinatorDriver::coordinator(const char* function) const {
   return *coordinator_;
 }
 
+void CoordinatorDriver::require_memory() {
+  if (!reserve_.refill()) throw std::bad_alloc();
+}
+
 CallId CoordinatorDriver::start_call(const CallOptions& options, CompletionSink& sink) {
-  const std::lock_guard lock(mutex_);
-  return coordinator("start_call").start_call(options, sink);
+  const Turn turn(*this);
+  Coordinator& coordinator = this->coordinator("start_call");
+  require_memory();
+  return coordinator.start_call(options, sink);
 }
 
 void CoordinatorDriver::submit(CallId call, TaskRequest request) {
   {
-    const std::lock_guard lock(mutex_);
-    coordinator("submit").submit(call, std::move(request));
+    const Turn turn(*this);
+    Coordinator& coordinator = this->coordinator("submit");
+    require_memory();
+    coordinator.submit(call, std::move(request));
   }
   if (wake_for_ == WakeFor::every_task) notify();
 }
 
 void CoordinatorDriver::stop_starting(CallId call) {
   {
-    const std::lock_guard lock(mutex_);
+    const Turn turn(*this);
     if (coordinator_ == nullptr) return;
     coordinator_->stop_starting(call);
   }
@@ -36,7 +45,7 @@ void CoordinatorDriver::stop_starting(CallId call) {
 
 void CoordinatorDriver::end_call(CallId call) {
   {
-    const std::lock_guard lock(mutex_);
+    const Turn turn(*this);
     if (coordinator_ == nullptr) return;
     coordinator_->end_call(call);
   }
@@ -46,8 +55,10 @@ void CoordinatorDriver::end_call(CallId call) {
 ObjectId CoordinatorDriver::share(Payload value) {
   ObjectId object;
   {
-    const std::lock_guard lock(mutex_);
-    object = coordinator("scatter").share(std::move(value));
+    const Turn turn(*this);
+    Coordinator& coordinator = this->coordinator("scatter");
+    require_memory();
+    object = coordinator.share(std::move(value));
   }
   notify();
   return object;
@@ -55,7 +66,7 @@ ObjectId CoordinatorDriver::share(Payload value) {
 
 void CoordinatorDriver::drop(ObjectId object) {
   {
-    const std::lock_guard lock(mutex_);
+    const Turn turn(*this);
     if (coordinator_ == nullptr) return;
     coordinator_->drop(object);
   }
@@ -63,17 +74,17 @@ void CoordinatorDriver::drop(ObjectId object) {
 }
 
 ObjectStats CoordinatorDriver::object_stats() {
-  const std::lock_guard lock(mutex_);
+  const Turn turn(*this);
   return coordinator("object_stats").object_stats();
 }
 
 std::size_t CoordinatorDriver::unfinished_tasks() {
-  const std::lock_guard lock(mutex_);
+  const Turn turn(*this);
   return coordinator("unfinished_tasks").unfinished_tasks();
 }
 
 bool CoordinatorDriver::results_fill_memory(CallId call) {
-  const std::lock_guard lock(mutex_);
+  const Turn turn(*this);
   return coordinator_ != nullptr && coordinator_->results_fill_memory(call);
 }
 
@@ -82,13 +93,13 @@ std::vector<FileRefusal> CoordinatorDriver::compare_file(const FileIdentity& fil
   const auto deadline = Clock::now() + patience;
   std::uint64_t question;
   {
-    const std::lock_guard lock(mutex_);
+    const Turn turn(*this);
     question = coordinator("compare_file").ask_for_file(file);
   }
   notify();
   while (true) {
     {
-      const std::lock_guard lock(mutex_);
+      const Turn turn(*this);
       Coordinator& asking = coordinator("compare_file");
       if (auto refusals = asking.file_refusals(question)) return std::move(*refusals);
       if (Clock::now() >= deadline) return asking.close_file_question(question);
@@ -98,12 +109,12 @@ std::vector<FileRefusal> CoordinatorDriver::compare_file(const FileIdentity& fil
 }
 
 std::uint64_t CoordinatorDriver::worker_returns() {
-  const std::lock_guard lock(mutex_);
+  const Turn turn(*this);
   return coordinator_ == nullptr ? 0 : coordinator_->returns();
 }
 
 void CoordinatorDriver::close() noexcept {
-  const std::lock_guard lock(mutex_);
+  const Turn turn(*this);
   coordinator_ = nullptr;
 }
 
@@ -113,20 +124,22 @@ bool CoordinatorDriver::take_turn(Coordinator::Outlook outlook) {
 }
 
 void CoordinatorDriver::lose(WorkerId worker, std::string reason) {
-  const std::lock_guard lock(mutex_);
+  const Turn turn(*this);
   if (coordinator_ != nullptr) coordinator_->lose(worker, std::move(reason));
 }
 
 bool CoordinatorDriver::drive() {
-  const std::lock_guard lock(mutex_);
+  const Turn turn(*this);
   return coordinator_ != nullptr && take_turn();
 }
 
 void CoordinatorDriver::submit_and_drive(CallId call, TaskRequest request) {
   // Polling for results is a large share of the coordinator's work for a tiny task, so it is not done for each task.
   constexpr unsigned tasks_between_turns = 8;
-  const std::lock_guard lock(mutex_);
-  coordinator("submit").submit(call, std::move(request));
+  const Turn turn(*this);
+  Coordinator& coordinator = this->coordinator("submit");
+  require_memory();
+  coordinator.submit(call, std::move(request));
   if (coordinator_->is_urgent() || ++submitted_ % tasks_between_turns == 0) {
     take_turn(Coordinator::Outlook::more_tasks_soon);
   }
@@ -138,7 +151,7 @@ bool CoordinatorDriver::wait(ResultInbox& inbox, std::vector<FinishedTask>& resu
   while (true) {
     bool active = false;
     {
-      const std::lock_guard lock(mutex_);
+      const Turn turn(*this);
       (void)coordinator("wait");
       active = take_turn();
       if (!inbox.tasks_.empty()) {
@@ -155,7 +168,7 @@ std::vector<ServingWorker> CoordinatorDriver::stop_workers(const to_worker::Stop
   const auto deadline =
       Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
   {
-    const std::lock_guard lock(mutex_);
+    const Turn turn(*this);
     if (coordinator_ == nullptr) return {};
     coordinator_->stop_workers(stop);
   }
@@ -172,7 +185,7 @@ std::vector<ServingWorker> CoordinatorDriver::drive_until_left(std::optional<Clo
     bool active = false;
     std::vector<ServingWorker> serving;
     {
-      const std::lock_guard lock(mutex_);
+      const Turn turn(*this);
       if (coordinator_ == nullptr) return {};
       active = take_turn();
       serving = coordinator_->serving_workers();

@@ -2,6 +2,7 @@
 
 #include "coordinator/coordinator.hpp"
 #include "core/idle_waiter.hpp"
+#include "core/memory_reserve.hpp"
 #include "core/settings.hpp"
 #include "core/wake_flag.hpp"
 
@@ -26,6 +27,10 @@ class ResultInbox final : public CompletionSink {
 
 /// Lets several threads use one coordinator. The coordinator makes progress whenever one of them calls `drive` or
 /// `wait`; a thread that waits while another one drives gets its results as well.
+///
+/// Where an allocation fails in these functions, memory that was put aside lets them finish what they do. If that
+/// memory cannot be put aside again, tasks that complete end as `no_room`, and `start_call`, `submit` and `share` throw
+/// std::bad_alloc, so that calls end and the session goes on.
 class CoordinatorDriver {
  public:
   using Clock = std::chrono::steady_clock;
@@ -34,7 +39,9 @@ class CoordinatorDriver {
       : coordinator_(&coordinator),
         settings_(settings),
         has_own_core_(has_own_core),
-        turns_between_checks_(turns_between_checks(settings)) {}
+        turns_between_checks_(turns_between_checks(settings)) {
+    coordinator.ask_for_memory([this] { return !reserve_.refill(); });
+  }
 
   /// The requests for which a thread that drives in a loop is woken.
   enum class WakeFor { every_task, everything_else };
@@ -102,7 +109,20 @@ class CoordinatorDriver {
   /// Takes one turn; returns true if there was something to do. The lock must be held.
   bool take_turn(Coordinator::Outlook outlook = Coordinator::Outlook::nothing_known);
 
+  /// The lock, and the use of the memory that was put aside.
+  class Turn {
+   public:
+    explicit Turn(CoordinatorDriver& driver) : lock_(driver.mutex_), use_(driver.reserve_) {}
+
+   private:
+    std::lock_guard<std::mutex> lock_;
+    MemoryReserve::Use use_;
+  };
+  /// Throws std::bad_alloc if memory has run out. The lock must be held.
+  void require_memory();
+
   std::mutex mutex_;
+  MemoryReserve reserve_;
   Coordinator* coordinator_;  // null after `close`
   WakeFlag* wake_flag_ = nullptr;
   WakeFor wake_for_ = WakeFor::every_task;

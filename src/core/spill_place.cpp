@@ -13,6 +13,7 @@ Bytes encode(const SpillPlace& place) {
   write_text(writer, place.token);
   write_text(writer, place.compression);
   writer.write(place.rank);
+  write_text(writer, place.refusal);
   return std::move(payload.head);
 }
 
@@ -23,6 +24,7 @@ SpillPlace decode_spill_place(ByteView bytes) {
   place.token = read_text(reader);
   place.compression = read_text(reader);
   place.rank = reader.read<int>();
+  place.refusal = read_text(reader);
   return place;
 }
 

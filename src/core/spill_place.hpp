@@ -11,13 +11,20 @@
 
 namespace joblib_mpi {
 
-/// The place where a worker writes results that do not go through memory.
+/// The place where a worker writes results that do not go through memory. Rank 0 makes its folder when a worker asks,
+/// so that a job without large results makes none.
 struct SpillPlace {
-  std::string folder;  ///< the job's folder
-  std::string token;   ///< a file in it that rank 0 has made; a worker that does not see it is on another file system
-  std::string compression;  ///< the HDF5 filter; empty for none
-  int rank = 0;             ///< the worker's rank; set on arrival
+  /// The job's folder; before it is made, the folder that it will be in. Empty for a result that is no longer wanted.
+  std::string folder;
+  /// A file in it that rank 0 has made; a worker that does not see it is on another file system. Empty before it is
+  /// made.
+  std::string token;
+  std::string compression;   ///< the HDF5 filter; empty for none
+  int rank = 0;              ///< the worker's rank; set on arrival
+  std::string refusal = {};  ///< why no folder can be made, usually empty
 
+  /// Returns whether a worker has to ask rank 0 for the folder before it can write.
+  [[nodiscard]] bool has_to_be_made() const noexcept { return !folder.empty() && token.empty() && refusal.empty(); }
   friend bool operator==(const SpillPlace&, const SpillPlace&) = default;
 };
 

@@ -49,6 +49,11 @@ class Executor {
   [[nodiscard]] virtual std::optional<ExecutedTask> take_finished() = 0;
   /// Asks the running task to end early; it still comes back from `take_finished`.
   virtual void interrupt() = 0;
+  /// Returns whether the running task has returned a result that spills, and waits for its folder to be made.
+  [[nodiscard]] virtual bool wants_spill_folder() const { return false; }
+  /// Gives a result that waits the place where it may go now, which may also say why there is none. Does nothing if no
+  /// result waits.
+  virtual void give_spill_folder(std::shared_ptr<const SpillPlace>) {}
   /// Returns why no task can run here any more, if that is so: executors can no longer be started. Called after a task
   /// was lost.
   [[nodiscard]] virtual std::optional<std::string> broken() const { return std::nullopt; }

@@ -48,6 +48,7 @@ TaskPort::Work ExecutorPort::next_task() {
     region_->ready_generation = generation_;
     region_->worker_wake.notify();
   }
+  for (; !later_.empty(); later_.pop_front()) handle(std::move(later_.front()), work);
   while (!closed_ && !work.task) {
     if (auto message = channel_.receive()) {
       handle(std::move(*message), work);
@@ -94,8 +95,24 @@ void ExecutorPort::wait_for_message() {
   }
 }
 
+void ExecutorPort::wait_for_spill_folder() {
+  channel_.send_spill_folder_wanted();
+  for (bool waits = true; waits;) {
+    std::optional<ExecutorMessage> message = channel_.receive();
+    if (!message) {
+      wait_for_message();
+    } else if (auto* place = std::get_if<executor_message::SpillInto>(&*message)) {
+      place_.spill = std::move(place->place);
+      waits = false;
+    } else {
+      later_.push_back(std::move(*message));
+    }
+  }
+}
+
 void ExecutorPort::finish(ExecutedTask task) {
   process_.end_children(task.ending == TaskEnding::returned ? EXIT_SUCCESS : EXIT_FAILURE);
+  if (large_results_.wants_folder(task, limits_, place_)) wait_for_spill_folder();
   large_results_.spill_if_due(task, limits_, place_, [&task]() -> const ResultNotes& { return task.notes; });
   running_ = 0;
   task.result.share_long_head();

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -46,6 +47,8 @@ class ExecutorPort final : public TaskPort {
  private:
   void handle(ExecutorMessage message, Work& work);
   void wait_for_message();
+  /// Asks the worker for the folder of the running task's result, and waits for its place.
+  void wait_for_spill_folder();
 
   SharedRegion* region_;
   const std::uint32_t generation_;
@@ -55,8 +58,9 @@ class ExecutorPort final : public TaskPort {
   std::unordered_map<ObjectId, std::shared_ptr<const Payload>> objects_;
   std::atomic<std::uint64_t> running_{0};  // the number of the running task; 0 if there is none
   LargeResults large_results_;
-  TaskLimits limits_;  // the limits of the running task
-  ResultPlace place_;  // the place of its result
+  TaskLimits limits_;                  // the limits of the running task
+  ResultPlace place_;                  // the place of its result
+  std::deque<ExecutorMessage> later_;  // messages that came while a result waited for its folder
   bool closed_ = false;
 };
 

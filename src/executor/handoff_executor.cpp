@@ -93,8 +93,27 @@ TaskPort::Work HandoffExecutor::next_task() {
   return work;
 }
 
+void HandoffExecutor::give_spill_folder(std::shared_ptr<const SpillPlace> place) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!wants_spill_folder_) return;
+    place_.spill = std::move(place);
+    wants_spill_folder_ = false;
+  }
+  wake_.notify_one();
+}
+
+void HandoffExecutor::wait_for_spill_folder() {
+  std::unique_lock lock(mutex_);
+  wants_spill_folder_ = true;
+  worker_->notify();
+  wake_.wait(lock, [this] { return !wants_spill_folder_ || state_.load() == State::closed; });
+  wants_spill_folder_ = false;
+}
+
 void HandoffExecutor::finish(ExecutedTask task) {
   process_.end_children(task.ending == TaskEnding::returned ? EXIT_SUCCESS : EXIT_FAILURE);
+  if (large_results_.wants_folder(task, limits_, place_)) wait_for_spill_folder();
   large_results_.spill_if_due(task, limits_, place_, [&task]() -> const ResultNotes& { return task.notes; });
   result_ = std::move(task);
   State running = State::running;

@@ -31,6 +31,8 @@ class HandoffExecutor final : public Executor, public TaskPort {
   void start(ExecutorTask task) override;
   [[nodiscard]] std::optional<ExecutedTask> take_finished() override;
   void interrupt() override;
+  [[nodiscard]] bool wants_spill_folder() const override { return wants_spill_folder_.load(); }
+  void give_spill_folder(std::shared_ptr<const SpillPlace> place) override;
   void forget(ObjectId object) override;
   /// Makes `next_task` return nothing from now on.
   void close();
@@ -41,6 +43,9 @@ class HandoffExecutor final : public Executor, public TaskPort {
   [[nodiscard]] bool interrupt_requested() const noexcept override { return interrupt_requested_.load(); }
 
  private:
+  /// Waits until the worker has given the running task's result its place, or the executor is closed.
+  void wait_for_spill_folder();
+
   enum class State : int { empty, ready, running, finished, closed };
 
   WakeFlag* worker_;
@@ -52,6 +57,7 @@ class HandoffExecutor final : public Executor, public TaskPort {
   std::optional<ExecutorTask> task_;
   std::optional<ExecutedTask> result_;
   std::atomic<bool> interrupt_requested_{false};
+  std::atomic<bool> wants_spill_folder_{false};
 
   // Only the worker's thread uses these: when the running task's time is up, and its limit in seconds.
   std::optional<std::chrono::steady_clock::time_point> time_is_up_;
@@ -62,9 +68,9 @@ class HandoffExecutor final : public Executor, public TaskPort {
   TaskProcess process_;
   LargeResults large_results_;
   TaskLimits limits_;  // the limits of the running task
-  ResultPlace place_;  // the place of its result
+  ResultPlace place_;  // the place of its result; the worker's while `wants_spill_folder_`
 
-  std::mutex mutex_;  // guards forgotten_ and the decision to sleep
+  std::mutex mutex_;  // guards forgotten_, the place while it is wanted, and the decision to sleep
   std::condition_variable wake_;
   std::vector<ObjectId> forgotten_;
 };

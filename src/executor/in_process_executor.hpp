@@ -37,15 +37,27 @@ class InProcessExecutor final : public Executor {
   void start(ExecutorTask task) override;
   [[nodiscard]] std::optional<ExecutedTask> take_finished() override;
   void interrupt() override {}
+  [[nodiscard]] bool wants_spill_folder() const override { return waiting_ && !waiting_->has_place; }
+  void give_spill_folder(std::shared_ptr<const SpillPlace> place) override;
   void forget(ObjectId object) override;
 
  private:
+  /// A result that waits for its folder.
+  struct WaitingResult {
+    ExecutedTask task;
+    TaskLimits limits;
+    ResultPlace place;
+    bool has_place = false;
+  };
+  void spill_waiting();
+
   TaskRunner* runner_;
   std::mutex* worker_mutex_;
   TaskProcess process_;
   LargeResults large_results_;
   bool running_ = false;
   std::vector<ObjectId> forgotten_;  // objects to forget that were named while a task ran
+  std::optional<WaitingResult> waiting_;
   std::optional<ExecutedTask> finished_;
 };
 

@@ -138,6 +138,10 @@ std::optional<ExecutedTask> IsolatedExecutor::receive() {
     channel_->flush();
     std::optional<ExecutorMessage> message = channel_->receive();
     if (!message) return std::nullopt;
+    if (std::holds_alternative<executor_message::SpillFolderWanted>(*message) && running_->passed_on) {
+      running_->wants_spill_folder = true;
+      return std::nullopt;
+    }
     auto* done = std::get_if<executor_message::TaskDone>(&*message);
     if (done == nullptr || !running_->passed_on || done->task.task != running_->task.task) {
       throw SerializationError("the executor process sent a result of a task that it was not running");
@@ -241,6 +245,19 @@ void IsolatedExecutor::interrupt() {
     press(Clock::now());
   } else {
     running_->interrupted = true;
+  }
+}
+
+void IsolatedExecutor::give_spill_folder(std::shared_ptr<const SpillPlace> place) {
+  if (!wants_spill_folder()) return;
+  running_->wants_spill_folder = false;
+  if (!broken_.empty()) return;
+  try {
+    channel_->send_spill_place(*place);
+    region_->executor_wake.notify();
+    spill_place_ = std::move(place);
+  } catch (const std::exception& error) {
+    give_up_executor(error.what());
   }
 }
 

@@ -43,6 +43,8 @@ class IsolatedExecutor final : public Executor {
   void start(ExecutorTask task) override;
   [[nodiscard]] std::optional<ExecutedTask> take_finished() override;
   void interrupt() override;
+  [[nodiscard]] bool wants_spill_folder() const override { return running_ && running_->wants_spill_folder; }
+  void give_spill_folder(std::shared_ptr<const SpillPlace> place) override;
   [[nodiscard]] std::optional<std::string> broken() const override;
   void forget(ObjectId object) override;
   void reclaim() override;
@@ -56,6 +58,7 @@ class IsolatedExecutor final : public Executor {
     bool passed_on = false;
     bool interrupted = false;
     bool timed_out = false;
+    bool wants_spill_folder = false;
     std::optional<Clock::time_point> passed_on_at = {};  // set if the task has a time limit
     std::optional<Clock::time_point> kill_at = {};
   };

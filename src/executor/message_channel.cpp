@@ -101,6 +101,11 @@ void MessageChannel::send_done(const ExecutedTask& task) {
   ends_.other.notify();
 }
 
+void MessageChannel::send_spill_folder_wanted() {
+  send_parts({.kind = Kind::spill_folder_wanted}, {}, {}, {});
+  ends_.other.notify();
+}
+
 void MessageChannel::send_returned() {
   if (const auto loans = exchange_.take_returned(); !loans.empty()) {
     constexpr std::size_t most = most_ring_bytes / 2 / sizeof(std::uint64_t);
@@ -286,6 +291,8 @@ ExecutorMessage MessageChannel::decode(ByteView message) {
     case Kind::task_done:
       if (!is_task_ending(header.ending)) throw SerializationError("a task ended in an unknown way");
       return executor_message::TaskDone{{header.task, header.ending, header.seconds, std::move(payload)}};
+    case Kind::spill_folder_wanted:
+      return executor_message::SpillFolderWanted{};
     default:
       throw SerializationError("a message between a rank and its executor has an unknown kind");
   }

@@ -29,7 +29,7 @@ struct RunTask {
   CallId call;
   std::uint64_t index;  ///< The index of the task in its call.
 };
-/// Tells where the results of the following tasks go, if they spill.
+/// Tells where the results of the following tasks go, if they spill; also answers SpillFolderWanted.
 struct SpillInto {
   std::shared_ptr<const SpillPlace> place;
 };
@@ -48,11 +48,15 @@ struct TaskDone {
   ExecutedTask task;
 };
 
+/// Tells that the result of the running task waits for its folder, which SpillInto names.
+struct SpillFolderWanted {};
+
 }  // namespace executor_message
 
 using ExecutorMessage =
     std::variant<executor_message::RunTask, executor_message::SpillInto, executor_message::ShareObject,
-                 executor_message::ForgetObject, executor_message::Close, executor_message::TaskDone>;
+                 executor_message::ForgetObject, executor_message::Close, executor_message::TaskDone,
+                 executor_message::SpillFolderWanted>;
 
 /// One end of the connection of a worker with one executor process: small messages go through rings in shared memory;
 /// large arrays and long heads stay in segments, whose descriptors go through a socket. Any other head is copied into
@@ -70,7 +74,7 @@ class MessageChannel {
   };
   MessageChannel(SegmentPool& pool, Ends ends, Descriptor socket, WhenFull when_full);
 
-  // The worker calls these. ShareObject and SpillInto do not wake the executor, because a RunTask follows.
+  // The worker calls these. ShareObject and SpillInto do not wake the executor, because in general a RunTask follows.
   void send_task(std::uint64_t number, const ExecutorTask& task);
   void send_spill_place(const SpillPlace& place);
   void send_object(ObjectId object, const Payload& value);
@@ -78,6 +82,7 @@ class MessageChannel {
   void send_close();
   // The executor calls these.
   void send_done(const ExecutedTask& task);
+  void send_spill_folder_wanted();
   /// Tells the other side which of its memory is no longer used here.
   void send_returned();
 
@@ -104,6 +109,7 @@ class MessageChannel {
     forget_object,
     close,
     task_done,
+    spill_folder_wanted,
     // These messages are between the two ends: a segment that comes through the socket, one that is no longer needed,
     // memory that is no longer used, and a message too large for the ring.
     hand_over,

@@ -34,6 +34,11 @@ struct RunTask {
 struct SpillInto {
   SpillPlace place;
 };
+/// Answers SpillFolderWanted: the call's place, which is made or says why it cannot be.
+struct SpillFolderMade {
+  CallId call;
+  SpillPlace place;
+};
 /// Asks the worker to drop the call's tasks that have not started, and to interrupt the running one unless `running`
 /// lets it go on. Each task is still answered.
 struct CancelCall {
@@ -120,6 +125,11 @@ struct FileCompared {
   std::uint64_t question;
   std::string reason;
 };
+/// Asks for the folder of the call's place, before the first result of this worker that goes there. Rank 0 answers with
+/// one SpillFolderMade.
+struct SpillFolderWanted {
+  CallId call;
+};
 /// The last message of a worker, sent after Stop.
 struct Goodbye {};
 
@@ -128,10 +138,10 @@ struct Goodbye {};
 using MessageToWorker =
     std::variant<to_worker::RunTask, to_worker::CancelCall, to_worker::ShareObject, to_worker::BroadcastsEnded,
                  to_worker::ObjectContent, to_worker::DropObject, to_worker::Ping, to_worker::Stop,
-                 to_worker::SpillInto, to_worker::Rejoin, to_worker::CompareFile>;
+                 to_worker::SpillInto, to_worker::Rejoin, to_worker::CompareFile, to_worker::SpillFolderMade>;
 using MessageToCoordinator =
     std::variant<to_coordinator::Hello, to_coordinator::TaskFinished, to_coordinator::ObjectsMissing,
                  to_coordinator::Pong, to_coordinator::Stuck, to_coordinator::Broken, to_coordinator::Goodbye,
-                 to_coordinator::FileCompared>;
+                 to_coordinator::FileCompared, to_coordinator::SpillFolderWanted>;
 
 }  // namespace joblib_mpi

@@ -156,6 +156,13 @@ void append(Frame& frame, const to_worker::SpillInto& message) {
   write_list(writer, place);
 }
 
+void append(Frame& frame, const to_worker::SpillFolderMade& message) {
+  const Bytes place = encode(message.place);
+  BodyWriter writer(frame, 1 + sizeof message.call + list_bytes(place));
+  writer << kind_of<MessageToWorker, to_worker::SpillFolderMade>() << message.call;
+  write_list(writer, place);
+}
+
 void append(Frame& frame, const to_worker::Rejoin& message) {
   append_plain<MessageToWorker>(frame, message);
 }
@@ -212,6 +219,10 @@ void append(Frame& frame, const to_coordinator::FileCompared& message) {
   write_list(writer, message.reason);
 }
 
+void append(Frame& frame, const to_coordinator::SpillFolderWanted& message) {
+  append_plain<MessageToCoordinator>(frame, message);
+}
+
 Payload FrameReader::read_payload(std::string& no_room) {
   Payload payload;
   const auto is_long = reader_.read<bool>();
@@ -265,6 +276,12 @@ MessageToWorker FrameReader::next_to_worker() {
     }
     case kind_of<MessageToWorker, to_worker::SpillInto>():
       return to_worker::SpillInto{decode_spill_place(read_list<Bytes>(reader_))};
+    case kind_of<MessageToWorker, to_worker::SpillFolderMade>(): {
+      to_worker::SpillFolderMade message;
+      message.call = reader_.read<CallId>();
+      message.place = decode_spill_place(read_list<Bytes>(reader_));
+      return message;
+    }
     case kind_of<MessageToWorker, to_worker::Rejoin>():
       return reader_.read<to_worker::Rejoin>();
     case kind_of<MessageToWorker, to_worker::CompareFile>(): {
@@ -312,6 +329,8 @@ MessageToCoordinator FrameReader::next_to_coordinator() {
       return to_coordinator::Broken{read_list<std::string>(reader_)};
     case kind_of<MessageToCoordinator, to_coordinator::Goodbye>():
       return to_coordinator::Goodbye{};
+    case kind_of<MessageToCoordinator, to_coordinator::SpillFolderWanted>():
+      return reader_.read<to_coordinator::SpillFolderWanted>();
     case kind_of<MessageToCoordinator, to_coordinator::FileCompared>(): {
       to_coordinator::FileCompared message;
       message.question = reader_.read<std::uint64_t>();

@@ -26,6 +26,7 @@ void append(Frame& frame, const to_worker::DropObject& message);
 void append(Frame& frame, const to_worker::Ping& message);
 void append(Frame& frame, const to_worker::Stop& message);
 void append(Frame& frame, const to_worker::SpillInto& message);
+void append(Frame& frame, const to_worker::SpillFolderMade& message);
 void append(Frame& frame, const to_worker::Rejoin& message);
 void append(Frame& frame, const to_worker::CompareFile& message);
 void append(Frame& frame, const to_coordinator::Hello& message);
@@ -36,6 +37,7 @@ void append(Frame& frame, const to_coordinator::Stuck& message);
 void append(Frame& frame, const to_coordinator::Broken& message);
 void append(Frame& frame, const to_coordinator::Goodbye& message);
 void append(Frame& frame, const to_coordinator::FileCompared& message);
+void append(Frame& frame, const to_coordinator::SpillFolderWanted& message);
 
 /// Takes the messages out of a frame, first to last. Throws SerializationError if the bytes are not a message.
 ///

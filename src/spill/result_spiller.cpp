@@ -37,7 +37,7 @@ std::string call_folder(const std::string& job_folder, CallId call) {
 
 TaskEnding ResultSpiller::spill(Payload& result, const ResultNotes& notes, double seconds, const ResultPlace& place,
                                 const TaskLimits& limits) {
-  if (!place.spill) return TaskEnding::returned;
+  if (!place.spill || place.spill->folder.empty()) return TaskEnding::returned;
   const std::uint64_t bytes = result.size_bytes();
   std::string reason;
   try {
@@ -70,6 +70,7 @@ TaskEnding ResultSpiller::spill(Payload& result, const ResultNotes& notes, doubl
 }
 
 void ResultSpiller::require_visible(const SpillPlace& place) {
+  if (!place.refusal.empty()) throw SpillError(place.refusal);
   bool& visible = visible_[place.token];
   struct stat status {};
   if (!visible) visible = stat(place.token.c_str(), &status) == 0;

@@ -28,7 +28,7 @@ class ResultSpiller {
                                  const TaskLimits& limits);
 
  private:
-  /// Throws SpillError if the place is not visible on this host.
+  /// Throws SpillError if there is no place, or if it is not visible on this host.
   void require_visible(const SpillPlace& place);
 
   const ResultFormat* format_;

@@ -58,14 +58,19 @@ void ResultStore::start_call(CallId id, const SpillOptions& asked) {
   if (compression == "none") compression.clear();
   options_.format->require_compression(compression);
   const std::string parent = first_of(asked.folder, defaults.folder, std::string());
+  call.parent = parent.empty() ? default_spill_folder(options_.one_node) : parent;
   if (parent.empty() && !call.keep && no_default_folder_) {
     calls_.emplace(id, std::move(call));
     return;
   }
   try {
-    SpillFolder& folder = folder_in(parent.empty() ? default_spill_folder(options_.one_node) : parent);
-    if (call.keep) folder.keep();
-    call.place = place_in(folder, compression);
+    Folder& folder = folder_in(call.parent);
+    if (!folder.made) parent.empty() ? require_permission_to_spill(call.parent) : require_spilling_to_work(call.parent);
+    if (call.keep) folder.keep = true;
+    if (folder.made && folder.keep) folder.made->keep();
+    call.place = place_at(
+        folder.made ? SpillPlace{folder.made->path().string(), folder.made->token().string(), std::move(compression)}
+                    : SpillPlace{call.parent, "", std::move(compression)});
   } catch (const std::exception& error) {
     if (!parent.empty() || call.keep) throw SpillError(error.what());
     no_default_folder_ = true;
@@ -74,20 +79,41 @@ void ResultStore::start_call(CallId id, const SpillOptions& asked) {
   calls_.emplace(id, std::move(call));
 }
 
-SpillFolder& ResultStore::folder_in(const std::string& parent) {
-  auto& folder = folders_[parent];
+ResultStore::Folder& ResultStore::folder_in(const std::string& parent) {
+  Folder& folder = folders_[parent];
   std::error_code ignored;
-  if (folder && !fs::exists(folder->token(), ignored)) folder.reset();  // it was deleted since the last call
-  if (!folder) folder = std::make_unique<SpillFolder>(parent);
-  return *folder;
+  // It may have been deleted since the last call.
+  if (folder.made && !fs::exists(folder.made->token(), ignored)) folder.made.reset();
+  return folder;
 }
 
-std::shared_ptr<const SpillPlace> ResultStore::place_in(const SpillFolder& folder, const std::string& compression) {
-  const SpillPlace wanted{folder.path().string(), folder.token().string(), compression};
+std::shared_ptr<const SpillPlace> ResultStore::make_folder(CallId id) {
+  const auto found = calls_.find(id);
+  if (found == calls_.end() || !found->second.place) return std::make_shared<const SpillPlace>();
+  const auto asked = found->second.place;
+  if (!asked->has_to_be_made()) return asked;
+  SpillPlace made = *asked;
+  try {
+    Folder& folder = folders_[found->second.parent];
+    if (!folder.made) folder.made = std::make_unique<SpillFolder>(found->second.parent);
+    if (folder.keep) folder.made->keep();
+    made.folder = folder.made->path().string();
+    made.token = folder.made->token().string();
+  } catch (const std::exception& error) {
+    made.refusal = error.what();
+  }
+  const auto place = place_at(std::move(made));
+  for (auto& [other, call] : calls_) {
+    if (call.place == asked) call.place = place;
+  }
+  return place;
+}
+
+std::shared_ptr<const SpillPlace> ResultStore::place_at(SpillPlace wanted) {
   for (const auto& place : places_) {
     if (*place == wanted) return place;
   }
-  return places_.emplace_back(std::make_shared<const SpillPlace>(wanted));
+  return places_.emplace_back(std::make_shared<const SpillPlace>(std::move(wanted)));
 }
 
 Payload ResultStore::open(CallId id, std::uint64_t index, ByteView encoded) {

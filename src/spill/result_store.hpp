@@ -40,9 +40,9 @@ class ResultStore {
   };
   explicit ResultStore(Options options);
 
-  /// Prepares for a call; must be called before the call's first task. Throws SpillError if the folder that was asked
-  /// for cannot be used, and UsageError for an unknown compression. If no folder was asked for and none can be created,
-  /// nothing spills.
+  /// Prepares for a call; must be called before the call's first task. Makes no folder. Throws SpillError if the folder
+  /// that was asked for cannot be used, and UsageError for an unknown compression. If no folder was asked for and none
+  /// can be used, nothing spills.
   void start_call(CallId call, const SpillOptions& asked);
   /// Ends a call: none of its results may come afterwards.
   void end_call(CallId call);
@@ -57,6 +57,11 @@ class ResultStore {
     policy_.limit(task, found->second.limits, policy_.expects_memory() ? tasks_under_way() : 0);
     return found->second.place;
   }
+
+  /// Makes the folder for the results of the call and of others that share it, if it is not made yet, because a result
+  /// is about to spill. Returns the call's place, which says why if there is no folder; an empty one for a call that
+  /// has ended.
+  [[nodiscard]] std::shared_ptr<const SpillPlace> make_folder(CallId call);
 
   /// Counts a result that has come through memory.
   [[nodiscard]] Payload hold(Payload result) {
@@ -77,20 +82,25 @@ class ResultStore {
 
  private:
   struct Call {
+    std::string parent;  // the folder in which the job's folder is
     std::shared_ptr<const SpillPlace> place;
     SpillPolicy::Limits limits;
     bool keep = false;
     bool has_spilled = false;
     std::vector<IndexEntry> kept;
   };
-  [[nodiscard]] SpillFolder& folder_in(const std::string& parent);
-  [[nodiscard]] std::shared_ptr<const SpillPlace> place_in(const SpillFolder& folder, const std::string& compression);
+  struct Folder {
+    std::unique_ptr<SpillFolder> made;  // null before it is made
+    bool keep = false;
+  };
+  [[nodiscard]] Folder& folder_in(const std::string& parent);
+  [[nodiscard]] std::shared_ptr<const SpillPlace> place_at(SpillPlace wanted);
   void write_index(const Call& call, const std::string& folder) const noexcept;
 
   Options options_;
   SpillPolicy policy_;
-  std::map<std::string, std::unique_ptr<SpillFolder>> folders_;  // by parent folder
-  bool no_default_folder_ = false;                               // true once the user has been warned
+  std::map<std::string, Folder> folders_;  // by parent folder
+  bool no_default_folder_ = false;         // true once the user has been warned
   std::vector<std::shared_ptr<const SpillPlace>> places_;
   std::unordered_map<CallId, Call> calls_;
 };

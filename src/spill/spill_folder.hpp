@@ -39,6 +39,11 @@ class SpillFolder {
   std::optional<RemovedAtSigterm> sigterm_;
 };
 
+/// Throws SpillError if a SpillFolder cannot be made in `parent`, as far as its permissions tell.
+void require_permission_to_spill(const std::filesystem::path& parent);
+/// Throws SpillError if a SpillFolder cannot be made in `parent`, after making an empty folder there and removing it.
+void require_spilling_to_work(const std::filesystem::path& parent);
+
 /// Removes the folders in `parent` that processes of this user on this machine have created and no running one holds.
 /// Entries of other users, links, and folders with a lock that is not a regular file stay.
 void remove_stale_spill_folders(const std::filesystem::path& parent) noexcept;

@@ -59,6 +59,7 @@ bool Worker::step() {
   active |= hear_of_pieces();
   active |= store_->progress();
   active |= take_finished_task();
+  ask_for_spill_folder();
   if (!running_) executor_->reclaim();
   const bool started = start_next_task();
   active |= started;
@@ -189,6 +190,29 @@ void Worker::handle(to_worker::SpillInto&& message) {
   spill_place_ = std::make_shared<const SpillPlace>(std::move(message.place));
 }
 
+void Worker::ask_for_spill_folder() {
+  if (!running_ || !executor_->wants_spill_folder()) return;
+  if (running_->cancelled) {
+    executor_->give_spill_folder(std::make_shared<const SpillPlace>());  // the result is not wanted
+  } else if (!std::exchange(running_->asked_for_folder, true)) {
+    say(to_coordinator::SpillFolderWanted{running_->call});
+  }
+}
+
+void Worker::handle(to_worker::SpillFolderMade&& message) {
+  // Otherwise it answers for a task that was cancelled in between.
+  if (!running_ || !running_->asked_for_folder || running_->call != message.call) return;
+  const bool is_wanted = !message.place.folder.empty();
+  message.place.rank = transport_->rank();
+  const auto made = std::make_shared<const SpillPlace>(std::move(message.place));
+  const auto replace = [&, before = running_->spill_place](std::shared_ptr<const SpillPlace>& place) {
+    if (is_wanted && place && *place == *before) place = made;
+  };
+  for (WaitingTask& task : queue_) replace(task.spill_place);
+  replace(spill_place_);
+  if (executor_->wants_spill_folder()) executor_->give_spill_folder(made);
+}
+
 void Worker::handle(const to_worker::Rejoin& message) {
   queue_.clear();
   send_results();  // rank 0 ignores them, but removes the files of results that have spilled
@@ -233,7 +257,8 @@ bool Worker::start_next_task() {
     send_results();
   }
   task.arguments = std::move(next.arguments);
-  running_ = RunningTask{.task = next.task, .call = next.call, .limit_seconds = next.limits.seconds};
+  running_ = RunningTask{
+      .task = next.task, .call = next.call, .limit_seconds = next.limits.seconds, .spill_place = next.spill_place};
   if (running_->limit_seconds > 0) running_->started = Clock::now();
   queue_.pop_front();
   // Last, because the executor may run the function here while another thread attends to this worker.

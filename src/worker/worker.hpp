@@ -69,6 +69,7 @@ class Worker {
   void handle(const to_worker::Ping& message);
   void handle(const to_worker::Stop& message);
   void handle(to_worker::SpillInto&& message);
+  void handle(to_worker::SpillFolderMade&& message);
   void handle(const to_worker::Rejoin& message);
   void handle(const to_worker::CompareFile& message);
 
@@ -78,6 +79,8 @@ class Worker {
   bool refuse_next_task(const std::string& reason);
   bool take_finished_task();
   void cancel_running();
+  /// Asks rank 0 for the folder for which the running task's result waits; a cancelled task waits no longer.
+  void ask_for_spill_folder();
   void report(to_coordinator::TaskFinished&& message);
   void send_results();
   /// Takes note if a piece of a long message has been exchanged with rank 0. Returns true if so.
@@ -97,6 +100,8 @@ class Worker {
     double limit_seconds = 0;     // 0 means no limit
     Clock::time_point started{};  // set if there is a limit
     bool reported_stuck = false;
+    std::shared_ptr<const SpillPlace> spill_place = {};
+    bool asked_for_folder = false;
   };
 
   Transport* transport_;

@@ -93,6 +93,10 @@ TEST_CASE("the other messages to a worker arrive as they were sent") {
 
   const SpillPlace place{"/scratch/job", "/scratch/job/lock", "gzip:3", 4};
   CHECK(there_and_back(to_worker::SpillInto{place}).place == place);
+  const SpillPlace refused{"/scratch", "", "", 0, "the disk is full"};
+  const auto made = there_and_back(to_worker::SpillFolderMade{CallId{5}, refused});
+  CHECK(made.call == CallId{5});
+  CHECK(made.place == refused);
   CHECK(there_and_back(to_worker::Rejoin{7}).epoch == 7);
 
   const FileIdentity file{"/data/x", FileUse::writing, "boot", 1, 2, 3, 4, 5, 6, {}, "mark"};
@@ -121,6 +125,7 @@ TEST_CASE("messages to the coordinator arrive as they were sent") {
   CHECK(there_and_back(to_coordinator::Stuck{TaskId{6, 2}}).task == TaskId{6, 2});
   CHECK(there_and_back(to_coordinator::Broken{"no processes"}).reason == "no processes");
   there_and_back(to_coordinator::Goodbye{});
+  CHECK(there_and_back(to_coordinator::SpillFolderWanted{CallId{9}}).call == CallId{9});
   const auto compared = there_and_back(to_coordinator::FileCompared{7, "another file is there"});
   CHECK(compared.question == 7);
   CHECK(compared.reason == "another file is there");

@@ -8,6 +8,7 @@
 #include <joblib_mpi/joblib_mpi.hpp>
 
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <ranges>
 #include <stdexcept>
@@ -139,6 +140,35 @@ TEST_CASE("files that are kept stay with an index for each call") {
   CHECK(files_in(folder / "", "result-") == 7);
   CHECK(files_in(folder / "", "index.h5") == 2);
   CHECK(files_in(folder / "", "lock") == 0);
+}
+
+TEST_CASE("there is no folder before a result spills, and one for all that spill") {
+  const TemporaryFolder folder;
+  const LoopbackCluster cluster(3, settings_in(folder / ""), &result_format());
+  CHECK(Parallel({.spill_threshold_bytes = 1'000'000})(calls(10)).size() == 10);
+  CHECK(fs::is_empty(folder / ""));
+  for (int round = 0; round < 2; ++round) {
+    const auto results = Parallel().spilled(calls(10));
+    for (const auto& result : results) CHECK(result.is_on_disk());
+    CHECK(std::distance(fs::directory_iterator(folder / ""), {}) == 1);
+  }
+}
+
+TEST_CASE("a folder that cannot be made any more sends results through memory, or is their error") {
+  const TemporaryFolder folder;
+  const fs::path parent = folder / "parent";
+  fs::create_directory(parent);
+  parent_of_ruins = folder / "";
+  LoopbackCluster cluster(1, settings_in(parent), &result_format());
+  const auto ruined = iota(0, 3) | transform([](int first) { return delayed<numbers_without_folder>(first); });
+  CHECK(Parallel()(ruined).at(2) == numbers(2));
+  fs::create_directory(parent);
+  const std::string text = error_text<SpillError>([&] { (void)Parallel({.memory_budget_bytes = 1000})(ruined); });
+  CHECK_THAT(text, contains("no folder for large results can be created"));
+  CHECK_THAT(text, contains("JOBLIB_MPI_SPILL_DIR"));
+  cluster.drain();  // tasks of the call may still remove the folder
+  fs::create_directory(parent);
+  for (const auto& result : Parallel().spilled(calls(4))) CHECK(result.is_on_disk());
 }
 
 TEST_CASE("a folder that is asked for and cannot be used is refused before any task runs") {

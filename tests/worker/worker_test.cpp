@@ -32,6 +32,11 @@ class ScriptedExecutor final : public Executor {
   }
   [[nodiscard]] std::optional<std::string> broken() const override { return broken_by; }
   void forget(ObjectId object) override { forgotten.push_back(object); }
+  [[nodiscard]] bool wants_spill_folder() const override { return wants_folder; }
+  void give_spill_folder(std::shared_ptr<const SpillPlace> place) override {
+    if (!std::exchange(wants_folder, false)) throw std::logic_error("given a folder that it does not want");
+    given = *place;
+  }
 
   void finish(double seconds, bool returned = true) {
     finished_.emplace(running.value().task, returned ? TaskEnding::returned : TaskEnding::raised, seconds, result);
@@ -44,6 +49,8 @@ class ScriptedExecutor final : public Executor {
   }
 
   bool at_once = false;
+  bool wants_folder = false;
+  std::optional<SpillPlace> given;
   Payload result{bytes("result"), {}};
   std::optional<std::string> broken_by;
   std::optional<ExecutorTask> running;
@@ -475,4 +482,43 @@ TEST_CASE("a long head of a result is sent as a part") {
   bench.executor.finish(1);
   bench.work();
   CHECK(bench.finished().at(0).result.long_head.size() == min_part_bytes);
+}
+
+TEST_CASE("a worker asks once for the folder of results that spill, and later tasks know it") {
+  Bench bench;
+  bench.tell(to_worker::SpillInto{{"/scratch", "", ""}}, run(1), run(2));
+  bench.work();
+  CHECK(bench.executor.running->place.spill->has_to_be_made());
+  CHECK(bench.said().empty());
+  bench.executor.wants_folder = true;
+  bench.work();
+  bench.work();
+  const auto said = bench.said();
+  REQUIRE(said.size() == 1);
+  CHECK(std::get<to_coordinator::SpillFolderWanted>(said[0]).call == CallId{1});
+  bench.tell(to_worker::SpillFolderMade{CallId{1}, {"/scratch/job", "/scratch/job/lock", ""}}, run(3));
+  bench.work();
+  CHECK(bench.executor.given == SpillPlace{"/scratch/job", "/scratch/job/lock", "", 1});
+  for (int task = 0; task < 2; ++task) {
+    bench.executor.finish(1.0);
+    bench.work();
+    CHECK(*bench.executor.running->place.spill == *bench.executor.given);
+  }
+}
+
+TEST_CASE("a cancelled task does not wait for a folder") {
+  Bench bench;
+  bench.tell(to_worker::SpillInto{{"/scratch", "", ""}}, run(1));
+  bench.work();
+  bench.executor.wants_folder = true;
+  bench.work();
+  bench.tell(to_worker::CancelCall{CallId{1}});
+  bench.work();
+  CHECK(bench.executor.given.value().folder.empty());
+  bench.tell(to_worker::SpillFolderMade{CallId{1}, {"/scratch/job", "/scratch/job/lock", ""}});
+  bench.executor.finish(1.0);
+  bench.work();
+  const auto said = bench.said();
+  REQUIRE(said.size() == 2);
+  CHECK(std::get<to_coordinator::TaskFinished>(said[1]).ending == TaskEnding::cancelled);
 }

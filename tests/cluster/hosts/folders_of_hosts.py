@@ -1,9 +1,11 @@
 """Print what happens to large results and checkpoints in folders that not all hosts share or may write to.
 
 ``folders_of_hosts.py FOLDER``, in which `not_shared` is another folder on n2, and `locked_there` and `locked_here` are
-read-only on n2 and on rank 0's host.
+read-only on n2 and on rank 0's host. `shared` is one folder on all hosts, and the working directory of a call without
+`spill_dir`.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -29,6 +31,11 @@ def attempt(name, **options):
 
 
 folder = Path(sys.argv[1])
+os.chdir(folder / "shared")
+attempt("nothing large")
+print(f"nothing large: {os.listdir()}", flush=True)
+attempt("shared", spill_threshold="1MB")
+print(f"shared: {len(os.listdir())} folder", flush=True)
 for name in ("not_shared", "locked_there", "locked_here"):
     attempt(f"{name}, room", spill_dir=folder / name, spill_threshold="1MB")
     attempt(f"{name}, no room", spill_dir=folder / name, spill_threshold="1MB", memory_budget="1MB")

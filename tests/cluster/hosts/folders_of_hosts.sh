@@ -7,7 +7,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/hosts.sh"
 
 start_hosts 2
-mkdir "$folder"/{not_shared,locked_there,locked_here}
+mkdir "$folder"/{shared,not_shared,locked_there,locked_here}
 # on HOST COMMAND...: runs the command in the host's view of the file system.
 on() { nsenter --target "$(<"$JOBLIB_MPI_HOSTS/$1.pid")" --mount "${@:2}"; }
 lock() {
@@ -25,6 +25,10 @@ expect() {
   says "$1" || { echo "it did not say: $1"; failed=yes; }
 }
 failed=no
+expect "^nothing large: right"
+expect "^nothing large: \[\]"
+expect "^shared: right"
+expect "^shared: 1 folder"
 warns="joblib_mpi: rank [23] on n2 sends large results through memory: "
 told="on rank [23] (n2): its result of 4000[0-9]* bytes could not be stored: "
 expect "${warns}the spill folder \"$folder/not_shared/.*\" that rank 0 has created does not exist on n2"
