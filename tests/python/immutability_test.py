@@ -140,7 +140,9 @@ def test_a_function_that_holds_nothing_mutable_is_kept(function):
     assert is_kept(function)
 
 
-@pytest.mark.parametrize("function", NOT_KEPT, ids=lambda function: getattr(function, "__name__", type(function).__name__))
+@pytest.mark.parametrize(
+    "function", NOT_KEPT, ids=lambda function: getattr(function, "__name__", type(function).__name__)
+)
 def test_any_other_function_is_not_kept(function):
     assert not is_kept(function)
 
