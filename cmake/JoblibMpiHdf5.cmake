@@ -5,7 +5,7 @@ include(JoblibMpiPrivateLibraries)
 option(JOBLIB_MPI_PRIVATE_HDF5 "Hide HDF5 inside of the library if there is a static HDF5" ON)
 
 # joblib_mpi_add_hdf5_code(TARGET OBJECTS): adds to the library TARGET the object library OBJECTS, all of its code that calls
-# HDF5, and HDF5.
+# HDF5, and HDF5. Sets JOBLIB_MPI_HDF5_IS_PRIVATE to true if no other part of a program can see that HDF5.
 function(joblib_mpi_add_hdf5_code target objects)
   target_include_directories(${objects} SYSTEM PRIVATE $<TARGET_PROPERTY:hdf5::hdf5,INTERFACE_INCLUDE_DIRECTORIES>)
   _joblib_mpi_find_static_hdf5(archive needed why_not)
@@ -13,6 +13,7 @@ function(joblib_mpi_add_hdf5_code target objects)
     message(STATUS "HDF5 is linked as a shared library, which a program must not have in another version: ${why_not}")
     target_sources(${target} PRIVATE $<TARGET_OBJECTS:${objects}>)
     joblib_mpi_link_privately(${target} hdf5::hdf5 ${HDF5_C_LIBRARIES})
+    set(JOBLIB_MPI_HDF5_IS_PRIVATE FALSE PARENT_SCOPE)
     return()
   endif()
   message(STATUS "HDF5 is hidden inside of the library: ${archive}")
@@ -26,6 +27,7 @@ function(joblib_mpi_add_hdf5_code target objects)
   set_source_files_properties("${hidden}" PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
   target_sources(${target} PRIVATE "${hidden}")
   joblib_mpi_link_private_files(${target} ${needed})
+  set(JOBLIB_MPI_HDF5_IS_PRIVATE TRUE PARENT_SCOPE)
 endfunction()
 
 # Sets ARCHIVE to the static library of the HDF5 that find_package(HDF5) has found, and NEEDED to the libraries that it

@@ -15,7 +15,7 @@ dependencies_debian() {
         libboost-serialization-dev libhdf5-dev libspdlog-dev libxxhash-dev libssl-dev libcli11-dev nlohmann-json3-dev \
         python3 python3-venv python3-dev
       ;;
-    test) echo catch2 iproute2 procps slurmctld slurmd slurm-client munge ;;
+    test) echo catch2 libhdf5-openmpi-dev iproute2 procps slurmctld slurmd slurm-client munge ;;
     ci) echo shellcheck git debootstrap "$(debian_clang)" "$(debian_clang_tidy)" "$(debian_clang_runtime)" ;;
     docs) echo doxygen python3 python3-venv ;;
     *) unknown_group "$1" ;;
@@ -51,7 +51,7 @@ dependencies_dnf() {
       echo gcc-c++ make cmake ninja-build ccache openmpi openmpi-devel pmix-devel boost-devel boost-openmpi-devel \
         hdf5-devel spdlog-devel xxhash-devel openssl-devel cli11-devel json-devel python3 python3-devel python3-pip
       ;;
-    test) echo catch-devel iproute procps-ng slurm slurm-slurmctld slurm-slurmd munge ;;
+    test) echo catch-devel hdf5-openmpi-devel iproute procps-ng slurm slurm-slurmctld slurm-slurmd munge ;;
     ci) echo ShellCheck git-core clang clang-tools-extra compiler-rt debootstrap ;;
     docs) echo doxygen python3 python3-pip ;;
     *) unknown_group "$1" ;;

@@ -1,5 +1,6 @@
 #include "spill/hdf5_compression.hpp"
 
+#include "files/hdf5_file_image.hpp"
 #include "files/hdf5_handle.hpp"
 
 #include <algorithm>
@@ -21,16 +22,37 @@ struct Filter {
 constexpr Filter filters[] = {
     {"gzip", H5Z_FILTER_DEFLATE}, {"lzf", 32000}, {"bzip2", 307}, {"blosc", 32001}, {"lz4", 32004}, {"zstd", 32015}};
 
-bool is_there(const Filter& filter) {
+/// Makes a dataset that `filter` compresses, in memory. Throws Hdf5Error.
+void try_filter(const Filter& filter) {
+  constexpr hsize_t shape[] = {1000};
+  Hdf5FileImage image;
+  const Hdf5Handle file(H5Fcreate("a trial in memory", H5F_ACC_TRUNC, H5P_DEFAULT, image.properties().get()), H5Fclose,
+                        "creating a file");
+  const Hdf5Handle space(H5Screate_simple(1, shape, nullptr), H5Sclose, "creating a dataspace");
+  const Hdf5Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "creating a dataset's properties");
+  set_compression(properties.get(), {filter.id, {}}, shape, 1);
+  const Hdf5Handle dataset(H5Dcreate2(file.get(), "trial", H5T_NATIVE_UINT8, space.get(), H5P_DEFAULT, properties.get(),
+                                      H5P_DEFAULT),
+                           H5Dclose, "creating a dataset");
+}
+
+/// Returns true if HDF5 can compress with `filter`. A plugin that calls HDF5 itself cannot reach a private HDF5.
+bool is_usable(const Filter& filter) {
   const bool there = H5Zfilter_avail(filter.id) > 0;
   H5Eclear2(H5E_DEFAULT);  // clears the errors of the search for a plugin
-  return there;
+  if (!there) return false;
+  try {
+    try_filter(filter);
+    return true;
+  } catch (const Hdf5Error&) {
+    return false;
+  }
 }
 
 [[noreturn]] void refuse(const std::string& text) {
   std::string known = "\"none\"";
   for (const Filter& filter : filters) {
-    if (is_there(filter)) known += std::string(", \"") + filter.name + "\"";
+    if (is_usable(filter)) known += std::string(", \"") + filter.name + "\"";
   }
   throw UsageError("unknown spill compression \"" + text + "\"; known here: " + known +
                    "; a level may follow the name of one that has levels, as in \"gzip:6\"");
@@ -42,7 +64,7 @@ std::optional<Hdf5Compression> hdf5_compression(const std::string& text) {
   if (text.empty() || text == "none") return std::nullopt;
   const std::size_t colon = text.find(':');
   const auto* filter = std::ranges::find(filters, text.substr(0, colon), &Filter::name);
-  if (filter == std::end(filters) || !is_there(*filter)) refuse(text);
+  if (filter == std::end(filters) || !is_usable(*filter)) refuse(text);
   Hdf5Compression compression{filter->id, {}};
   if (colon != std::string::npos) {
     unsigned level = 0;

@@ -118,6 +118,46 @@ def test_kept_results_are_found_in_the_index_after_the_job(mpirun, compression):
         assert found.attrs["task"] == 17
 
 
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_h5py_works_beside_results_that_go_through_files(mpirun, order):
+    pytest.importorskip("h5py")
+    import_h5py = """
+    import h5py
+    """
+    done = mpirun.script(
+        3,
+        (import_h5py + PRELUDE if order == "before" else PRELUDE + import_h5py)
+        + f"""
+    folder = Path({str(mpirun.folder)!r})
+
+    def write(name, values):
+        with h5py.File(folder / name, "w") as file:
+            file.create_dataset("values", data=values, compression="gzip")
+
+    def read(name):
+        with h5py.File(folder / name) as file:
+            return file["values"][:]
+
+    def table(i):
+        write(f"task-{{i}}.h5", np.full(1000, i))
+        return np.full(300_000, float(i))
+
+    with h5py.File(folder / "open.h5", "w") as file:
+        values = file.create_dataset("values", (20, 1000))
+        with parallel_config(backend="mpi", spill_threshold="1MB", spill_compression="gzip", checkpoint=folder / "run.h5"):
+            calls = [delayed(table)(i) for i in range(20)]
+            for i, result in enumerate(Parallel(batch_size=1, return_as="generator")(calls)):
+                assert equal(result, np.full(300_000, float(i)))
+                values[i] = result[:1000]
+    assert np.array_equal(read("open.h5"), np.repeat(np.arange(20.0), 1000).reshape(20, 1000))
+    assert all((read(f"task-{{i}}.h5") == i).all() for i in range(20))
+    with h5py.File(folder / "run.h5") as file:
+        print(len(file["records"]), "records")
+    """,
+    )
+    assert (done.status, done.stdout) == (0, "20 records\n"), done
+
+
 def test_memory_of_rank_0_stays_within_its_budget(mpirun):
     done = mpirun.script(
         3,
