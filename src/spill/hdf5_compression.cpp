@@ -31,9 +31,9 @@ void try_filter(const Filter& filter) {
   const Hdf5Handle space(H5Screate_simple(1, shape, nullptr), H5Sclose, "creating a dataspace");
   const Hdf5Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "creating a dataset's properties");
   set_compression(properties.get(), {filter.id, {}}, shape, 1);
-  const Hdf5Handle dataset(H5Dcreate2(file.get(), "trial", H5T_NATIVE_UINT8, space.get(), H5P_DEFAULT, properties.get(),
-                                      H5P_DEFAULT),
-                           H5Dclose, "creating a dataset");
+  const Hdf5Handle dataset(
+      H5Dcreate2(file.get(), "trial", H5T_NATIVE_UINT8, space.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT),
+      H5Dclose, "creating a dataset");
 }
 
 /// Returns true if HDF5 can compress with `filter`. A plugin that calls HDF5 itself cannot reach a private HDF5.

@@ -22,9 +22,10 @@ TEST_CASE("a plugin compresses results") {
 TEST_CASE("a plugin that calls HDF5 is refused if it does not reach the HDF5 that loads it") {
   const Hdf5ResultFormat format;
 #ifdef HDF5_IS_PRIVATE
-  CHECK_THROWS_WITH(format.require_compression("blosc"),
-                    "unknown spill compression \"blosc\"; known here: \"none\", \"gzip\", \"zstd\"; a level may follow the "
-                    "name of one that has levels, as in \"gzip:6\"");
+  CHECK_THROWS_WITH(
+      format.require_compression("blosc"),
+      "unknown spill compression \"blosc\"; known here: \"none\", \"gzip\", \"zstd\"; a level may follow the "
+      "name of one that has levels, as in \"gzip:6\"");
 #else
   CHECK_NOTHROW(format.require_compression("blosc"));
 #endif

@@ -17,11 +17,13 @@ std::vector<int> large(int number) {
 
 /// Returns how many of four large results have come back from files of `folder` with the right value.
 int results_from_files(const std::string& folder) {
-  const jm::Parallel parallel{{.checkpoint = folder + "/run.h5", .spill_threshold_bytes = 1000, .spill_dir = folder,
+  const jm::Parallel parallel{{.checkpoint = folder + "/run.h5",
+                               .spill_threshold_bytes = 1000,
+                               .spill_dir = folder,
                                .spill_compression = "gzip"}};
   int right = 0;
-  for (const auto& result : parallel.spilled(std::vector{jm::delayed<large>(1), jm::delayed<large>(2),
-                                                         jm::delayed<large>(3), jm::delayed<large>(4)})) {
+  for (const auto& result : parallel.spilled(
+           std::vector{jm::delayed<large>(1), jm::delayed<large>(2), jm::delayed<large>(3), jm::delayed<large>(4)})) {
     if (result.is_on_disk() && result.get() == large(right + 1)) ++right;
   }
   return right;
