@@ -144,7 +144,8 @@ def test_h5py_works_beside_results_that_go_through_files(mpirun, order):
 
     with h5py.File(folder / "open.h5", "w") as file:
         values = file.create_dataset("values", (20, 1000))
-        with parallel_config(backend="mpi", spill_threshold="1MB", spill_compression="gzip", checkpoint=folder / "run.h5"):
+        options = dict(spill_threshold="1MB", spill_compression="gzip", checkpoint=folder / "run.h5")
+        with parallel_config(backend="mpi", **options):
             calls = [delayed(table)(i) for i in range(20)]
             for i, result in enumerate(Parallel(batch_size=1, return_as="generator")(calls)):
                 assert equal(result, np.full(300_000, float(i)))
