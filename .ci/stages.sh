@@ -29,9 +29,9 @@ run_logged() {
   set -e
 }
 
-# note_result NAME LOG STATUS SECONDS
+# note_result NAME LOG STATUS SECONDS [EXPECTED]: tests that are missing of that number have failed.
 note_result() {
-  local name=$1 status=$3 last busy passed=0 failed=0 flaky=0
+  local name=$1 status=$3 expected=${5:-0} missing last busy passed=0 failed=0 flaky=0
   last=$(tail -n 1 "$2")
   busy=$(awk '{ print int($1 + $2) }' "$2.cpu")
   if is_suite "$last"; then
@@ -39,6 +39,8 @@ note_result() {
     flaky=$(grep -oE '^[0-9]+ flaky$' "$2" | tail -n 1 | cut -d ' ' -f 1)
     # Something else than its tests has failed.
     [[ $status -eq 0 || $failed -gt 0 ]] || { failed=1; last="$last; ended with status $status"; }
+    missing=$((expected - passed - failed))
+    ((missing <= 0)) || { failed=$((failed + missing)); last="$last; $missing of $expected have no result"; }
   elif [[ $status -eq 0 ]]; then
     passed=1
     last=passed
@@ -55,13 +57,14 @@ run_stages() { for name in "$@"; do run_stage "$name"; done; }
 
 # run_again NAME...: runs once more, alone, what failed in the suites among these stages.
 run_again() {
-  local name last seconds status
+  local name last seconds status passed failed
   for name in "$@"; do
     last=$(tail -n 1 "$logs/$name.log") || continue
     if ! declare -F "again_$name" >/dev/null || ! is_suite "$last" || [[ $last == *" 0 failed" ]]; then continue; fi
+    read -r passed _ failed _ <<<"${last//,/}"
     seconds=$SECONDS
     run_logged "again_$name" "$name, again" "$logs/$name.again.log"
-    note_result "$name" "$logs/$name.again.log" "$status" $((SECONDS - seconds))
+    note_result "$name" "$logs/$name.again.log" "$status" $((SECONDS - seconds)) $((passed + failed))
   done
 }
 
@@ -162,9 +165,9 @@ tidy_checks='-*,readability-identifier-naming,readability-container-size-empty,m
 # shellcheck disable=SC2034 # used by the scripts that source this one
 tidy_sources=('*.cpp' ':!tests/install' ':!tests/refused' ':!tests/python')
 
-# make_tidy_python FOLDER: a Python environment with nanobind, which python/bindings is compiled against. It is not .venv,
+# make_bindings_python FOLDER: a Python environment with nanobind, which python/bindings is compiled against. It is not .venv,
 # which another stage may be changing at the same time.
-make_tidy_python() {
+make_bindings_python() {
   local requirements=()
   [[ -x $1/bin/python ]] || /usr/bin/python3 -m venv "$1"
   mapfile -t requirements < <(grep '^requires = ' pyproject.toml | grep -o '"nanobind[^"]*"' | tr -d '"')
@@ -175,7 +178,7 @@ make_tidy_python() {
 # the file, as clang-tidy's --line-filter takes it.
 run_clang_tidy() {
   local python=$PWD/build/clang-tidy-python
-  make_tidy_python "$python"
+  make_bindings_python "$python"
   configure_clang build/clang-tidy -DJOBLIB_MPI_PYTHON=ON -DPython_EXECUTABLE="$python/bin/python" >/dev/null
   # Boost and CMake define OMPI_SKIP_MPICXX, with different values; clang-tidy takes this for a finding in our code.
   # shellcheck disable=SC2016 # expanded by the shells that it is given to

@@ -8,6 +8,7 @@
 #   tests/run.sh --python LABELS      of Python only tests with one of these marks: unit,system; none skips Python
 #   tests/run.sh --once               does not run failed tests again
 #   tests/run.sh --again              runs the failed tests of the last run again, and counts both runs
+#   tests/run.sh --reports NAME       keeps reports in build/reports/NAME, for runs of which none may count another's failures
 #
 # Failed tests run once more at the end, one by one. A test that passes then counts as passed and is reported as FLAKY.
 # With CI=true compiler warnings are errors. Other arguments are passed on to CMake's configure step.
@@ -26,8 +27,9 @@ while [[ $# -gt 0 ]]; do
     --python) python=${2:?--python needs labels}; shift ;;
     --once) again=no ;;
     --again) first=no ;;
+    --reports) reports+=/${2:?--reports needs a name}; shift ;;
     -D*) cmake_options+=("$1") ;;
-    *) echo "run.sh: unknown argument $1; known: --smoke, --cpp, --python, --once, --again, -DNAME=VALUE" >&2; exit 2 ;;
+    *) echo "run.sh: unknown argument $1; known: --smoke, --cpp, --python, --once, --again, --reports, -DNAME=VALUE" >&2; exit 2 ;;
   esac
   shift
 done

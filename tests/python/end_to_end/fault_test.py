@@ -155,8 +155,11 @@ def test_of_a_task_that_forks_in_its_rank_only_the_parent_answers_and_nothing_is
     for isolation in ("process", "none"):
         ended = mpirun.script(3, script, options=("--isolation", isolation))
         assert ended.status == 0, ended
-        assert "8\nclean\n" in ended.stdout, ended
-        assert all(ended.stdout.count(f"<{i}") == 1 for i in range(8)), ended
+        assert "8\n" in ended.stdout, ended  # a child may print between this and the next
+        assert "clean\n" in ended.stdout, ended
+        # Open MPI 5's launcher sometimes forwards what a rank printed to its own standard error.
+        printed = ended.stdout + ended.stderr
+        assert all(printed.count(f"<{i}") == 1 for i in range(8)), ended
 
 
 def test_a_crash_shows_its_python_traceback(mpirun):

@@ -679,6 +679,13 @@ def leave_nothing():
         path.unlink(missing_ok=True)
 
 
+def spill_once():
+    """Let the session make the folder of large results, and the process that removes it, which it then keeps."""
+    with parallel_config(backend="mpi", spill_threshold=100_000):
+        results = Parallel(n_jobs=-1)(delayed(block)(i, 200_000) for i in range(2))
+    check([result["number"] for result in results], [0, 1], "the first results that spill")
+
+
 def lap(number, loses_a_rank):
     kinds = CALLS_OF_ALL_KINDS * 2 + chance.choices(CALLS_OF_ALL_KINDS, k=CALLS)
     chance.shuffle(kinds)
@@ -695,6 +702,7 @@ def lap(number, loses_a_rank):
 def main():
     print(f"seed {seed}, {n_workers} workers", file=sys.stderr, flush=True)
     end = time.monotonic() + seconds
+    spill_once()
     limits, number = {}, 0
     while number < LEAST_LAPS or time.monotonic() < end:
         lap(number, number < most_ranks)
