@@ -24,16 +24,17 @@ Coordinator::Coordinator(Transport& transport, ObjectStore& store, const Setting
     : transport_(&transport),
       store_(&store),
       scheduler_({settings.prefetch_seconds, settings.max_credits}),
-      objects_(store),
       outbox_(transport, settings.tasks_per_message),
-      workers_(static_cast<std::size_t>(transport.size())),
+      objects_(store, outbox_),
+      results_(outbox_, transport.size()),
+      roster_(transport.size()),
       heartbeat_(settings, transport.size() - 1) {
   for (int rank = 1; rank < transport.size(); ++rank) tell_scheduler(event::WorkerJoined{WorkerId{rank}});
 }
 
 CallId Coordinator::start_call(const CallOptions& options, CompletionSink& sink) {
   const CallId call{++calls_started_};
-  if (result_store_ != nullptr) result_store_->start_call(call, options.spill);
+  results_.start_call(call, options.spill);
   calls_.emplace(call, Call{&sink, {options.task_timeout_seconds, options.memory_limit_bytes}});
   tell_scheduler(
       event::CallStarted{call, static_cast<std::size_t>(options.n_jobs), {options.retries, options.retry_exceptions}});
@@ -59,32 +60,14 @@ void Coordinator::stop_starting(CallId call) {
 
 void Coordinator::end_call(CallId call) {
   if (calls_.erase(call) == 0) return;
-  if (result_store_ != nullptr) result_store_->end_call(call);
+  results_.end_call(call);
   tell_scheduler(event::CallEnded{call});
-}
-
-ObjectId Coordinator::share(Payload value) {
-  value.share_long_head();
-  const auto& [object, added] = objects_.add(std::move(value));
-  if (broadcasts_ended_) {
-    outbox_.tell_all(to_worker::ObjectContent{object, added});
-    return object;
-  }
-  to_worker::ShareObject announcement{object, {added.packed().size()}};
-  for (const SharedBytes& part : added.parts) announcement.part_bytes.push_back(part.size());
-  outbox_.tell_all(announcement);
-  return object;
-}
-
-void Coordinator::drop(ObjectId object) {
-  if (objects_.drop(object)) outbox_.tell_all(to_worker::DropObject{object});
 }
 
 std::uint64_t Coordinator::ask_for_file(const FileIdentity& file) {
   std::set<WorkerId> asked;
-  for (int rank = 1; rank < transport_->size(); ++rank) {
-    const WorkerState& worker = state(WorkerId{rank});
-    if (worker.serving && !worker.retired) asked.insert(WorkerId{rank});
+  for (const WorkerId worker : roster_.serving()) {
+    if (!roster_.is_retired(worker)) asked.insert(worker);
   }
   const std::uint64_t question = file_questions_.ask(asked);
   for (const WorkerId worker : asked) outbox_.tell(worker, to_worker::CompareFile{question, file});
@@ -106,7 +89,7 @@ bool Coordinator::progress(Outlook outlook) {
 bool Coordinator::hear_of_pieces() {
   const std::vector<int> heard = transport_->take_heard_ranks();
   for (const int rank : heard) {
-    if (state(WorkerId{rank}).is_present()) heartbeat_.heard_from(WorkerId{rank});
+    if (roster_.is_present(WorkerId{rank})) heartbeat_.heard_from(WorkerId{rank});
   }
   return !heard.empty();
 }
@@ -115,18 +98,17 @@ bool Coordinator::take_arrived() {
   const std::optional<ArrivedFrame> arrived = transport_->receive();
   if (!arrived) return false;
   const WorkerId worker{arrived->source};
-  const WorkerState& sender = state(worker);
-  if (sender.is_present()) heartbeat_.heard_from(worker);
+  if (roster_.is_present(worker)) heartbeat_.heard_from(worker);
   for (FrameReader reader(arrived->frame); !reader.at_end();) {
     MessageToCoordinator message = reader.next_to_coordinator();
-    if (sender.is_present()) {
+    if (roster_.is_present(worker)) {
       std::visit([&](auto&& concrete) { handle(worker, std::forward<decltype(concrete)>(concrete)); },
                  std::move(message));
     } else {
       handle_late(worker, message);
     }
   }
-  if (sender.standing == Standing::given_up) call_back(worker);
+  if (roster_.standing(worker) == WorkerRoster::Standing::given_up) call_back(worker);
   for (const StuckTask& stuck : std::exchange(stuck_, {})) {
     const TaskTable::Entry* entry = tasks_.find(stuck.task);
     if (entry == nullptr || !entry->held || entry->worker != stuck.worker) continue;
@@ -158,114 +140,82 @@ void Coordinator::check_workers(Heartbeat::TimePoint now) {
 }
 
 void Coordinator::lose(WorkerId worker, std::string reason) {
-  WorkerState& state = this->state(worker);
-  const Standing before = std::exchange(state.standing, Standing::gone);
-  if (before == Standing::gone) return;
+  const WorkerRoster::Standing before = roster_.lose(worker);
+  if (before == WorkerRoster::Standing::gone) return;
   transport_->give_up(worker.value);
-  if (before == Standing::present) part_with(worker, std::move(reason));
+  if (before == WorkerRoster::Standing::present) part_with(worker, std::move(reason));
 }
 
 void Coordinator::give_up(WorkerId worker, std::string reason) {
-  WorkerState& state = this->state(worker);
-  if (!state.is_present()) return;
-  state.standing = Standing::given_up;
-  part_with(worker, std::move(reason));
+  if (roster_.give_up(worker)) part_with(worker, std::move(reason));
 }
 
 void Coordinator::part_with(WorkerId worker, std::string reason) {
-  WorkerState& state = this->state(worker);
   heartbeat_.forget(worker);
   outbox_.give_up(worker);
-  state.serving = false;
-  state.spill_place.reset();
-  ++state.epoch;
+  results_.forget(worker);
   file_questions_.forget(worker);
-  end_broadcasts();
-  lost_workers_.push_back({worker, std::move(reason), tasks_.count_of(worker)});
+  objects_.end_broadcasts();
+  note_loss({worker, std::move(reason), tasks_.count_of(worker)});
+}
+
+void Coordinator::note_loss(LostWorker lost) {
+  const WorkerId worker = lost.worker;
+  roster_.note(std::move(lost));
   tell_scheduler(event::WorkerLost{worker});
-  if (tell_of_loss_) tell_of_loss_(lost_workers_.back());
+  roster_.tell_of_loss();
 }
 
 void Coordinator::handle_late(WorkerId worker, const MessageToCoordinator& message) {
   if (const auto* finished = std::get_if<to_coordinator::TaskFinished>(&message)) {
-    if (finished->ending == TaskEnding::spilled) ResultStore::discard(finished->result.head);
+    TaskResults::discard(*finished);
   } else if (const auto* hello = std::get_if<to_coordinator::Hello>(&message)) {
-    const WorkerState& sender = state(worker);
-    if (sender.standing == Standing::called_back && hello->epoch == sender.epoch) take_back(worker, *hello);
+    if (roster_.take_back(worker, hello->epoch)) welcome_back(worker, *hello);
   }
 }
 
 void Coordinator::call_back(WorkerId worker) {
-  WorkerState& state = this->state(worker);
-  state.standing = Standing::called_back;
   Frame frame;
-  append(frame, to_worker::Rejoin{state.epoch});
+  append(frame, to_worker::Rejoin{roster_.call_back(worker)});
   transport_->send(worker.value, frame);
 }
 
-void Coordinator::take_back(WorkerId worker, const to_coordinator::Hello& message) {
-  WorkerState& state = this->state(worker);
-  state.standing = Standing::present;
-  state.serving = true;
-  ++returns_;
+void Coordinator::welcome_back(WorkerId worker, const to_coordinator::Hello& message) {
   outbox_.take_back(worker);
   heartbeat_.watch_again(worker);
   handle(worker, message);
-  update_objects(worker, message.objects);
-  if (tell_of_return_) tell_of_return_(worker);
-  if (!state.retired) tell_scheduler(event::WorkerJoined{worker});
-}
-
-void Coordinator::update_objects(WorkerId worker, const std::vector<ObjectId>& settled) {
-  for (const ObjectId object : settled) {
-    if (!objects_.contains(object)) outbox_.tell(worker, to_worker::DropObject{object});
-  }
-  objects_.update_store(false);  // broadcasts have ended
-  for (const ObjectId object : objects_.all()) {
-    if (std::ranges::find(settled, object) != settled.end()) continue;
-    if (const auto value = store_->find(object)) outbox_.tell(worker, to_worker::ObjectContent{object, *value});
-  }
+  objects_.bring_up_to_date(worker, message.objects);
+  roster_.tell_of_return(worker);
+  if (!roster_.is_retired(worker)) tell_scheduler(event::WorkerJoined{worker});
 }
 
 void Coordinator::retire(WorkerId worker, std::string reason) {
-  state(worker).retired = true;
+  roster_.retire(worker);
   file_questions_.forget(worker);
   outbox_.forget_tasks(worker);
   heartbeat_.set_busy(worker, false);
-  lost_workers_.push_back({worker, std::move(reason), tasks_.count_of(worker), false});
-  tell_scheduler(event::WorkerLost{worker});
-  if (tell_of_loss_) tell_of_loss_(lost_workers_.back());
-}
-
-void Coordinator::end_broadcasts() {
-  if (std::exchange(broadcasts_ended_, true)) return;
-  (void)store_->end_broadcasts();
-  outbox_.tell_all(to_worker::BroadcastsEnded{});
+  note_loss({worker, std::move(reason), tasks_.count_of(worker), false});
 }
 
 void Coordinator::stop_workers(to_worker::Stop stop) {
-  stop.ranks_lost = !std::ranges::all_of(workers_, &WorkerState::is_present);
+  stop.ranks_lost = !roster_.all_present();
   outbox_.tell_all(stop);
   flush(Outlook::nothing_known);
-  for (int rank = 1; rank < transport_->size(); ++rank) {
-    Standing& standing = state(WorkerId{rank}).standing;
-    if (standing != Standing::given_up && standing != Standing::called_back) continue;
-    standing = Standing::gone;
+  for (const WorkerId worker : roster_.stop_waiting()) {
     if (transport_->tells_of_dead_ranks()) {  // it may be alive, and would otherwise end the job for the loss of rank 0
       Frame frame;
       append(frame, stop);
-      transport_->send(rank, frame);
+      transport_->send(worker.value, frame);
     }
-    transport_->give_up(rank);
+    transport_->give_up(worker.value);
   }
 }
 
 std::vector<ServingWorker> Coordinator::serving_workers() const {
   std::vector<ServingWorker> serving;
-  for (int rank = 1; rank < transport_->size(); ++rank) {
-    if (!state(WorkerId{rank}).serving) continue;
-    const TaskTable::Entry* task = tasks_.any_of(WorkerId{rank});
-    serving.push_back({WorkerId{rank}, task == nullptr ? "" : task->name});
+  for (const WorkerId worker : roster_.serving()) {
+    const TaskTable::Entry* task = tasks_.any_of(worker);
+    serving.push_back({worker, task == nullptr ? "" : task->name});
   }
   return serving;
 }
@@ -283,34 +233,8 @@ void Coordinator::perform(const action::Assign& action) {
   entry.worker = action.worker;
   entry.held = true;
   ++entry.attempts;
-  if (result_store_ != nullptr) prepare_result(action.worker, entry.message);
+  results_.prepare(action.worker, entry.message);
   outbox_.add_task(action.worker, entry.message);
-}
-
-void Coordinator::prepare_result(WorkerId worker, to_worker::RunTask& task) {
-  auto place = result_store_->prepare(task.limits, task.call, [this] { return outbox_.tasks_under_way(); });
-  if (!place) return;
-  WorkerState& state = this->state(worker);
-  if (state.spill_place == place) return;
-  outbox_.tell(worker, to_worker::SpillInto{*place});
-  state.spill_place = std::move(place);
-}
-
-void Coordinator::receive_result(to_coordinator::TaskFinished& message, const TaskTable::Entry& entry) {
-  if (message.ending != TaskEnding::spilled) {
-    message.result = result_store_->hold(std::move(message.result));
-    return;
-  }
-  const Bytes handle = std::exchange(message.result.head, {});
-  message.ending = TaskEnding::returned;
-  if (!calls_.contains(entry.message.call)) return ResultStore::discard(handle);
-  try {
-    message.result = result_store_->open(entry.message.call, entry.message.index, handle);
-  } catch (const Error& error) {
-    const std::string text = error.what();
-    message.ending = TaskEnding::spill_failed;
-    message.result = {copy_of(std::as_bytes(std::span(text))), {}};
-  }
 }
 
 void Coordinator::perform(const action::Complete& action) {
@@ -319,7 +243,7 @@ void Coordinator::perform(const action::Complete& action) {
 
 void Coordinator::perform(const action::GiveUp& action) {
   TaskTable::Entry& entry = tasks_.at(action.task);
-  if (entry.held && entry.worker == lost_workers_.back().worker) --lost_workers_.back().tasks_again;
+  if (entry.held && entry.worker == roster_.lost().back().worker) roster_.runs_no_more();
   Payload result;
   const std::string how = how_lost(entry);
   PayloadWriter(result).write_bytes(how.data(), how.size());
@@ -327,7 +251,7 @@ void Coordinator::perform(const action::GiveUp& action) {
 }
 
 std::string Coordinator::how_lost(const TaskTable::Entry& entry) const {
-  const LostWorker& last = lost_workers_.back();
+  const LostWorker& last = roster_.lost().back();
   if (scheduler_.workers() > 0 || timed_out_ == entry.message.task) return "the rank was lost (" + last.reason + ")";
   return "no worker is left; the last one, rank " + std::to_string(last.worker.value) + ", was lost (" + last.reason +
          ")";
@@ -360,9 +284,7 @@ void Coordinator::perform(const action::CancelCall& action) {
 }
 
 void Coordinator::remove(TaskId task) {
-  for (const ObjectId object : tasks_.at(task).message.objects) {
-    if (objects_.release(object)) outbox_.tell_all(to_worker::DropObject{object});
-  }
+  for (const ObjectId object : tasks_.at(task).message.objects) objects_.release(object);
   tasks_.remove(task);
 }
 
@@ -375,11 +297,11 @@ void Coordinator::handle(WorkerId worker, const to_coordinator::Hello& message) 
 void Coordinator::handle(WorkerId worker, to_coordinator::TaskFinished&& message) {
   TaskTable::Entry* entry = tasks_.find(message.task);
   if (entry == nullptr || !entry->held || entry->worker != worker) {
-    if (message.ending == TaskEnding::spilled) ResultStore::discard(message.result.head);
+    TaskResults::discard(message);
     return;
   }
   entry->held = false;
-  if (result_store_ != nullptr) receive_result(message, *entry);
+  results_.receive(message, entry->message, !calls_.contains(entry->message.call));
   finishing_ = &message;
   outbox_.task_came_back(worker);
   if (outbox_.tasks_sent(worker) == 0) heartbeat_.set_busy(worker, false);
@@ -388,11 +310,7 @@ void Coordinator::handle(WorkerId worker, to_coordinator::TaskFinished&& message
 }
 
 void Coordinator::handle(WorkerId worker, const to_coordinator::ObjectsMissing& message) {
-  for (const ObjectId object : message.objects) {
-    const auto value = store_->find(object);
-    // A missing value means that the object has been dropped.
-    if (value) outbox_.tell(worker, to_worker::ObjectContent{object, *value});
-  }
+  objects_.send(worker, message.objects);
 }
 
 void Coordinator::handle(WorkerId worker, const to_coordinator::Stuck& message) {
@@ -404,7 +322,7 @@ void Coordinator::handle(WorkerId worker, to_coordinator::Broken&& message) {
 }
 
 void Coordinator::handle(WorkerId worker, const to_coordinator::Goodbye&) {
-  state(worker).serving = false;
+  roster_.leave(worker);
 }
 
 void Coordinator::handle(WorkerId worker, to_coordinator::FileCompared&& message) {
@@ -412,17 +330,14 @@ void Coordinator::handle(WorkerId worker, to_coordinator::FileCompared&& message
 }
 
 void Coordinator::handle(WorkerId worker, const to_coordinator::SpillFolderWanted& message) {
-  if (result_store_ == nullptr) return;
-  outbox_.tell(worker, to_worker::SpillFolderMade{message.call, *result_store_->make_folder(message.call)});
-  state(worker).spill_place.reset();  // the worker has another one from now on
+  results_.make_folder(worker, message.call);
 }
 
 bool Coordinator::flush(Outlook outlook) {
   if (outbox_.empty() && objects_.is_up_to_date()) return false;
   outbox_.flush(outlook == Outlook::more_tasks_soon && !objects_.has_new(),
                 [this](WorkerId worker) { heartbeat_.set_busy(worker, true); });
-  // Workers take part in a broadcast once they have been told of it, so the announcements are sent first.
-  if (!objects_.is_up_to_date()) objects_.update_store(!broadcasts_ended_);
+  if (!objects_.is_up_to_date()) objects_.update_store();
   return true;
 }
 

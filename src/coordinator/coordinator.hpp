@@ -2,14 +2,14 @@
 
 #include "coordinator/file_questions.hpp"
 #include "coordinator/heartbeat.hpp"
-#include "coordinator/lost_worker.hpp"
-#include "coordinator/object_table.hpp"
 #include "coordinator/outbox.hpp"
+#include "coordinator/shared_objects.hpp"
+#include "coordinator/task_results.hpp"
 #include "coordinator/task_table.hpp"
+#include "coordinator/worker_roster.hpp"
 #include "core/settings.hpp"
 #include "protocol/messages.hpp"
 #include "scheduler/scheduler.hpp"
-#include "spill/result_store.hpp"
 #include "store/object_store.hpp"
 #include "transport/transport.hpp"
 #include <joblib_mpi/detail/call_options.hpp>
@@ -17,7 +17,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -62,9 +61,11 @@ class CompletionSink {
 class Coordinator {
  public:
   Coordinator(Transport& transport, ObjectStore& store, const Settings& settings);
+  Coordinator(const Coordinator&) = delete;
+  Coordinator& operator=(const Coordinator&) = delete;
 
   /// Lets large results of later calls go through files of `store`, which must outlive the coordinator.
-  void spill_with(ResultStore& store) noexcept { result_store_ = &store; }
+  void spill_with(ResultStore& store) noexcept { results_.spill_with(store); }
 
   /// Starts a call and returns its id. `sink` must live until end_call. Throws what ResultStore::start_call throws.
   [[nodiscard]] CallId start_call(const CallOptions& options, CompletionSink& sink);
@@ -76,14 +77,12 @@ class Coordinator {
   /// Ends the call: drops its tasks that have not started, interrupts those that run, and no longer calls its sink.
   void end_call(CallId call);
 
-  [[nodiscard]] ObjectId share(Payload value);
-  void drop(ObjectId object);
+  [[nodiscard]] ObjectId share(Payload value) { return objects_.share(std::move(value)); }
+  void drop(ObjectId object) { objects_.drop(object); }
   /// Returns the statistics of objects; those that the next `progress` will send count as under way.
   [[nodiscard]] ObjectStats object_stats() const { return objects_.stats(); }
   /// Returns whether results that are still in use fill the call's memory budget; false if results cannot spill.
-  [[nodiscard]] bool results_fill_memory(CallId call) const {
-    return result_store_ != nullptr && result_store_->memory_is_full(call);
-  }
+  [[nodiscard]] bool results_fill_memory(CallId call) const { return results_.fill_memory(call); }
 
   /// Asks all workers that get tasks whether their hosts have a file of this host. Returns the number of the question,
   /// for `file_refusals` and `close_file_question`. A worker that comes back later has not been asked: see `returns`.
@@ -98,7 +97,7 @@ class Coordinator {
   }
 
   /// Returns how many times a worker has come back after it was given up.
-  [[nodiscard]] std::uint64_t returns() const noexcept { return returns_; }
+  [[nodiscard]] std::uint64_t returns() const noexcept { return roster_.returns(); }
 
   /// Tells whether the caller is about to submit more tasks, which may join those that wait to be sent.
   enum class Outlook { more_tasks_soon, nothing_known };
@@ -120,15 +119,15 @@ class Coordinator {
   /// Gives the worker up as `lose` does until it is heard of again.
   void give_up(WorkerId worker, std::string reason);
   /// Makes no broadcasts, because an earlier run on these ranks has ended them.
-  void end_broadcasts();
+  void end_broadcasts() { objects_.end_broadcasts(); }
   /// Gives the worker no more tasks; the tasks that it holds run elsewhere. The worker stays in the session.
   void retire(WorkerId worker, std::string reason);
   /// Returns all workers that were lost or retired, in the order of their loss.
-  [[nodiscard]] const std::vector<LostWorker>& lost_workers() const noexcept { return lost_workers_; }
+  [[nodiscard]] const std::vector<LostWorker>& lost_workers() const noexcept { return roster_.lost(); }
   /// Sets the function that is called for each loss, on the thread that drives the coordinator.
-  void on_worker_lost(std::function<void(const LostWorker&)> tell) { tell_of_loss_ = std::move(tell); }
+  void on_worker_lost(std::function<void(const LostWorker&)> tell) { roster_.on_loss(std::move(tell)); }
   /// Sets the function that is called for each worker that comes back, on the thread that drives the coordinator.
-  void on_worker_back(std::function<void(WorkerId)> tell) { tell_of_return_ = std::move(tell); }
+  void on_worker_back(std::function<void(WorkerId)> tell) { roster_.on_return(std::move(tell)); }
 
   /// Sets the function that is asked before a worker is given up that does not answer; it returns whether the worker's
   /// process is seen to work. Such a worker gets the time again.
@@ -152,18 +151,6 @@ class Coordinator {
   [[nodiscard]] std::size_t unfinished_tasks() const noexcept { return tasks_.size(); }
 
  private:
-  /// Whether rank 0 counts on a worker. One that was given up may come back, and is called back when it is heard of;
-  /// one that is gone stays so.
-  enum class Standing : std::uint8_t { present, given_up, called_back, gone };
-  struct WorkerState {
-    std::shared_ptr<const SpillPlace> spill_place = {};  // the place that the worker was told last
-    bool serving = true;
-    bool retired = false;  // can run no tasks
-    Standing standing = Standing::present;
-    std::uint32_t epoch = 0;  // how many times it was given up
-
-    [[nodiscard]] bool is_present() const noexcept { return standing == Standing::present; }
-  };
   struct Call {
     CompletionSink* sink;
     TaskLimits limits;
@@ -181,12 +168,11 @@ class Coordinator {
   bool hear_of_pieces();
   /// Forgets what the worker was doing; see `lose` and `give_up`.
   void part_with(WorkerId worker, std::string reason);
+  void note_loss(LostWorker lost);
   /// Handles a message of a worker that was given up.
   void handle_late(WorkerId worker, const MessageToCoordinator& message);
   void call_back(WorkerId worker);
-  void take_back(WorkerId worker, const to_coordinator::Hello& message);
-  /// Sends the worker the objects that it lacks, and drops those that no longer exist.
-  void update_objects(WorkerId worker, const std::vector<ObjectId>& settled);
+  void welcome_back(WorkerId worker, const to_coordinator::Hello& message);
   void handle(WorkerId worker, const to_coordinator::Hello& message);
   void handle(WorkerId worker, to_coordinator::TaskFinished&& message);
   void handle(WorkerId worker, const to_coordinator::ObjectsMissing& message);
@@ -198,32 +184,23 @@ class Coordinator {
   void handle(WorkerId worker, const to_coordinator::SpillFolderWanted& message);
   void complete(TaskTable::Entry& entry, TaskEnding ending, Payload result);
   [[nodiscard]] std::string how_lost(const TaskTable::Entry& entry) const;
-  /// Sets where the result of the task's next attempt may go.
-  void prepare_result(WorkerId worker, to_worker::RunTask& task);
-  /// Replaces a result handle by the result itself, or by the reason why the result cannot be had.
-  void receive_result(to_coordinator::TaskFinished& message, const TaskTable::Entry& entry);
   void remove(TaskId task);
-  [[nodiscard]] WorkerState& state(WorkerId worker) { return workers_[static_cast<std::size_t>(worker.value)]; }
-  [[nodiscard]] const WorkerState& state(WorkerId worker) const {
-    return workers_[static_cast<std::size_t>(worker.value)];
-  }
   bool flush(Outlook outlook);
 
   Transport* transport_;
   ObjectStore* store_;
-  ResultStore* result_store_ = nullptr;  // null: no result spills
   Scheduler scheduler_;
   SchedulerActions actions_;
 
   TaskTable tasks_;
   to_coordinator::TaskFinished* finishing_ = nullptr;  // the message about which the scheduler is being told
   std::unordered_map<CallId, Call> calls_;
-  ObjectTable objects_;
-  FileQuestions file_questions_;
   Outbox outbox_;
-  std::vector<WorkerState> workers_;  // by rank; rank 0's is unused
+  SharedObjects objects_;
+  FileQuestions file_questions_;
+  TaskResults results_;
+  WorkerRoster roster_;
   bool asks_always_ = false;
-  bool broadcasts_ended_ = false;
 
   Heartbeat heartbeat_;
   struct StuckTask {
@@ -237,13 +214,9 @@ class Coordinator {
   std::vector<StuckTask> stuck_;  // workers are lost only after their messages have been read
   std::vector<BrokenWorker> broken_;
   std::optional<TaskId> timed_out_;  // the task, if known, that the worker that is being lost was running
-  std::vector<LostWorker> lost_workers_;
-  std::function<void(const LostWorker&)> tell_of_loss_;
-  std::function<void(WorkerId)> tell_of_return_;
   std::function<bool(WorkerId)> is_at_work_;
   std::function<bool()> memory_is_short_;
   std::uint64_t calls_started_ = 0;
-  std::uint64_t returns_ = 0;
 };
 
 }  // namespace joblib_mpi

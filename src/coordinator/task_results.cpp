@@ -1,0 +1,41 @@
+#include "coordinator/task_results.hpp"
+
+#include <span>
+#include <string>
+#include <utility>
+
+namespace joblib_mpi {
+
+void TaskResults::prepare(WorkerId worker, to_worker::RunTask& task) {
+  if (store_ == nullptr) return;
+  Place wanted = store_->prepare(task.limits, task.call, [this] { return outbox_->tasks_under_way(); });
+  if (!wanted || place(worker) == wanted) return;
+  outbox_->tell(worker, to_worker::SpillInto{*wanted});
+  place(worker) = std::move(wanted);
+}
+
+void TaskResults::make_folder(WorkerId worker, CallId call) {
+  if (store_ == nullptr) return;
+  outbox_->tell(worker, to_worker::SpillFolderMade{call, *store_->make_folder(call)});
+  forget(worker);  // the worker has another place from now on
+}
+
+void TaskResults::receive(to_coordinator::TaskFinished& message, const to_worker::RunTask& task, bool call_has_ended) {
+  if (store_ == nullptr) return;
+  if (message.ending != TaskEnding::spilled) {
+    message.result = store_->hold(std::move(message.result));
+    return;
+  }
+  const Bytes handle = std::exchange(message.result.head, {});
+  message.ending = TaskEnding::returned;
+  if (call_has_ended) return ResultStore::discard(handle);
+  try {
+    message.result = store_->open(task.call, task.index, handle);
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    message.ending = TaskEnding::spill_failed;
+    message.result = {copy_of(std::as_bytes(std::span(text))), {}};
+  }
+}
+
+}  // namespace joblib_mpi
