@@ -90,6 +90,11 @@ nb::list PythonCoordinatorSession::compare_file(const std::string& path, bool fo
   return result;
 }
 
+std::uint64_t PythonCoordinatorSession::room_elsewhere() {
+  const nb::gil_scoped_release release;
+  return session_->driver().room_elsewhere();
+}
+
 std::uint64_t PythonCoordinatorSession::worker_returns() {
   const nb::gil_scoped_release release;
   return session_->driver().worker_returns();
@@ -142,6 +147,7 @@ void bind_coordinator_session(nb::module_& module) {
       .def("drop", &PythonCoordinatorSession::drop, nb::arg("object_id"))
       .def("object_stats", &PythonCoordinatorSession::object_stats)
       .def("unfinished_tasks", &PythonCoordinatorSession::unfinished_tasks)
+      .def("room_elsewhere", &PythonCoordinatorSession::room_elsewhere)
       .def("results_fill_memory", &PythonCoordinatorSession::results_fill_memory, nb::arg("call"))
       .def("compare_file", &PythonCoordinatorSession::compare_file, nb::arg("path"), nb::arg("for_writing"),
            nb::arg("mark"))

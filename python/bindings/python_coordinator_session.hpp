@@ -32,6 +32,7 @@ class PythonCoordinatorSession {
   [[nodiscard]] nanobind::dict object_stats();
   [[nodiscard]] std::size_t unfinished_tasks();
   [[nodiscard]] bool results_fill_memory(std::uint64_t call);
+  [[nodiscard]] std::uint64_t room_elsewhere();
   [[nodiscard]] nanobind::list compare_file(const std::string& path, bool for_writing, const std::string& mark);
   [[nodiscard]] std::uint64_t worker_returns();
   [[nodiscard]] nanobind::list next_results(double seconds);

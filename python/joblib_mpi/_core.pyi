@@ -258,6 +258,11 @@ class CoordinatorSession(_Job):
         """Frees the object on every rank."""
     def object_stats(self) -> dict[str, int]:
         """Returns figures of the shared objects that rank 0's node holds, named as the members of C++'s ObjectStats."""
+    def room_elsewhere(self) -> int:
+        """Returns the bytes of memory that are left on the node with the least, rank 0's node left out.
+
+        2**64 - 1 without another node.
+        """
     def unfinished_tasks(self) -> int:
         """Returns the number of tasks of all calls that are not complete, interrupted ones that still run included."""
     def results_fill_memory(self, call: int) -> bool:

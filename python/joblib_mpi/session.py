@@ -208,7 +208,7 @@ def _shared_buffers(core: _core.CoordinatorSession) -> SharedBuffers:
         room // 2 if limit is None else limit,
         room // 10 if kept_limit is None else kept_limit,
         limits_scattered=limit is not None,
-        room=_core.memory_room,
+        room=lambda: min(_core.memory_room(), core.room_elsewhere()),
     )
 
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <limits>
 #include <set>
 #include <span>
 #include <utility>
@@ -72,6 +73,12 @@ std::uint64_t Coordinator::ask_for_file(const FileIdentity& file) {
   const std::uint64_t question = file_questions_.ask(asked);
   for (const WorkerId worker : asked) outbox_.tell(worker, to_worker::CompareFile{question, file});
   return question;
+}
+
+std::uint64_t Coordinator::room_elsewhere() const {
+  std::uint64_t least = std::numeric_limits<std::uint64_t>::max();
+  for (const auto& [worker, bytes] : room_) least = std::min(least, bytes);
+  return least;
 }
 
 bool Coordinator::progress(Outlook outlook) {
@@ -155,6 +162,7 @@ void Coordinator::part_with(WorkerId worker, std::string reason) {
   outbox_.give_up(worker);
   results_.forget(worker);
   file_questions_.forget(worker);
+  room_.erase(worker);
   objects_.end_broadcasts();
   note_loss({worker, std::move(reason), tasks_.count_of(worker)});
 }
@@ -331,6 +339,10 @@ void Coordinator::handle(WorkerId worker, to_coordinator::FileCompared&& message
 
 void Coordinator::handle(WorkerId worker, const to_coordinator::SpillFolderWanted& message) {
   results_.make_folder(worker, message.call);
+}
+
+void Coordinator::handle(WorkerId worker, const to_coordinator::RoomLeft& message) {
+  room_[worker] = message.bytes;
 }
 
 bool Coordinator::flush(Outlook outlook) {

@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -98,6 +99,10 @@ class Coordinator {
 
   /// Returns how many times a worker has come back after it was given up.
   [[nodiscard]] std::uint64_t returns() const noexcept { return roster_.returns(); }
+
+  /// Returns the bytes of memory that are left on the node with the least, rank 0's node left out, as far as workers
+  /// have told. Returns the largest number if there is no other node.
+  [[nodiscard]] std::uint64_t room_elsewhere() const;
 
   /// Tells whether the caller is about to submit more tasks, which may join those that wait to be sent.
   enum class Outlook { more_tasks_soon, nothing_known };
@@ -182,6 +187,7 @@ class Coordinator {
   void handle(WorkerId worker, const to_coordinator::Goodbye& message);
   void handle(WorkerId worker, to_coordinator::FileCompared&& message);
   void handle(WorkerId worker, const to_coordinator::SpillFolderWanted& message);
+  void handle(WorkerId worker, const to_coordinator::RoomLeft& message);
   void complete(TaskTable::Entry& entry, TaskEnding ending, Payload result);
   [[nodiscard]] std::string how_lost(const TaskTable::Entry& entry) const;
   void remove(TaskId task);
@@ -200,6 +206,7 @@ class Coordinator {
   FileQuestions file_questions_;
   TaskResults results_;
   WorkerRoster roster_;
+  std::map<WorkerId, std::uint64_t> room_;  // in bytes, by the worker that watches its node's
   bool asks_always_ = false;
 
   Heartbeat heartbeat_;

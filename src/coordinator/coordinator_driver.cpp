@@ -108,6 +108,11 @@ std::vector<FileRefusal> CoordinatorDriver::compare_file(const FileIdentity& fil
   }
 }
 
+std::uint64_t CoordinatorDriver::room_elsewhere() {
+  const Turn turn(*this);
+  return coordinator("room_elsewhere").room_elsewhere();
+}
+
 std::uint64_t CoordinatorDriver::worker_returns() {
   const Turn turn(*this);
   return coordinator_ == nullptr ? 0 : coordinator_->returns();

@@ -67,11 +67,14 @@ class CoordinatorDriver {
   /// Returns the workers whose hosts do not have the file, after all have answered or `patience` is over. Sleeps while
   /// it waits: another thread must drive.
   [[nodiscard]] std::vector<FileRefusal> compare_file(const FileIdentity& file, Clock::duration patience);
+  /// Returns the bytes of memory that are left on the node with the least, rank 0's left out; see Coordinator.
+  [[nodiscard]] std::uint64_t room_elsewhere();
   /// Returns how many times a worker has come back, which `compare_file` had not asked.
   [[nodiscard]] std::uint64_t worker_returns();
 
   /// Detaches the driver from the coordinator, which is about to be destroyed: from now on `start_call`, `submit`,
-  /// `share`, `object_stats`, `unfinished_tasks` and `wait` throw UsageError, and the other functions do nothing.
+  /// `share`, `object_stats`, `room_elsewhere`, `unfinished_tasks` and `wait` throw UsageError, and the other functions
+  /// do nothing.
   void close() noexcept;
 
   // These functions make MPI calls on the calling thread.

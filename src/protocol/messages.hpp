@@ -130,6 +130,11 @@ struct FileCompared {
 struct SpillFolderWanted {
   CallId call;
 };
+/// Tells how much memory is left on the sender's node, which is not rank 0's: at first, and while the node has shared
+/// objects each time it has changed much. Sent by one worker of the node.
+struct RoomLeft {
+  std::uint64_t bytes;
+};
 /// The last message of a worker, sent after Stop.
 struct Goodbye {};
 
@@ -142,6 +147,6 @@ using MessageToWorker =
 using MessageToCoordinator =
     std::variant<to_coordinator::Hello, to_coordinator::TaskFinished, to_coordinator::ObjectsMissing,
                  to_coordinator::Pong, to_coordinator::Stuck, to_coordinator::Broken, to_coordinator::Goodbye,
-                 to_coordinator::FileCompared, to_coordinator::SpillFolderWanted>;
+                 to_coordinator::FileCompared, to_coordinator::SpillFolderWanted, to_coordinator::RoomLeft>;
 
 }  // namespace joblib_mpi

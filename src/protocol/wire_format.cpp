@@ -223,6 +223,10 @@ void append(Frame& frame, const to_coordinator::SpillFolderWanted& message) {
   append_plain<MessageToCoordinator>(frame, message);
 }
 
+void append(Frame& frame, const to_coordinator::RoomLeft& message) {
+  append_plain<MessageToCoordinator>(frame, message);
+}
+
 Payload FrameReader::read_payload(std::string& no_room) {
   Payload payload;
   const auto is_long = reader_.read<bool>();
@@ -331,6 +335,8 @@ MessageToCoordinator FrameReader::next_to_coordinator() {
       return to_coordinator::Goodbye{};
     case kind_of<MessageToCoordinator, to_coordinator::SpillFolderWanted>():
       return reader_.read<to_coordinator::SpillFolderWanted>();
+    case kind_of<MessageToCoordinator, to_coordinator::RoomLeft>():
+      return reader_.read<to_coordinator::RoomLeft>();
     case kind_of<MessageToCoordinator, to_coordinator::FileCompared>(): {
       to_coordinator::FileCompared message;
       message.question = reader_.read<std::uint64_t>();

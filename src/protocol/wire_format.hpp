@@ -38,6 +38,7 @@ void append(Frame& frame, const to_coordinator::Broken& message);
 void append(Frame& frame, const to_coordinator::Goodbye& message);
 void append(Frame& frame, const to_coordinator::FileCompared& message);
 void append(Frame& frame, const to_coordinator::SpillFolderWanted& message);
+void append(Frame& frame, const to_coordinator::RoomLeft& message);
 
 /// Takes the messages out of a frame, first to last. Throws SerializationError if the bytes are not a message.
 ///

@@ -4,6 +4,7 @@
 #include "core/open_files.hpp"
 #include "mpi/mpi_failures.hpp"
 #include "mpi/mpi_node.hpp"
+#include "segments/memory_room.hpp"
 #include "session/file_formats.hpp"
 
 #include <algorithm>
@@ -35,7 +36,8 @@ Rank MpiRank::parts() noexcept {
           .hosts = world_.hosts(),
           .has_own_core = world_.has_own_core(),
           .result_format = &session_result_format(),
-          .is_at_work = [this](int rank) { return world_.is_at_work(rank); }};
+          .is_at_work = [this](int rank) { return world_.is_at_work(rank); },
+          .room = [] { return memory_room().bytes; }};
 }
 
 std::string MpiRank::names_of(const std::vector<ServingWorker>& workers) const {

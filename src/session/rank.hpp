@@ -7,6 +7,7 @@
 #include "store/node_link.hpp"
 #include "transport/transport.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -44,6 +45,8 @@ struct Rank {
   const ResultFormat* result_format;      ///< the format of files for large results; null: they are never written
   /// Tells whether a rank is seen to work on this machine; may be empty.
   std::function<bool(int rank)> is_at_work = {};
+  /// Returns the bytes of memory that are left on this node; may be empty, and then they are not watched.
+  std::function<std::uint64_t()> room = {};
 };
 
 }  // namespace joblib_mpi

@@ -35,7 +35,9 @@ ServingRank::ServingRank(const Rank& rank, const TaskPlace& place)
       store_(rank.transport, rank.segments, rank.node_links),
       has_stand_in_(wants_stand_in(place)),
       waiter_(rank.settings, rank.has_own_core, wake_flag_of(place, own_wake_flag_)),
-      worker_(rank.transport, store_, make_executor(rank, place), waiter_, rank.settings, during_tasks(place)) {}
+      worker_(rank.transport, store_, make_executor(rank, place), waiter_, rank.settings, during_tasks(place)) {
+  if (store_.is_node_head() && rank.room) worker_.watch_room(rank.room);
+}
 
 Executor& ServingRank::make_executor(const Rank& rank, const TaskPlace& place) {
   if (const auto* other = std::get_if<OtherThread>(&place)) {

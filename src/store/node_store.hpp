@@ -37,6 +37,9 @@ class NodeStore final : public ObjectStore {
   bool progress() override;
   [[nodiscard]] ObjectStats stats() const override;
 
+  /// Returns whether this rank holds the node's copies.
+  [[nodiscard]] bool is_node_head() const noexcept { return links_->head == nullptr; }
+
  private:
   using PartBytes = std::vector<std::uint64_t>;
 
@@ -54,7 +57,6 @@ class NodeStore final : public ObjectStore {
     bool dropped = false;            // true if the object was dropped in the meantime
   };
 
-  [[nodiscard]] bool is_node_head() const noexcept { return links_->head == nullptr; }
   /// Allocates the node's copy, or notes why there is no room.
   void allocate(Transfer& transfer);
   /// Copies a piece of the object into the node's copy. Returns true if more is left.

@@ -42,7 +42,7 @@ to_worker::Stop Worker::serve() {
     if (step()) {
       waiter_->reset();
     } else {
-      if (++looks % looks_between_checks == 0) watch_coordinator(Clock::now());
+      if (++looks % looks_between_checks == 0) look_around(Clock::now());
       waiter_->wait();
     }
   }
@@ -82,7 +82,7 @@ void Worker::attend(Clock::time_point now) noexcept {
     store_->progress();
     send_results();
     report_stuck(now);
-    watch_coordinator(now);
+    look_around(now);
   } catch (...) {
     attend_error_ = std::current_exception();
   }
@@ -94,6 +94,13 @@ void Worker::report_stuck(Clock::time_point now) {
   if (used.count() <= running_->limit_seconds + grace_seconds_) return;
   running_->reported_stuck = true;
   say(to_coordinator::Stuck{running_->task});
+}
+
+void Worker::look_around(Clock::time_point now) {
+  if (node_room_ && !rejoin_ && !said_goodbye_) {
+    if (const auto bytes = node_room_->news(now, store_->stats().objects > 0)) say(to_coordinator::RoomLeft{*bytes});
+  }
+  watch_coordinator(now);
 }
 
 void Worker::watch_coordinator(Clock::time_point now) {
@@ -226,6 +233,7 @@ void Worker::come_back() {
   send_results();
   say(to_coordinator::Hello{during_tasks_ == DuringTasks::answers, rejoin_->epoch, store_->settled_objects()});
   rejoin_.reset();
+  if (node_room_) node_room_->begin_again();
 }
 
 void Worker::handle(const to_worker::CompareFile& message) {

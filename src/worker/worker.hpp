@@ -8,6 +8,7 @@
 #include "store/object_store.hpp"
 #include "transport/transport.hpp"
 #include "worker/coordinator_watch.hpp"
+#include "worker/node_room.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -45,6 +46,9 @@ class Worker {
   };
   /// Sets the reaction to the death of rank 0. By default there is none.
   void on_coordinator_loss(CoordinatorLoss loss) { coordinator_loss_ = std::move(loss); }
+
+  /// Makes this worker the one of its node that tells rank 0 how much memory is left there, in bytes.
+  void watch_room(std::function<std::uint64_t()> room) { node_room_.emplace(std::move(room)); }
 
   /// Works until rank 0 sends Stop, and returns that message. The calling thread is the one that uses MPI.
   to_worker::Stop serve();
@@ -86,6 +90,8 @@ class Worker {
   /// Takes note if a piece of a long message has been exchanged with rank 0. Returns true if so.
   bool hear_of_pieces();
   void report_stuck(Clock::time_point now);
+  /// Looks after what need not be known at once: rank 0's life, and the room for memory.
+  void look_around(Clock::time_point now);
   void watch_coordinator(Clock::time_point now);
   void leave_tasks_to_others(const std::string& reason);
   /// Says Hello again after rank 0 had given this worker up, once nothing of the time before is running.
@@ -132,6 +138,7 @@ class Worker {
 
   CoordinatorWatch coordinator_watch_;
   CoordinatorLoss coordinator_loss_;
+  std::optional<NodeRoom> node_room_;  // on one worker of each node but rank 0's
 };
 
 }  // namespace joblib_mpi

@@ -4,6 +4,8 @@
 #include "support/scripted_cluster.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <set>
 
 using namespace joblib_mpi;
@@ -49,6 +51,18 @@ TEST_CASE("a task that a lost worker held is sent to another with all its argume
   CHECK(cluster.inbox.tasks[0].attempts == 2);
   CHECK(cluster.inbox.tasks[0].name == "fit");
   CHECK(cluster.inbox.tasks[0].worker == WorkerId{2});
+}
+
+TEST_CASE("the node with the least memory counts, until the worker that watches it is lost") {
+  ScriptedCluster cluster(3);
+  CHECK(cluster.coordinator.room_elsewhere() == std::numeric_limits<std::uint64_t>::max());
+  cluster.says(1, to_coordinator::RoomLeft{500});
+  cluster.says(3, to_coordinator::RoomLeft{200});
+  CHECK(cluster.coordinator.room_elsewhere() == 200);
+  cluster.says(3, to_coordinator::RoomLeft{900});
+  CHECK(cluster.coordinator.room_elsewhere() == 500);
+  cluster.coordinator.lose(WorkerId{1}, "was unplugged");
+  CHECK(cluster.coordinator.room_elsewhere() == 900);
 }
 
 TEST_CASE("results of a worker that was given up and results that come twice are ignored") {

@@ -126,6 +126,7 @@ TEST_CASE("messages to the coordinator arrive as they were sent") {
   CHECK(there_and_back(to_coordinator::Broken{"no processes"}).reason == "no processes");
   there_and_back(to_coordinator::Goodbye{});
   CHECK(there_and_back(to_coordinator::SpillFolderWanted{CallId{9}}).call == CallId{9});
+  CHECK(there_and_back(to_coordinator::RoomLeft{1234567890123}).bytes == 1234567890123);
   const auto compared = there_and_back(to_coordinator::FileCompared{7, "another file is there"});
   CHECK(compared.question == 7);
   CHECK(compared.reason == "another file is there");

@@ -62,7 +62,7 @@ class ScriptedStore final : public ObjectStore {
     return settled;
   }
   bool progress() override { return false; }
-  [[nodiscard]] ObjectStats stats() const override { return {}; }
+  [[nodiscard]] ObjectStats stats() const override { return {.objects = whole_.size()}; }
 
   std::vector<std::pair<ObjectId, Payload>> published;
   std::map<ObjectId, std::vector<std::uint64_t>> expected;

@@ -14,6 +14,7 @@
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -423,6 +424,41 @@ TEST_CASE("a worker that runs a task on its own thread comes back once the task 
   bench.executor.finish(0.5);
   bench.work();
   CHECK(std::holds_alternative<to_coordinator::Hello>(bench.said().back()));
+}
+
+TEST_CASE("a worker that watches its node's memory tells rank 0 what is left, also while a task runs") {
+  Bench bench;
+  std::uint64_t left = 1000;
+  bench.worker.watch_room([&] { return left; });
+  const auto now = Worker::Clock::now();
+  bench.worker.attend(now);
+  auto said = bench.said();
+  REQUIRE(said.size() == 1);
+  CHECK(std::get<to_coordinator::RoomLeft>(said[0]).bytes == 1000);
+
+  left = 500;
+  bench.worker.attend(now + 1s);
+  CHECK(bench.said().empty());  // it holds no objects
+  bench.store.put(ObjectId{1}, {});
+  bench.tell(run(1));
+  bench.work();
+  REQUIRE(bench.executor.running);
+  bench.worker.attend(now + 2s);
+  said = bench.said();
+  REQUIRE(said.size() == 1);
+  CHECK(std::get<to_coordinator::RoomLeft>(said[0]).bytes == 500);
+
+  bench.tell(to_worker::Rejoin{1});
+  left = 100;
+  bench.worker.attend(now + 3s);
+  CHECK(bench.said().empty());  // rank 0 would ignore it
+  bench.executor.finish(0.1);
+  bench.work();
+  bench.worker.attend(now + 4s);
+  said = bench.said();
+  REQUIRE(said.size() == 3);  // the task's end, which rank 0 ignores, is the first
+  CHECK(std::get<to_coordinator::Hello>(said[1]).epoch == 1);
+  CHECK(std::get<to_coordinator::RoomLeft>(said[2]).bytes == 100);
 }
 
 TEST_CASE("a worker says whether it has a file of rank 0, also while a task runs") {

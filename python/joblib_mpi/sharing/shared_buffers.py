@@ -41,8 +41,8 @@ class SharedBuffers:
         Whether ``limit`` also applies to objects that the program scatters, and to contents that have to become objects
         because there is no room for a copy that travels with each task.
     room : callable, optional
-        Returns the bytes of memory that rank 0's node has left: unused contents take at most half of that, and there is
-        no copy with a task where it would take too much. Without it nothing is watched.
+        Returns the bytes of memory that the node with the least has left: unused contents take at most half of that,
+        and there is no copy with a task where it would take too much. Without it nothing is watched.
 
     Attributes
     ----------

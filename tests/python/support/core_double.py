@@ -52,6 +52,7 @@ class Job:
         self.dropped = {rank: [] for rank in range(1, n_workers + 1)}
         self.n_scattered = 0
         self.memory_is_full = False
+        self.room_elsewhere = 2**64 - 1
         self.closed_with = None
         self.failure = None
         self.spill_options = {}  # by call: what it was given after those
@@ -220,6 +221,10 @@ class CoordinatorSession:
 
     def object_stats(self):
         return {"transfers": 0, "objects": len(self._job.objects)}
+
+    def room_elsewhere(self):
+        self._open()
+        return self._job.room_elsewhere
 
     def unfinished_tasks(self):
         return 0
