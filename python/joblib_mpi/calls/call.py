@@ -137,9 +137,14 @@ class Call:
             if self.ended:
                 return
             if self._deliveries is None:
-                self._deliveries = queue.SimpleQueue()
+                deliveries: queue.SimpleQueue[tuple[int, Outcome, bool] | None] = queue.SimpleQueue()
                 name = f"joblib-mpi call {self.id}"
-                threading.Thread(target=self._deliver_all, args=(self._deliveries,), name=name, daemon=True).start()
+                thread = threading.Thread(target=self._deliver_all, args=(deliveries,), name=name, daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    raise MemoryError(f"a thread for results cannot be started: {error}") from error
+                self._deliveries = deliveries
             self._deliveries.put((index, outcome, ok))
 
     def withdraw(self, index: int) -> None:

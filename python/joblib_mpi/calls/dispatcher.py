@@ -113,35 +113,64 @@ class _ServiceThread(threading.Thread):
 
     def run(self) -> None:
         dispatcher = self._dispatcher
-        calls, queued, received = dispatcher.calls, dispatcher.queued, dispatcher.received
-        result: FinishedTask | None
-        while not dispatcher.stopping:
-            while queued or received:
-                # Sending first keeps the workers busy while callbacks run.
-                if queued:
-                    self._send(*queued.popleft())
-                else:
-                    result = received.popleft()
-                    call = calls.get(result.call)
-                    if call is None:
-                        pass  # it has ended
-                    elif result.ending == RETURNED:
-                        self._deliver(call, result.task_index, result, True)
-                    else:
-                        self._fail(call, result)
-                if self.retired:
-                    return
-            seconds = _IDLE_SECONDS
-            for call in list(calls.values()):
-                if call.held:
-                    self._send_held(call)
-                    seconds = _HELD_SECONDS
-            result = call = None  # a backend whose block has ended must not stay alive because of this thread
-            # A thread that queues after this line wakes this one; what was queued before is seen by the test below it.
-            dispatcher.waiting = True
-            if not queued:
-                received.extend(self._next_results(seconds))
-            dispatcher.waiting = False
+        while not dispatcher.stopping and not self.retired:
+            try:
+                self._serve_all()
+                self._wait_for_more()
+            except MemoryError as error:
+                self._end_all(error)
+
+    def _serve_all(self) -> None:
+        calls, queued, received = self._dispatcher.calls, self._dispatcher.queued, self._dispatcher.received
+        while (queued or received) and not self.retired:
+            # Sending first keeps the workers busy while callbacks run.
+            if queued:
+                self._send(*queued.popleft())
+                continue
+            result = received.popleft()
+            call = calls.get(result.call)
+            if call is None:
+                pass  # it has ended
+            elif result.ending == RETURNED:
+                self._deliver(call, result.task_index, result, True)
+            else:
+                self._fail(call, result)
+
+    def _wait_for_more(self) -> None:
+        if self.retired:
+            return
+        dispatcher = self._dispatcher
+        seconds = _HELD_SECONDS if self._send_all_held() else _IDLE_SECONDS
+        # A thread that queues after this line wakes this one; what was queued before is seen by the test below it.
+        dispatcher.waiting = True
+        if not dispatcher.queued:
+            dispatcher.received.extend(self._next_results(seconds))
+        dispatcher.waiting = False
+
+    def _send_all_held(self) -> bool:
+        """Send the held tasks that need not wait any longer; return whether there were any."""
+        any_held = False
+        for call in list(self._dispatcher.calls.values()):
+            if call.held:
+                self._send_held(call)
+                any_held = True
+        return any_held
+
+    def _end_all(self, cause: MemoryError) -> None:
+        """End all calls with an error: for which of them memory was missing, and what is lost of it, is not known."""
+        dispatcher = self._dispatcher
+        dispatcher.waiting = False
+        while True:
+            try:
+                dispatcher.received.clear()  # this alone may free enough memory for what follows
+                error = MemoryError("rank 0 has no memory left to go on with this call")
+                error.__cause__ = cause
+                for call in list(dispatcher.calls.values()):
+                    for index in call.outstanding():
+                        self._deliver_here_if_need_be(call, index, error)
+                return
+            except MemoryError:
+                time.sleep(_FAILED_SECONDS)  # the program may have less to keep in a moment
 
     def _send(self, call: Call, index: int, encode: Encode, batch: Any) -> None:
         if call.pressure is None:
@@ -185,11 +214,19 @@ class _ServiceThread(threading.Thread):
         calls = self._dispatcher.calls
         # The flag goes up before the second look: a call that starts later finds it and replaces this thread.
         self.in_callback = len(calls) == 1
-        if self.in_callback and len(calls) == 1:
-            call.deliver(index, outcome, ok)
-        else:
-            call.deliver_elsewhere(index, outcome, ok)
-        self.in_callback = False
+        try:
+            if self.in_callback and len(calls) == 1:
+                call.deliver(index, outcome, ok)
+            else:
+                call.deliver_elsewhere(index, outcome, ok)
+        finally:
+            self.in_callback = False
+
+    def _deliver_here_if_need_be(self, call: Call, index: int, error: MemoryError) -> None:
+        try:
+            self._deliver(call, index, error, False)
+        except MemoryError:
+            call.deliver(index, error, False)  # there is none for another thread
 
     def _next_results(self, seconds: float) -> list[FinishedTask]:
         if self._dispatcher.failure is not None:
@@ -197,6 +234,8 @@ class _ServiceThread(threading.Thread):
             return []
         try:
             return self._dispatcher.core.next_results(seconds)
+        except MemoryError:
+            raise
         except Exception as error:
             self._dispatcher.failure = error
             for call in list(self._dispatcher.calls.values()):

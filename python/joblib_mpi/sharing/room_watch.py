@@ -5,7 +5,6 @@ import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from joblib_mpi import _core
 
@@ -45,8 +44,13 @@ class RoomWatch:
         self._is_watching = False
 
     def _watch(self) -> None:
-        give_way: Any = None
         with suppress(_core.SessionError):  # the session has ended
-            while (give_way := self._give_way()) is not None and give_way(self._room()):
-                give_way = None
+            while self._goes_on():
                 time.sleep(_PAUSE_SECONDS)
+
+    def _goes_on(self) -> bool:
+        give_way = self._give_way()
+        try:
+            return give_way is not None and give_way(self._room())
+        except MemoryError:
+            return True  # the next look may find some

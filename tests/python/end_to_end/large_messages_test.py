@@ -6,6 +6,39 @@ import pytest
 ENVIRONMENT = {"JOBLIB_MPI_HEARTBEAT_SECONDS": "0.5", "JOBLIB_MPI_MESSAGE_PIECE_BYTES": "131072"}
 
 
+SMALL_RESULTS = """
+    import resource
+    from joblib import Parallel, delayed, parallel_config
+
+    def made(i, n):
+        return bytes(n)
+
+    def address_space():
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[0]) * resource.getpagesize()
+
+    with parallel_config(backend="mpi", n_jobs=-1, spill_threshold="100GB", memory_budget="100GB"):
+        before = resource.getrlimit(resource.RLIMIT_AS)
+        # The C library may have taken 64 MB of addresses for each thread, which count already.
+        resource.setrlimit(resource.RLIMIT_AS, (address_space() + 10_000_000, before[1]))
+        try:
+            Parallel(batch_size=BATCH)(delayed(made)(i, 5000) for i in range(60_000))
+            print("they fit")
+        except MemoryError:
+            pass
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, before)
+        print(Parallel()(delayed(abs)(i) for i in range(5)))
+    """
+
+
+@pytest.mark.parametrize("batch_size", ["1", "'auto'"])
+def test_small_results_for_which_rank_0_has_no_memory_end_their_call_and_not_the_session(mpirun, batch_size):
+    done = mpirun.script(3, SMALL_RESULTS.replace("BATCH", batch_size))
+    assert (done.status, done.stdout) == (0, "[0, 1, 2, 3, 4]\n"), done
+    assert "lost" not in done.stderr, done
+
+
 @pytest.mark.parametrize("isolation", ["process", "none"])
 @pytest.mark.parametrize("ranks", [2, 4])
 def test_long_bytes_go_to_tasks_and_back_and_no_worker_is_lost(mpirun, ranks, isolation):

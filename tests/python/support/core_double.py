@@ -55,6 +55,7 @@ class Job:
         self.room_elsewhere = 2**64 - 1
         self.closed_with = None
         self.failure = None
+        self.results_without_memory = 0  # the number of times that next_results loses its results for lack of memory
         self.spill_options = {}  # by call: what it was given after those
         self.options = {}  # by call: what start_call was given after max_running
         self.file_refusals = []  # what compare_file returns
@@ -256,6 +257,9 @@ class CoordinatorSession:
                 if self._job.failure is not None:
                     raise self._job.failure
                 results, self._job.results = self._job.results, []
+                if results and self._job.results_without_memory:
+                    self._job.results_without_memory -= 1
+                    raise MemoryError
                 return results
         finally:
             self._waiter = None
