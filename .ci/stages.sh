@@ -160,10 +160,10 @@ compile_by_clang() {
 # The checks of .clang-tidy that all sources pass: names above all.
 tidy_checks='-*,readability-identifier-naming,readability-container-size-empty,misc-unused-parameters'
 
-# Git's patterns for the sources that run_clang_tidy has a compile command for: all but a project that is built against an
-# installed package, calls that must not compile, and helpers of Python tests.
+# Git's patterns for the sources that run_clang_tidy has a compile command for: all but what CMake tries while it configures,
+# a project that is built against an installed package, calls that must not compile, and helpers of Python tests.
 # shellcheck disable=SC2034 # used by the scripts that source this one
-tidy_sources=('*.cpp' ':!tests/install' ':!tests/refused' ':!tests/python')
+tidy_sources=('*.cpp' ':!cmake' ':!tests/install' ':!tests/refused' ':!tests/python')
 
 # make_bindings_python FOLDER: a Python environment with nanobind, which python/bindings is compiled against. It is not .venv,
 # which another stage may be changing at the same time.

@@ -132,7 +132,7 @@ def watch_tasks(parallel: Any, watch: TaskWatch | None) -> None:
         nonlocal watched
         owner: Any = reference()
         prepared = getattr(owner, "_ready_batches", None)
-        if not isinstance(prepared, queue.Queue) or prepared.empty():
+        if not isinstance(prepared, queue.Queue) or not prepared.queue:
             watch.begin()
         if tasks is not None and tasks is not watched:
             is_the_rest = tasks is getattr(owner, "_original_iterator", None)

@@ -309,7 +309,7 @@ void Coordinator::handle(WorkerId worker, to_coordinator::TaskFinished&& message
     return;
   }
   entry->held = false;
-  results_.receive(message, entry->message, !calls_.contains(entry->message.call));
+  results_.receive(message, entry->message, [&] { return !calls_.contains(entry->message.call); });
   finishing_ = &message;
   outbox_.task_came_back(worker);
   if (outbox_.tasks_sent(worker) == 0) heartbeat_.set_busy(worker, false);

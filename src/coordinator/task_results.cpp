@@ -8,10 +8,10 @@ namespace joblib_mpi {
 
 void TaskResults::prepare(WorkerId worker, to_worker::RunTask& task) {
   if (store_ == nullptr) return;
-  Place wanted = store_->prepare(task.limits, task.call, [this] { return outbox_->tasks_under_way(); });
+  const Place& wanted = store_->prepare(task.limits, task.call, [this] { return outbox_->tasks_under_way(); });
   if (!wanted || place(worker) == wanted) return;
   outbox_->tell(worker, to_worker::SpillInto{*wanted});
-  place(worker) = std::move(wanted);
+  place(worker) = wanted;
 }
 
 void TaskResults::make_folder(WorkerId worker, CallId call) {
@@ -20,12 +20,7 @@ void TaskResults::make_folder(WorkerId worker, CallId call) {
   forget(worker);  // the worker has another place from now on
 }
 
-void TaskResults::receive(to_coordinator::TaskFinished& message, const to_worker::RunTask& task, bool call_has_ended) {
-  if (store_ == nullptr) return;
-  if (message.ending != TaskEnding::spilled) {
-    message.result = store_->hold(std::move(message.result));
-    return;
-  }
+void TaskResults::open(to_coordinator::TaskFinished& message, const to_worker::RunTask& task, bool call_has_ended) {
   const Bytes handle = std::exchange(message.result.head, {});
   message.ending = TaskEnding::returned;
   if (call_has_ended) return ResultStore::discard(handle);

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace joblib_mpi {
@@ -36,8 +37,13 @@ class TaskResults {
   /// Answers a worker whose result is about to spill first into its call's folder.
   void make_folder(WorkerId worker, CallId call);
   /// Replaces the handle of a result that has spilled by the result itself, or by the reason why it cannot be had. The
-  /// result is discarded if its call has ended.
-  void receive(to_coordinator::TaskFinished& message, const to_worker::RunTask& task, bool call_has_ended);
+  /// result is discarded if `call_has_ended()`, which is asked only for results that have spilled.
+  template <class CallHasEnded>
+  void receive(to_coordinator::TaskFinished& message, const to_worker::RunTask& task, CallHasEnded&& call_has_ended) {
+    if (store_ == nullptr) return;
+    if (message.ending == TaskEnding::spilled) return open(message, task, call_has_ended());
+    if (!message.result.parts.empty()) message.result = store_->hold(std::move(message.result));
+  }
   /// Discards a result that is not wanted.
   static void discard(const to_coordinator::TaskFinished& message) noexcept {
     if (message.ending == TaskEnding::spilled) ResultStore::discard(message.result.head);
@@ -47,6 +53,7 @@ class TaskResults {
 
  private:
   using Place = std::shared_ptr<const SpillPlace>;
+  void open(to_coordinator::TaskFinished& message, const to_worker::RunTask& task, bool call_has_ended);
   [[nodiscard]] Place& place(WorkerId worker) { return told_[static_cast<std::size_t>(worker.value)]; }
 
   Outbox* outbox_;

@@ -8,6 +8,7 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,9 +46,7 @@ class TaskTable {
     free_slots_.pop_back();
     Slot& slot = slots_[index];
     const TaskId task{index, slot.generation};
-    slot.entry = std::move(entry);
-    slot.entry.message.task = task;
-    slot.in_use = true;
+    slot.entry.emplace(std::move(entry)).message.task = task;
     return task;
   }
 
@@ -55,25 +54,25 @@ class TaskTable {
   [[nodiscard]] Entry* find(TaskId task) {
     if (task.slot >= slots_.size()) return nullptr;
     Slot& slot = slots_[task.slot];
-    return slot.in_use && slot.generation == task.generation ? &slot.entry : nullptr;
+    return slot.entry && slot.generation == task.generation ? &*slot.entry : nullptr;
   }
 
   [[nodiscard]] Entry& at(TaskId task) {
     assert(find(task) != nullptr);
-    return slots_[task.slot].entry;
+    return *slots_[task.slot].entry;
   }
 
   void remove(TaskId task) {
-    at(task) = {};
+    assert(find(task) != nullptr);
+    slots_[task.slot].entry.reset();
     ++slots_[task.slot].generation;
-    slots_[task.slot].in_use = false;
     free_slots_.push_back(task.slot);
   }
 
   /// Returns a task that the worker holds, or nullptr.
   [[nodiscard]] const Entry* any_of(WorkerId worker) const {
     for (const Slot& slot : slots_) {
-      if (slot.in_use && slot.entry.held && slot.entry.worker == worker) return &slot.entry;
+      if (slot.entry && slot.entry->held && slot.entry->worker == worker) return &*slot.entry;
     }
     return nullptr;
   }
@@ -81,7 +80,7 @@ class TaskTable {
   /// Returns the number of tasks that the worker holds.
   [[nodiscard]] std::size_t count_of(WorkerId worker) const {
     return static_cast<std::size_t>(std::ranges::count_if(
-        slots_, [&](const Slot& slot) { return slot.in_use && slot.entry.held && slot.entry.worker == worker; }));
+        slots_, [&](const Slot& slot) { return slot.entry && slot.entry->held && slot.entry->worker == worker; }));
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return slots_.size() - free_slots_.size(); }
@@ -89,8 +88,7 @@ class TaskTable {
  private:
   struct Slot {
     std::uint32_t generation = 0;
-    bool in_use = false;
-    Entry entry{};
+    std::optional<Entry> entry;  // if in use
   };
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_slots_;

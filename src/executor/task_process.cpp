@@ -1,5 +1,6 @@
 #include "executor/task_process.hpp"
 
+#include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <pthread.h>
@@ -8,6 +9,12 @@
 namespace joblib_mpi {
 namespace {
 
+volatile std::sig_atomic_t forks_to_here = 0;
+
+void count_in_child() {
+  forks_to_here = forks_to_here + 1;
+}
+
 void write_out() {
   std::cout.flush();
   std::fflush(stdout);
@@ -15,12 +22,12 @@ void write_out() {
 
 }  // namespace
 
-TaskProcess::TaskProcess() : process_(getpid()) {
-  [[maybe_unused]] static const int registered = pthread_atfork(write_out, nullptr, nullptr);
+TaskProcess::TaskProcess() : forks_(forks_to_here) {
+  [[maybe_unused]] static const int registered = pthread_atfork(write_out, nullptr, count_in_child);
 }
 
 bool TaskProcess::is_here() const noexcept {
-  return getpid() == process_;
+  return forks_to_here == forks_;
 }
 
 void TaskProcess::end_children(int status) const {

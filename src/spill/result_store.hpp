@@ -48,12 +48,14 @@ class ResultStore {
   void end_call(CallId call);
 
   /// Sets the limits of a task's result and returns the place where it may go: the same object as long as the place is
-  /// the same, null if it must not spill. `tasks_under_way` is called only if it matters.
+  /// the same, null if it must not spill. The reference is valid until the next call of another member function.
+  /// `tasks_under_way` is called only if it matters.
   template <class CountTasks>
-  [[nodiscard]] std::shared_ptr<const SpillPlace> prepare(TaskLimits& task, CallId call,
-                                                          CountTasks tasks_under_way) const {
+  [[nodiscard]] const std::shared_ptr<const SpillPlace>& prepare(TaskLimits& task, CallId call,
+                                                                 CountTasks tasks_under_way) const {
+    static const std::shared_ptr<const SpillPlace> none;
     const auto found = calls_.find(call);
-    if (found == calls_.end() || !found->second.place) return nullptr;
+    if (found == calls_.end() || !found->second.place) return none;
     policy_.limit(task, found->second.limits, policy_.expects_memory() ? tasks_under_way() : 0);
     return found->second.place;
   }

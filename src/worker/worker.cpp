@@ -249,7 +249,7 @@ void Worker::handle(const to_worker::CompareFile& message) {
 bool Worker::start_next_task() {
   if (running_ || queue_.empty()) return false;
   WaitingTask& next = queue_.front();
-  ExecutorTask task{next.task, {}, {}, next.limits, {next.spill_place, next.call, next.index}};
+  ExecutorTask task{next.task, {}, {}, next.limits, {{}, next.call, next.index}};
   task.objects.reserve(next.objects.size());
   for (const ObjectId object : next.objects) {
     auto value = store_->find(object);
@@ -265,8 +265,11 @@ bool Worker::start_next_task() {
     send_results();
   }
   task.arguments = std::move(next.arguments);
-  running_ = RunningTask{
-      .task = next.task, .call = next.call, .limit_seconds = next.limits.seconds, .spill_place = next.spill_place};
+  task.place.spill = next.spill_place;
+  running_ = RunningTask{.task = next.task,
+                         .call = next.call,
+                         .limit_seconds = next.limits.seconds,
+                         .spill_place = std::move(next.spill_place)};
   if (running_->limit_seconds > 0) running_->started = Clock::now();
   queue_.pop_front();
   // Last, because the executor may run the function here while another thread attends to this worker.

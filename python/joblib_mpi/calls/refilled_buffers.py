@@ -85,14 +85,15 @@ class RefilledBuffers:
         self._scattered = scattered
         self._copied_bytes = min(copied_bytes, COPIED_BYTES)
         self._sent = sent
-        self._take = _Take(0)
+        self._take: _Take | None = None  # made when it is needed, which is seldom
         self._large: dict[int, _Large] = {}  # by id, the oldest first
         self._copies: dict[int, _Copied] = {}  # by id, the oldest first
 
     def begin(self) -> None:
         """Expect further tasks after those that the backend has."""
-        self._take.end = self._sent.n_expected()
-        self._take = _Take(self._take.end)
+        if self._take is not None:
+            self._take.end = self._sent.n_expected()
+            self._take = None
         if self._large:
             self._large = {key: large for key, large in self._large.items() if self._is_under_way(large.take)}
 
@@ -118,7 +119,7 @@ class RefilledBuffers:
 
     def forget(self) -> None:
         """Let go of all objects, at the end of a call."""
-        self._take = _Take(0)
+        self._take = None
         self._large.clear()
         self._copies.clear()
 
@@ -150,6 +151,8 @@ class RefilledBuffers:
         if not value.flags.writeable or value.dtype.hasobject or not _owns_its_memory(value):
             return value
         if value.nbytes >= self._copied_bytes:
+            if self._take is None:
+                self._take = _Take(self._sent.n_expected())  # joblib asks for all tasks of a take before it hands over one
             self._large.pop(id(value), None)
             self._large[id(value)] = _Large(value, _samples(value), self._take)
             if len(self._large) > _REMEMBERED:
