@@ -152,7 +152,8 @@ class RefilledBuffers:
             return value
         if value.nbytes >= self._copied_bytes:
             if self._take is None:
-                self._take = _Take(self._sent.n_expected())  # joblib asks for all tasks of a take before it hands over one
+                # joblib asks for all tasks of a take before it hands over the first.
+                self._take = _Take(self._sent.n_expected())
             self._large.pop(id(value), None)
             self._large[id(value)] = _Large(value, _samples(value), self._take)
             if len(self._large) > _REMEMBERED:
