@@ -224,7 +224,9 @@ class CoordinatorSession:
         return {"transfers": 0, "objects": len(self._job.objects)}
 
     def room_elsewhere(self):
-        self._open()
+        # A thread that watches the room may still ask once the session has ended.
+        if self._job.closed_with is not None:
+            raise sys.modules["joblib_mpi._core"].SessionError("the session has ended")
         return self._job.room_elsewhere
 
     def unfinished_tasks(self):
