@@ -29,7 +29,7 @@ endfunction()
 #              [LABELS label...] [ALONE name])
 #
 # One program that runs once per number of ranks: CTest entries `NAME.ranks_1`, `NAME.ranks_2`, ..., labelled `mpi`.
-# A run that takes longer than TIMEOUT seconds (1200) is ended with all its ranks. With ALONE, at most one test of that name
+# A run that takes longer than TIMEOUT seconds (600) is ended with all its ranks. With ALONE, at most one test of that name
 # runs at a time on this machine, across all users; each may wait for ten minutes.
 function(add_mpi_test name)
   cmake_parse_arguments(PARSE_ARGV 1 test "" "TIMEOUT;ALONE" "SOURCES;RANKS;LIBRARIES;ARGUMENTS;LABELS")
@@ -37,7 +37,7 @@ function(add_mpi_test name)
     message(FATAL_ERROR "add_mpi_test(${name}): say RANKS, for example RANKS 1 2 4")
   endif()
   if(NOT test_TIMEOUT)
-    set(test_TIMEOUT 1200)
+    set(test_TIMEOUT 600)
   endif()
   _joblib_mpi_add_test_program()
   foreach(ranks IN LISTS test_RANKS)
