@@ -4,6 +4,7 @@
 #include "checkpoint/checkpoint.hpp"
 #include "core/ignored_signal.hpp"
 #include "core/program_identity.hpp"
+#include "core/short_slices.hpp"
 #include "executor/running_task.hpp"
 #include "mpi/mpi_check.hpp"
 #include "session/coordinating_rank.hpp"
@@ -20,6 +21,7 @@
 #include <cstdio>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -137,6 +139,8 @@ struct MpiSession::State {
   LiveSession live;
   IgnoredSignal ends_soon{SIGUSR1};  // Slurm sends it to all ranks; rank 0 decides
   std::unique_ptr<Zygote> zygote;    // if tasks are isolated; made before MPI is initialised
+  // Not beside processes that run tasks: the rank would interrupt them for each message.
+  const std::optional<ShortSlices> short_slices = zygote ? std::nullopt : std::make_optional<ShortSlices>();
   MpiRank mpi;
   std::thread::id thread = std::this_thread::get_id();
   CoordinatorDriver* driver_in_use = nullptr;  // rank 0's, while the program's function runs

@@ -1,6 +1,7 @@
 #include "support/catch.hpp"
 #include "support/own_rank.hpp"
 #include "support/session_functions.hpp"
+#include "support/time_slice.hpp"
 #include <joblib_mpi/joblib_mpi.hpp>
 #include <joblib_mpi/mpi_session.hpp>
 
@@ -61,6 +62,16 @@ TEST_CASE("run may be called again and each call works") {
     }) == round);
     CHECK(right);
   }
+}
+
+TEST_CASE("a rank that waits for messages has short time slices, and the program has its own again") {
+  const std::uint64_t before = time_slice();
+  {
+    MpiSession session(MPI_COMM_WORLD);
+    CHECK(time_slice() == short_time_slice(before));
+    session.run([] {});
+  }
+  CHECK(time_slice() == before);
 }
 
 TEST_CASE("sessions one after another work") {
