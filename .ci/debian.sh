@@ -92,7 +92,7 @@ use_compiler_cache() {
   local cache=${CCACHE_DIR:-$HOME/.cache/ccache}
   mkdir -p "$cache" "$system/$compiler_cache"
   mount --bind "$cache" "$system/$compiler_cache"
-  environment+=("CCACHE_DIR=/$compiler_cache")
+  environment+=("CCACHE_DIR=/$compiler_cache" "CCACHE_BASEDIR=/$copy" CCACHE_NOHASHDIR=true) # see .ci/stages.sh
   [[ $account == root ]] || environment+=(CCACHE_READONLY=1 CCACHE_TEMPDIR=/tmp/ccache)
 }
 

@@ -10,6 +10,10 @@
 
 logs=build/$(basename "$0")-logs
 
+# What is compiled in one folder serves in others, .ci/debian.sh's among them: the compiler cache compares paths below this
+# one only, and debug information may name the folder of an earlier build.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=true
+
 # run_stage NAME: runs one stage with its name before each line, and notes in NAME.result what became of it.
 run_stage() {
   local seconds=$SECONDS status
