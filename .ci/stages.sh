@@ -147,18 +147,12 @@ remove_own_systems() {
   done
 }
 
-# configure_clang FOLDER [CMake options]
+# configure_clang PRESET FOLDER [CMake options]: for clang, with warnings as errors.
 configure_clang() {
-  local folder=$1 compiler
-  shift
+  local preset=$1 folder=$2 compiler
+  shift 2
   compiler=$(debian_clang)
-  cmake --preset develop -B "$folder" -DCMAKE_CXX_COMPILER="${compiler/clang/clang++}" -DJOBLIB_MPI_WERROR=ON "$@"
-}
-
-# compile_by_clang FOLDER [CMake options]: compiles everything, with warnings as errors.
-compile_by_clang() {
-  configure_clang "$@"
-  cmake --build "$1"
+  cmake --preset "$preset" -B "$folder" -DCMAKE_CXX_COMPILER="${compiler/clang/clang++}" -DJOBLIB_MPI_WERROR=ON "$@"
 }
 
 # The checks of .clang-tidy that all sources pass: names above all.
@@ -183,7 +177,7 @@ make_bindings_python() {
 run_clang_tidy() {
   local python=$PWD/build/clang-tidy-python
   make_bindings_python "$python"
-  configure_clang build/clang-tidy -DJOBLIB_MPI_PYTHON=ON -DPython_EXECUTABLE="$python/bin/python" >/dev/null
+  configure_clang develop build/clang-tidy -DJOBLIB_MPI_PYTHON=ON -DPython_EXECUTABLE="$python/bin/python" >/dev/null
   # Boost and CMake define OMPI_SKIP_MPICXX, with different values; clang-tidy takes this for a finding in our code.
   # shellcheck disable=SC2016 # expanded by the shells that it is given to
   xargs --no-run-if-empty --max-procs="$(nproc)" --delimiter '\n' -n 1 bash -c '
