@@ -15,7 +15,7 @@ if [[ ! -e $header/mpi.h ]]; then
   (cd "$folder" && rm -f ./*.deb && apt-get download -qq -o APT::Sandbox::User=root libmpich-dev)
   dpkg-deb --extract "$folder"/libmpich-dev_*.deb "$folder/mpich"
 fi
-cmake --preset develop -B "$folder" -DJOBLIB_MPI_TESTS=OFF >"$folder/configure.log" || { cat "$folder/configure.log"; exit 1; }
+cmake --preset develop -B "$folder" -DCMAKE_UNITY_BUILD=OFF -DJOBLIB_MPI_TESTS=OFF >"$folder/configure.log" || { cat "$folder/configure.log"; exit 1; }
 
 # Every source below src/ that may include mpi.h, as it is compiled otherwise, but for the folder of that header.
 /usr/bin/python3 - "$folder/compile_commands.json" "$PWD/src/" >"$folder/commands" <<'END'

@@ -177,7 +177,8 @@ make_bindings_python() {
 run_clang_tidy() {
   local python=$PWD/build/clang-tidy-python
   make_bindings_python "$python"
-  configure_clang develop build/clang-tidy -DJOBLIB_MPI_PYTHON=ON -DPython_EXECUTABLE="$python/bin/python" >/dev/null
+  configure_clang develop build/clang-tidy -DCMAKE_UNITY_BUILD=OFF -DJOBLIB_MPI_PYTHON=ON \
+    -DPython_EXECUTABLE="$python/bin/python" >/dev/null
   # Boost and CMake define OMPI_SKIP_MPICXX, with different values; clang-tidy takes this for a finding in our code.
   # shellcheck disable=SC2016 # expanded by the shells that it is given to
   xargs --no-run-if-empty --max-procs="$(nproc)" --delimiter '\n' -n 1 bash -c '

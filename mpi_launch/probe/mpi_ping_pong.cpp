@@ -13,7 +13,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int order_tag = 101;
+constexpr int ping_order_tag = 101;
 constexpr int answer_tag = 102;
 
 /// The content of an 8-byte message: it tells the other rank what to do next.
@@ -43,14 +43,14 @@ double seconds_since(Clock::time_point start) {
 LinkSpeed measure_link(MPI_Comm communicator, int rank, std::size_t bytes, double limit_seconds) {
   const auto round_trip = [&] {
     const auto start = Clock::now();
-    say(communicator, rank, order_tag, Order::echo);
+    say(communicator, rank, ping_order_tag, Order::echo);
     static_cast<void>(hear(communicator, rank, answer_tag));
     return seconds_since(start);
   };
   const auto large = [&, data = std::vector<char>(bytes, 'x')] {
-    say(communicator, rank, order_tag, Order::take_large);
+    say(communicator, rank, ping_order_tag, Order::take_large);
     const auto start = Clock::now();
-    check_mpi(MPI_Send(data.data(), static_cast<int>(data.size()), MPI_CHAR, rank, order_tag, communicator),
+    check_mpi(MPI_Send(data.data(), static_cast<int>(data.size()), MPI_CHAR, rank, ping_order_tag, communicator),
               "MPI_Send");
     static_cast<void>(hear(communicator, rank, answer_tag));
     return seconds_since(start);
@@ -68,7 +68,7 @@ LinkSpeed measure_link(MPI_Comm communicator, int rank, std::size_t bytes, doubl
   do {
     transfers.push_back(large());
   } while (transfers.size() < most_large && seconds_since(start) < limit_seconds / 2);
-  say(communicator, rank, order_tag, Order::stop);
+  say(communicator, rank, ping_order_tag, Order::stop);
 
   std::ranges::nth_element(trips, trips.begin() + static_cast<std::ptrdiff_t>(trips.size() / 2));
   const double trip = trips[trips.size() / 2];
@@ -79,10 +79,10 @@ LinkSpeed measure_link(MPI_Comm communicator, int rank, std::size_t bytes, doubl
 void answer_ping_pong(MPI_Comm communicator, int rank, std::size_t bytes) {
   std::vector<char> data(bytes);
   for (;;) {
-    const Order order = hear(communicator, rank, order_tag);
+    const Order order = hear(communicator, rank, ping_order_tag);
     if (order == Order::stop) return;
     if (order == Order::take_large) {
-      check_mpi(MPI_Recv(data.data(), static_cast<int>(data.size()), MPI_CHAR, rank, order_tag, communicator,
+      check_mpi(MPI_Recv(data.data(), static_cast<int>(data.size()), MPI_CHAR, rank, ping_order_tag, communicator,
                          MPI_STATUS_IGNORE),
                 "MPI_Recv");
     }

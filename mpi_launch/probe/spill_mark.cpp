@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 /// The number of attempts to open the file: a network file system may report for a moment that a new file does not
 /// exist.
 constexpr int looks = 20;
-constexpr std::chrono::milliseconds look_pause{50};
+constexpr std::chrono::milliseconds between_looks{50};
 
 /// Makes a new file with that content, whose name replaces the template `name`. Returns the error; empty if there is
 /// none.
@@ -60,7 +60,7 @@ std::uint64_t SpillMark::free_bytes() const {
 
 std::string look_at_mark(const fs::path& file, const std::string& content) {
   std::error_code ignored;
-  for (int look = 1; !fs::exists(file, ignored) && look < looks; ++look) std::this_thread::sleep_for(look_pause);
+  for (int look = 1; !fs::exists(file, ignored) && look < looks; ++look) std::this_thread::sleep_for(between_looks);
   if (!fs::exists(file, ignored)) return "the file that rank 0 made there does not exist here";
   try {
     const Bytes found = open_guarded(file, O_RDONLY, Guard::own).read_at(0, content.size() + 1);

@@ -92,9 +92,9 @@ ResultHandle write_compressed(const fs::path& path, const Bytes& content) {
 
 /// A private mapping of a whole file: what is written to its memory goes to copies of the pages and never to the file.
 /// It is read-only where the system does not promise memory for the copies.
-class Mapping {
+class MappedFile {
  public:
-  Mapping(const DurableFile& file, std::size_t bytes)
+  MappedFile(const DurableFile& file, std::size_t bytes)
       // Without a reservation, as most results are only read and would never use it.
       : bytes_(bytes), address_(map(file, PROT_READ | PROT_WRITE)) {
     if (address_ == MAP_FAILED && errno == ENOMEM) {  // RLIMIT_DATA, or vm.overcommit_memory=2
@@ -103,9 +103,9 @@ class Mapping {
     }
     if (address_ == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mapping a result file");
   }
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
-  ~Mapping() { munmap(address_, bytes_); }
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile() { munmap(address_, bytes_); }
 
   [[nodiscard]] ByteView view() const noexcept { return {static_cast<const std::byte*>(address_), bytes_}; }
   [[nodiscard]] bool is_read_only() const noexcept { return read_only_; }
@@ -127,11 +127,11 @@ void require_in_file(const ResultHandle& handle, const ResultHandle::Extent& ext
 }
 
 Payload map_parts(const ResultHandle& handle, const DurableFile& file) {
-  std::shared_ptr<const Mapping> mapping;
+  std::shared_ptr<const MappedFile> mapping;
   const auto map = [&](const ResultHandle::Extent& extent) -> SharedBytes {
     require_in_file(handle, extent);
     if (extent.bytes == 0) return {};
-    if (!mapping) mapping = std::make_shared<const Mapping>(file, handle.file_bytes);
+    if (!mapping) mapping = std::make_shared<const MappedFile>(file, handle.file_bytes);
     return {mapping, mapping->view().subspan(extent.offset, extent.bytes)};
   };
   Payload result;

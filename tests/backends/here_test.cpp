@@ -73,9 +73,6 @@ double total(const std::vector<double>& values) {
   return values.at(0) + values.at(1);
 }
 
-}  // namespace here_test
-using namespace here_test;
-
 TEST_CASE("backends of this process give results in the order of the calls") {
   for (const std::string backend : {"sequential", "threading"}) {
     INFO(backend);
@@ -223,3 +220,5 @@ TEST_CASE("outcomes hold a result or an exception for each task in order") {
     CHECK(*std::move(handles[1]).value().value == 1);
   }
 }
+
+}  // namespace here_test

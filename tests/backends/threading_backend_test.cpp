@@ -46,9 +46,6 @@ int refuse(int value) {
   return value;
 }
 
-}  // namespace threading_test
-using namespace threading_test;
-
 TEST_CASE("as many threaded tasks run at a time as n_jobs says") {
   arrived = 0;
   CHECK(Parallel({.n_jobs = 4, .backend = "threading"})(iota(0, 4) | transform([](int) { return delayed<meet>(4); }))
@@ -90,3 +87,5 @@ TEST_CASE("all jobs are the cores that this process may use") {
   CHECK(backend.default_n_jobs() == -1);
   CHECK(backend.in_process());
 }
+
+}  // namespace threading_test

@@ -89,9 +89,6 @@ Unspeakable say(int) {
   return {};
 }
 
-}  // namespace checkpoint_test
-using namespace checkpoint_test;
-
 namespace {
 
 /// Rank 0 of a session with two workers, reduced to what checkpoints need.
@@ -324,3 +321,5 @@ TEST_CASE("signals are given back when the last checkpoint is closed") {
   CHECK(heard == 1);
   std::signal(SIGUSR1, previous);
 }
+
+}  // namespace checkpoint_test

@@ -1,6 +1,7 @@
 #include "checkpoint/journal_on_disk.hpp"
 #include "support/captured_stderr.hpp"
 #include "support/catch.hpp"
+#include "support/file_mode.hpp"
 #include "support/temporary_folder.hpp"
 #include <joblib_mpi/error.hpp>
 
@@ -44,12 +45,6 @@ void check_results(Journal& journal, std::uint64_t first, std::uint64_t end) {
     REQUIRE(result);
     CHECK(same(*result, result_of(number)));
   }
-}
-
-mode_t mode_of(const fs::path& path) {
-  struct stat status {};
-  REQUIRE(stat(path.c_str(), &status) == 0);
-  return status.st_mode & 07777U;
 }
 
 std::string error_of(const Journal::Options& options) {

@@ -36,7 +36,7 @@ fs::path write_results(const Journal::Options& options, bool merged) {
 }
 
 /// Reads all three results, as a later run does, and returns the first error, or an empty text.
-std::string error_of(const Journal::Options& options) {
+std::string reading_error(const Journal::Options& options) {
   try {
     Journal journal(options);
     for (std::uint64_t number = 0; number < 3; ++number) {
@@ -89,8 +89,8 @@ TEST_CASE("a shared checkpoint is read by those who have its key, even if others
   const bool merged = GENERATE(true, false);
   const fs::path file = write_results(with_key(folder / "run.h5"), merged);
   REQUIRE(chmod(file.c_str(), 0666) == 0);
-  CHECK(error_of(with_key(folder / "run.h5")).empty());
-  CHECK_THAT(error_of(with_key(folder / "run.h5", MacKey(bytes("the secret of others")))),
+  CHECK(reading_error(with_key(folder / "run.h5")).empty());
+  CHECK_THAT(reading_error(with_key(folder / "run.h5", MacKey(bytes("the secret of others")))),
              contains(file.string()) && contains("with another key") && contains("JOBLIB_MPI_KEY") &&
                  contains("move the checkpoint away"));
 }
@@ -99,10 +99,11 @@ TEST_CASE("a checkpoint of a private folder is not taken for a shared one, and t
   const TemporaryFolder folder;
   const bool merged = GENERATE(true, false);
   const fs::path file = write_results(journal_options(folder / "private.h5"), merged);
-  CHECK_THAT(error_of(with_key(folder / "private.h5")), contains(file.string()) && contains("written without a key"));
+  CHECK_THAT(reading_error(with_key(folder / "private.h5")),
+             contains(file.string()) && contains("written without a key"));
   write_results(with_key(folder / "shared.h5"), merged);
   if (!merged) REQUIRE(chmod((folder / "shared.h5.parts").c_str(), 0700) == 0);
-  CHECK(error_of(journal_options(folder / "shared.h5")).empty());
+  CHECK(reading_error(journal_options(folder / "shared.h5")).empty());
 }
 
 TEST_CASE("what a writer without the key has changed is an error that names the file") {
@@ -147,7 +148,7 @@ TEST_CASE("what a writer without the key has changed is an error that names the 
     std::memset(content.data() + journal_mac_offset, 0, sizeof(Mac));
   }
   write_all(file, content);
-  CHECK_THAT(error_of(with_key(folder / "run.h5")), contains(file.string()) && contains("JOBLIB_MPI_KEY"));
+  CHECK_THAT(reading_error(with_key(folder / "run.h5")), contains(file.string()) && contains("JOBLIB_MPI_KEY"));
 }
 
 TEST_CASE("a result that is changed after the file was opened is an error when it is loaded, and not merged") {

@@ -12,7 +12,7 @@ using joblib_mpi::test::error_text;
 
 namespace {
 
-Settings with(const std::map<std::string, std::string>& environment) {
+Settings settings_with(const std::map<std::string, std::string>& environment) {
   return settings_from([&](const char* name) -> std::optional<std::string> {
     const auto found = environment.find(name);
     return found == environment.end() ? std::nullopt : std::optional(found->second);
@@ -20,14 +20,14 @@ Settings with(const std::map<std::string, std::string>& environment) {
 }
 
 std::string refusal(const std::string& name, const std::string& value) {
-  return error_text<UsageError>([&] { (void)with({{name, value}}); });
+  return error_text<UsageError>([&] { (void)settings_with({{name, value}}); });
 }
 
 }  // namespace
 
 TEST_CASE("an empty environment leaves every setting at its default") {
   const Settings defaults;
-  const Settings settings = with({});
+  const Settings settings = settings_with({});
   CHECK(settings.tasks_per_message == defaults.tasks_per_message);
   CHECK(settings.max_credits == defaults.max_credits);
   CHECK(settings.prefetch_seconds == defaults.prefetch_seconds);
@@ -43,18 +43,18 @@ TEST_CASE("an empty environment leaves every setting at its default") {
 }
 
 TEST_CASE("each variable sets its own setting") {
-  const Settings settings = with({{"JOBLIB_MPI_TASKS_PER_MESSAGE", "3"},
-                                  {"JOBLIB_MPI_MAX_CREDITS", "5"},
-                                  {"JOBLIB_MPI_PREFETCH_SECONDS", "0.25"},
-                                  {"JOBLIB_MPI_START_SECONDS", "30"},
-                                  {"JOBLIB_MPI_SHUTDOWN_SECONDS", "7.5"},
-                                  {"JOBLIB_MPI_HEARTBEAT_SECONDS", "2.5"},
-                                  {"JOBLIB_MPI_GRACE_SECONDS", "0.125"},
-                                  {"JOBLIB_MPI_EXECUTOR_TASKS", "0"},
-                                  {"JOBLIB_MPI_EXECUTOR_GROWTH", "5000000000"},
-                                  {"JOBLIB_MPI_SPIN_SECONDS", "1e-4"},
-                                  {"JOBLIB_MPI_MAX_SLEEP_SECONDS", "0.5"},
-                                  {"JOBLIB_MPI_BROADCAST_CHUNK_BYTES", "4096"}});
+  const Settings settings = settings_with({{"JOBLIB_MPI_TASKS_PER_MESSAGE", "3"},
+                                           {"JOBLIB_MPI_MAX_CREDITS", "5"},
+                                           {"JOBLIB_MPI_PREFETCH_SECONDS", "0.25"},
+                                           {"JOBLIB_MPI_START_SECONDS", "30"},
+                                           {"JOBLIB_MPI_SHUTDOWN_SECONDS", "7.5"},
+                                           {"JOBLIB_MPI_HEARTBEAT_SECONDS", "2.5"},
+                                           {"JOBLIB_MPI_GRACE_SECONDS", "0.125"},
+                                           {"JOBLIB_MPI_EXECUTOR_TASKS", "0"},
+                                           {"JOBLIB_MPI_EXECUTOR_GROWTH", "5000000000"},
+                                           {"JOBLIB_MPI_SPIN_SECONDS", "1e-4"},
+                                           {"JOBLIB_MPI_MAX_SLEEP_SECONDS", "0.5"},
+                                           {"JOBLIB_MPI_BROADCAST_CHUNK_BYTES", "4096"}});
   CHECK(settings.tasks_per_message == 3);
   CHECK(settings.max_credits == 5);
   CHECK(settings.prefetch_seconds == 0.25);
@@ -70,13 +70,13 @@ TEST_CASE("each variable sets its own setting") {
 }
 
 TEST_CASE("what is said of large results is left open where the environment says nothing") {
-  CHECK_FALSE(with({}).spill.threshold_bytes);
-  CHECK_FALSE(with({}).spill.keep);
-  const SpillOptions spill = with({{"JOBLIB_MPI_SPILL_THRESHOLD", "1000"},
-                                   {"JOBLIB_MPI_MEMORY_BUDGET", "2000000000000"},
-                                   {"JOBLIB_MPI_SPILL_DIR", "/scratch"},
-                                   {"JOBLIB_MPI_KEEP_SPILL", "yes"},
-                                   {"JOBLIB_MPI_SPILL_COMPRESSION", "gzip:2"}})
+  CHECK_FALSE(settings_with({}).spill.threshold_bytes);
+  CHECK_FALSE(settings_with({}).spill.keep);
+  const SpillOptions spill = settings_with({{"JOBLIB_MPI_SPILL_THRESHOLD", "1000"},
+                                            {"JOBLIB_MPI_MEMORY_BUDGET", "2000000000000"},
+                                            {"JOBLIB_MPI_SPILL_DIR", "/scratch"},
+                                            {"JOBLIB_MPI_KEEP_SPILL", "yes"},
+                                            {"JOBLIB_MPI_SPILL_COMPRESSION", "gzip:2"}})
                                  .spill;
   CHECK(spill.threshold_bytes == std::uint64_t{1000});
   CHECK(spill.memory_budget_bytes == std::uint64_t{2'000'000'000'000});
@@ -88,12 +88,12 @@ TEST_CASE("what is said of large results is left open where the environment says
 }
 
 TEST_CASE("the ends of a range are allowed") {
-  CHECK(with({{"JOBLIB_MPI_MAX_CREDITS", "1"}}).max_credits == 1);
-  CHECK(with({{"JOBLIB_MPI_MAX_CREDITS", "4096"}}).max_credits == 4096);
-  CHECK(with({{"JOBLIB_MPI_MESSAGE_PIECE_BYTES", "131072"}}).message_piece_bytes == 131072);
-  CHECK(with({{"JOBLIB_MPI_MESSAGE_PIECE_BYTES", "1073741824"}}).message_piece_bytes == 1 << 30);
-  CHECK(with({{"JOBLIB_MPI_SHUTDOWN_SECONDS", "0"}}).shutdown_seconds == 0);
-  CHECK(with({{"JOBLIB_MPI_SHUTDOWN_SECONDS", "86400"}}).shutdown_seconds == 86400);
+  CHECK(settings_with({{"JOBLIB_MPI_MAX_CREDITS", "1"}}).max_credits == 1);
+  CHECK(settings_with({{"JOBLIB_MPI_MAX_CREDITS", "4096"}}).max_credits == 4096);
+  CHECK(settings_with({{"JOBLIB_MPI_MESSAGE_PIECE_BYTES", "131072"}}).message_piece_bytes == 131072);
+  CHECK(settings_with({{"JOBLIB_MPI_MESSAGE_PIECE_BYTES", "1073741824"}}).message_piece_bytes == 1 << 30);
+  CHECK(settings_with({{"JOBLIB_MPI_SHUTDOWN_SECONDS", "0"}}).shutdown_seconds == 0);
+  CHECK(settings_with({{"JOBLIB_MPI_SHUTDOWN_SECONDS", "86400"}}).shutdown_seconds == 86400);
 }
 
 TEST_CASE("a value outside its range is refused with the variable and the value and the range") {

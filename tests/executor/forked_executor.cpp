@@ -19,7 +19,7 @@
 namespace joblib_mpi::test {
 namespace {
 
-constexpr std::chrono::milliseconds pause{1};
+constexpr std::chrono::milliseconds short_pause{1};
 
 const ExecutorPort* running_port = nullptr;
 volatile std::sig_atomic_t interrupts = 0;
@@ -170,7 +170,7 @@ std::string obey(const std::string& command, std::istringstream& words, const Ex
   }
   if (command == "sleep" && words >> path) {
     touch(path);
-    while (interrupts == 0) std::this_thread::sleep_for(pause);
+    while (interrupts == 0) std::this_thread::sleep_for(short_pause);
     interrupts = 0;
     return "interrupted";
   }
@@ -269,14 +269,14 @@ ExecutedTask WorkerSide::wait_for_result() {
       if (done->task != TaskId{next_slot_, 1}) std::abort();
       return std::move(*done);
     }
-    zygote->worker_wake_flag().wait_for(pause);
+    zygote->worker_wake_flag().wait_for(short_pause);
   }
 }
 
 void WorkerSide::wait_for_file(const std::string& path) {
   while (!std::filesystem::exists(path)) {
     if (executor.take_finished()) std::abort();
-    std::this_thread::sleep_for(pause);
+    std::this_thread::sleep_for(short_pause);
   }
   std::filesystem::remove(path);
 }
@@ -294,7 +294,7 @@ void wait_until_gone(pid_t process) {
     std::ifstream stat("/proc/" + std::to_string(process) + "/stat");
     std::string content;
     if (!std::getline(stat, content) || content.find(") Z ") != std::string::npos) return;
-    std::this_thread::sleep_for(pause);
+    std::this_thread::sleep_for(short_pause);
   }
 }
 

@@ -1,6 +1,7 @@
 // Tests with large arrays on their way to an executor process and back.
 
 #include "forked_executor.hpp"
+#include "support/bytes.hpp"
 #include "support/catch.hpp"
 
 #include <algorithm>
@@ -13,8 +14,6 @@ using namespace joblib_mpi;
 using namespace joblib_mpi::test;
 
 namespace {
-
-constexpr std::size_t megabyte = std::size_t{1} << 20;
 
 /// Returns a part in memory of the pool, as after MPI has received it there.
 SharedBytes received(SegmentPool& pool, const Bytes& content) {

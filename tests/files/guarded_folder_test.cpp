@@ -2,6 +2,7 @@
 
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
+#include "support/file_mode.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <algorithm>
@@ -35,12 +36,6 @@ void make_socket(const fs::path& path) {
   const int listener = socket(AF_UNIX, SOCK_STREAM, 0);
   REQUIRE(bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
   close(listener);
-}
-
-mode_t mode_of(const fs::path& path) {
-  struct stat status {};
-  REQUIRE(stat(path.c_str(), &status) == 0);
-  return status.st_mode & 07777U;
 }
 
 std::string content_of(const DurableFile& file) {

@@ -61,9 +61,6 @@ auto calls(int count) {
   return iota(0, count) | transform([](int value) { return delayed<refuse_7>(value); });
 }
 
-}  // namespace cluster_errors_test
-using namespace cluster_errors_test;
-
 TEST_CASE("an exception of a task is thrown as its own type with rank and host") {
   LoopbackCluster cluster(1);
   const std::string text = error_text<std::domain_error>([] { Parallel()(calls(100)); });
@@ -160,3 +157,5 @@ TEST_CASE("n_jobs is counted from the workers and 0 is refused") {
   CHECK_THROWS_AS(backend->effective_n_jobs(0), UsageError);
   CHECK_FALSE(backend->in_process());
 }
+
+}  // namespace cluster_errors_test

@@ -94,9 +94,6 @@ class Cluster : public LoopbackCluster {
   ~Cluster() { gate = true; }
 };
 
-}  // namespace cluster_loss_test
-using namespace cluster_loss_test;
-
 TEST_CASE("all results come back although workers die") {
   for (int round = 0; round < 10; ++round) {
     Cluster cluster(5);
@@ -260,3 +257,5 @@ TEST_CASE("all tasks run when outcomes are asked for") {
   }
   CHECK_THROWS_AS(outcomes[1].value(), TaskFailure);
 }
+
+}  // namespace cluster_loss_test

@@ -25,7 +25,7 @@ std::string script_of(const Words& words, Launcher launcher = Launcher::srun) {
   return batch_script(submit_options(words), {"/opt/bin/joblib-mpi", "/v/bin/python", launcher});
 }
 
-std::string refusal(const Words& words) {
+std::string refused_script(const Words& words) {
   return error_text<LaunchError>([&] { check_submission(submit_options(words)); });
 }
 
@@ -93,17 +93,17 @@ TEST_CASE("a job is named after what it runs") {
   CHECK(job_name(submit_options({"-n", "4", "--", "./simulate", "-v"})) == "simulate");
   CHECK(job_name(submit_options({"-n", "4", "--", "-c", "print()"})) == "joblib-mpi");
   CHECK(job_output(submit_options({"-n", "4", "x.py", "--output", "logs/%x.txt"})) == "logs/%x.txt");
-  CHECK_THAT(refusal({"-n", "4", "x.py", "--job-name", "a/b"}), contains("\"a/b\" cannot be a job's name"));
-  CHECK_THAT(refusal({"-n", "4", "my script.py"}), contains("--job-name"));
+  CHECK_THAT(refused_script({"-n", "4", "x.py", "--job-name", "a/b"}), contains("\"a/b\" cannot be a job's name"));
+  CHECK_THAT(refused_script({"-n", "4", "my script.py"}), contains("--job-name"));
 }
 
 TEST_CASE("what Slurm would notice late or never is refused before") {
-  CHECK_THAT(refusal({"x.py"}), contains("the size of the job is not given"));
-  CHECK_THAT(refusal({"x.py", "-n", "4", "--time", "2h"}), contains("--time 2h is not a time limit"));
-  CHECK_THAT(refusal({"x.py", "-n", "4", "--time", "1"}), contains("--signal-seconds 120") && contains("60 s"));
-  CHECK_THAT(refusal({"x.py", "-n", "4", "--sbatch-option=mem=0"}), contains("not an option of sbatch"));
-  CHECK_THAT(refusal({"-n", "4", "--", "-"}), contains("standard input"));
-  CHECK(refusal({"x.py", "-n", "4", "--time", "0"}) == "(nothing was thrown)");
+  CHECK_THAT(refused_script({"x.py"}), contains("the size of the job is not given"));
+  CHECK_THAT(refused_script({"x.py", "-n", "4", "--time", "2h"}), contains("--time 2h is not a time limit"));
+  CHECK_THAT(refused_script({"x.py", "-n", "4", "--time", "1"}), contains("--signal-seconds 120") && contains("60 s"));
+  CHECK_THAT(refused_script({"x.py", "-n", "4", "--sbatch-option=mem=0"}), contains("not an option of sbatch"));
+  CHECK_THAT(refused_script({"-n", "4", "--", "-"}), contains("standard input"));
+  CHECK(refused_script({"x.py", "-n", "4", "--time", "0"}) == "(nothing was thrown)");
   CHECK_THAT(error_text<LaunchError>([] {
                (void)submit_options({"-n", "4"});
              }),
@@ -117,11 +117,12 @@ TEST_CASE("an option with a line end is refused, because it would become another
     for (const std::string line_end : {"\n", "\r"}) {
       CAPTURE(option);
       const std::string value = "1" + line_end + "#SBATCH --uid=0";
-      CHECK_THAT(refusal({"x.py", "-n", "4", option, value}), contains(option));
-      CHECK_THAT(refusal({"x.py", "-n", "4", "--sbatch-option=--mem=" + value}), contains("--sbatch-option"));
+      CHECK_THAT(refused_script({"x.py", "-n", "4", option, value}), contains(option));
+      CHECK_THAT(refused_script({"x.py", "-n", "4", "--sbatch-option=--mem=" + value}), contains("--sbatch-option"));
     }
   }
-  CHECK(refusal({"-n", "4", "--", "-c", "first\nsecond"}) == "(nothing was thrown)");  // a word of the run's line
+  CHECK(refused_script({"-n", "4", "--", "-c", "first\nsecond"}) ==
+        "(nothing was thrown)");  // a word of the run's line
 }
 
 TEST_CASE("a time limit is read as Slurm reads it") {

@@ -14,7 +14,7 @@ RunOptions run_options(const Words& words) {
   return std::get<RunOptions>(options_from(words));
 }
 
-std::string refusal(const Words& words) {
+std::string refused_options(const Words& words) {
   return error_text<LaunchError>([&] { (void)options_from(words); });
 }
 
@@ -74,21 +74,21 @@ TEST_CASE("every option of run arrives where it belongs") {
 }
 
 TEST_CASE("a wrong command line is refused with the word that is wrong") {
-  CHECK_THAT(refusal({}), contains("no command") && contains("--help"));
-  CHECK_THAT(refusal({"start"}), contains("start") && contains("--help"));
-  CHECK_THAT(refusal({"run"}), contains("no script or program given"));
-  CHECK_THAT(refusal({"run", "-n", "2"}), contains("no script or program given"));
-  CHECK_THAT(refusal({"run", "--rank", "2", "x.py"}), contains("unknown option --rank"));
-  CHECK_THAT(refusal({"run", "-n", "0", "x.py"}), contains("\"0\" is not a whole number of at least 1"));
-  CHECK_THAT(refusal({"run", "-n", "-1", "x.py"}), contains("\"-1\" is not a whole number of at least 1"));
-  CHECK_THAT(refusal({"run", "-n", "many", "x.py"}), contains("\"many\" is not a whole number of at least 1"));
-  CHECK_THAT(refusal({"run", "-n", "9999999999", "x.py"}), contains("is not a whole number of at least 1"));
-  CHECK_THAT(refusal({"run", "-n"}), contains("--ranks"));
-  CHECK_THAT(refusal({"run", "--per-node", "0", "x.py"}), contains("--per-node"));
-  CHECK_THAT(refusal({"run", "--threads", "x", "x.py"}), contains("--threads"));
-  CHECK_THAT(refusal({"run", "--launcher", "ssh", "x.py"}),
+  CHECK_THAT(refused_options({}), contains("no command") && contains("--help"));
+  CHECK_THAT(refused_options({"start"}), contains("start") && contains("--help"));
+  CHECK_THAT(refused_options({"run"}), contains("no script or program given"));
+  CHECK_THAT(refused_options({"run", "-n", "2"}), contains("no script or program given"));
+  CHECK_THAT(refused_options({"run", "--rank", "2", "x.py"}), contains("unknown option --rank"));
+  CHECK_THAT(refused_options({"run", "-n", "0", "x.py"}), contains("\"0\" is not a whole number of at least 1"));
+  CHECK_THAT(refused_options({"run", "-n", "-1", "x.py"}), contains("\"-1\" is not a whole number of at least 1"));
+  CHECK_THAT(refused_options({"run", "-n", "many", "x.py"}), contains("\"many\" is not a whole number of at least 1"));
+  CHECK_THAT(refused_options({"run", "-n", "9999999999", "x.py"}), contains("is not a whole number of at least 1"));
+  CHECK_THAT(refused_options({"run", "-n"}), contains("--ranks"));
+  CHECK_THAT(refused_options({"run", "--per-node", "0", "x.py"}), contains("--per-node"));
+  CHECK_THAT(refused_options({"run", "--threads", "x", "x.py"}), contains("--threads"));
+  CHECK_THAT(refused_options({"run", "--launcher", "ssh", "x.py"}),
              contains("\"ssh\" is not a launcher; known: auto, mpirun, srun"));
-  CHECK_THAT(refusal({"run", "--isolation", "some", "x.py"}), contains("\"some\" is neither process nor none"));
+  CHECK_THAT(refused_options({"run", "--isolation", "some", "x.py"}), contains("\"some\" is neither process nor none"));
 }
 
 TEST_CASE("help and the version are answers") {

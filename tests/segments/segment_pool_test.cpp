@@ -18,12 +18,9 @@
 #include <vector>
 
 using namespace joblib_mpi;
+using joblib_mpi::test::megabyte;
 
-namespace {
-
-constexpr std::size_t megabyte = std::size_t{1} << 20;
-
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("what is allocated lies in a segment of the pool and other memory does not") {
   SegmentPool pool;

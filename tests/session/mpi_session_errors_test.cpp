@@ -37,9 +37,6 @@ Unwritable give(int) {
   return {};
 }
 
-}  // namespace session_errors_test
-using namespace session_errors_test;
-
 namespace {
 auto calls(int count) {
   return iota(0, count) | transform([](int value) { return delayed<refuse_7>(value); });
@@ -141,3 +138,5 @@ TEST_CASE("run ends while tasks of a failed call are still under way") {
     }
   }
 }
+
+}  // namespace session_errors_test

@@ -67,9 +67,6 @@ std::size_t entries(const std::map<std::string, std::vector<int>>& table) {
   return table.size();
 }
 
-}  // namespace session_scatter_test
-using namespace session_scatter_test;
-
 TEST_CASE("a scattered value is serialized once in all and made once per rank") {
   MpiSession session(MPI_COMM_WORLD);
   Counted::saves = Counted::loads = 0;
@@ -182,3 +179,5 @@ TEST_CASE("large arguments and results travel between ranks whole") {
       CHECK(sums[index] == 1'000.0 * static_cast<double>(index + 1));
   });
 }
+
+}  // namespace session_scatter_test

@@ -25,9 +25,6 @@ Look look_at(std::span<const std::uint32_t> values) {
   return {values.size(), sum, values.front(), values.back()};
 }
 
-}  // namespace over_int_max_test
-using namespace over_int_max_test;
-
 TEST_CASE("an array of 5 GB reaches two workers whole") {
   MpiSession session(MPI_COMM_WORLD);
   CHECK(session.run([] {
@@ -42,3 +39,5 @@ TEST_CASE("an array of 5 GB reaches two workers whole") {
     return 5;
   }) == 5);
 }
+
+}  // namespace over_int_max_test

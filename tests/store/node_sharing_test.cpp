@@ -65,7 +65,6 @@ struct TwoNodes {
 };
 
 constexpr ObjectId object{1};
-constexpr std::size_t megabyte = std::size_t{1} << 20;
 
 Payload large_object(std::size_t bytes) {
   return {test::bytes("head"), {SharedBytes(pattern(bytes, 1)), part(""), SharedBytes(pattern(1000, 2))}};

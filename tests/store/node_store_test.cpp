@@ -28,21 +28,21 @@ struct TwoStores {
   }
 };
 
-constexpr ObjectId object{1};
+constexpr ObjectId some_object{1};
 
 }  // namespace
 
 TEST_CASE("a published object is whole at once on rank 0 and on a worker once it has arrived") {
   TwoStores stores;
-  CHECK(stores.root.find(object) == nullptr);
-  stores.root.publish(object, Payload{bytes("head"), {part("first"), part(""), part("third")}});
-  CHECK(stores.root.find(object) != nullptr);
-  CHECK(stores.worker.find(object) == nullptr);
+  CHECK(stores.root.find(some_object) == nullptr);
+  stores.root.publish(some_object, Payload{bytes("head"), {part("first"), part(""), part("third")}});
+  CHECK(stores.root.find(some_object) != nullptr);
+  CHECK(stores.worker.find(some_object) == nullptr);
 
   const std::vector<std::uint64_t> sizes{4, 5, 0, 5};
-  stores.worker.expect(object, sizes);
+  stores.worker.expect(some_object, sizes);
   stores.progress();
-  const auto arrived = stores.worker.find(object);
+  const auto arrived = stores.worker.find(some_object);
   REQUIRE(arrived != nullptr);
   CHECK(text(arrived->head) == "head");
   REQUIRE(arrived->parts.size() == 3);
@@ -54,13 +54,13 @@ TEST_CASE("a published object is whole at once on rank 0 and on a worker once it
 TEST_CASE("a worker that expects an object first has it once rank 0 publishes") {
   TwoStores stores;
   const std::vector<std::uint64_t> sizes{4};
-  stores.worker.expect(object, sizes);
+  stores.worker.expect(some_object, sizes);
   stores.progress();
-  CHECK(stores.worker.find(object) == nullptr);
-  stores.root.publish(object, Payload{bytes("late"), {}});
+  CHECK(stores.worker.find(some_object) == nullptr);
+  stores.root.publish(some_object, Payload{bytes("late"), {}});
   stores.progress();
-  REQUIRE(stores.worker.find(object) != nullptr);
-  CHECK(text(stores.worker.find(object)->head) == "late");
+  REQUIRE(stores.worker.find(some_object) != nullptr);
+  CHECK(text(stores.worker.find(some_object)->head) == "late");
 }
 
 TEST_CASE("several objects keep apart") {
@@ -81,15 +81,15 @@ TEST_CASE("several objects keep apart") {
 
 TEST_CASE("a dropped object is gone but stays valid for who holds it") {
   TwoStores stores;
-  stores.root.publish(object, Payload{bytes("x"), {}});
+  stores.root.publish(some_object, Payload{bytes("x"), {}});
   const std::vector<std::uint64_t> sizes{1};
-  stores.worker.expect(object, sizes);
+  stores.worker.expect(some_object, sizes);
   stores.progress();
-  const auto held = stores.worker.find(object);
-  stores.root.drop(object);
-  stores.worker.drop(object);
-  CHECK(stores.root.find(object) == nullptr);
-  CHECK(stores.worker.find(object) == nullptr);
+  const auto held = stores.worker.find(some_object);
+  stores.root.drop(some_object);
+  stores.worker.drop(some_object);
+  CHECK(stores.root.find(some_object) == nullptr);
+  CHECK(stores.worker.find(some_object) == nullptr);
   REQUIRE(held != nullptr);
   CHECK(text(held->head) == "x");
 }
@@ -99,12 +99,12 @@ TEST_CASE("rank 0 frees a dropped object only when its broadcast is complete") {
   auto owner = std::make_shared<const std::string>("large");
   Payload value{bytes("h"), {}};
   value.parts.emplace_back(owner, std::as_bytes(std::span(*owner)));
-  stores.root.publish(object, std::move(value));
-  stores.root.drop(object);
+  stores.root.publish(some_object, std::move(value));
+  stores.root.drop(some_object);
   stores.progress();
   CHECK(owner.use_count() == 2);  // the worker has not taken part yet
   const std::vector<std::uint64_t> sizes{1, 5};
-  stores.worker.expect(object, sizes);
+  stores.worker.expect(some_object, sizes);
   stores.progress();
   CHECK(owner.use_count() == 1);
 }
@@ -112,29 +112,29 @@ TEST_CASE("rank 0 frees a dropped object only when its broadcast is complete") {
 TEST_CASE("an object that is dropped while it arrives does not stay on the worker") {
   TwoStores stores;
   const std::vector<std::uint64_t> sizes{1};
-  stores.worker.expect(object, sizes);
-  stores.worker.drop(object);
-  stores.root.publish(object, Payload{bytes("x"), {}});
+  stores.worker.expect(some_object, sizes);
+  stores.worker.drop(some_object);
+  stores.root.publish(some_object, Payload{bytes("x"), {}});
   stores.progress();
-  CHECK(stores.worker.find(object) == nullptr);
+  CHECK(stores.worker.find(some_object) == nullptr);
 }
 
 TEST_CASE("an object that is announced without a head is refused") {
   TwoStores stores;
-  CHECK_THROWS_AS(stores.worker.expect(object, {}), SerializationError);
+  CHECK_THROWS_AS(stores.worker.expect(some_object, {}), SerializationError);
 }
 
 TEST_CASE("the parts of an object that arrives lie in one block and each is aligned") {
   TwoStores stores;
   const std::vector<std::uint64_t> sizes{4, 100, 0, 3, 65};
-  stores.worker.expect(object, sizes);
+  stores.worker.expect(some_object, sizes);
   stores.root.publish(
-      object,
+      some_object,
       Payload{bytes("head"), {SharedBytes(pattern(100, 1)), part(""), part("abc"), SharedBytes(pattern(65, 2))}});
   stores.progress();
   CHECK(stores.memory.node_stats().segments == 1);
   CHECK(stores.root_memory.node_stats().segments == 0);
-  const auto value = stores.worker.find(object);
+  const auto value = stores.worker.find(some_object);
   REQUIRE(value != nullptr);
   REQUIRE(value->parts.size() == 4);
   for (const SharedBytes& part : value->parts) {
@@ -199,22 +199,22 @@ TEST_CASE("an object for whose copy an allocation fails is refused with the reas
 
 TEST_CASE("an object that is refused stays so until it is put or dropped") {
   TwoStores stores;
-  stores.worker.refuse(object, "no room");
-  CHECK(stores.worker.refusal(object) == "no room");
-  CHECK(stores.worker.settled_objects() == std::vector{object});
-  stores.worker.put(object, Payload{bytes("head"), {}});
-  CHECK_FALSE(stores.worker.refusal(object));
+  stores.worker.refuse(some_object, "no room");
+  CHECK(stores.worker.refusal(some_object) == "no room");
+  CHECK(stores.worker.settled_objects() == std::vector{some_object});
+  stores.worker.put(some_object, Payload{bytes("head"), {}});
+  CHECK_FALSE(stores.worker.refusal(some_object));
 }
 
 TEST_CASE("a long head of an object stays in the memory of the node") {
   TwoStores stores;
   Payload value{pattern(min_part_bytes, 1), {part("a part")}};
   value.share_long_head();
-  stores.root.publish(object, value);
+  stores.root.publish(some_object, value);
   const std::vector<std::uint64_t> sizes{min_part_bytes, 6};
-  stores.worker.expect(object, sizes);
+  stores.worker.expect(some_object, sizes);
   stores.progress();
-  const auto arrived = stores.worker.find(object);
+  const auto arrived = stores.worker.find(some_object);
   REQUIRE(arrived != nullptr);
   CHECK(is_pattern(arrived->long_head.view(), min_part_bytes, 1));
   CHECK(text(arrived->parts.at(0).view()) == "a part");

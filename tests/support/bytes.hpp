@@ -8,6 +8,8 @@
 
 namespace joblib_mpi::test {
 
+inline constexpr std::size_t megabyte = std::size_t{1} << 20;
+
 [[nodiscard]] inline Bytes bytes(std::string_view text) {
   const auto* begin = reinterpret_cast<const std::byte*>(text.data());
   return {begin, begin + text.size()};
