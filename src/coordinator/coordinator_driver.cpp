@@ -1,5 +1,6 @@
 #include "coordinator/coordinator_driver.hpp"
 
+#include "core/clock_duration.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <new>
@@ -170,8 +171,7 @@ bool CoordinatorDriver::wait(ResultInbox& inbox, std::vector<FinishedTask>& resu
 }
 
 std::vector<ServingWorker> CoordinatorDriver::stop_workers(const to_worker::Stop& stop, double seconds) {
-  const auto deadline =
-      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  const auto deadline = Clock::now() + clock_duration(seconds);
   {
     const Turn turn(*this);
     if (coordinator_ == nullptr) return {};

@@ -1,20 +1,15 @@
 #include "coordinator/heartbeat.hpp"
 
+#include "core/clock_duration.hpp"
+
 #include <algorithm>
 #include <utility>
 
 namespace joblib_mpi {
-namespace {
-
-auto to_duration(double seconds) {
-  return std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(seconds));
-}
-
-}  // namespace
 
 Heartbeat::Heartbeat(const Settings& settings, int workers)
-    : patience_(to_duration(settings.heartbeat_seconds)),
-      start_patience_(to_duration(std::max(settings.heartbeat_seconds, settings.start_seconds))),
+    : patience_(clock_duration(settings.heartbeat_seconds)),
+      start_patience_(clock_duration(std::max(settings.heartbeat_seconds, settings.start_seconds))),
       workers_(static_cast<std::size_t>(workers)) {}
 
 void Heartbeat::has_started(WorkerId worker, bool answers_during_tasks) {

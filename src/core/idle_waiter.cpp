@@ -1,14 +1,12 @@
 #include "core/idle_waiter.hpp"
 
+#include "core/clock_duration.hpp"
+
 #include <algorithm>
 #include <sched.h>
 
 namespace joblib_mpi {
 namespace {
-
-std::chrono::nanoseconds to_duration(double seconds) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds));
-}
 
 constexpr std::chrono::microseconds first_pause{20};
 
@@ -18,9 +16,9 @@ IdleWaiter::IdleWaiter(const Settings& settings, bool has_own_core)
     : IdleWaiter(settings, has_own_core, own_wake_flag_) {}
 
 IdleWaiter::IdleWaiter(const Settings& settings, bool has_own_core, WakeFlag& wake_flag)
-    : spin_(has_own_core ? to_duration(settings.spin_seconds) : std::chrono::nanoseconds{0}),
-      yield_(to_duration(settings.spin_seconds)),
-      longest_pause_(to_duration(settings.max_sleep_seconds)),
+    : spin_(has_own_core ? clock_duration(settings.spin_seconds) : std::chrono::nanoseconds{0}),
+      yield_(clock_duration(settings.spin_seconds)),
+      longest_pause_(clock_duration(settings.max_sleep_seconds)),
       has_own_core_(has_own_core),
       spinning_(has_own_core),
       wake_flag_(&wake_flag) {}

@@ -2,16 +2,11 @@
 
 #include "executor/executor.hpp"
 
-#include <chrono>
 #include <cstdio>
 #include <string>
 #include <string_view>
 
 namespace joblib_mpi {
-
-[[nodiscard]] inline std::chrono::nanoseconds seconds_duration(double seconds) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds));
-}
 
 /// Returns the text of the result of a task that timed out.
 [[nodiscard]] inline std::string time_limit_text(double limit_seconds) {

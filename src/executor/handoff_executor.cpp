@@ -1,5 +1,6 @@
 #include "executor/handoff_executor.hpp"
 
+#include "core/clock_duration.hpp"
 #include "executor/ended_task.hpp"
 
 #include <cassert>
@@ -27,7 +28,7 @@ void HandoffExecutor::start(ExecutorTask task) {
   limit_seconds_ = task.limits.seconds;
   timed_out_ = false;
   time_is_up_.reset();
-  if (limit_seconds_ > 0) time_is_up_ = Clock::now() + seconds_duration(limit_seconds_);
+  if (limit_seconds_ > 0) time_is_up_ = Clock::now() + clock_duration(limit_seconds_);
   task_ = std::move(task);
   interrupt_requested_ = false;
   {

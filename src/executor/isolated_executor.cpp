@@ -1,5 +1,6 @@
 #include "executor/isolated_executor.hpp"
 
+#include "core/clock_duration.hpp"
 #include "executor/ended_task.hpp"
 #include "executor/process_tree.hpp"
 
@@ -39,8 +40,8 @@ IsolatedExecutor::IsolatedExecutor(Zygote& zygote, SegmentPool& pool, Options op
     : zygote_(&zygote),
       pool_(&pool),
       region_(&zygote.region()),
-      grace_(seconds_duration(options.grace_seconds)),
-      zygote_patience_(seconds_duration(options.zygote_seconds)),
+      grace_(clock_duration(options.grace_seconds)),
+      zygote_patience_(clock_duration(options.zygote_seconds)),
       wear_(options.wear),
       last_number_(std::max(region_->taken.load(), region_->interrupted.load())) {
   start_executor();
@@ -236,7 +237,7 @@ void IsolatedExecutor::look_at_end(Clock::time_point now) {
 
 bool IsolatedExecutor::over_time(Clock::time_point now) const {
   return running_->timed_out || (!running_->interrupted && running_->passed_on_at &&
-                                 now - *running_->passed_on_at >= seconds_duration(running_->task.limits.seconds));
+                                 now - *running_->passed_on_at >= clock_duration(running_->task.limits.seconds));
 }
 
 void IsolatedExecutor::interrupt() {

@@ -1,5 +1,6 @@
 #include "mpi/mpi_introductions.hpp"
 
+#include "core/clock_duration.hpp"
 #include "core/process_watch.hpp"
 #include "mpi/mpi_abandoned_memory.hpp"
 #include "mpi/mpi_check.hpp"
@@ -51,7 +52,7 @@ void set_text(std::array<char, size>& place, const std::string& text) {
 }
 
 Clock::time_point after(double seconds) {
-  return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  return Clock::now() + clock_duration(seconds);
 }
 
 std::string in_seconds(double seconds) {
