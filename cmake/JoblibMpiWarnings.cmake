@@ -12,7 +12,7 @@ target_compile_options(
     $<$<AND:$<BOOL:${JOBLIB_MPI_WERROR}>,$<COMPILE_LANG_AND_ID:CXX,GNU,Clang,AppleClang>>:-Werror>
     # g++ 12 warns wrongly of overlaps inside std::string (GCC bug 105651).
     $<$<AND:$<COMPILE_LANG_AND_ID:CXX,GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>
-    # In a unity build g++ takes every source file for a header, where a type of an unnamed namespace would be a fault, and
-    # clang sees names that another file has.
-    $<$<AND:$<BOOL:${CMAKE_UNITY_BUILD}>,$<COMPILE_LANG_AND_ID:CXX,GNU>>:-Wno-subobject-linkage>
-    $<$<AND:$<BOOL:${CMAKE_UNITY_BUILD}>,$<COMPILE_LANG_AND_ID:CXX,Clang,AppleClang>>:-Wno-shadow>)
+    # In a unity build a file sees the names of others, and g++ takes each for a header, where a type of an unnamed namespace
+    # would be a fault.
+    $<$<AND:$<BOOL:${CMAKE_UNITY_BUILD}>,$<COMPILE_LANG_AND_ID:CXX,GNU,Clang,AppleClang>>:-Wno-shadow>
+    $<$<AND:$<BOOL:${CMAKE_UNITY_BUILD}>,$<COMPILE_LANG_AND_ID:CXX,GNU>>:-Wno-subobject-linkage>)

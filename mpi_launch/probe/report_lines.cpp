@@ -9,7 +9,7 @@
 namespace joblib_mpi::launch {
 namespace {
 
-constexpr std::string_view mark = "joblib-mpi-report ";
+constexpr std::string_view line_mark = "joblib-mpi-report ";
 
 /// The length of a line's text, below what launchers forward in one piece: 4096 bytes with Open MPI.
 constexpr std::size_t characters_per_line = 1000;
@@ -28,7 +28,7 @@ std::string to_lines(const JobReport& report, const std::string& sender) {
   const std::size_t parts = (text.size() + characters_per_line - 1) / characters_per_line;
   std::string lines;
   for (std::size_t part = 0; part < parts; ++part) {
-    lines += std::string(mark) + sender + ' ' + std::to_string(part + 1) + ' ' + std::to_string(parts) + ' ' +
+    lines += std::string(line_mark) + sender + ' ' + std::to_string(part + 1) + ' ' + std::to_string(parts) + ' ' +
              text.substr(part * characters_per_line, characters_per_line) + '\n';
   }
   return lines;
@@ -39,9 +39,9 @@ std::vector<JobReport> reports_in(std::string_view output) {
   std::vector<std::pair<std::string, JobReport>> found;
   std::istringstream lines{std::string(output)};
   for (std::string line; std::getline(lines, line);) {
-    const auto start = line.find(mark);
+    const auto start = line.find(line_mark);
     if (start == std::string::npos) continue;
-    std::istringstream fields(line.substr(start + mark.size()));
+    std::istringstream fields(line.substr(start + line_mark.size()));
     std::string sender;
     std::size_t part = 0;
     std::size_t parts = 0;
@@ -71,7 +71,7 @@ std::string without_report_lines(std::string_view output) {
   std::string rest;
   std::istringstream lines{std::string(output)};
   for (std::string line; std::getline(lines, line);) {
-    if (line.find(mark) == std::string::npos) rest += line + '\n';
+    if (line.find(line_mark) == std::string::npos) rest += line + '\n';
   }
   return rest;
 }

@@ -17,7 +17,7 @@ namespace joblib_mpi::launch {
 namespace {
 
 /// The time limit for commands that only print something. Chosen, not measured: a cold shared file system is slow.
-constexpr double longest_answer_seconds = 20;
+constexpr double longest_fact_seconds = 20;
 
 VariableMap environment_variables() {
   VariableMap variables;
@@ -55,7 +55,7 @@ std::string contents_of(const std::string& path) {
 }
 
 std::optional<std::string> answer(const std::vector<std::string>& words) {
-  const auto output = output_of(words, longest_answer_seconds);
+  const auto output = output_of(words, longest_fact_seconds);
   return output ? std::optional(output->text) : std::nullopt;
 }
 

@@ -25,7 +25,7 @@ constexpr std::chrono::milliseconds output_pause{200};
 /// The time that a shared file system may take to show the last lines.
 constexpr std::chrono::milliseconds last_lines{1000};
 
-constexpr double longest_answer_seconds = 60;
+constexpr double longest_state_seconds = 60;
 
 volatile std::sig_atomic_t interrupted = 0;
 
@@ -92,7 +92,7 @@ int follow_job(const std::string& id) {
   bool unreachable = false;
   while (interrupted == 0) {
     if (Clock::now() >= next_question) {
-      const auto answer = output_of({"scontrol", "show", "job", "--oneliner", id}, longest_answer_seconds);
+      const auto answer = output_of({"scontrol", "show", "job", "--oneliner", id}, longest_state_seconds);
       const auto job = answer ? job_state_from(answer->text) : std::nullopt;
       if (job) {
         unreachable = false;

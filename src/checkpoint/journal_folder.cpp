@@ -18,7 +18,7 @@
 namespace joblib_mpi {
 namespace {
 
-constexpr const char* lock_name = "lock";
+constexpr const char* journal_lock_name = "lock";
 constexpr std::size_t most_holder_bytes = 300;
 /// Chosen, not measured. The lock is tried again and again, because its holder may run on another host, where neither
 /// its end (pidfd) nor what it does with files (inotify) is seen.
@@ -90,7 +90,7 @@ std::string JournalFolder::try_to_hold() {
   do {  // another process may remove the lock file or the folder, on its end, at any moment
     if (!folder_.is_at_its_path()) folder_ = make_folder();
     try {
-      lock_ = folder_.open(lock_name, O_RDWR | O_CREAT);
+      lock_ = folder_.open(journal_lock_name, O_RDWR | O_CREAT);
     } catch (const UntrustedFileError&) {
       throw;
     } catch (const FileError& problem) {
@@ -150,7 +150,7 @@ void JournalFolder::remove_temporaries() const {
 }
 
 void JournalFolder::release() noexcept {
-  folder_.remove(lock_name);
+  folder_.remove(journal_lock_name);
   rmdir(folder_.path().c_str());  // fails if the folder is not empty
   lock_.reset();
 }

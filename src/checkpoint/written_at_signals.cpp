@@ -17,14 +17,14 @@ namespace {
 // The signal handler touches only these variables. The former actions stay after the last object, because a handler may
 // still be running on another thread.
 std::array<struct sigaction, ending_signals.size()> former_actions{};
-std::atomic<pid_t> owner{0};
+std::atomic<pid_t> signal_owner{0};
 std::atomic<bool> was_signalled = false;
 sem_t listener_wakes;
 static_assert(std::atomic<pid_t>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
 
 void write_and_pass_on(int number, siginfo_t* information, void* context) {
   const int error = errno;
-  if (owner == getpid()) {
+  if (signal_owner == getpid()) {
     was_signalled = true;
     sem_post(&listener_wakes);
   }
@@ -53,7 +53,7 @@ class SignalledJournals {
       journals_.push_back(&journal);
       if (journals_.size() > 1) return;
     }
-    owner = getpid();
+    signal_owner = getpid();
     was_signalled = false;
     sem_init(&listener_wakes, 0, 0);
     listener_ = std::jthread([this](const std::stop_token& stop) { listen(stop); });
@@ -61,7 +61,7 @@ class SignalledJournals {
   }
 
   void remove(Journal& journal) {
-    if (owner != getpid()) return;
+    if (signal_owner != getpid()) return;
     const std::lock_guard one_at_a_time(first_and_last_);
     {
       const std::lock_guard lock(mutex_);

@@ -17,7 +17,7 @@ union ControlBuffer {
   char bytes[CMSG_SPACE(sizeof(int))];
 };
 
-constexpr std::chrono::milliseconds pause_while_full{1};  // chosen, not measured
+constexpr std::chrono::milliseconds pause_between_sends{1};  // chosen, not measured
 
 /// Returns whether a message that could not be sent for this reason may be sent later. ETOOMANYREFS: too many
 /// descriptors of this user are under way.
@@ -67,7 +67,7 @@ Sending send_message(const Descriptor& socket, std::span<const std::byte> messag
     if (errno == EINTR) continue;
     if (!is_full(errno)) return Sending::in_vain;
     if (!wait) return Sending::later;
-    std::this_thread::sleep_for(pause_while_full);
+    std::this_thread::sleep_for(pause_between_sends);
   }
   return Sending::done;
 }

@@ -17,7 +17,7 @@ namespace {
 
 // The handler reads only these variables. If there are more folders than fit, the others are not removed here.
 std::array<std::atomic<const char*>, 64> folders{};
-std::atomic<pid_t> owner{0};
+std::atomic<pid_t> entries_owner{0};
 static_assert(std::atomic<const char*>::is_always_lock_free && std::atomic<pid_t>::is_always_lock_free);
 
 /// Removes the content of an open folder with functions that a signal handler may call, so without readdir and without
@@ -58,7 +58,7 @@ void remove_folder(const char* path) {
 }
 
 void remove_and_end(int number) {
-  if (owner == getpid()) {
+  if (entries_owner == getpid()) {
     for (const auto& folder : folders) {
       if (const char* const path = folder) remove_folder(path);
     }
@@ -76,7 +76,8 @@ void replace_action(void (*from)(int), void (*to)(int)) {
 }  // namespace
 
 RemovedAtSigterm::RemovedAtSigterm(std::string folder) : folder_(std::move(folder)) {
-  if (owner.exchange(getpid()) != getpid()) {  // the entries belong to the process from which this one was forked
+  if (entries_owner.exchange(getpid()) !=
+      getpid()) {  // the entries belong to the process from which this one was forked
     for (auto& other : folders) other = nullptr;
   }
   for (auto& free : folders) {
@@ -87,7 +88,7 @@ RemovedAtSigterm::RemovedAtSigterm(std::string folder) : folder_(std::move(folde
 }
 
 RemovedAtSigterm::~RemovedAtSigterm() {
-  if (owner != getpid()) return;
+  if (entries_owner != getpid()) return;
   bool are_others = false;
   for (auto& entry : folders) {
     const char* mine = folder_.c_str();

@@ -49,7 +49,7 @@ bool is_stale(const fs::path& path, const std::string& boot) {
   }
 }
 
-[[noreturn]] void refuse(const fs::path& parent, const std::string& reason) {
+[[noreturn]] void refuse_folder(const fs::path& parent, const std::string& reason) {
   throw SpillError("no folder for large results can be created in \"" + parent.string() + "\": " + reason +
                    "; set spill_dir (JOBLIB_MPI_SPILL_DIR) to a folder that exists, that this job may write to, and "
                    "that all its nodes share");
@@ -59,13 +59,13 @@ bool is_stale(const fs::path& path, const std::string& boot) {
 
 void require_permission_to_spill(const fs::path& parent) {
   // The dot makes a file that is no folder an error.
-  if (access((parent / ".").c_str(), W_OK | X_OK) != 0) refuse(parent, std::generic_category().message(errno));
+  if (access((parent / ".").c_str(), W_OK | X_OK) != 0) refuse_folder(parent, std::generic_category().message(errno));
 }
 
 void require_spilling_to_work(const fs::path& parent) {
   require_permission_to_spill(parent);
   std::string trial = (parent / (std::string(folder_prefix) + "trial-XXXXXX")).string();
-  if (mkdtemp(trial.data()) == nullptr) refuse(parent, std::generic_category().message(errno));
+  if (mkdtemp(trial.data()) == nullptr) refuse_folder(parent, std::generic_category().message(errno));
   rmdir(trial.c_str());
 }
 
@@ -98,7 +98,7 @@ SpillFolder::SpillFolder(const fs::path& parent) : owner_(getpid()) {
     sigterm_.emplace(path_.string());
   } catch (const std::exception& failure) {
     if (!path_.empty()) fs::remove_all(path_, error);
-    refuse(parent, failure.what());
+    refuse_folder(parent, failure.what());
   }
 }
 

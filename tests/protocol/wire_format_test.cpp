@@ -14,7 +14,7 @@ FrameView view(const Frame& frame) {
 
 /// Returns `message` after encoding it into a frame and decoding the frame.
 template <class Message>
-Message there_and_back(Message message) {
+Message through_wire(Message message) {
   Frame frame;
   append(frame, std::move(message));
   FrameReader reader(view(frame));
@@ -45,7 +45,7 @@ to_coordinator::TaskFinished task_finished(std::uint32_t slot) {
 }  // namespace
 
 TEST_CASE("RunTask arrives as it was sent") {
-  const auto message = there_and_back(run_task(3));
+  const auto message = through_wire(run_task(3));
   CHECK(message.task == TaskId{3, 7});
   CHECK(message.call == CallId{9});
   CHECK(message.limits.seconds == 2.5);
@@ -61,73 +61,73 @@ TEST_CASE("RunTask arrives as it was sent") {
 }
 
 TEST_CASE("a task without arguments and objects arrives as it was sent") {
-  const auto message = there_and_back(to_worker::RunTask{TaskId{1, 0}, CallId{2}, {}, {}, {}});
+  const auto message = through_wire(to_worker::RunTask{TaskId{1, 0}, CallId{2}, {}, {}, {}});
   CHECK(message.objects.empty());
   CHECK(message.arguments.head.empty());
   CHECK(message.arguments.parts.empty());
 }
 
 TEST_CASE("the other messages to a worker arrive as they were sent") {
-  CHECK(there_and_back(to_worker::CancelCall{CallId{12}}).call == CallId{12});
-  CHECK(there_and_back(to_worker::CancelCall{CallId{12}, WhatRuns::goes_on}).running == WhatRuns::goes_on);
-  CHECK(there_and_back(to_worker::DropObject{ObjectId{13}}).object == ObjectId{13});
+  CHECK(through_wire(to_worker::CancelCall{CallId{12}}).call == CallId{12});
+  CHECK(through_wire(to_worker::CancelCall{CallId{12}, WhatRuns::goes_on}).running == WhatRuns::goes_on);
+  CHECK(through_wire(to_worker::DropObject{ObjectId{13}}).object == ObjectId{13});
 
-  const auto share = there_and_back(to_worker::ShareObject{ObjectId{14}, {10, 0, std::uint64_t{5} << 32}});
+  const auto share = through_wire(to_worker::ShareObject{ObjectId{14}, {10, 0, std::uint64_t{5} << 32}});
   CHECK(share.object == ObjectId{14});
   CHECK(share.part_bytes == std::vector<std::uint64_t>{10, 0, std::uint64_t{5} << 32});
 
-  const auto content = there_and_back(to_worker::ObjectContent{ObjectId{15}, Payload{bytes("head"), {part("abc")}}});
+  const auto content = through_wire(to_worker::ObjectContent{ObjectId{15}, Payload{bytes("head"), {part("abc")}}});
   CHECK(content.object == ObjectId{15});
   CHECK(text(content.value.head) == "head");
   REQUIRE(content.value.parts.size() == 1);
   CHECK(text(content.value.parts[0].view()) == "abc");
-  there_and_back(to_worker::BroadcastsEnded{});
-  there_and_back(to_worker::Ping{});
+  through_wire(to_worker::BroadcastsEnded{});
+  through_wire(to_worker::Ping{});
 
-  const auto stop = there_and_back(to_worker::Stop{-3, "it broke", true});
+  const auto stop = through_wire(to_worker::Stop{-3, "it broke", true});
   CHECK(stop.status == -3);
   CHECK(stop.ranks_lost);
-  CHECK_FALSE(there_and_back(to_worker::Stop{0, ""}).ranks_lost);
+  CHECK_FALSE(through_wire(to_worker::Stop{0, ""}).ranks_lost);
   CHECK(stop.failure == "it broke");
-  CHECK(there_and_back(to_worker::Stop{0, ""}).failure.empty());
+  CHECK(through_wire(to_worker::Stop{0, ""}).failure.empty());
 
   const SpillPlace place{"/scratch/job", "/scratch/job/lock", "gzip:3", 4};
-  CHECK(there_and_back(to_worker::SpillInto{place}).place == place);
+  CHECK(through_wire(to_worker::SpillInto{place}).place == place);
   const SpillPlace refused{"/scratch", "", "", 0, "the disk is full"};
-  const auto made = there_and_back(to_worker::SpillFolderMade{CallId{5}, refused});
+  const auto made = through_wire(to_worker::SpillFolderMade{CallId{5}, refused});
   CHECK(made.call == CallId{5});
   CHECK(made.place == refused);
-  CHECK(there_and_back(to_worker::Rejoin{7}).epoch == 7);
+  CHECK(through_wire(to_worker::Rejoin{7}).epoch == 7);
 
   const FileIdentity file{"/data/x", FileUse::writing, "boot", 1, 2, 3, 4, 5, 6, {}, "mark"};
-  const auto compare = there_and_back(to_worker::CompareFile{7, file});
+  const auto compare = through_wire(to_worker::CompareFile{7, file});
   CHECK(compare.question == 7);
   CHECK(compare.file == file);
 }
 
 TEST_CASE("messages to the coordinator arrive as they were sent") {
-  const auto finished = there_and_back(task_finished(4));
+  const auto finished = through_wire(task_finished(4));
   CHECK(finished.task == TaskId{4, 7});
   CHECK(finished.ending == TaskEnding::raised);
   CHECK(finished.seconds == 1.25);
   CHECK(text(finished.result.head) == "result");
   REQUIRE(finished.result.parts.size() == 1);
   CHECK(text(finished.result.parts[0].view()) == "xyz");
-  CHECK(there_and_back(to_coordinator::Hello{true}).answers_during_tasks);
-  CHECK_FALSE(there_and_back(to_coordinator::Hello{false}).answers_during_tasks);
-  const auto hello = there_and_back(to_coordinator::Hello{true, 5, {ObjectId{3}, ObjectId{4}}});
+  CHECK(through_wire(to_coordinator::Hello{true}).answers_during_tasks);
+  CHECK_FALSE(through_wire(to_coordinator::Hello{false}).answers_during_tasks);
+  const auto hello = through_wire(to_coordinator::Hello{true, 5, {ObjectId{3}, ObjectId{4}}});
   CHECK(hello.epoch == 5);
   CHECK(hello.objects == std::vector{ObjectId{3}, ObjectId{4}});
-  CHECK(there_and_back(to_coordinator::ObjectsMissing{{ObjectId{3}, ObjectId{4}}}).objects ==
+  CHECK(through_wire(to_coordinator::ObjectsMissing{{ObjectId{3}, ObjectId{4}}}).objects ==
         std::vector{ObjectId{3}, ObjectId{4}});
-  CHECK(there_and_back(to_coordinator::ObjectsMissing{}).objects.empty());
-  there_and_back(to_coordinator::Pong{});
-  CHECK(there_and_back(to_coordinator::Stuck{TaskId{6, 2}}).task == TaskId{6, 2});
-  CHECK(there_and_back(to_coordinator::Broken{"no processes"}).reason == "no processes");
-  there_and_back(to_coordinator::Goodbye{});
-  CHECK(there_and_back(to_coordinator::SpillFolderWanted{CallId{9}}).call == CallId{9});
-  CHECK(there_and_back(to_coordinator::RoomLeft{1234567890123}).bytes == 1234567890123);
-  const auto compared = there_and_back(to_coordinator::FileCompared{7, "another file is there"});
+  CHECK(through_wire(to_coordinator::ObjectsMissing{}).objects.empty());
+  through_wire(to_coordinator::Pong{});
+  CHECK(through_wire(to_coordinator::Stuck{TaskId{6, 2}}).task == TaskId{6, 2});
+  CHECK(through_wire(to_coordinator::Broken{"no processes"}).reason == "no processes");
+  through_wire(to_coordinator::Goodbye{});
+  CHECK(through_wire(to_coordinator::SpillFolderWanted{CallId{9}}).call == CallId{9});
+  CHECK(through_wire(to_coordinator::RoomLeft{1234567890123}).bytes == 1234567890123);
+  const auto compared = through_wire(to_coordinator::FileCompared{7, "another file is there"});
   CHECK(compared.question == 7);
   CHECK(compared.reason == "another file is there");
 }
@@ -249,11 +249,11 @@ TEST_CASE("a long head travels as a part of its frame, before the other parts") 
   append(frame, task);
   CHECK(frame.body.size() < 200);
   CHECK(frame.parts.size() == 2);
-  check(there_and_back(task).arguments);
-  check(there_and_back(to_worker::ObjectContent{ObjectId{15}, payload}).value);
+  check(through_wire(task).arguments);
+  check(through_wire(to_worker::ObjectContent{ObjectId{15}, payload}).value);
   auto finished = task_finished(1);
   finished.result = payload;
-  check(there_and_back(finished).result);
+  check(through_wire(finished).result);
 }
 
 TEST_CASE("what arrives without memory for its parts says so, and messages without parts are as they were") {

@@ -27,10 +27,10 @@ using namespace joblib_mpi::test;
 
 namespace {
 
-struct Point {  // trivially copyable: its bytes are the value
+struct PlainPoint {  // trivially copyable: its bytes are the value
   double x;
   double y;
-  friend bool operator==(const Point&, const Point&) = default;
+  friend bool operator==(const PlainPoint&, const PlainPoint&) = default;
 };
 
 class Interval {  // serialized by Boost.Serialization
@@ -108,7 +108,7 @@ TEST_CASE("plain values come back as they were") {
   CHECK(there_and_back(42) == 42);
   CHECK(there_and_back(-0.5) == -0.5);
   CHECK(there_and_back(true));
-  CHECK(there_and_back(Point{1, -2}) == Point{1, -2});
+  CHECK(there_and_back(PlainPoint{1, -2}) == PlainPoint{1, -2});
   CHECK(there_and_back(std::array<int, 3>{1, 2, 3}) == std::array<int, 3>{1, 2, 3});
   CHECK(there_and_back(std::complex<double>(1, 2)) == std::complex<double>(1, 2));
 }
@@ -117,7 +117,7 @@ TEST_CASE("strings and vectors come back as they were and empty ones too") {
   CHECK(there_and_back(std::string("text with \0 inside", 18)) == std::string("text with \0 inside", 18));
   CHECK(there_and_back(std::string()).empty());
   CHECK(there_and_back(std::vector<double>{1, 2, 3}) == std::vector<double>{1, 2, 3});
-  CHECK(there_and_back(std::vector<Point>{{1, 2}, {3, 4}}) == std::vector<Point>{{1, 2}, {3, 4}});
+  CHECK(there_and_back(std::vector<PlainPoint>{{1, 2}, {3, 4}}) == std::vector<PlainPoint>{{1, 2}, {3, 4}});
   CHECK(there_and_back(std::vector<int>{}).empty());
   CHECK(there_and_back(std::vector<bool>{true, false, true}) == std::vector<bool>{true, false, true});
   CHECK(there_and_back(std::vector<std::string>{"a", "", "c"}) == std::vector<std::string>{"a", "", "c"});
@@ -143,8 +143,8 @@ TEST_CASE("optionals and variants and tuples and unique pointers of anything com
   CHECK(there_and_back(Text("a text")) == Text("a text"));
   CHECK(there_and_back(Text()) == Text());
   CHECK(there_and_back(std::optional<Interval>(Interval("a", {1}))) == Interval("a", {1}));
-  using Either = std::variant<int, std::string, std::vector<Point>>;
-  for (const Either& value : {Either(3), Either("text"), Either(std::vector<Point>{{1, 2}})}) {
+  using Either = std::variant<int, std::string, std::vector<PlainPoint>>;
+  for (const Either& value : {Either(3), Either("text"), Either(std::vector<PlainPoint>{{1, 2}})}) {
     CHECK(there_and_back(value) == value);
   }
   using Row = std::tuple<int, std::string, std::optional<std::vector<std::string>>>;
@@ -162,16 +162,16 @@ TEST_CASE("optionals and variants and tuples and unique pointers of anything com
 
 TEST_CASE("pointers that Boost knows are its own and others are not taken for its own") {
   CHECK(*there_and_back(std::make_shared<Interval>("a", std::vector<double>{1})) == Interval("a", {1}));
-  CHECK(*there_and_back(std::make_unique<Point>(Point{1, 2})) == Point{1, 2});
+  CHECK(*there_and_back(std::make_unique<PlainPoint>(PlainPoint{1, 2})) == PlainPoint{1, 2});
   CHECK(there_and_back(std::vector<std::shared_ptr<Interval>>(2)).size() == 2);
   static_assert(Serializable<std::shared_ptr<Interval>> && Serializable<std::shared_ptr<std::vector<int>>>);
-  static_assert(!Serializable<std::shared_ptr<int>> && !Serializable<std::shared_ptr<Point>>);
+  static_assert(!Serializable<std::shared_ptr<int>> && !Serializable<std::shared_ptr<PlainPoint>>);
 }
 
 TEST_CASE("plain classes inside of containers need no serialize") {
-  const std::map<std::string, Point> points{{"a", {1, 2}}, {"b", {3, 4}}};
+  const std::map<std::string, PlainPoint> points{{"a", {1, 2}}, {"b", {3, 4}}};
   CHECK(there_and_back(points) == points);
-  const std::vector<std::vector<Point>> rows{{{1, 2}}, {}, {{3, 4}, {5, 6}}};
+  const std::vector<std::vector<PlainPoint>> rows{{{1, 2}}, {}, {{3, 4}, {5, 6}}};
   CHECK(there_and_back(rows) == rows);
 }
 
@@ -185,13 +185,13 @@ TEST_CASE("pointers and views are refused wherever they stand") {
     Setting settings[2];
   };
   static_assert(!Serializable<int*> && !Serializable<std::string_view> && !Serializable<std::span<int>>);
-  static_assert(!Serializable<Setting> && !Serializable<Nested> && !Serializable<int Point::*>);
+  static_assert(!Serializable<Setting> && !Serializable<Nested> && !Serializable<int PlainPoint::*>);
   static_assert(!Serializable<std::array<const char*, 2>> && !Serializable<std::array<Nested, 2>>);
   static_assert(!Serializable<std::optional<std::string_view>> && !Serializable<std::variant<int, Setting>>);
   static_assert(!Serializable<std::pair<int, int*>> && !Serializable<std::tuple<int, std::span<int>>>);
   static_assert(!Serializable<std::vector<std::string_view>> && !Serializable<std::map<int, std::vector<Setting>>>);
   static_assert(!Serializable<std::unique_ptr<int*>> && !Serializable<std::optional<std::reference_wrapper<int>>>);
-  static_assert(Serializable<std::optional<std::string>> && Serializable<std::array<Point, 2>>);
+  static_assert(Serializable<std::optional<std::string>> && Serializable<std::array<PlainPoint, 2>>);
   SUCCEED();
 }
 
