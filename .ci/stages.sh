@@ -155,8 +155,8 @@ configure_clang() {
   cmake --preset "$preset" -B "$folder" -DCMAKE_CXX_COMPILER="${compiler/clang/clang++}" -DJOBLIB_MPI_WERROR=ON "$@"
 }
 
-# The checks of .clang-tidy that all sources pass: names above all.
-tidy_checks='-*,readability-identifier-naming,readability-container-size-empty,misc-unused-parameters'
+# The checks of .clang-tidy that all sources pass, names above all; and warnings, some of which unity builds cannot have.
+tidy_checks='-*,readability-identifier-naming,readability-container-size-empty,misc-unused-parameters,clang-diagnostic-*'
 
 # Git's patterns for the sources that run_clang_tidy has a compile command for: all but what CMake tries while it configures,
 # a project that is built against an installed package, calls that must not compile, and helpers of Python tests.
