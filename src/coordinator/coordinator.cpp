@@ -30,6 +30,7 @@ Coordinator::Coordinator(Transport& transport, ObjectStore& store, const Setting
       results_(outbox_, transport.size()),
       roster_(transport.size()),
       heartbeat_(settings, transport.size() - 1) {
+  outbox_.tell_all(to_worker::Begin{});
   for (int rank = 1; rank < transport.size(); ++rank) tell_scheduler(event::WorkerJoined{WorkerId{rank}});
 }
 

@@ -20,6 +20,9 @@ namespace joblib_mpi {
 /// The messages from rank 0 to a worker.
 namespace to_worker {
 
+/// The first message of a run of the session. The worker answers with Hello; what it finds before this message is late,
+/// from the run before.
+struct Begin {};
 /// Asks the worker to run the task once all `objects` are there. The worker answers with one TaskFinished in any case.
 struct RunTask {
   TaskId task;
@@ -92,8 +95,8 @@ struct Stop {
 /// The messages from a worker to rank 0.
 namespace to_coordinator {
 
-/// The first message of a worker, and its answer to Rejoin. A worker that does not answer during tasks sends nothing
-/// while it runs one.
+/// The first message of a worker, its answer to Begin, and its answer to Rejoin. A worker that does not answer during
+/// tasks sends nothing while it runs one.
 struct Hello {
   bool answers_during_tasks;
   std::uint32_t epoch = 0;             ///< The epoch of the Rejoin; 0 for the first message.
@@ -135,15 +138,15 @@ struct SpillFolderWanted {
 struct RoomLeft {
   std::uint64_t bytes;
 };
-/// The last message of a worker, sent after Stop.
+/// The last message of a worker in a run, sent after Stop. The worker leaves what arrives later to its next run.
 struct Goodbye {};
 
 }  // namespace to_coordinator
 
-using MessageToWorker =
-    std::variant<to_worker::RunTask, to_worker::CancelCall, to_worker::ShareObject, to_worker::BroadcastsEnded,
-                 to_worker::ObjectContent, to_worker::DropObject, to_worker::Ping, to_worker::Stop,
-                 to_worker::SpillInto, to_worker::Rejoin, to_worker::CompareFile, to_worker::SpillFolderMade>;
+using MessageToWorker = std::variant<to_worker::RunTask, to_worker::CancelCall, to_worker::ShareObject,
+                                     to_worker::BroadcastsEnded, to_worker::ObjectContent, to_worker::DropObject,
+                                     to_worker::Ping, to_worker::Stop, to_worker::SpillInto, to_worker::Rejoin,
+                                     to_worker::CompareFile, to_worker::SpillFolderMade, to_worker::Begin>;
 using MessageToCoordinator =
     std::variant<to_coordinator::Hello, to_coordinator::TaskFinished, to_coordinator::ObjectsMissing,
                  to_coordinator::Pong, to_coordinator::Stuck, to_coordinator::Broken, to_coordinator::Goodbye,

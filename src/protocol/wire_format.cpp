@@ -163,6 +163,10 @@ void append(Frame& frame, const to_worker::SpillFolderMade& message) {
   write_list(writer, place);
 }
 
+void append(Frame& frame, const to_worker::Begin&) {
+  append_kind<MessageToWorker, to_worker::Begin>(frame);
+}
+
 void append(Frame& frame, const to_worker::Rejoin& message) {
   append_plain<MessageToWorker>(frame, message);
 }
@@ -286,6 +290,8 @@ MessageToWorker FrameReader::next_to_worker() {
       message.place = decode_spill_place(read_list<Bytes>(reader_));
       return message;
     }
+    case kind_of<MessageToWorker, to_worker::Begin>():
+      return to_worker::Begin{};
     case kind_of<MessageToWorker, to_worker::Rejoin>():
       return reader_.read<to_worker::Rejoin>();
     case kind_of<MessageToWorker, to_worker::CompareFile>(): {

@@ -28,6 +28,7 @@ void append(Frame& frame, const to_worker::Stop& message);
 void append(Frame& frame, const to_worker::SpillInto& message);
 void append(Frame& frame, const to_worker::SpillFolderMade& message);
 void append(Frame& frame, const to_worker::Rejoin& message);
+void append(Frame& frame, const to_worker::Begin& message);
 void append(Frame& frame, const to_worker::CompareFile& message);
 void append(Frame& frame, const to_coordinator::Hello& message);
 void append(Frame& frame, to_coordinator::TaskFinished&& message);

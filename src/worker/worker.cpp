@@ -36,7 +36,6 @@ Worker::Worker(Transport& transport, ObjectStore& store, Executor& executor, Idl
       coordinator_watch_(settings.heartbeat_seconds) {}
 
 to_worker::Stop Worker::serve() {
-  say(to_coordinator::Hello{.answers_during_tasks = during_tasks_ == DuringTasks::answers});
   constexpr unsigned looks_between_checks = 64;  // so that most turns do nothing but poll
   for (unsigned looks = 0; !stopped();) {
     if (step()) {
@@ -97,7 +96,7 @@ void Worker::report_stuck(Clock::time_point now) {
 }
 
 void Worker::look_around(Clock::time_point now) {
-  if (node_room_ && !rejoin_ && !said_goodbye_) {
+  if (node_room_ && begun_ && !rejoin_ && !said_goodbye_) {
     if (const auto bytes = node_room_->news(now, store_->stats().objects > 0)) say(to_coordinator::RoomLeft{*bytes});
   }
   watch_coordinator(now);
@@ -125,11 +124,17 @@ void Worker::say(const Message& message) {
 }
 
 bool Worker::receive() {
+  if (said_goodbye_) {
+    transport_->progress();
+    return false;
+  }
   const std::optional<ArrivedFrame> arrived = transport_->receive();
   if (!arrived) return false;
   coordinator_watch_.heard();
   for (FrameReader reader(arrived->frame); !reader.at_end();) {
-    std::visit([this](auto&& message) { handle(std::forward<decltype(message)>(message)); }, reader.next_to_worker());
+    MessageToWorker next = reader.next_to_worker();
+    if (!begun_ && !std::holds_alternative<to_worker::Begin>(next)) continue;
+    std::visit([this](auto&& message) { handle(std::forward<decltype(message)>(message)); }, std::move(next));
   }
   return true;
 }
@@ -138,6 +143,11 @@ bool Worker::hear_of_pieces() {
   if (transport_->take_heard_ranks().empty()) return false;
   coordinator_watch_.heard();
   return true;
+}
+
+void Worker::handle(const to_worker::Begin&) {
+  begun_ = true;
+  say(to_coordinator::Hello{.answers_during_tasks = during_tasks_ == DuringTasks::answers});
 }
 
 void Worker::handle(to_worker::RunTask&& message) {

@@ -64,6 +64,7 @@ class Worker {
 
  private:
   bool receive();
+  void handle(const to_worker::Begin& message);
   void handle(to_worker::RunTask&& message);
   void handle(const to_worker::CancelCall& message);
   void handle(const to_worker::ShareObject& message);
@@ -132,6 +133,7 @@ class Worker {
   std::optional<to_worker::Stop> stop_;
   std::optional<to_worker::Rejoin> rejoin_;  // not yet answered
   bool broadcasts_ended_ = false;
+  bool begun_ = false;  // rank 0 has said Begin
   bool said_goodbye_ = false;
   bool broken_ = false;  // and rank 0 has been told
   std::exception_ptr attend_error_;

@@ -150,6 +150,24 @@ TEST_CASE("a dropped object goes when the tasks that name it are discarded") {
   CHECK(cluster.store.dropped == std::vector{object});
 }
 
+TEST_CASE("the first message to each worker tells it that a run begins") {
+  ScriptedTransport transport(0, 3);
+  ScriptedStore store;
+  Coordinator coordinator(transport, store, {});
+  Inbox inbox;
+  const CallId call = coordinator.start_call({.n_jobs = 1}, inbox);
+  coordinator.submit(call, {0, "fit", {}, {}});
+  while (coordinator.progress()) {
+  }
+  std::set<int> told;
+  for (const auto& [worker, frame, no_room] : transport.take_sent()) {
+    if (!told.insert(worker).second) continue;
+    FrameReader reader({frame.body, frame.parts});
+    CHECK(std::holds_alternative<to_worker::Begin>(reader.next_to_worker()));
+  }
+  CHECK(told == std::set{1, 2});
+}
+
 TEST_CASE("workers are asked to leave and serve until they say goodbye") {
   ScriptedCluster cluster(2);
   const CallId call = cluster.coordinator.start_call({.n_jobs = 2}, cluster.inbox);

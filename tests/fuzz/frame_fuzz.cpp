@@ -69,6 +69,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 std::vector<Bytes> joblib_mpi::test::fuzz_seeds() {
   Frame down;
+  append(down, to_worker::Begin{});
   to_worker::RunTask task;
   task.objects = {{1}, {2}};
   task.arguments = some_payload();

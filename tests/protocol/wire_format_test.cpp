@@ -98,6 +98,7 @@ TEST_CASE("the other messages to a worker arrive as they were sent") {
   CHECK(made.call == CallId{5});
   CHECK(made.place == refused);
   CHECK(through_wire(to_worker::Rejoin{7}).epoch == 7);
+  through_wire(to_worker::Begin{});
 
   const FileIdentity file{"/data/x", FileUse::writing, "boot", 1, 2, 3, 4, 5, 6, {}, "mark"};
   const auto compare = through_wire(to_worker::CompareFile{7, file});

@@ -64,6 +64,15 @@ TEST_CASE("run may be called again and each call works") {
   }
 }
 
+TEST_CASE("runs that follow each other at once keep their messages apart") {
+  MpiSession session(MPI_COMM_WORLD);
+  for (int round = 0; round < 300; ++round) {
+    bool right = true;
+    (void)session.run([&] { right = are_squares(Parallel()(square_calls(7)), 7); });
+    CHECK(right);
+  }
+}
+
 TEST_CASE("a rank that waits for messages has short time slices, and the program has its own again") {
   const std::uint64_t before = time_slice();
   {

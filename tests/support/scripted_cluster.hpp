@@ -19,9 +19,12 @@ class Inbox final : public CompletionSink {
   std::vector<FinishedTask> tasks;
 };
 
-/// Rank 0 of a cluster in which the test plays the workers.
+/// Rank 0 of a cluster in which the test plays the workers, which have begun and not said Hello yet.
 struct ScriptedCluster {
-  explicit ScriptedCluster(int workers, Settings given = {}) : settings(given), transport(0, workers + 1) {}
+  explicit ScriptedCluster(int workers, Settings given = {}) : settings(given), transport(0, workers + 1) {
+    progress();
+    (void)transport.take_sent();  // the workers begin
+  }
 
   Settings settings;
   ScriptedTransport transport;

@@ -76,6 +76,7 @@ struct Bench {
     runner.function = std::move(function);
     const std::lock_guard own(worker_mutex);
     const StandIn stand_in(worker, worker_mutex, settings);
+    tell(to_worker::Begin{});
     tell(to_worker::RunTask{TaskId{1, 0}, CallId{1}, limits, {}, {}});
     while (worker.step()) {
     }

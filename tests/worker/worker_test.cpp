@@ -64,6 +64,15 @@ class ScriptedExecutor final : public Executor {
 
 /// Worker 1 of a cluster in which the test plays rank 0.
 struct Bench {
+  /// Makes a worker that has begun.
+  Bench() : Bench(Begun::no) {
+    tell(to_worker::Begin{});
+    worker.step();
+    (void)transport.take_sent();
+  }
+  enum class Begun { no };
+  explicit Bench(Begun) {}
+
   Settings settings;
   ScriptedTransport transport{1, 2};
   ScriptedStore store;
@@ -227,6 +236,44 @@ TEST_CASE("a call that runs elsewhere interrupts nothing when it is cancelled") 
   CHECK(bench.said().empty());
 }
 
+TEST_CASE("a worker begins when rank 0 says so, and ignores what is late from the run before") {
+  Bench bench(Bench::Begun::no);
+  bench.worker.watch_room([] { return std::uint64_t{5}; });
+  bench.tell(to_worker::Ping{});
+  bench.tell(to_worker::DropObject{ObjectId{7}}, run(1));
+  bench.work();
+  for (int second = 0; second < 5; ++second) bench.worker.attend(Worker::Clock::time_point(second * 1s));
+  CHECK(bench.said().empty());
+  CHECK(bench.store.dropped.empty());
+  CHECK_FALSE(bench.executor.running);
+
+  bench.tell(to_worker::Ping{}, to_worker::Begin{}, run(2));
+  bench.work();
+  const auto messages = bench.said();
+  REQUIRE(messages.size() == 1);
+  CHECK(std::get<to_coordinator::Hello>(messages[0]).epoch == 0);
+  CHECK(bench.executor.running.value().task == TaskId{2, 0});
+}
+
+TEST_CASE("a worker that has said goodbye leaves what comes to the next run, even while it still sends") {
+  Bench bench;
+  bench.transport.set_quiet(false);
+  bench.tell(to_worker::Stop{0, ""});
+  bench.tell(to_worker::Begin{}, run(1));
+  bench.work();
+  bench.worker.attend(Worker::Clock::now());
+  CHECK(bench.said().size() == 1);
+  CHECK_FALSE(bench.executor.running);
+  bench.transport.set_quiet(true);
+  CHECK(bench.worker.stopped());
+
+  Worker next_run(bench.transport, bench.store, bench.executor, bench.waiter, bench.settings);
+  while (next_run.step()) {
+  }
+  CHECK(std::holds_alternative<to_coordinator::Hello>(bench.said().at(0)));
+  CHECK(bench.executor.running.value().task == TaskId{1, 0});
+}
+
 TEST_CASE("a worker says goodbye last and leaves once everything is sent") {
   Bench bench;
   bench.tell(run(1), run(2));
@@ -249,9 +296,9 @@ TEST_CASE("a worker says goodbye last and leaves once everything is sent") {
 }
 
 TEST_CASE("serving ends with what rank 0 said") {
-  Bench bench;
+  Bench bench(Bench::Begun::no);
   bench.executor.at_once = true;
-  bench.tell(run(1));
+  bench.tell(to_worker::Begin{}, run(1));
   bench.tell(to_worker::Stop{4, "broken"});
   const to_worker::Stop stop = bench.worker.serve();
   CHECK(stop.status == 4);
