@@ -2,6 +2,7 @@
 
 #include "core/content_hash.hpp"
 #include "python_payload.hpp"
+#include "without_gil.hpp"
 
 namespace nb = nanobind;
 
@@ -14,7 +15,7 @@ void bind_content_hash(nb::module_& module) {
         ContentHash hash;
         {
           const SharedBytes bytes = bytes_of(buffer);
-          const nb::gil_scoped_release release;
+          const WithoutGil release;
           hash = content_hash(bytes.view());
         }
         release_done_buffers();

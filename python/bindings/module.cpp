@@ -47,6 +47,7 @@ void bind_errors(nb::module_& module) {
 }  // namespace
 
 NB_MODULE(_core, module) {
+  nb::set_leak_warnings(false);  // a thread that is here when the interpreter ends never gives back what it has
   module.attr("__version__") = joblib_mpi::version;
   bind_errors(module);
   joblib_mpi::bind_buffer(module);

@@ -4,6 +4,7 @@
 #include "python_finished_task.hpp"
 #include "python_job.hpp"
 #include "python_payload.hpp"
+#include "without_gil.hpp"
 
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
@@ -17,7 +18,7 @@ namespace nb = nanobind;
 namespace joblib_mpi {
 
 std::uint64_t PythonCoordinatorSession::start_call(const CallOptions& options) {
-  const nb::gil_scoped_release release;
+  const WithoutGil release;
   return session_->driver().start_call(options, session_->results()).value;
 }
 
@@ -25,35 +26,35 @@ void PythonCoordinatorSession::submit(std::uint64_t call, std::uint64_t index, s
                                       nb::handle buffers, nb::handle objects) {
   TaskRequest request{index, std::move(name), payload_from(head, buffers), {}};
   for (const nb::handle object : objects) request.objects.push_back(ObjectId{nb::cast<std::uint64_t>(object)});
-  const nb::gil_scoped_release release;
+  const WithoutGil release;
   session_->driver().submit(CallId{call}, std::move(request));
 }
 
 void PythonCoordinatorSession::stop_starting(std::uint64_t call) {
-  const nb::gil_scoped_release release;
+  const WithoutGil release;
   session_->driver().stop_starting(CallId{call});
 }
 
 void PythonCoordinatorSession::end_call(std::uint64_t call) {
-  const nb::gil_scoped_release release;
+  const WithoutGil release;
   session_->driver().end_call(CallId{call});
 }
 
 std::uint64_t PythonCoordinatorSession::scatter(const nb::bytes& head, nb::handle buffers) {
   Payload value = payload_from(head, buffers);
-  const nb::gil_scoped_release release;
+  const WithoutGil release;
   return session_->driver().share(std::move(value)).value;
 }
 
 void PythonCoordinatorSession::drop(std::uint64_t object) {
-  const nb::gil_scoped_release release;
+  const WithoutGil release;
   session_->driver().drop(ObjectId{object});
 }
 
 nb::dict PythonCoordinatorSession::object_stats() {
   ObjectStats stats;
   {
-    const nb::gil_scoped_release release;
+    const WithoutGil release;
     stats = session_->driver().object_stats();
   }
   nb::dict result;
@@ -67,12 +68,12 @@ nb::dict PythonCoordinatorSession::object_stats() {
 }
 
 std::size_t PythonCoordinatorSession::unfinished_tasks() {
-  const nb::gil_scoped_release release;
+  const WithoutGil release;
   return session_->driver().unfinished_tasks();
 }
 
 bool PythonCoordinatorSession::results_fill_memory(std::uint64_t call) {
-  const nb::gil_scoped_release release;
+  const WithoutGil release;
   return session_->driver().results_fill_memory(CallId{call});
 }
 
@@ -81,7 +82,7 @@ nb::list PythonCoordinatorSession::compare_file(const std::string& path, bool fo
   constexpr std::chrono::seconds patience{30};
   std::vector<FileRefusal> refusals;
   {
-    const nb::gil_scoped_release release;
+    const WithoutGil release;
     const FileIdentity file = identify_file(path, for_writing ? FileUse::writing : FileUse::reading, mark);
     refusals = session_->driver().compare_file(file, patience);
   }
@@ -91,19 +92,19 @@ nb::list PythonCoordinatorSession::compare_file(const std::string& path, bool fo
 }
 
 std::uint64_t PythonCoordinatorSession::room_elsewhere() {
-  const nb::gil_scoped_release release;
+  const WithoutGil release;
   return session_->driver().room_elsewhere();
 }
 
 std::uint64_t PythonCoordinatorSession::worker_returns() {
-  const nb::gil_scoped_release release;
+  const WithoutGil release;
   return session_->driver().worker_returns();
 }
 
 nb::list PythonCoordinatorSession::next_results(double seconds) {
   std::vector<FinishedTask> tasks;
   {
-    const nb::gil_scoped_release release;
+    const WithoutGil release;
     tasks = session_->next_results(seconds);
   }
   release_done_buffers();
@@ -113,7 +114,7 @@ nb::list PythonCoordinatorSession::next_results(double seconds) {
 }
 
 void PythonCoordinatorSession::close(int status) {
-  const nb::gil_scoped_release release;
+  const WithoutGil release;
   session_->close(status);
 }
 

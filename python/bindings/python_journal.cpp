@@ -28,7 +28,7 @@ class PythonJournal {
  public:
   PythonJournal(const std::string& path, std::string identity)
       : settings_(settings_from_environment()),
-        journal_((nb::gil_scoped_release{},
+        journal_((WithoutGil{},
                   new Journal({.path = path,
                                .identity = std::move(identity),
                                .layout = session_journal_layout(),
@@ -58,7 +58,7 @@ class PythonJournaledCall {
   [[nodiscard]] nb::object find(std::size_t index, std::uint64_t function, std::uint64_t arguments, std::string name) {
     std::optional<Payload> result;
     {
-      const nb::gil_scoped_release release;
+      const WithoutGil release;
       result = call_.find(index, {function, arguments}, std::move(name));
     }
     if (!result) return nb::none();
@@ -67,7 +67,7 @@ class PythonJournaledCall {
 
   void keep(std::size_t index, nb::handle head, nb::handle buffers) {
     Payload result = payload_from(head, buffers);
-    const nb::gil_scoped_release release;
+    const WithoutGil release;
     call_.keep(index, std::move(result));
   }
 
@@ -81,7 +81,7 @@ class PythonJournaledCall {
 }  // namespace
 
 void bind_journal(nb::module_& module) {
-  using Release = nb::call_guard<nb::gil_scoped_release>;
+  using Release = nb::call_guard<WithoutGil>;
   nb::class_<PythonJournal>(module, "Journal", nb::is_final())
       .def(nb::init<const std::string&, std::string>(), nb::arg("path"), nb::arg("identity"))
       .def("heed_signals", &PythonJournal::heed_signals, Release(),

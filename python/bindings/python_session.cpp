@@ -3,6 +3,7 @@
 #include "python_coordinator_session.hpp"
 #include "python_worker_session.hpp"
 #include "python_zygote.hpp"
+#include "without_gil.hpp"
 
 #include <nanobind/stl/string.h>
 
@@ -22,7 +23,7 @@ nb::object start_session(std::string identity, PythonZygote* zygote) {
   std::unique_ptr<Zygote> process(zygote == nullptr ? nullptr : zygote->zygote.release());
   std::unique_ptr<ThreadedSession> session;
   {
-    const nb::gil_scoped_release release;
+    const WithoutGil release;
     session = std::make_unique<ThreadedSession>(
         std::move(identity), [thread] { thread->interrupt(); }, std::move(process));
   }

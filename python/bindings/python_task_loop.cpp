@@ -2,6 +2,7 @@
 
 #include "buffer.hpp"
 #include "python_payload.hpp"
+#include "without_gil.hpp"
 
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
@@ -38,7 +39,7 @@ void PythonTaskLoop::serve(const nb::callable& run, const nb::callable& forget) 
   while (true) {
     TaskPort::Work work;
     {
-      const nb::gil_scoped_release release;
+      const WithoutGil release;
       work = port_->next_task();
     }
     if (work.closed) return;
@@ -52,7 +53,7 @@ void PythonTaskLoop::serve(const nb::callable& run, const nb::callable& forget) 
     running_ = std::move(work.task);
     ExecutedTask done = run_task(run);
     {
-      const nb::gil_scoped_release release;
+      const WithoutGil release;
       port_->finish(std::move(done));
     }
     running_.reset();

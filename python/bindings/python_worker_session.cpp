@@ -1,6 +1,7 @@
 #include "python_worker_session.hpp"
 
 #include "python_job.hpp"
+#include "without_gil.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <csignal>
@@ -31,7 +32,7 @@ int PythonWorkerSession::serve(const nb::callable& run, const nb::callable& forg
 }
 
 int PythonWorkerSession::wait_until_closed() {
-  const nb::gil_scoped_release release;
+  const WithoutGil release;
   return session_->leave();
 }
 

@@ -1,6 +1,7 @@
 #include "python_zygote.hpp"
 
 #include "session/file_formats.hpp"
+#include "without_gil.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <nanobind/stl/string.h>
@@ -54,7 +55,7 @@ nb::object fork_zygote(const nb::callable& prepare) {
   }
   auto& zygote = std::get<std::unique_ptr<Zygote>>(forked);
   {
-    const nb::gil_scoped_release release;
+    const WithoutGil release;
     zygote->wait_until_prepared();
   }
   return nb::cast(PythonZygote{PtrDeletedWithoutGil<Zygote>(zygote.release())});
