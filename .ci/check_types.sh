@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks the types of the Python package: mypy in strict mode over its sources, and stubtest, which compares _core.pyi
-# with the compiled module that is installed in .venv. Its tools are in an environment of their own, in the versions of
+# Checks the types of the Python package: mypy in strict mode over its sources, and stubtest, which compares the
+# stubs with the compiled modules that are installed in .venv. Its tools are in an environment of their own, in the versions of
 # pyproject.toml's "lint" extra, with the Python that .venv has.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -16,6 +16,6 @@ status=0
 packages=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
 root=$PWD
 cd "$tools"
-PYTHONPATH=$packages bin/python -m mypy.stubtest joblib_mpi._core --concise --ignore-unused-allowlist \
+PYTHONPATH=$packages bin/python -m mypy.stubtest joblib_mpi._core joblib_mpi._mpi --concise --ignore-unused-allowlist \
   --allowlist "$root/.ci/stubtest_allowlist.txt" || status=1
 exit "$status"

@@ -28,11 +28,11 @@ left_out_of_threads="managers"
 build_package() {
   cmake --preset "$preset" -B "$folder" -DJOBLIB_MPI_TESTS=OFF -DJOBLIB_MPI_LAUNCHER=OFF -DJOBLIB_MPI_PYTHON=ON \
     -DPython_EXECUTABLE="$PWD/.venv/bin/python" >/dev/null
-  cmake --build "$folder" --target _core
+  cmake --build "$folder" --target _core _mpi
   rm -rf "$folder/package" "$folder/found"
   mkdir -p "$folder/package" "$folder/found"
   cp -r python/joblib_mpi "$folder/package/"
-  cp "$folder"/python/bindings/_core.*.so "$folder/package/joblib_mpi/"
+  cp "$folder"/python/bindings/{_core.*,_mpi.*,libjoblib_mpi_core}.so "$folder/package/joblib_mpi/"
 }
 
 # run_jobs LIBRARY [command that runs pytest]

@@ -45,7 +45,7 @@ install_python_package() {
   local state installed=.venv/joblib-mpi-installed pip=(.venv/bin/python -m pip --disable-pip-version-check)
   local build_requirements=()
   state="$(python_package_state) ${python_build[*]}"
-  if [[ $(cat "$installed" 2>/dev/null) == "$state" ]] && .venv/bin/python -c 'import joblib_mpi' 2>/dev/null; then
+  if [[ $(cat "$installed" 2>/dev/null) == "$state" ]] && .venv/bin/python -c 'import joblib_mpi._mpi' 2>/dev/null; then
     return 0
   fi
   echo "installing joblib_mpi into .venv"

@@ -17,6 +17,8 @@ with contextlib.redirect_stdout(io.StringIO()):
     for name in ("joblib_mpi", "joblib", "cloudpickle", "numpy", "sklearn"):
         try:
             facts["packages"][name] = str(getattr(importlib.import_module(name), "__version__", "unknown"))
+            if name == "joblib_mpi":
+                importlib.import_module("joblib_mpi._mpi")  # as in a rank
         except BaseException as error:
             if name != "sklearn" and not facts["error"]:
                 facts["error"] = f"{type(error).__name__}: {error}"

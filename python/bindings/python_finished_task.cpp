@@ -7,7 +7,11 @@ namespace nb = nanobind;
 namespace joblib_mpi {
 namespace {
 
-PyTypeObject* type = nullptr;
+/// Returns the type, which `_core` has made.
+PyTypeObject* finished_task_type() {
+  static const nb::handle type = nb::object(nb::module_::import_("joblib_mpi._core").attr("FinishedTask")).release();
+  return reinterpret_cast<PyTypeObject*>(type.ptr());
+}
 
 /// Returns the name of an ending, always as one and the same string object: the caller compares by identity, and no
 /// string is made for each task.
@@ -49,7 +53,7 @@ nb::object function_name(const FinishedTask& task) {
 }  // namespace
 
 nb::object finished_task(const FinishedTask& task) {
-  nb::object result = nb::steal(PyStructSequence_New(type));
+  nb::object result = nb::steal(PyStructSequence_New(finished_task_type()));
   if (!result.is_valid()) throw nb::python_error();
   Py_ssize_t next = 0;
   const auto set = [&](nb::object value) { PyStructSequence_SetItem(result.ptr(), next++, value.release().ptr()); };
@@ -78,9 +82,9 @@ void bind_finished_task(nb::module_& module) {
   };
   static PyStructSequence_Desc description{"joblib_mpi._core.FinishedTask", "A task that `next_results` has given.",
                                            fields, 8};
-  type = PyStructSequence_NewType(&description);
-  if (type == nullptr) throw nb::python_error();
-  module.attr("FinishedTask") = nb::borrow(reinterpret_cast<PyObject*>(type));
+  const nb::object type = nb::steal(reinterpret_cast<PyObject*>(PyStructSequence_NewType(&description)));
+  if (!type.is_valid()) throw nb::python_error();
+  module.attr("FinishedTask") = type;
 }
 
 }  // namespace joblib_mpi

@@ -11,7 +11,7 @@
 
 namespace joblib_mpi {
 
-/// The loop of `_core.WorkerSession` and `_core.ExecutorPort` that runs Python tasks, and the functions that the
+/// The loop of `_mpi.WorkerSession` and `_core.ExecutorPort` that runs Python tasks, and the functions that the
 /// running task may call. Every function is called with the GIL.
 class PythonTaskLoop {
  public:

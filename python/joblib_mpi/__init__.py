@@ -18,7 +18,7 @@ thread_limits.apply_to_worker_rank()
 try:
     from joblib_mpi._core import CheckpointError, SessionError, SpillError, VersionMismatchError, __version__
 except ImportError as error:  # a library is missing, perhaps on this rank only
-    error.add_note(f"This is {thread_limits.this_rank()}: install joblib-mpi and its libraries on every node.")
+    error.add_note(thread_limits.missing_library_hint())
     raise
 from joblib_mpi.backend import MpiBackend, register  # noqa: E402
 from joblib_mpi.checkpoint.checkpoint_signals import CheckpointInterrupt  # noqa: E402

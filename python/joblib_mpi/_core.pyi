@@ -1,4 +1,4 @@
-"""The compiled part: scheduling, MPI and data movement, in a native thread that never needs the GIL to make progress.
+"""The compiled part that needs no MPI: journal, executor processes, hashing, and what the part with MPI uses of it.
 
 Everything here is in terms of bytes; `pickling` alone knows what they mean.
 """
@@ -106,9 +106,6 @@ class Buffer:
 def memory_room() -> int:
     """Returns how many bytes this process can still use before the machine or one of its memory cgroups is full."""
 
-def mpi_is_initialized() -> bool:
-    """Returns whether this process has called MPI_Init."""
-
 @final
 class Zygote:
     """A process that forks this rank's executor processes, and ends them when the rank ends, even by a crash."""
@@ -152,7 +149,7 @@ def fork_zygote(prepare: Callable[[], None]) -> Zygote | ExecutorPort:
 
 @final
 class FinishedTask(tuple[int, int, int, str, int, str | None, bytes, list[Buffer]]):
-    """A task that has ended, as `CoordinatorSession.next_results` gives it: a tuple whose fields have names."""
+    """A task that has ended, as `next_results` of a coordinator gives it: a tuple whose fields have names."""
 
     def __new__(cls, fields: Sequence[Any]) -> FinishedTask: ...
     @property
@@ -182,126 +179,3 @@ class FinishedTask(tuple[int, int, int, str, int, str | None, bytes, list[Buffer
     @property
     def buffers(self) -> list[Buffer]:
         """The buffers that `run` returned; those of a result that has spilled are private mappings of its file."""
-
-def start_session(identity: str, zygote: Zygote | None = None) -> CoordinatorSession | WorkerSession:
-    """Starts this process's part in the MPI job, once per process. Collective over all ranks.
-
-    Starts the native thread, which initialises MPI (or joins an MPI that the program has initialised with
-    MPI_THREAD_MULTIPLE) and compares `identity` on all ranks. A `zygote` can be given to one session only; then a
-    worker's tasks run in its executor processes, and on rank 0 it ends. Rank 0 gets a CoordinatorSession, every other
-    rank a WorkerSession. Raises SessionError and VersionMismatchError.
-    """
-
-class _Job:
-    """The job, as every rank knows it."""
-
-    @property
-    def rank(self) -> int: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def n_workers(self) -> int:
-        """`size - 1`: rank 0 schedules, the others work."""
-    def host(self, rank: int) -> str:
-        """Returns the processor name of `rank`. Raises IndexError."""
-
-@final
-class CoordinatorSession(_Job):
-    """Rank 0's part in the job. Any Python thread may call any function; all release the GIL while they wait.
-
-    After `close`, functions that ask for something raise SessionError, and those that end something do nothing.
-    """
-
-    def start_call(
-        self,
-        *,
-        max_running: int,
-        retries: int,
-        retry_exceptions: bool,
-        task_timeout: float,
-        memory_limit: int,
-        spill_threshold: int | None = None,
-        memory_budget: int | None = None,
-        spill_dir: str | None = None,
-        keep_spill: bool | None = None,
-        spill_compression: str | None = None,
-    ) -> int:
-        """Starts a call, of which at most `max_running` tasks run at a time, and returns its id.
-
-        A task whose executor or rank was lost, or that took longer than `task_timeout` seconds, is run again up to
-        `retries` times; one that raised as well with `retry_exceptions`. `memory_limit` bytes limit the process that
-        runs a task, where that is not the rank. 0 is no limit. The other arguments are about large results; None
-        leaves them to the environment. Raises SpillError if the folder cannot be used.
-        """
-    def submit(
-        self,
-        call: int,
-        index: int,
-        name: str,
-        head: bytes,
-        buffers: Sequence[SupportsBuffer],
-        objects: Sequence[int],
-    ) -> None:
-        """Queues a task, which comes back once from `next_results`, with `call` and `index`.
-
-        `name` is for messages ("fit_fold"). `buffers` (C-contiguous, any number) are not copied: they are kept alive
-        and sent from where they are. The task starts on its worker after all `objects` have arrived there. Does
-        nothing if another thread has ended the call.
-        """
-    def stop_starting(self, call: int) -> None:
-        """Starts no more tasks of the call: those that wait come back as "cancelled", running ones go on."""
-    def end_call(self, call: int) -> None:
-        """Forgets the call: queued tasks are dropped, running ones interrupted, and nothing of it is delivered."""
-    def scatter(self, head: bytes, buffers: Sequence[SupportsBuffer]) -> int:
-        """Starts the broadcast of one object to every rank and returns its id at once; `buffers` as in `submit`."""
-    def drop(self, object_id: int) -> None:
-        """Frees the object on every rank."""
-    def object_stats(self) -> dict[str, int]:
-        """Returns figures of the shared objects that rank 0's node holds, named as the members of C++'s ObjectStats."""
-    def room_elsewhere(self) -> int:
-        """Returns the bytes of memory that are left on the node with the least, rank 0's node left out.
-
-        2**64 - 1 without another node.
-        """
-    def unfinished_tasks(self) -> int:
-        """Returns the number of tasks of all calls that are not complete, interrupted ones that still run included."""
-    def results_fill_memory(self, call: int) -> bool:
-        """Returns whether results that the program still has use up the call's memory budget."""
-    def compare_file(self, path: str, for_writing: bool, mark: str) -> list[tuple[int, str]]:
-        """Returns the ranks whose hosts do not have the file of this host, each with the reason.
-
-        `path` is absolute and without symbolic links. `mark` is the name of a file beside it that exists during the
-        comparison, or empty. Waits for all workers, at most 30 s. Raises SessionError if the file cannot be read here.
-        """
-    def worker_returns(self) -> int:
-        """Returns how many times a worker has come back after it was given up; `compare_file` had not asked it."""
-    def next_results(self, timeout: float) -> list[FinishedTask]:
-        """Waits until there are results, `wake` was called, or `timeout` seconds have passed.
-
-        Only one thread may wait at a time.
-        """
-    def wake(self) -> None:
-        """Makes `next_results` return, or its next call if no thread waits."""
-    def close(self, status: int) -> None:
-        """Stops the workers, which then leave `serve` with `status`, and finalises MPI. Idempotent.
-
-        Workers that do not stop within the grace period (5 s) end with the job through MPI_Abort.
-        """
-
-@final
-class WorkerSession(_Job, _RunningTask):
-    """A worker's part in the job."""
-
-    def serve(
-        self,
-        run: Callable[[Head, list[Buffer]], tuple[bool, bytes, Sequence[SupportsBuffer], Notes | None]],
-        forget: Callable[[list[int]], None],
-    ) -> int:
-        """Runs tasks on the calling thread until rank 0 closes the session; finalises MPI and returns its status.
-
-        `run(head, buffers)` gets what `submit` was given and returns `(ok, head, buffers, notes)`;
-        `forget(object_ids)` hears of objects that no task will name again, as soon as no task runs. Neither may raise.
-        Only without a zygote.
-        """
-    def wait_until_closed(self) -> int:
-        """Waits until rank 0 closes the session; returns its status. Only with a zygote."""

@@ -8,7 +8,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Sequence
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any
 
 import cloudpickle
@@ -17,6 +17,7 @@ from joblib_mpi import _core, launcher_terminal, thread_limits, worker_identity
 from joblib_mpi.calls.dispatcher import Dispatcher
 from joblib_mpi.calls.option_checks import memory_bytes
 from joblib_mpi.checkpoint import checkpoint_signals
+from joblib_mpi.coordinator import Coordinator
 from joblib_mpi.executor.executor_process import forget_launcher, fork_zygote, import_modules
 from joblib_mpi.executor.executor_process import run as run_executor
 from joblib_mpi.executor.task_runner import TaskRunner, serve_tasks
@@ -48,7 +49,7 @@ class Session:
 
     Parameters
     ----------
-    core : _core.CoordinatorSession, _core.WorkerSession or _core.ExecutorPort
+    core : _mpi.CoordinatorSession, _mpi.WorkerSession or _core.ExecutorPort
         The compiled part, already started.
     isolation : {"process", "none"}
         The place where tasks run: executor processes beside the worker ranks, or the ranks themselves.
@@ -170,7 +171,8 @@ def start(options: StartOptions) -> Session:
     global _session
     if _session is not None:
         return require()
-    isolation = _possible_isolation(options)
+    compiled = _compiled_with_mpi()
+    isolation = _possible_isolation(options, is_mpi_initialized=compiled.mpi_is_initialized())
     if isolation == "none" and options.memory_limit is not None:
         raise _core.SessionError(_NO_EXECUTORS)
     is_worker = thread_limits.launched_rank() != 0  # None, if the launcher does not say, may be one
@@ -185,7 +187,7 @@ def start(options: StartOptions) -> Session:
         zygote = forked
     elif is_worker:
         import_modules(options.preload)
-    _session = Session(_core.start_session(identity(), zygote), isolation)
+    _session = Session(compiled.start_session(identity(), zygote), isolation)
     _session.memory_limit = options.memory_limit
     if zygote is not None:
         worker_identity.announce(_session.core)
@@ -198,7 +200,7 @@ def start(options: StartOptions) -> Session:
     return _session
 
 
-def _shared_buffers(core: _core.CoordinatorSession) -> SharedBuffers:
+def _shared_buffers(core: Coordinator) -> SharedBuffers:
     limit, kept_limit = (
         memory_bytes(os.environ.get(name), name) for name in ("JOBLIB_MPI_SHARED_LIMIT", "JOBLIB_MPI_KEPT_LIMIT")
     )
@@ -212,8 +214,18 @@ def _shared_buffers(core: _core.CoordinatorSession) -> SharedBuffers:
     )
 
 
-def _possible_isolation(options: StartOptions) -> str:
-    if not _core.mpi_is_initialized():
+def _compiled_with_mpi() -> ModuleType:
+    """Return the part of the package that loads MPI, as only a rank needs it."""
+    try:
+        from joblib_mpi import _mpi
+    except ImportError as error:  # a library is missing, perhaps on this rank only
+        error.add_note(thread_limits.missing_library_hint())
+        raise
+    return _mpi
+
+
+def _possible_isolation(options: StartOptions, *, is_mpi_initialized: bool) -> str:
+    if not is_mpi_initialized:
         return options.isolation or "process"
     if options.isolation == "process":
         raise _core.SessionError(_ALREADY_INITIALIZED)

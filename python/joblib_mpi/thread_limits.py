@@ -33,6 +33,11 @@ def this_rank() -> str:
     return f"rank {'?' if rank is None else rank} on {socket.gethostname()}"
 
 
+def missing_library_hint() -> str:
+    """Return what to add to the error if the compiled part cannot be loaded."""
+    return f"This is {this_rank()}: install joblib-mpi and its libraries on every node."
+
+
 def ranks_on_node(environment: Mapping[str, str] = os.environ) -> int:
     """Return the number of ranks of this job on this node, or 1 if the launcher does not tell."""
     if environment.get("OMPI_COMM_WORLD_LOCAL_SIZE", "").isdigit():

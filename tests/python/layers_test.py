@@ -11,12 +11,12 @@ PACKAGE = Path(joblib_mpi.__file__).parent
 
 #: The folders, and files beside them, that each folder may import.
 ALLOWED = {
-    "sharing": {"_core"},
+    "sharing": {"_core", "coordinator"},
     "payloads": {"_core", "joblib_internals", "user_code", "sharing"},
     "checkpoint": {"_core", "joblib_internals", "payloads"},
-    "calls": {"_core", "joblib_internals", "checkpoint", "payloads", "sharing"},
+    "calls": {"_core", "coordinator", "joblib_internals", "checkpoint", "payloads", "sharing"},
     # `program` has the exit status that a SystemExit asks for.
-    "executor": {"_core", "thread_limits", "worker_identity", "program", "payloads", "sharing"},
+    "executor": {"_core", "_mpi", "thread_limits", "worker_identity", "program", "payloads", "sharing"},
 }
 
 

@@ -1,4 +1,4 @@
-"""Tests that `_core.pyi` describes the compiled module: names, parameters and defaults (stubtest checks less)."""
+"""Tests that the stubs describe the compiled modules: names, parameters and defaults (stubtest checks less)."""
 
 import ast
 from pathlib import Path
@@ -11,21 +11,34 @@ from joblib_mpi import _core
 if getattr(_core, "is_double", False):
     pytest.skip("joblib_mpi._core is not built", allow_module_level=True)
 
-STUB = ast.parse(Path(joblib_mpi.__file__).with_name("_core.pyi").read_text())
-CLASSES = {node.name: node for node in STUB.body if isinstance(node, ast.ClassDef)}
-FUNCTIONS = {node.name: node for node in STUB.body if isinstance(node, ast.FunctionDef)}
+from joblib_mpi import _mpi
+
+MODULES = {"_core": _core, "_mpi": _mpi}
 
 
 def is_public(name):
     return not name.startswith("_") or name == "__init__"
 
 
+def definitions_in(file, kind):
+    tree = ast.parse(Path(joblib_mpi.__file__).with_name(file).read_text())
+    return {node.name: node for node in tree.body if isinstance(node, kind)}
+
+
+CLASSES = {module: definitions_in(f"{module}.pyi", ast.ClassDef) for module in MODULES}
+FUNCTIONS = {module: definitions_in(f"{module}.pyi", ast.FunctionDef) for module in MODULES}
+#: The classes that are bases in the stubs alone.
+BASES = definitions_in("coordinator.py", ast.ClassDef) | {
+    name: node for classes in CLASSES.values() for name, node in classes.items() if not is_public(name)
+}
+
+
 def members_of(node):
     """Return the functions, properties and attributes of a class, with those of base classes that only the stub has."""
     members = {}
     for base in node.bases:
-        if isinstance(base, ast.Name) and base.id.startswith("_"):
-            members |= members_of(CLASSES[base.id])
+        if isinstance(base, ast.Name) and base.id in BASES:
+            members |= members_of(BASES[base.id])
     members |= {part.name: part for part in node.body if isinstance(part, ast.FunctionDef)}
     return members | {part.target.id: part for part in node.body if isinstance(part, ast.AnnAssign)}
 
@@ -54,24 +67,29 @@ def compiled_parameters_of(function):
     return parameters_of(ast.parse(f"{signature}: ...").body[0])
 
 
-def test_the_module_has_the_names_of_the_stub_and_no_others():
-    compiled = {name for name in vars(_core) if is_public(name)}
-    assert compiled == {*filter(is_public, CLASSES), *FUNCTIONS}
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_has_the_names_of_its_stub_and_no_others(module):
+    compiled = {name for name in vars(MODULES[module]) if is_public(name)}
+    assert compiled == {*filter(is_public, CLASSES[module]), *FUNCTIONS[module]}
+
+
+def test_the_version_is_a_text():
     assert isinstance(_core.__version__, str)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_function_has_the_parameters_of_the_stub(name):
-    assert compiled_parameters_of(getattr(_core, name)) == parameters_of(FUNCTIONS[name])
+@pytest.mark.parametrize(("module", "name"), [(module, name) for module in MODULES for name in FUNCTIONS[module]])
+def test_a_function_has_the_parameters_of_the_stub(module, name):
+    assert compiled_parameters_of(getattr(MODULES[module], name)) == parameters_of(FUNCTIONS[module][name])
 
 
-ERRORS = [name for name in filter(is_public, CLASSES) if issubclass(getattr(_core, name), Exception)]
+PUBLIC_CLASSES = [(module, name) for module in MODULES for name in filter(is_public, CLASSES[module])]
+ERRORS = [(module, name) for module, name in PUBLIC_CLASSES if issubclass(getattr(MODULES[module], name), Exception)]
 
 
-@pytest.mark.parametrize("name", [name for name in filter(is_public, CLASSES) if name not in ERRORS])
-def test_a_class_has_the_members_of_the_stub(name):
-    compiled = vars(getattr(_core, name))
-    stated = {member: node for member, node in members_of(CLASSES[name]).items() if is_public(member)}
+@pytest.mark.parametrize(("module", "name"), [each for each in PUBLIC_CLASSES if each not in ERRORS])
+def test_a_class_has_the_members_of_the_stub(module, name):
+    compiled = vars(getattr(MODULES[module], name))
+    stated = {member: node for member, node in members_of(CLASSES[module][name]).items() if is_public(member)}
     # Classes that Python cannot instantiate get an __init__ from nanobind that refuses, and Python adds counts of
     # fields to named tuples.
     made_for_it = {"__init__", "n_fields", "n_sequence_fields", "n_unnamed_fields"} - {*stated}
@@ -83,8 +101,9 @@ def test_a_class_has_the_members_of_the_stub(name):
             assert compiled_parameters_of(compiled[member]) == parameters_of(node), member
 
 
-@pytest.mark.parametrize("name", ERRORS)
-def test_an_error_has_the_base_class_and_the_docstring_of_the_stub(name):
-    error = getattr(_core, name)
-    assert error.__base__.__name__ == CLASSES[name].bases[0].id
-    assert error.__doc__ == ast.get_docstring(CLASSES[name])
+@pytest.mark.parametrize(("module", "name"), ERRORS)
+def test_an_error_has_the_base_class_and_the_docstring_of_the_stub(module, name):
+    error = getattr(MODULES[module], name)
+    stated = CLASSES[module][name]
+    assert error.__base__.__name__ == stated.bases[0].id
+    assert error.__doc__ == ast.get_docstring(stated)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from joblib_mpi import _core, joblib_internals
+from joblib_mpi import joblib_internals
+from joblib_mpi.coordinator import Coordinator
 
 
 class BackPressure:
@@ -10,7 +11,7 @@ class BackPressure:
 
     Parameters
     ----------
-    core : _core.CoordinatorSession
+    core : Coordinator
         Rank 0's session.
     call_id : int
         The id of the call.
@@ -20,7 +21,7 @@ class BackPressure:
         The number of tasks that may run at a time.
     """
 
-    def __init__(self, core: _core.CoordinatorSession, call_id: int, parallel: Any, max_running: int) -> None:
+    def __init__(self, core: Coordinator, call_id: int, parallel: Any, max_running: int) -> None:
         self._core = core
         self._call_id = call_id
         self._parallel = parallel

@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from joblib_mpi import _core
 from joblib_mpi.calls.back_pressure import BackPressure
 from joblib_mpi.calls.call_options import CallOptions
 from joblib_mpi.checkpoint import checkpoint_signals
 from joblib_mpi.checkpoint.checkpoint import CheckpointedCall
+from joblib_mpi.coordinator import Coordinator
 from joblib_mpi.payloads.outcome import Outcome
 from joblib_mpi.sharing.call_buffers import CallBuffers
 
@@ -21,7 +21,7 @@ class Call:
 
     Parameters
     ----------
-    core : _core.CoordinatorSession
+    core : Coordinator
         Rank 0's session.
     max_running : int
         The number of its tasks that may run at a time.
@@ -53,7 +53,7 @@ class Call:
 
     def __init__(
         self,
-        core: _core.CoordinatorSession,
+        core: Coordinator,
         max_running: int,
         options: CallOptions,
         buffers: CallBuffers,

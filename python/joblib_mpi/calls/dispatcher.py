@@ -18,6 +18,7 @@ from joblib_mpi.calls.call import Call
 from joblib_mpi.calls.call_options import CallOptions
 from joblib_mpi.calls.single_tasks import GatheredOutcomes
 from joblib_mpi.checkpoint.checkpoint import CheckpointedCall, found_task
+from joblib_mpi.coordinator import Coordinator
 from joblib_mpi.joblib_internals import split_batch
 from joblib_mpi.payloads.outcome import CANCELLED, RAISED, RETURNED, FinishedTask, Outcome, lost_task_error
 from joblib_mpi.payloads.task_format import EncodedTask
@@ -41,11 +42,11 @@ class Dispatcher:
 
     Parameters
     ----------
-    core : _core.CoordinatorSession
+    core : Coordinator
         Rank 0's session.
     """
 
-    def __init__(self, core: _core.CoordinatorSession) -> None:
+    def __init__(self, core: Coordinator) -> None:
         self.core = core
         self.calls: dict[int, Call] = {}
         self.queued: deque[tuple[Call, int, Encode, Any]] = deque()

@@ -7,12 +7,15 @@ not for each task. Not those that have functions or classes of the script in the
 import sys
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from joblib_mpi import _core
 from joblib_mpi.payloads import by_value
 from joblib_mpi.payloads.shared_pickling import Head, loads
 from joblib_mpi.sharing.scatter_handle import resolve_with
+
+if TYPE_CHECKING:
+    from joblib_mpi._mpi import WorkerSession
 
 #: The number of objects kept unpickled. Apart from their buffers they take the executor's private memory.
 KEPT_OBJECTS = 256
@@ -23,7 +26,7 @@ class SharedObjects:
 
     Parameters
     ----------
-    core : _core.WorkerSession or _core.ExecutorPort
+    core : _mpi.WorkerSession or _core.ExecutorPort
         The compiled part, which has the bytes of the objects.
 
     Attributes
@@ -32,7 +35,7 @@ class SharedObjects:
         True once a task has got a shared object or buffer.
     """
 
-    def __init__(self, core: _core.WorkerSession | _core.ExecutorPort) -> None:
+    def __init__(self, core: "WorkerSession | _core.ExecutorPort") -> None:
         self._core = core
         self._objects: OrderedDict[int, Any] = OrderedDict()
         self.in_use = False

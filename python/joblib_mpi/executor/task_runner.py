@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from joblib_mpi import _core, worker_identity
 from joblib_mpi.executor.context_keeper import ContextKeeper
@@ -19,6 +19,9 @@ from joblib_mpi.payloads.result_pickling import Layout, ResultPickler
 from joblib_mpi.payloads.shared_pickling import Head
 from joblib_mpi.payloads.task_format import TaskDecoder
 from joblib_mpi.program import status_of
+
+if TYPE_CHECKING:
+    from joblib_mpi._mpi import WorkerSession
 
 #: Whether the function has returned, head, buffers, and (for results with buffers) its name and their layouts.
 Answer = tuple[bool, bytes, Sequence[Any], tuple[str, list[Layout]] | None]
@@ -32,11 +35,11 @@ class TaskRunner:
 
     Parameters
     ----------
-    core : _core.WorkerSession or _core.ExecutorPort
+    core : _mpi.WorkerSession or _core.ExecutorPort
         The compiled part, for shared objects and cancellation.
     """
 
-    def __init__(self, core: _core.WorkerSession | _core.ExecutorPort) -> None:
+    def __init__(self, core: "WorkerSession | _core.ExecutorPort") -> None:
         self._core = core
         self._objects = SharedObjects(core)
         follower = ScriptFollower(_say, lambda: self._decoder.forget_functions())
@@ -123,7 +126,7 @@ def end_forked_child(error: BaseException | None) -> NoReturn:
     os._exit(status & 0xFF)
 
 
-def serve_tasks(core: _core.WorkerSession | _core.ExecutorPort, runner: TaskRunner) -> int | None:
+def serve_tasks(core: "WorkerSession | _core.ExecutorPort", runner: TaskRunner) -> int | None:
     """Run the tasks of ``core`` on the main thread until there are no more, and return the result of its ``serve``."""
     by_value.show_in_main()
     for stream in (sys.stdout, sys.stderr):

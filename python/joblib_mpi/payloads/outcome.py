@@ -8,7 +8,7 @@ from joblib_mpi import _core
 from joblib_mpi.payloads.errors import as_error_of_program, unpack_error
 from joblib_mpi.payloads.lost_tasks import TaskTimeoutError, WorkerLostError
 
-#: A finished task, as `_core.CoordinatorSession.next_results` returns it.
+#: A finished task, as `Coordinator.next_results` returns it.
 FinishedTask = _core.FinishedTask
 
 #: A finished task, or the exception of a task that could not be sent or was lost.

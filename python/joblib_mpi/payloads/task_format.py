@@ -82,7 +82,7 @@ class _Wrapped(NamedTuple):
     state: Any
 
 
-#: The arguments of `_core.CoordinatorSession.submit` after the index: name, head, buffers, objects.
+#: The arguments of `Coordinator.submit` after the index: name, head, buffers, objects.
 EncodedTask = tuple[str, bytes, Sequence[memoryview], Sequence[int]]
 
 

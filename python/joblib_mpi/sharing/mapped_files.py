@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from joblib_mpi import _core
+from joblib_mpi.coordinator import Coordinator
 
 #: A number of the kernel's, by which executors tell whether they are on rank 0's host.
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -73,11 +73,11 @@ class MappedFiles:
 
     Parameters
     ----------
-    core : _core.CoordinatorSession
+    core : Coordinator
         Rank 0's session.
     """
 
-    def __init__(self, core: _core.CoordinatorSession) -> None:
+    def __init__(self, core: Coordinator) -> None:
         self._core = core
         self._lock = threading.Lock()
         self._places: weakref.WeakKeyDictionary[mmap.mmap, tuple[FilePlace, int]] = weakref.WeakKeyDictionary()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from joblib_mpi import _core
+from joblib_mpi.coordinator import Coordinator
 from joblib_mpi.sharing.mapped_files import MappedFiles
 from joblib_mpi.sharing.room_watch import RoomWatch
 
@@ -31,7 +32,7 @@ class SharedBuffers:
 
     Parameters
     ----------
-    core : _core.CoordinatorSession
+    core : Coordinator
         Rank 0's session.
     limit : int
         The bytes that shared objects may take on each node.
@@ -52,7 +53,7 @@ class SharedBuffers:
 
     def __init__(
         self,
-        core: _core.CoordinatorSession,
+        core: Coordinator,
         limit: int,
         kept_limit: int,
         limits_scattered: bool = True,

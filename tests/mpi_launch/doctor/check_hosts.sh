@@ -24,6 +24,7 @@ for package in joblib_mpi joblib cloudpickle numpy sklearn; do
     echo '__version__ = "3.1"' >"$folder/packages/$host/$package/__init__.py"
   done
 done
+touch "$folder"/packages/{n1,n2}/joblib_mpi/_mpi.py # the part that ranks load
 echo '__version__ = "2.0"' >"$folder/packages/n2/cloudpickle/__init__.py"
 cat >"$folder/python" <<END
 #!/bin/sh

@@ -1,4 +1,4 @@
-#include "mpi_state.hpp"
+#include "mpi_module/mpi_state.hpp"
 
 #include "mpi/mpi_check.hpp"
 

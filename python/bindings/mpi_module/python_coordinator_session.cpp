@@ -1,8 +1,8 @@
-#include "python_coordinator_session.hpp"
+#include "mpi_module/python_coordinator_session.hpp"
 
 #include "files/file_comparison.hpp"
+#include "mpi_module/python_job.hpp"
 #include "python_finished_task.hpp"
-#include "python_job.hpp"
 #include "python_payload.hpp"
 #include "without_gil.hpp"
 

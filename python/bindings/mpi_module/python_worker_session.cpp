@@ -1,6 +1,6 @@
-#include "python_worker_session.hpp"
+#include "mpi_module/python_worker_session.hpp"
 
-#include "python_job.hpp"
+#include "mpi_module/python_job.hpp"
 #include "without_gil.hpp"
 #include <joblib_mpi/error.hpp>
 

@@ -1,7 +1,7 @@
-#include "python_session.hpp"
+#include "mpi_module/python_session.hpp"
 
-#include "python_coordinator_session.hpp"
-#include "python_worker_session.hpp"
+#include "mpi_module/python_coordinator_session.hpp"
+#include "mpi_module/python_worker_session.hpp"
 #include "python_zygote.hpp"
 #include "without_gil.hpp"
 

@@ -1,12 +1,10 @@
-// The compiled part of the Python package. _core.pyi beside the package describes it.
+// The compiled part of the Python package that needs no MPI. _core.pyi in the package describes it.
 
 #include "buffer.hpp"
 #include "content_hash.hpp"
 #include "core/version.hpp"
-#include "mpi_state.hpp"
 #include "python_finished_task.hpp"
 #include "python_journal.hpp"
-#include "python_session.hpp"
 #include "python_zygote.hpp"
 #include "segments/memory_room.hpp"
 #include <joblib_mpi/error.hpp>
@@ -55,7 +53,5 @@ NB_MODULE(_core, module) {
   joblib_mpi::bind_finished_task(module);
   joblib_mpi::bind_journal(module);
   joblib_mpi::bind_zygote(module);
-  joblib_mpi::bind_session(module);
-  module.def("mpi_is_initialized", &joblib_mpi::mpi_is_initialized);
   module.def("memory_room", [] { return joblib_mpi::memory_room().bytes; });
 }

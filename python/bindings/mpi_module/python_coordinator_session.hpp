@@ -12,7 +12,7 @@
 
 namespace joblib_mpi {
 
-/// Implements `_core.CoordinatorSession`, the session of rank 0, in terms of Python objects; _core.pyi describes the
+/// Implements `_mpi.CoordinatorSession`, the session of rank 0, in terms of Python objects; _mpi.pyi describes the
 /// functions. Every function is called with the GIL and releases it while it may wait for the driver, the disk or
 /// messages.
 class PythonCoordinatorSession {

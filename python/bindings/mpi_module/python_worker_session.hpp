@@ -32,7 +32,7 @@ class ServingThread {
   pthread_t thread_{};
 };
 
-/// Implements `_core.WorkerSession`, the session of a worker, in terms of Python objects; _core.pyi describes the
+/// Implements `_mpi.WorkerSession`, the session of a worker, in terms of Python objects; _mpi.pyi describes the
 /// functions. Every function is called with the GIL and releases it while it waits.
 class PythonWorkerSession {
  public:
