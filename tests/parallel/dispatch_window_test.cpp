@@ -77,11 +77,11 @@ TEST_CASE("tasks with large arguments are taken two ahead for each job") {
     window_test::finished = 0;
     int taken = 0;
     int most_ahead = 0;
-    const auto calls = iota(0, 100) | transform([&](int) {
+    const auto calls = iota(0, 10) | transform([&](int) {
                          most_ahead = std::max(most_ahead, ++taken - window_test::finished);
                          return delayed<window_test::finish_array>(std::vector<double>(std::size_t{5} << 20));
                        });
-    CHECK(Parallel({.n_jobs = 1, .backend = backend})(calls).size() == 100);
+    CHECK(Parallel({.n_jobs = 1, .backend = backend})(calls).size() == 10);
     CHECK(most_ahead <= 3);
   }
 }

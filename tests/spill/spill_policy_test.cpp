@@ -19,8 +19,9 @@ TaskLimits limits(const SpillPolicy& policy, SpillPolicy::Limits call, std::size
 }
 
 Payload result_of(std::size_t bytes) {
+  const std::shared_ptr<std::byte[]> array(new std::byte[bytes]);
   Payload result;
-  result.parts.emplace_back(Bytes(bytes));
+  result.parts.emplace_back(array, ByteView(array.get(), bytes));
   return result;
 }
 

@@ -8,6 +8,8 @@ import threading
 import types
 from collections import defaultdict, deque, namedtuple
 
+from support.time_limits import END_SECONDS
+
 SPILL_OPTIONS = {"spill_threshold", "memory_budget", "spill_dir", "keep_spill", "spill_compression"}
 
 
@@ -76,7 +78,7 @@ class Job:
             self.closed_with = 0 if self.closed_with is None else self.closed_with
             self.changed.notify_all()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(END_SECONDS)
             assert not thread.is_alive(), "a task is still running"
 
     def _startable(self):
@@ -87,7 +89,14 @@ class Job:
         return None
 
     def _work(self, session, make_worker):
-        worker = make_worker(session)
+        try:
+            self._run_tasks(make_worker(session), session)
+        except BaseException as error:  # without its workers, a call would never end
+            with self.changed:
+                self.failure = error
+                self.changed.notify_all()
+
+    def _run_tasks(self, worker, session):
         while True:
             with self.changed:
                 task = None
@@ -159,31 +168,31 @@ class CoordinatorSession:
         return call
 
     def submit(self, call, index, name, head, buffers, objects):
-        self._open()
-        if call in self._ended:
-            return
-        if call not in self._job.calls:
-            raise Refused(f"unknown call {call}")
-        if index in self._indices[call]:
-            raise Refused(f"index {index} submitted twice")
         if type(name) is not str or type(head) is not bytes:
             raise Refused(f"name {name!r}, head {type(head)}")
         for buffer in buffers:
             if not memoryview(buffer).c_contiguous:
                 raise Refused("a buffer is not contiguous")
-        for object_id in objects:
-            if object_id not in self._job.objects:
-                raise Refused(f"task needs object {object_id}, which does not exist")
-        self._indices[call].add(index)
-        with self._job.changed:
+        with self._job.changed:  # another thread may be ending the call
+            self._open()
+            if call in self._ended:
+                return
+            if call not in self._job.calls:
+                raise Refused(f"unknown call {call}")
+            if index in self._indices[call]:
+                raise Refused(f"index {index} submitted twice")
+            for object_id in objects:
+                if object_id not in self._job.objects:
+                    raise Refused(f"task needs object {object_id}, which does not exist")
+            self._indices[call].add(index)
             self._job.submitted.append((call, index, name, head, list(buffers), list(objects)))
             self._job.tasks.append((call, index, name, head, buffers, objects))
             self._job.changed.notify_all()
 
     def stop_starting(self, call):
-        if call not in self._job.calls:
-            raise Refused(f"stop_starting of unknown or ended call {call}")
         with self._job.changed:
+            if call not in self._job.calls:
+                raise Refused(f"stop_starting of unknown or ended call {call}")
             self._job.results += [
                 FinishedTask((call, task[1], 0, "cancelled", 0, None, b"", []))
                 for task in self._job.tasks
@@ -193,9 +202,9 @@ class CoordinatorSession:
             self._job.changed.notify_all()
 
     def end_call(self, call):
-        if call not in self._job.calls:
-            raise Refused(f"end of unknown or ended call {call}")
         with self._job.changed:
+            if call not in self._job.calls:
+                raise Refused(f"end of unknown or ended call {call}")
             del self._job.calls[call]
             self._ended.add(call)
             self._job.tasks = deque(task for task in self._job.tasks if task[0] != call)
