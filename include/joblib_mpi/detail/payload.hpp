@@ -37,6 +37,14 @@ struct UninitializedAllocator : std::allocator<T> {
 
 /// Memory for bytes; resizing it leaves new bytes uninitialised.
 using Bytes = std::vector<std::byte, detail::UninitializedAllocator<std::byte>>;
+
+}  // namespace joblib_mpi
+
+// Compiled with the library: what is compiled without optimization would visit each byte of a large array.
+extern template class std::vector<std::byte, joblib_mpi::detail::UninitializedAllocator<std::byte>>;
+
+namespace joblib_mpi {
+
 /// A view of bytes that another object owns.
 using ByteView = std::span<const std::byte>;
 
