@@ -7,7 +7,9 @@
 #include "coordinator/task_results.hpp"
 #include "coordinator/task_table.hpp"
 #include "coordinator/worker_roster.hpp"
+#include "core/finished_task.hpp"
 #include "core/settings.hpp"
+#include "core/task_request.hpp"
 #include "protocol/messages.hpp"
 #include "scheduler/scheduler.hpp"
 #include "store/object_store.hpp"
@@ -25,27 +27,10 @@
 
 namespace joblib_mpi {
 
-struct FinishedTask {
-  CallId call;
-  std::uint64_t index;  ///< The index of the task's TaskRequest.
-  WorkerId worker;      ///< The worker of the last attempt; 0 if there was no attempt.
-  TaskEnding ending;    ///< Is `cancelled` only after stop_starting, and never `spilled`.
-  unsigned attempts;
-  std::string name;  ///< The name in the task's TaskRequest.
-  Payload result;
-};
-
 /// A worker that has not left yet, and the name of a task that it holds, if any.
 struct ServingWorker {
   WorkerId worker;
   std::string task;
-};
-
-/// Receives the finished tasks of a call. It is called on the thread that drives the coordinator.
-class CompletionSink {
- public:
-  virtual ~CompletionSink() = default;
-  virtual void finished(FinishedTask task) = 0;
 };
 
 /// The coordinator's event loop: reports events to the scheduler and carries out its decisions by sending messages to

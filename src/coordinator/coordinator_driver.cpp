@@ -92,21 +92,32 @@ bool CoordinatorDriver::results_fill_memory(CallId call) {
 std::vector<FileRefusal> CoordinatorDriver::compare_file(const FileIdentity& file, Clock::duration patience) {
   constexpr std::chrono::microseconds pause{100};  // chosen, not measured: about the time of a few messages
   const auto deadline = Clock::now() + patience;
+  const std::uint64_t question = ask_for_file(file);
+  while (true) {
+    if (auto refusals = file_refusals(question)) return std::move(*refusals);
+    if (Clock::now() >= deadline) return close_file_question(question);
+    std::this_thread::sleep_for(pause);
+  }
+}
+
+std::uint64_t CoordinatorDriver::ask_for_file(const FileIdentity& file) {
   std::uint64_t question;
   {
     const Turn turn(*this);
     question = coordinator("compare_file").ask_for_file(file);
   }
   notify();
-  while (true) {
-    {
-      const Turn turn(*this);
-      Coordinator& asking = coordinator("compare_file");
-      if (auto refusals = asking.file_refusals(question)) return std::move(*refusals);
-      if (Clock::now() >= deadline) return asking.close_file_question(question);
-    }
-    std::this_thread::sleep_for(pause);
-  }
+  return question;
+}
+
+std::optional<std::vector<FileRefusal>> CoordinatorDriver::file_refusals(std::uint64_t question) {
+  const Turn turn(*this);
+  return coordinator("compare_file").file_refusals(question);
+}
+
+std::vector<FileRefusal> CoordinatorDriver::close_file_question(std::uint64_t question) {
+  const Turn turn(*this);
+  return coordinator("compare_file").close_file_question(question);
 }
 
 std::uint64_t CoordinatorDriver::room_elsewhere() {

@@ -67,6 +67,10 @@ class CoordinatorDriver {
   /// Returns the workers whose hosts do not have the file, after all have answered or `patience` is over. Sleeps while
   /// it waits: another thread must drive.
   [[nodiscard]] std::vector<FileRefusal> compare_file(const FileIdentity& file, Clock::duration patience);
+  /// The same in steps that do not wait; see Coordinator.
+  [[nodiscard]] std::uint64_t ask_for_file(const FileIdentity& file);
+  [[nodiscard]] std::optional<std::vector<FileRefusal>> file_refusals(std::uint64_t question);
+  [[nodiscard]] std::vector<FileRefusal> close_file_question(std::uint64_t question);
   /// Returns the bytes of memory that are left on the node with the least, rank 0's left out; see Coordinator.
   [[nodiscard]] std::uint64_t room_elsewhere();
   /// Returns how many times a worker has come back, which `compare_file` had not asked.

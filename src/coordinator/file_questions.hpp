@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/file_refusal.hpp"
 #include "core/ids.hpp"
 
 #include <cstdint>
@@ -11,12 +12,6 @@
 #include <vector>
 
 namespace joblib_mpi {
-
-/// A worker that must not use its file at the path of a file of rank 0, and the reason.
-struct FileRefusal {
-  WorkerId worker;
-  std::string reason;
-};
 
 /// The questions to all workers whether they have a file of rank 0, from asking until the last worker has answered.
 class FileQuestions {

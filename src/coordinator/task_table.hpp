@@ -14,14 +14,6 @@
 
 namespace joblib_mpi {
 
-/// A task as a call hands it to the coordinator.
-struct TaskRequest {
-  std::uint64_t index{};  ///< The index of the task in its call, or of the first task of a batch.
-  std::string name;       ///< The name of the task's function, for messages.
-  Payload arguments;
-  std::vector<ObjectId> objects;  ///< The objects that must be on the worker before the task starts.
-};
-
 class CompletionSink;
 
 /// The tasks that are not complete, by id.

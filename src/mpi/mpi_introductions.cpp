@@ -1,6 +1,7 @@
 #include "mpi/mpi_introductions.hpp"
 
 #include "core/clock_duration.hpp"
+#include "core/fixed_text.hpp"
 #include "core/process_watch.hpp"
 #include "mpi/mpi_abandoned_memory.hpp"
 #include "mpi/mpi_check.hpp"
@@ -40,16 +41,6 @@ struct Introduction {
 /// The first character of rank 0's answer. In a welcome, the rest is rank 0's process and all hosts, one per line;
 /// otherwise it is the reason for the refusal.
 enum class Verdict : char { welcome = '+', different = 'v', incomplete = '-' };
-
-template <std::size_t size>
-std::string text_of(const std::array<char, size>& text) {
-  return {text.data(), strnlen(text.data(), text.size())};
-}
-
-template <std::size_t size>
-void set_text(std::array<char, size>& place, const std::string& text) {
-  std::copy_n(text.begin(), std::min(text.size(), size - 1), place.begin());
-}
 
 Clock::time_point after(double seconds) {
   return Clock::now() + clock_duration(seconds);

@@ -1,102 +1,13 @@
 #include "protocol/wire_format.hpp"
 
-#include <cstring>
+#include "protocol/message_bytes.hpp"
+
 #include <span>
 #include <string>
+#include <utility>
 
 namespace joblib_mpi {
 namespace {
-
-template <class Variant, class Message, std::size_t index = 0>
-constexpr std::uint8_t kind_of() {
-  if constexpr (std::is_same_v<std::variant_alternative_t<index, Variant>, Message>) {
-    return static_cast<std::uint8_t>(index);
-  } else {
-    return kind_of<Variant, Message, index + 1>();
-  }
-}
-
-/// Appends to a frame's body: grows it once by all the bytes that a message needs besides its head, then copies.
-class BodyWriter {
- public:
-  BodyWriter(Frame& frame, std::size_t size) : frame_(&frame), position_(frame.body.size()) {
-    frame.body.resize(position_ + size);
-  }
-
-  template <class T>
-    requires std::is_trivially_copyable_v<T>
-  BodyWriter& operator<<(const T& value) {
-    return write(&value, sizeof value);
-  }
-  BodyWriter& write(const void* data, std::size_t size) {
-    if (size != 0) std::memcpy(frame_->body.data() + position_, data, size);
-    position_ += size;
-    return *this;
-  }
-
- private:
-  Frame* frame_;
-  std::size_t position_;
-};
-
-using Count = std::uint32_t;
-
-template <class Numbers>
-std::size_t list_bytes(const Numbers& numbers) {
-  return sizeof(Count) + numbers.size() * sizeof(typename Numbers::value_type);
-}
-
-template <class Numbers>
-void write_list(BodyWriter& writer, const Numbers& numbers) {
-  writer << static_cast<Count>(numbers.size());
-  writer.write(numbers.data(), numbers.size() * sizeof(typename Numbers::value_type));
-}
-
-std::size_t payload_bytes(const Payload& payload) {
-  return sizeof(bool) + sizeof(std::uint64_t) + payload.head.size() + sizeof(Count);
-}
-
-/// Writes the head, which becomes a part of the frame if it is long.
-void write_head(BodyWriter& writer, Frame& frame, const Payload& payload) {
-  const bool is_long = payload.long_head.size() > 0;
-  writer << is_long << static_cast<std::uint64_t>(payload.head.size());
-  writer.write(payload.head.data(), payload.head.size());
-  writer << static_cast<Count>(payload.parts.size());
-  if (is_long) frame.parts.push_back(payload.long_head);
-}
-
-void write_payload(BodyWriter& writer, Frame& frame, Payload&& payload) {
-  write_head(writer, frame, payload);
-  for (SharedBytes& part : payload.parts) frame.parts.push_back(std::move(part));
-}
-
-void write_payload(BodyWriter& writer, Frame& frame, const Payload& payload) {
-  write_head(writer, frame, payload);
-  frame.parts.insert(frame.parts.end(), payload.parts.begin(), payload.parts.end());
-}
-
-template <class List>
-List read_list(PayloadReader& reader) {
-  const auto count = reader.read<Count>();
-  const ByteView bytes = reader.read_bytes(count * sizeof(typename List::value_type));
-  List values;
-  values.resize(count);
-  if (count != 0) std::memcpy(values.data(), bytes.data(), bytes.size());
-  return values;
-}
-
-/// Appends a message that has only trivially copyable fields.
-template <class Variant, class Message>
-void append_plain(Frame& frame, const Message& message) {
-  BodyWriter(frame, 1 + sizeof message) << kind_of<Variant, Message>() << message;
-}
-
-/// Appends a message that has no fields.
-template <class Variant, class Message>
-void append_kind(Frame& frame) {
-  static_assert(std::is_empty_v<Message>);
-  BodyWriter(frame, 1) << kind_of<Variant, Message>();
-}
 
 [[noreturn]] void refuse(std::uint8_t kind) {
   throw SerializationError("message of unknown kind " + std::to_string(kind) +
@@ -232,14 +143,9 @@ void append(Frame& frame, const to_coordinator::RoomLeft& message) {
 }
 
 Payload FrameReader::read_payload(std::string& no_room) {
-  Payload payload;
-  const auto is_long = reader_.read<bool>();
-  payload.head = copy_of(reader_.read_bytes(reader_.read<std::uint64_t>()));
-  const auto parts = reader_.read<Count>();
-  if (is_long) payload.long_head = reader_.read_part();
-  for (Count part = 0; part < parts; ++part) payload.parts.push_back(reader_.read_part());
-  if (is_long || parts > 0) no_room = no_room_;
-  return payload;
+  PayloadInFrame read = joblib_mpi::read_payload(reader_);
+  if (read.uses_parts) no_room = no_room_;
+  return std::move(read.payload);
 }
 
 MessageToWorker FrameReader::next_to_worker() {

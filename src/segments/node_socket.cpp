@@ -29,13 +29,13 @@ Descriptor make_socket() {
   return Descriptor(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
 }
 
-bool is_own_user(const Descriptor& connection) {
+}  // namespace
+
+bool is_own_user(const Descriptor& connection) noexcept {
   ucred peer{};
   socklen_t size = sizeof peer;
   return getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid();
 }
-
-}  // namespace
 
 std::optional<NodeSocket> NodeSocket::listen(std::string_view name) {
   Descriptor socket = make_socket();

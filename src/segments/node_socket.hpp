@@ -9,6 +9,9 @@
 
 namespace joblib_mpi {
 
+/// Returns whether the process at the other end of a local connection belongs to this user.
+[[nodiscard]] bool is_own_user(const Descriptor& connection) noexcept;
+
 /// A socket at which processes of one user meet on their machine. It keeps the bounds of messages, and its name is in
 /// the abstract namespace, not in a file system.
 class NodeSocket {

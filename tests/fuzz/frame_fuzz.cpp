@@ -40,13 +40,6 @@ Bytes seed(std::byte way, const Frame& frame) {
   return input;
 }
 
-Payload some_payload() {
-  Payload payload;
-  payload.head = bytes("a head");
-  payload.parts.emplace_back(bytes("a part"));
-  return payload;
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "support/bytes.hpp"
 #include <joblib_mpi/detail/payload.hpp>
 
 #include <cstddef>
@@ -28,6 +29,14 @@ inline void touch(ByteView bytes) {
 inline void touch(const Payload& payload) {
   touch(payload.head);
   for (const SharedBytes& part : payload.parts) touch(part.view());
+}
+
+/// Returns a payload for seeds.
+[[nodiscard]] inline Payload some_payload() {
+  Payload payload;
+  payload.head = bytes("a head");
+  payload.parts.emplace_back(bytes("a part"));
+  return payload;
 }
 
 }  // namespace joblib_mpi::test

@@ -1,0 +1,275 @@
+#include "client/client.hpp"
+
+#include "client/client_format.hpp"
+#include "client/meeting_point.hpp"
+#include "core/clock_duration.hpp"
+
+#include <algorithm>
+#include <array>
+#include <new>
+#include <poll.h>
+#include <random>
+#include <utility>
+
+namespace joblib_mpi {
+namespace {
+
+// Chosen, not measured: how long the other end keeps a message that has arrived, at most.
+constexpr int acknowledge_after_ms = 100;
+constexpr std::chrono::seconds goodbye_patience{5};
+
+SessionKey new_session() {
+  std::random_device source;
+  SessionKey key;
+  for (std::uint64_t& number : key) number = std::uint64_t{source()} << 32 | source();
+  return key;
+}
+
+}  // namespace
+
+Client::Client(const std::filesystem::path& path, std::string identity, std::chrono::milliseconds patience) {
+  Met met = meet(path, {.identity = std::move(identity), .session = new_session()}, patience);
+  if (!met.greeting.refusal.empty()) throw JobGone(met.greeting.refusal);
+  hosts_ = std::move(met.greeting.hosts);
+  link_.connect(std::move(met.socket), met.greeting.received);
+  thread_ = std::thread([this] { move_bytes(); });
+}
+
+Client::~Client() {
+  close();
+}
+
+void Client::require_job() const {
+  if (why_gone_) throw JobGone(*why_gone_);
+}
+
+template <class Message>
+void Client::tell(Message&& message) {
+  append(queued_, std::forward<Message>(message));
+  event_.notify();
+}
+
+template <class Message>
+void Client::tell_if_there(const Message& message) {
+  const std::lock_guard lock(mutex_);
+  if (!why_gone_ && !closing_) tell(message);
+}
+
+Client::Reply Client::wait_for_reply(std::unique_lock<std::mutex>& lock, std::uint64_t number) {
+  changed_.wait(lock, [&] { return replies_.contains(number) || why_gone_; });
+  auto reply = replies_.extract(number);
+  if (reply.empty()) throw JobGone(*why_gone_);
+  return std::move(reply.mapped());
+}
+
+CallId Client::start_call(const CallOptions& options) {
+  std::unique_lock lock(mutex_);
+  require_job();
+  const CallId call{++last_number_};
+  tell(to_rank0::StartCall{call, options});
+  calls_.insert(call);
+  try {
+    auto started = std::get<to_client::CallStarted>(wait_for_reply(lock, call.value));
+    if (started.refusal == CallRefusal::none) return call;
+    if (started.refusal == CallRefusal::spill) throw SpillError(started.reason);
+    if (started.refusal == CallRefusal::memory) throw std::bad_alloc();
+    throw JobGone(started.reason);
+  } catch (...) {
+    calls_.erase(call);
+    throw;
+  }
+}
+
+void Client::submit(CallId call, TaskRequest task) {
+  const std::lock_guard lock(mutex_);
+  require_job();
+  if (calls_.contains(call)) tell(to_rank0::SubmitTask{call, std::move(task)});
+}
+
+void Client::stop_starting(CallId call) {
+  tell_if_there(to_rank0::StopStarting{call});
+}
+
+void Client::end_call(CallId call) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (calls_.erase(call) == 0) return;
+    std::erase_if(results_, [call](const FinishedTask& task) { return task.call == call; });
+  }
+  tell_if_there(to_rank0::EndCall{call});
+}
+
+ObjectId Client::share(Payload value) {
+  const std::lock_guard lock(mutex_);
+  require_job();
+  const ObjectId object{++last_number_};
+  tell(to_rank0::ShareObject{object, std::move(value)});
+  return object;
+}
+
+void Client::drop(ObjectId object) {
+  tell_if_there(to_rank0::DropObject{object});
+}
+
+std::vector<std::uint64_t> Client::ask(Fact fact, std::size_t n_numbers, CallId call) {
+  std::unique_lock lock(mutex_);
+  require_job();
+  const std::uint64_t question = ++last_number_;
+  tell(to_rank0::Ask{question, fact, call});
+  auto answer = std::get<to_client::Answer>(wait_for_reply(lock, question));
+  if (answer.numbers.size() != n_numbers) throw JobGone("the job has answered a question with too few numbers");
+  return std::move(answer.numbers);
+}
+
+ObjectStats Client::object_stats() {
+  const auto numbers = ask(Fact::object_stats, 6);
+  ObjectStats stats;
+  stats.objects = numbers[0];
+  stats.object_bytes = numbers[1];
+  stats.transfers = numbers[2];
+  stats.segments = numbers[3];
+  stats.segment_bytes = numbers[4];
+  stats.spare_bytes = numbers[5];
+  return stats;
+}
+
+std::size_t Client::unfinished_tasks() {
+  return ask(Fact::unfinished_tasks, 1).front();
+}
+
+bool Client::results_fill_memory(CallId call) {
+  return ask(Fact::results_fill_memory, 1, call).front() != 0;
+}
+
+std::uint64_t Client::room_elsewhere() {
+  return ask(Fact::room_elsewhere, 1).front();
+}
+
+std::uint64_t Client::worker_returns() {
+  return ask(Fact::worker_returns, 1).front();
+}
+
+std::vector<FileRefusal> Client::compare_file(const FileIdentity& file) {
+  std::unique_lock lock(mutex_);
+  require_job();
+  const std::uint64_t question = ++last_number_;
+  tell(to_rank0::CompareFile{question, file});
+  return std::get<to_client::FileRefusals>(wait_for_reply(lock, question)).refusals;
+}
+
+std::vector<FinishedTask> Client::next_results(double seconds) {
+  std::unique_lock lock(mutex_);
+  const auto deadline = std::chrono::steady_clock::now() + clock_duration(seconds);
+  changed_.wait_until(lock, deadline, [this] { return !results_.empty() || woken_ || why_gone_; });
+  woken_ = false;
+  if (results_.empty()) require_job();
+  return std::exchange(results_, {});
+}
+
+void Client::wake() {
+  {
+    const std::lock_guard lock(mutex_);
+    woken_ = true;
+  }
+  changed_.notify_all();
+}
+
+void Client::close() noexcept {
+  std::thread thread;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!closing_ && !why_gone_) {
+      tell(to_rank0::Goodbye{});
+      closing_ = true;
+    }
+    thread = std::exchange(thread_, {});
+  }
+  if (thread.joinable()) thread.join();
+}
+
+void Client::move_bytes() {
+  std::optional<std::chrono::steady_clock::time_point> give_up;  // on saying goodbye
+  std::string why = "the job has closed the connection";
+  try {
+    while (link_.connected()) {
+      event_.take();
+      const bool said_goodbye = !take_what_is_queued();
+      link_.write();
+      if (said_goodbye) {
+        const auto now = std::chrono::steady_clock::now();
+        if (!give_up) give_up = now + goodbye_patience;
+        if (!link_.has_more() || now >= *give_up) break;
+      }
+      wait_for_bytes();
+    }
+    if (!link_.why_gone().empty()) why = link_.why_gone();
+  } catch (const std::exception& error) {
+    why = error.what();
+  }
+  note_end(std::move(why));
+}
+
+void Client::wait_for_bytes() {
+  std::array<pollfd, 2> waiting{pollfd{link_.socket().get(), POLLIN, 0}, pollfd{event_.descriptor().get(), POLLIN, 0}};
+  if (link_.has_more()) waiting[0].events |= POLLOUT;
+  if (poll(waiting.data(), waiting.size(), acknowledge_after_ms) == 0) link_.acknowledge_all();
+  if ((waiting[0].revents & ~POLLOUT) != 0) take_what_has_come();
+}
+
+bool Client::take_what_is_queued() {
+  const std::lock_guard lock(mutex_);
+  // What is queued until the last messages have been written goes out together.
+  if (!queued_.empty() && !link_.has_more()) link_.send(std::exchange(queued_, {}));
+  return !closing_ || !queued_.empty();
+}
+
+void Client::take_what_has_come() {
+  while (link_.read()) {
+    while (const auto frame = link_.receive()) deliver(*frame);
+  }
+}
+
+void Client::deliver(const Frame& frame) {
+  ClientFrameReader reader(frame);
+  {
+    const std::lock_guard lock(mutex_);
+    while (!reader.at_end()) {
+      std::visit([this](auto&& message) { handle(std::move(message)); }, reader.next_to_client());
+    }
+  }
+  changed_.notify_all();
+}
+
+void Client::handle(to_client::CallStarted&& message) {
+  const std::uint64_t number = message.call.value;
+  replies_.insert_or_assign(number, std::move(message));
+}
+
+void Client::handle(to_client::TaskFinished&& message) {
+  if (calls_.contains(message.task.call)) results_.push_back(std::move(message.task));
+}
+
+void Client::handle(to_client::Answer&& message) {
+  const std::uint64_t number = message.question;
+  replies_.insert_or_assign(number, std::move(message));
+}
+
+void Client::handle(to_client::FileRefusals&& message) {
+  const std::uint64_t number = message.question;
+  replies_.insert_or_assign(number, std::move(message));
+}
+
+void Client::handle(to_client::SessionEnded&& message) {
+  why_gone_ = std::move(message.reason);
+}
+
+void Client::note_end(std::string why) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!why_gone_) why_gone_ = closing_ ? "the client has left the job" : std::move(why);
+    queued_ = {};
+  }
+  changed_.notify_all();
+}
+
+}  // namespace joblib_mpi

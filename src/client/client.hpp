@@ -1,0 +1,125 @@
+#pragma once
+
+#include "client/client_messages.hpp"
+#include "client/frame_link.hpp"
+#include "client/greeting.hpp"
+#include "client/wake_event.hpp"
+#include "core/file_identity.hpp"
+#include "core/file_refusal.hpp"
+#include "core/finished_task.hpp"
+#include "core/frame.hpp"
+#include "core/ids.hpp"
+#include "core/task_request.hpp"
+#include <joblib_mpi/detail/call_options.hpp>
+#include <joblib_mpi/error.hpp>
+#include <joblib_mpi/object_stats.hpp>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <unordered_set>
+#include <variant>
+#include <vector>
+
+namespace joblib_mpi {
+
+/// The connection of a client to its job is gone, or the job has ended; the text says which.
+class JobGone : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Lets a process that is no rank use the workers of a job, as rank 0's program does through CoordinatorDriver. A
+/// thread of its own moves the bytes. Any thread may call any function.
+///
+/// Once the job is gone, functions that ask for something throw JobGone, and those that end something do nothing.
+class Client {
+ public:
+  /// Joins the job that listens at `path`. `identity` names the versions on which client and job must agree. Throws
+  /// what `meet` throws, and JobGone if the job refuses.
+  Client(const std::filesystem::path& path, std::string identity, std::chrono::milliseconds patience);
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  /// Calls `close`.
+  ~Client();
+
+  /// Returns the processor names, by rank.
+  [[nodiscard]] const std::vector<std::string>& hosts() const noexcept { return hosts_; }
+
+  /// Starts a call, of which the results come from `next_results`. Throws SpillError, and std::bad_alloc if rank 0 has
+  /// no memory left.
+  [[nodiscard]] CallId start_call(const CallOptions& options);
+  void submit(CallId call, TaskRequest task);
+  void stop_starting(CallId call);
+  /// Ends the call: nothing of it is delivered any more.
+  void end_call(CallId call);
+  [[nodiscard]] ObjectId share(Payload value);
+  void drop(ObjectId object);
+  [[nodiscard]] ObjectStats object_stats();
+  [[nodiscard]] std::size_t unfinished_tasks();
+  [[nodiscard]] bool results_fill_memory(CallId call);
+  [[nodiscard]] std::vector<FileRefusal> compare_file(const FileIdentity& file);
+  [[nodiscard]] std::uint64_t room_elsewhere();
+  [[nodiscard]] std::uint64_t worker_returns();
+
+  /// Returns the results that have arrived. Waits until there are some, `wake` was called, or `seconds` have passed.
+  [[nodiscard]] std::vector<FinishedTask> next_results(double seconds);
+  /// Ends the current wait of `next_results`, or the next one.
+  void wake();
+  /// Says goodbye to the job, which then ends all calls of this client, and waits until that is on its way.
+  void close() noexcept;
+
+ private:
+  using Reply = std::variant<to_client::CallStarted, to_client::Answer, to_client::FileRefusals>;
+
+  /// Queues a message. The lock must be held.
+  template <class Message>
+  void tell(Message&& message);
+  /// Queues a message unless the job is gone.
+  template <class Message>
+  void tell_if_there(const Message& message);
+  /// Returns the reply to the question `number`, which was queued, after giving up `lock` for the time of the wait.
+  [[nodiscard]] Reply wait_for_reply(std::unique_lock<std::mutex>& lock, std::uint64_t number);
+  [[nodiscard]] std::vector<std::uint64_t> ask(Fact fact, std::size_t n_numbers, CallId call = {});
+  /// Throws JobGone if the job is gone. The lock must be held.
+  void require_job() const;
+
+  // On the thread of the connection:
+  void move_bytes();
+  void wait_for_bytes();
+  /// Returns false once everything was taken after `close`.
+  bool take_what_is_queued();
+  void take_what_has_come();
+  void deliver(const Frame& frame);
+  void handle(to_client::CallStarted&& message);
+  void handle(to_client::TaskFinished&& message);
+  void handle(to_client::Answer&& message);
+  void handle(to_client::FileRefusals&& message);
+  void handle(to_client::SessionEnded&& message);
+  void note_end(std::string why);
+
+  std::vector<std::string> hosts_;
+  FrameLink link_;  // of the thread of the connection
+  WakeEvent event_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  Frame queued_;
+  std::vector<FinishedTask> results_;
+  std::unordered_set<CallId> calls_;
+  std::unordered_map<std::uint64_t, Reply> replies_;
+  std::uint64_t last_number_ = 0;  // of a call, an object or a question
+  bool woken_ = false;
+  bool closing_ = false;
+  std::optional<std::string> why_gone_;
+
+  std::thread thread_;
+};
+
+}  // namespace joblib_mpi

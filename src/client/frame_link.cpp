@@ -1,0 +1,81 @@
+#include "client/frame_link.hpp"
+
+#include "client/stream_io.hpp"
+#include <joblib_mpi/error.hpp>
+
+#include <new>
+#include <utility>
+
+namespace joblib_mpi {
+namespace {
+
+// Chosen, not measured: seldom enough to cost nothing, and soon enough that the other end keeps little.
+constexpr std::size_t acknowledge_bytes = std::size_t{1} << 20;
+constexpr std::uint64_t acknowledge_frames = 64;
+
+}  // namespace
+
+void FrameLink::connect(Descriptor socket, std::uint64_t received) {
+  sender_.restart(received);
+  receiver_.emplace();
+  socket_ = std::move(socket);
+  why_gone_.clear();
+}
+
+void FrameLink::end_connection(std::string why) {
+  socket_.close();
+  why_gone_ = std::move(why);
+}
+
+std::optional<Frame> FrameLink::receive() {
+  if (!receiver_) return std::nullopt;  // there was no connection yet
+  try {
+    while (auto received = receiver_->next()) {
+      const FrameHead& head = received->head;
+      sender_.arrived(head.acknowledged);
+      if (head.number == 0 || head.number <= received_) continue;  // it came before the last connection was cut
+      if (head.number != received_ + 1) throw SerializationError("a message from the other end is missing");
+      ++received_;
+      untold_bytes_ += head.body_bytes;
+      for (const SharedBytes& part : received->frame.parts) untold_bytes_ += part.size();
+      const bool at_once = untold_bytes_ >= acknowledge_bytes || received_ - told_ >= acknowledge_frames;
+      sender_.acknowledge(received_, at_once);
+      if (at_once) {
+        told_ = received_;
+        untold_bytes_ = 0;
+      }
+      return std::move(received->frame);
+    }
+  } catch (const SerializationError& error) {
+    end_connection(error.what());
+  } catch (const std::bad_alloc&) {
+    end_connection("there is no memory for a message of the other end");
+  }
+  return std::nullopt;
+}
+
+void FrameLink::acknowledge_all() {
+  if (told_ == received_) return;
+  sender_.acknowledge(received_, true);
+  told_ = received_;
+  untold_bytes_ = 0;
+}
+
+void FrameLink::write() {
+  while (has_more()) {
+    Moved moved = send_now(socket_, sender_.pieces());
+    if (moved.is_gone) return end_connection(std::move(moved.why));
+    if (moved.bytes == 0) return;
+    sender_.written(moved.bytes);
+  }
+}
+
+bool FrameLink::read() {
+  if (!connected()) return false;
+  Moved moved = receive_now(socket_, receiver_->space());
+  if (moved.is_gone) end_connection(std::move(moved.why));
+  if (moved.bytes > 0) receiver_->filled(moved.bytes);
+  return moved.bytes > 0;
+}
+
+}  // namespace joblib_mpi

@@ -1,0 +1,57 @@
+#pragma once
+
+#include "client/frame_stream.hpp"
+#include "core/frame.hpp"
+#include "segments/descriptor.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace joblib_mpi {
+
+/// Carries frames in order between a client and rank 0, over one connection after another. Not thread-safe.
+class FrameLink {
+ public:
+  /// Goes on over `socket`, a stream that does not block, whose other end has received all frames up to `received`.
+  /// Throws SerializationError if it cannot go on from there.
+  void connect(Descriptor socket, std::uint64_t received);
+  [[nodiscard]] bool connected() const noexcept { return socket_.open(); }
+  [[nodiscard]] const Descriptor& socket() const noexcept { return socket_; }
+  /// Returns why the last connection is gone; empty if the other end has closed it.
+  [[nodiscard]] const std::string& why_gone() const noexcept { return why_gone_; }
+
+  /// Queues a frame, which must not be empty.
+  void send(Frame frame) { sender_.send(std::move(frame)); }
+  /// Returns the next frame that has arrived. Bytes that are no frames end the connection.
+  [[nodiscard]] std::optional<Frame> receive();
+
+  /// Writes as much as the socket takes now. What fails ends the connection.
+  void write();
+  /// Reads what has come, as much as fits into memory at once; returns whether there was anything. To be called once
+  /// `receive` returns nothing.
+  bool read();
+  /// Tells the other end what has arrived here, unless it knows.
+  void acknowledge_all();
+
+  /// Returns whether there is something to write.
+  [[nodiscard]] bool has_more() const noexcept { return connected() && sender_.has_more(); }
+  /// Returns the number of the last frame that has arrived.
+  [[nodiscard]] std::uint64_t received() const noexcept { return received_; }
+  /// Returns the bytes that the other end has not acknowledged.
+  [[nodiscard]] std::size_t unacknowledged_bytes() const noexcept { return sender_.unacknowledged_bytes(); }
+
+ private:
+  void end_connection(std::string why);
+
+  Descriptor socket_;
+  std::string why_gone_;
+  std::optional<FrameReceiver> receiver_;  // of this connection
+  FrameSender sender_;
+  std::uint64_t received_ = 0;
+  std::uint64_t told_ = 0;  // the number that was acknowledged last
+  std::size_t untold_bytes_ = 0;
+};
+
+}  // namespace joblib_mpi

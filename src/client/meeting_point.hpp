@@ -1,0 +1,27 @@
+#pragma once
+
+#include "client/greeting.hpp"
+#include "segments/descriptor.hpp"
+
+#include <chrono>
+#include <filesystem>
+
+namespace joblib_mpi {
+
+/// Returns a stream socket that listens at `path`, which must not exist, for connections of this user. Throws
+/// std::system_error.
+[[nodiscard]] Descriptor listen_at(const std::filesystem::path& path);
+/// Returns a connection that waits at a listening socket and belongs to this user; none if there is none. Others are
+/// closed. It does not block. Throws std::system_error if this process can have no more connections.
+[[nodiscard]] Descriptor accept_own(const Descriptor& listening);
+/// Connects to the socket at `path` and exchanges greetings. The connection does not block. Throws std::system_error if
+/// nothing listens there, VersionMismatch, and SerializationError if the other end is no job of joblib-mpi or does not
+/// answer in time.
+struct Met {
+  Descriptor socket;
+  ServerGreeting greeting;
+};
+[[nodiscard]] Met meet(const std::filesystem::path& path, const ClientGreeting& greeting,
+                       std::chrono::milliseconds patience);
+
+}  // namespace joblib_mpi

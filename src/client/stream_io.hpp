@@ -1,0 +1,26 @@
+#pragma once
+
+#include "segments/descriptor.hpp"
+#include <joblib_mpi/detail/payload.hpp>
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <sys/uio.h>
+
+namespace joblib_mpi {
+
+/// What has become of bytes that were to be moved over a stream.
+struct Moved {
+  std::size_t bytes = 0;  ///< those that were moved; 0 if the stream is not ready, or gone
+  bool is_gone = false;   ///< whether the connection is at its end
+  std::string why = {};   ///< the system's reason; empty if the other end has closed the connection
+};
+
+/// Reads what has come, at most as much as fits into `space`, which is not empty. Does not wait.
+[[nodiscard]] Moved receive_now(const Descriptor& stream, std::span<std::byte> space);
+/// Writes as many of the bytes as the stream takes now.
+[[nodiscard]] Moved send_now(const Descriptor& stream, std::span<iovec> pieces);
+[[nodiscard]] Moved send_now(const Descriptor& stream, ByteView bytes);
+
+}  // namespace joblib_mpi

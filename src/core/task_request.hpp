@@ -1,0 +1,20 @@
+#pragma once
+
+#include <joblib_mpi/detail/object_id.hpp>
+#include <joblib_mpi/detail/payload.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace joblib_mpi {
+
+/// A task as a call hands it to the coordinator.
+struct TaskRequest {
+  std::uint64_t index{};  ///< The index of the task in its call, or of the first task of a batch.
+  std::string name;       ///< The name of the task's function, for messages.
+  Payload arguments;
+  std::vector<ObjectId> objects;  ///< The objects that must be on the worker before the task starts.
+};
+
+}  // namespace joblib_mpi

@@ -1,0 +1,216 @@
+#include "server/client_server.hpp"
+
+#include "client/meeting_point.hpp"
+#include "client/stream_io.hpp"
+#include "core/clock_duration.hpp"
+#include <joblib_mpi/error.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <exception>
+#include <new>
+#include <poll.h>
+#include <system_error>
+#include <utility>
+
+namespace joblib_mpi {
+namespace {
+
+// Chosen, not measured. A process that connects has to greet in this time, and few do at once.
+constexpr std::chrono::seconds greeting_patience{10};
+constexpr std::size_t most_strangers = 64;
+constexpr std::chrono::milliseconds pause_without_room{500};
+// How long clients keep a message that has arrived here, at most, and how soon an answer of workers goes on.
+constexpr int acknowledge_clients_after_ms = 100;
+constexpr int look_for_answers_after_ms = 1;
+constexpr std::chrono::seconds farewell_patience{1};
+// Of one client before the next one has its turn.
+constexpr int most_reads = 16;
+
+/// Tells a client why it is not served any more, if it still listens. Returns false.
+bool part_with(ServedClient& client, std::string why) {
+  client.end_session(std::move(why));
+  client.link().write();
+  return false;
+}
+
+std::chrono::steady_clock::duration time_to_resume(double seconds) {
+  constexpr double most_seconds = 86400;
+  return clock_duration(std::isfinite(seconds) ? std::clamp(seconds, 0.0, most_seconds) : 0.0);
+}
+
+}  // namespace
+
+ClientServer::ClientServer(CoordinatorDriver& driver, Options options)
+    : driver_(&driver), options_(std::move(options)), listening_(listen_at(options_.socket)) {
+  thread_ = std::thread([this] { serve(); });
+}
+
+ClientServer::~ClientServer() {
+  stopping_ = true;
+  event_.notify();
+  thread_.join();
+  std::error_code ignored;
+  std::filesystem::remove(options_.socket, ignored);
+}
+
+void ClientServer::serve() {
+  try {
+    while (!stopping_) {
+      wait();
+      event_.take();
+      welcome();
+      const auto now = Clock::now();
+      std::erase_if(strangers_, [&](Stranger& stranger) { return greet(stranger, now); });
+      std::erase_if(members_, [&](Member& member) { return !serve(member, now); });
+      n_clients_ = members_.size();
+    }
+    why_ended_ = "the job has ended";
+  } catch (const std::exception& error) {
+    why_ended_ = error.what();
+  }
+  say_farewell();
+}
+
+void ClientServer::wait() {
+  std::vector<pollfd> waiting{{event_.descriptor().get(), POLLIN, 0}};
+  if (Clock::now() >= listens_from_) waiting.push_back({listening_.get(), POLLIN, 0});
+  for (const Stranger& stranger : strangers_) {
+    waiting.push_back({stranger.socket.get(), static_cast<short>(stranger.answer.empty() ? POLLIN : POLLOUT), 0});
+  }
+  int patience_ms = acknowledge_clients_after_ms;
+  for (const Member& member : members_) {
+    const FrameLink& link = member.client->link();
+    if (member.client->waits_for_workers()) patience_ms = look_for_answers_after_ms;
+    if (!link.connected()) continue;
+    waiting.push_back({link.socket().get(), static_cast<short>(link.has_more() ? POLLIN | POLLOUT : POLLIN), 0});
+  }
+  const int ready = poll(waiting.data(), waiting.size(), patience_ms);
+  if (ready != 0) return;
+  for (const Member& member : members_) member.client->link().acknowledge_all();
+}
+
+void ClientServer::welcome() {
+  try {
+    while (true) {
+      Descriptor socket = accept_own(listening_);
+      if (!socket.open()) return;
+      if (strangers_.size() == most_strangers) strangers_.erase(strangers_.begin());
+      strangers_.push_back({std::move(socket), Clock::now() + greeting_patience});
+    }
+  } catch (const std::system_error&) {  // those that wait can do so until others have left
+    listens_from_ = Clock::now() + pause_without_room;
+  }
+}
+
+bool ClientServer::greet(Stranger& stranger, Clock::time_point now) {
+  if (now >= stranger.deadline) return true;
+  if (stranger.answer.empty() && !receive_greeting(stranger)) return !stranger.socket.open();
+  if (!send_answer(stranger)) return !stranger.socket.open();
+  if (stranger.greeted) admit(stranger);
+  return true;
+}
+
+bool ClientServer::receive_greeting(Stranger& stranger) {
+  try {
+    while (!stranger.greeting.space().empty()) {
+      const Moved moved = receive_now(stranger.socket, stranger.greeting.space());
+      if (moved.is_gone) stranger.socket.close();
+      if (moved.bytes == 0) return false;
+      stranger.greeting.filled(moved.bytes);
+    }
+    ClientGreeting greeting = stranger.greeting.of_client();
+    const ServerGreeting answer = answer_to(greeting);
+    if (answer.refusal.empty()) stranger.greeted = std::move(greeting);
+    stranger.answer = encode(answer);
+  } catch (const VersionMismatch& error) {
+    // The beginning of this answer tells any version what it needs.
+    stranger.answer = encode(ServerGreeting{error.what(), 0, {}});
+  } catch (const std::exception&) {  // it is no client
+    stranger.socket.close();
+    return false;
+  }
+  return true;
+}
+
+bool ClientServer::send_answer(Stranger& stranger) {
+  while (stranger.answered < stranger.answer.size()) {
+    const Moved moved = send_now(stranger.socket, ByteView(stranger.answer).subspan(stranger.answered));
+    if (moved.is_gone) stranger.socket.close();
+    if (moved.bytes == 0) return false;
+    stranger.answered += moved.bytes;
+  }
+  return true;
+}
+
+ServerGreeting ClientServer::answer_to(const ClientGreeting& greeting) {
+  if (greeting.identity != options_.identity) {
+    return {"the job has " + options_.identity + ", and its client has " + greeting.identity +
+                ": install the same on both sides",
+            0,
+            {}};
+  }
+  const Member* const known = member(greeting.session);
+  if (known == nullptr && greeting.received > 0) {
+    return {"the job has given this client up after its connection was cut", 0, {}};
+  }
+  return {"", known != nullptr ? known->client->link().received() : 0, options_.hosts};
+}
+
+ClientServer::Member* ClientServer::member(const SessionKey& session) {
+  const auto found =
+      std::find_if(members_.begin(), members_.end(), [&](const Member& member) { return member.session == session; });
+  return found != members_.end() ? &*found : nullptr;
+}
+
+void ClientServer::admit(Stranger& stranger) {
+  const ClientGreeting& greeting = *stranger.greeted;
+  Member* admitted = member(greeting.session);
+  if (admitted == nullptr) {
+    members_.push_back({greeting.session, time_to_resume(greeting.resume_seconds),
+                        std::make_unique<ServedClient>(*driver_, event_, options_.most_untaken_bytes)});
+    admitted = &members_.back();
+  }
+  try {
+    admitted->client->link().connect(std::move(stranger.socket), greeting.received);
+    admitted->gone_since.reset();
+  } catch (const SerializationError&) {  // it has lost what it had, and is kept until its time is over
+  }
+}
+
+bool ClientServer::serve(Member& member, Clock::time_point now) {
+  ServedClient& client = *member.client;
+  FrameLink& link = client.link();
+  try {
+    for (int turn = 0; turn < most_reads && link.read(); ++turn) {
+      while (const auto frame = link.receive()) client.take(*frame);
+    }
+    if (client.has_left()) return false;
+    client.go_on(now);
+  } catch (const SerializationError& error) {  // the client has a fault that no new connection mends
+    return part_with(client, error.what());
+  } catch (const std::bad_alloc&) {
+    return part_with(client, "rank 0 has no memory left for what this client has sent");
+  }
+  link.write();
+  if (link.connected()) return true;
+  if (!member.gone_since) member.gone_since = now;
+  return now - *member.gone_since < member.resume_time;
+}
+
+void ClientServer::say_farewell() noexcept {
+  try {
+    for (const Member& member : members_) member.client->end_session(why_ended_);
+    const auto deadline = Clock::now() + farewell_patience;
+    const auto writes = [](const Member& member) { return member.client->link().has_more(); };
+    while (std::any_of(members_.begin(), members_.end(), writes) && Clock::now() < deadline) {
+      for (const Member& member : members_) member.client->link().write();
+      (void)poll(nullptr, 0, look_for_answers_after_ms);
+    }
+  } catch (const std::exception&) {  // they see that the connection is closed
+  }
+  members_.clear();
+  n_clients_ = 0;
+}
+
+}  // namespace joblib_mpi

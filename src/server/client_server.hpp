@@ -1,0 +1,93 @@
+#pragma once
+
+#include "client/greeting.hpp"
+#include "client/wake_event.hpp"
+#include "coordinator/coordinator_driver.hpp"
+#include "segments/descriptor.hpp"
+#include "server/served_client.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace joblib_mpi {
+
+/// Lets clients use the workers of this job: processes of this user that connect to a socket. A thread of its own
+/// serves them; another one must drive the coordinator.
+///
+/// A client whose connection is cut is kept for the time that it has asked for, and goes on if it connects again.
+class ClientServer {
+ public:
+  struct Options {
+    std::filesystem::path socket;  ///< Is made here, in a folder that only this user can enter, and removed at the end.
+    std::string identity;          ///< The versions on which a client must agree.
+    std::vector<std::string> hosts;  ///< The processor names, by rank.
+    // Chosen, not measured: more than what a client takes in a moment, and little beside the memory of a node.
+    std::size_t most_untaken_bytes = std::size_t{256} << 20;  ///< of results, beyond which a client's tasks wait
+  };
+
+  /// Throws std::system_error if the socket cannot be made.
+  ClientServer(CoordinatorDriver& driver, Options options);
+  ClientServer(const ClientServer&) = delete;
+  ClientServer& operator=(const ClientServer&) = delete;
+  /// Tells the clients that the session has ended, and ends their calls.
+  ~ClientServer();
+
+  /// Returns the number of clients, those included that are kept.
+  [[nodiscard]] std::size_t n_clients() const noexcept { return n_clients_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  /// A connection on which greetings are exchanged.
+  struct Stranger {
+    Descriptor socket;
+    Clock::time_point deadline;
+    GreetingReceiver greeting{};
+    Bytes answer{};
+    std::size_t answered = 0;
+    std::optional<ClientGreeting> greeted{};  ///< unless it was refused
+  };
+  struct Member {
+    SessionKey session;
+    Clock::duration resume_time;
+    std::unique_ptr<ServedClient> client;
+    std::optional<Clock::time_point> gone_since{};
+  };
+
+  void serve();
+  /// Waits until there is something to do.
+  void wait();
+  void welcome();
+  /// Goes on with the greeting; returns true if the stranger is a stranger no more.
+  [[nodiscard]] bool greet(Stranger& stranger, Clock::time_point now);
+  [[nodiscard]] bool receive_greeting(Stranger& stranger);
+  [[nodiscard]] bool send_answer(Stranger& stranger);
+  [[nodiscard]] ServerGreeting answer_to(const ClientGreeting& greeting);
+  void admit(Stranger& stranger);
+  [[nodiscard]] Member* member(const SessionKey& session);
+  /// Serves one client; returns false once it has ended.
+  [[nodiscard]] bool serve(Member& member, Clock::time_point now);
+  void say_farewell() noexcept;
+
+  CoordinatorDriver* driver_;
+  const Options options_;
+  Descriptor listening_;
+  Clock::time_point listens_from_{};  // later than now if this process could take no more connections
+  WakeEvent event_;
+  std::vector<Stranger> strangers_;
+  std::vector<Member> members_;
+  std::string why_ended_;
+  std::atomic<std::size_t> n_clients_{0};
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace joblib_mpi

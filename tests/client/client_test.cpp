@@ -1,0 +1,321 @@
+#include "client/client.hpp"
+
+#include "backends/sequential_backend.hpp"
+#include "client/client_format.hpp"
+#include "client/meeting_point.hpp"
+#include "server/client_server.hpp"
+#include "support/bytes.hpp"
+#include "support/catch.hpp"
+#include "support/loopback_cluster.hpp"
+#include "support/temporary_folder.hpp"
+#include <joblib_mpi/delayed.hpp>
+
+#include <atomic>
+#include <set>
+#include <sys/socket.h>
+#include <thread>
+
+using namespace joblib_mpi;
+using namespace joblib_mpi::test;
+using namespace std::chrono_literals;
+
+namespace client_test {
+
+std::string shout(const std::string& word) {
+  return word + "!";
+}
+
+std::vector<double> twice(std::vector<double> values) {
+  for (double& value : values) value *= 2;
+  return values;
+}
+
+std::atomic<bool> may_end{false};
+std::atomic<int> started{0};
+int wait_for_the_test() {
+  ++started;
+  while (!may_end) std::this_thread::sleep_for(1ms);
+  return 1;
+}
+
+}  // namespace client_test
+
+namespace {
+
+constexpr auto patience = 60s;
+
+/// A job whose rank 0 has no program of its own: one thread drives, and another serves clients.
+struct Job {
+  explicit Job(int workers = 2, std::size_t most_untaken_bytes = std::size_t{256} << 20)
+      : cluster(workers),
+        server(std::in_place, cluster.driver(),
+               ClientServer::Options{folder / "socket", "version 1", {"host0", "host1", "host2"}, most_untaken_bytes}),
+        driving([this](const std::stop_token& stop) {
+          while (!stop.stop_requested()) {
+            if (!cluster.driver().drive()) std::this_thread::yield();
+          }
+        }) {}
+  ~Job() { server.reset(); }
+
+  [[nodiscard]] std::filesystem::path socket() const { return folder / "socket"; }
+  void wait_for_clients(std::size_t number) const {
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (server->n_clients() != number && std::chrono::steady_clock::now() < deadline)
+      std::this_thread::sleep_for(1ms);
+    CHECK(server->n_clients() == number);
+  }
+
+  TemporaryFolder folder;
+  LoopbackCluster cluster;
+  std::optional<ClientServer> server;
+  std::jthread driving;
+};
+
+/// Returns the task that calls `function`.
+template <auto function, class... Arguments>
+TaskRequest task_of(std::uint64_t index, Arguments&&... arguments) {
+  SequentialBackend keeps_arrays_in_the_task;
+  auto call = delayed<function>(std::forward<Arguments>(arguments)...);
+  return {index, "name", call.save(keeps_arrays_in_the_task).payload, {}};
+}
+
+template <class T>
+T value_of(const FinishedTask& task) {
+  CHECK(task.ending == TaskEnding::returned);
+  PayloadReader reader(task.result);
+  return load<T>(reader);
+}
+
+std::vector<FinishedTask> results(Client& client, std::size_t number) {
+  std::vector<FinishedTask> all;
+  while (all.size() < number) {
+    std::vector<FinishedTask> some = client.next_results(1);
+    std::move(some.begin(), some.end(), std::back_inserter(all));
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("a client's tasks run on the workers and their results come back") {
+  Job job;
+  Client client(job.socket(), "version 1", patience);
+  CHECK(client.hosts() == std::vector<std::string>{"host0", "host1", "host2"});
+  const CallId call = client.start_call({.n_jobs = 2});
+  constexpr std::uint64_t n_tasks = 200;
+  for (std::uint64_t index = 0; index < n_tasks; ++index) {
+    client.submit(call, task_of<client_test::shout>(index, std::to_string(index)));
+  }
+  std::set<std::uint64_t> indices;
+  for (const FinishedTask& task : results(client, n_tasks)) {
+    CHECK(task.call == call);
+    CHECK(value_of<std::string>(task) == std::to_string(task.index) + "!");
+    indices.insert(task.index);
+  }
+  CHECK(indices.size() == n_tasks);
+  CHECK(client.unfinished_tasks() == 0);
+  client.end_call(call);
+}
+
+TEST_CASE("large arrays go both ways, also more of them than a client may leave untaken") {
+  Job job(2, std::size_t{1} << 20);
+  Client client(job.socket(), "version 1", patience);
+  const CallId call = client.start_call({.n_jobs = 2});
+  constexpr std::uint64_t n_tasks = 20;
+  for (std::uint64_t index = 0; index < n_tasks; ++index) {
+    client.submit(call, task_of<client_test::twice>(index, std::vector<double>(100'000, double(index))));
+  }
+  for (const FinishedTask& task : results(client, n_tasks)) {
+    CHECK(value_of<std::vector<double>>(task) == std::vector<double>(100'000, 2.0 * double(task.index)));
+  }
+}
+
+TEST_CASE("several clients have calls and objects of their own") {
+  Job job;
+  Client first(job.socket(), "version 1", patience);
+  Client second(job.socket(), "version 1", patience);
+  const CallId of_first = first.start_call({.n_jobs = 2});
+  const CallId of_second = second.start_call({.n_jobs = 2});
+  CHECK(of_first == of_second);
+  first.submit(of_first, task_of<client_test::shout>(0, std::string("first")));
+  second.submit(of_second, task_of<client_test::shout>(0, std::string("second")));
+  CHECK(value_of<std::string>(results(first, 1)[0]) == "first!");
+  CHECK(value_of<std::string>(results(second, 1)[0]) == "second!");
+  const ObjectId shared = first.share({bytes("of the first"), {}});
+  CHECK(first.object_stats().objects == 1);
+  second.drop(shared);  // it has none of this number
+  CHECK(second.object_stats().objects == 1);
+  first.drop(shared);
+  while (first.object_stats().objects > 0) std::this_thread::yield();
+}
+
+TEST_CASE("a call that ends or starts no more delivers as it does on rank 0") {
+  client_test::may_end = false;
+  client_test::started = 0;
+  Job job(1);
+  Client client(job.socket(), "version 1", patience);
+  const CallId stopped = client.start_call({.n_jobs = 1});
+  for (std::uint64_t index = 0; index < 3; ++index)
+    client.submit(stopped, task_of<client_test::wait_for_the_test>(index));
+  while (client_test::started == 0) std::this_thread::yield();
+  client.stop_starting(stopped);
+  auto cancelled = results(client, 2);
+  CHECK(cancelled[0].ending == TaskEnding::cancelled);
+  CHECK(cancelled[1].ending == TaskEnding::cancelled);
+  client_test::may_end = true;
+  CHECK(value_of<int>(results(client, 1)[0]) == 1);
+
+  const CallId ended = client.start_call({.n_jobs = 1});
+  client.submit(ended, task_of<client_test::shout>(0, std::string("a")));
+  client.end_call(ended);
+  client.submit(ended, task_of<client_test::shout>(1, std::string("b")));
+  const CallId next = client.start_call({.n_jobs = 1});
+  client.submit(next, task_of<client_test::shout>(0, std::string("c")));
+  CHECK(results(client, 1)[0].call == next);
+}
+
+TEST_CASE("waiting for results ends when it is told to, and after its time") {
+  Job job;
+  Client client(job.socket(), "version 1", patience);
+  CHECK(client.next_results(0.001).empty());
+  std::thread waker([&] { client.wake(); });
+  CHECK(client.next_results(1e9).empty());
+  waker.join();
+}
+
+TEST_CASE("a client that leaves or dies takes its calls with it") {
+  client_test::may_end = true;
+  Job job;
+  {
+    Client client(job.socket(), "version 1", patience);
+    (void)client.share({bytes("value"), {}});
+    const CallId call = client.start_call({.n_jobs = 2});
+    client.submit(call, task_of<client_test::wait_for_the_test>(0));
+    job.wait_for_clients(1);
+  }
+  job.wait_for_clients(0);
+  {
+    const Met met = meet(job.socket(), {.identity = "version 1", .session = {1, 2}}, patience);
+    CHECK(met.greeting.refusal.empty());
+    job.wait_for_clients(1);
+  }
+  job.wait_for_clients(0);
+  Client client(job.socket(), "version 1", patience);
+  while (client.unfinished_tasks() > 0 || client.object_stats().objects > 0) std::this_thread::yield();
+}
+
+TEST_CASE("the end of the job is an error that says so") {
+  Job job;
+  Client client(job.socket(), "version 1", patience);
+  const CallId call = client.start_call({.n_jobs = 2});
+  job.server.reset();
+  CHECK(error_text<JobGone>([&] {
+          while (true) (void)client.next_results(1);
+        }) == "the job has ended");
+  CHECK_THROWS_AS(client.start_call({.n_jobs = 2}), JobGone);
+  CHECK_THROWS_AS(client.submit(call, task_of<client_test::shout>(0, std::string("a"))), JobGone);
+  CHECK_THROWS_AS(client.object_stats(), JobGone);
+  CHECK_THROWS_AS(client.share({bytes("value"), {}}), JobGone);
+  client.stop_starting(call);
+  client.end_call(call);
+  client.drop({1});
+  CHECK_THROWS_AS(Client(job.socket(), "version 1", patience), std::system_error);
+}
+
+TEST_CASE("another identity is refused with both named") {
+  Job job;
+  CHECK(error_text<JobGone>([&] { const Client client(job.socket(), "version 2", patience); }) ==
+        "the job has version 1, and its client has version 2: install the same on both sides");
+}
+
+TEST_CASE("a cut connection loses no message and doubles none") {
+  client_test::may_end = false;
+  Job job;
+  const ClientGreeting greeting{"version 1", {3, 4}, 0, 1e6};
+  FrameLink link;
+  Met met = meet(job.socket(), greeting, patience);
+  link.connect(std::move(met.socket), met.greeting.received);
+  const auto exchange = [&](auto&& until) {
+    std::vector<MessageToClient> messages;
+    while (!until(messages)) {
+      link.write();
+      if (!link.read()) std::this_thread::yield();
+      while (const auto frame = link.receive()) {
+        ClientFrameReader reader(*frame);
+        while (!reader.at_end()) messages.push_back(reader.next_to_client());
+      }
+    }
+    return messages;
+  };
+  Frame start;
+  append(start, to_rank0::StartCall{{1}, {.n_jobs = 2}});
+  append(start, to_rank0::SubmitTask{{1}, task_of<client_test::wait_for_the_test>(0)});
+  link.send(std::move(start));
+  (void)exchange([](const auto& messages) { return messages.size() == 1; });
+
+  shutdown(link.socket().get(), SHUT_RDWR);
+  while (link.connected()) (void)link.read();
+  Frame next;
+  append(next, to_rank0::SubmitTask{{1}, task_of<client_test::shout>(1, std::string("after the cut"))});
+  link.send(std::move(next));
+  client_test::may_end = true;
+  ClientGreeting again = greeting;
+  again.received = link.received();
+  met = meet(job.socket(), again, patience);
+  CHECK(met.greeting.refusal.empty());
+  CHECK(met.greeting.received == 1);
+  link.connect(std::move(met.socket), met.greeting.received);
+  const auto messages = exchange([](const auto& all) { return all.size() == 2; });
+  std::set<std::uint64_t> indices;
+  for (const MessageToClient& message : messages) indices.insert(std::get<to_client::TaskFinished>(message).task.index);
+  CHECK(indices == std::set<std::uint64_t>{0, 1});
+  CHECK(job.server->n_clients() == 1);
+}
+
+TEST_CASE("a session that the job does not know cannot be resumed") {
+  Job job;
+  const Met met = meet(job.socket(), {"version 1", {5, 6}, 7, 60}, patience);
+  CHECK(met.greeting.refusal == "the job has given this client up after its connection was cut");
+}
+
+TEST_CASE("a task has the objects of its client, and a client whose task names another is told so and let go") {
+  Job job;
+  for (const bool is_there : {true, false}) {
+    Client client(job.socket(), "version 1", patience);
+    const CallId call = client.start_call({.n_jobs = 1});
+    const ObjectId object = client.share({bytes("value"), {}});
+    if (!is_there) client.drop(object);
+    TaskRequest task = task_of<client_test::shout>(0, std::string("a"));
+    task.objects = {object};
+    client.submit(call, std::move(task));
+    if (is_there) {
+      CHECK(value_of<std::string>(results(client, 1)[0]) == "a!");
+    } else {
+      CHECK(error_text<JobGone>([&] { (void)results(client, 1); }) ==
+            "a client's task needs an object that does not exist");
+    }
+  }
+}
+
+TEST_CASE("bytes that are no messages end the client that sends them, and no other") {
+  Job job;
+  Client other(job.socket(), "version 1", patience);
+  Met met = meet(job.socket(), {.identity = "version 1", .session = {7, 8}}, patience);
+  job.wait_for_clients(2);
+  FrameLink link;
+  link.connect(std::move(met.socket), 0);
+  link.send({bytes("no message"), {}});
+  link.write();
+  job.wait_for_clients(1);
+  std::optional<Frame> last;
+  while (!last && link.read()) last = link.receive();
+  REQUIRE(last);
+  CHECK(std::get<to_client::SessionEnded>(ClientFrameReader(*last).next_to_client()).reason ==
+        "message of unknown kind 110 between rank 0 and a client");
+  Descriptor half = meet(job.socket(), {.identity = "version 1", .session = {9, 9}}, patience).socket;
+  job.wait_for_clients(2);
+  (void)send(half.get(), "half a head", 11, 0);
+  const CallId call = other.start_call({.n_jobs = 1});
+  other.submit(call, task_of<client_test::shout>(0, std::string("still there")));
+  CHECK(value_of<std::string>(results(other, 1)[0]) == "still there!");
+}
