@@ -63,7 +63,7 @@ LAYERS = {
     # A process that is no rank: it has its words in common with rank 0, and neither MPI nor the coordinator.
     "client": ["core", "segments", "protocol/message_bytes.hpp", "joblib_mpi/detail/call_options.hpp"],
     # Rank 0's side of its clients.
-    "server": ["client", "core", "coordinator", "segments/descriptor.hpp"],
+    "server": ["client", "core", "coordinator", "segments"],
     # A worker looks at the files of its host for rank 0.
     "worker": [
         "core",

@@ -3,6 +3,7 @@
 #include "buffer.hpp"
 #include "content_hash.hpp"
 #include "core/version.hpp"
+#include "python_client.hpp"
 #include "python_finished_task.hpp"
 #include "python_journal.hpp"
 #include "python_zygote.hpp"
@@ -11,9 +12,22 @@
 
 #include <nanobind/nanobind.h>
 
+#include <exception>
+#include <system_error>
+
 namespace nb = nanobind;
 
 namespace {
+
+/// Lets an error of the operating system arrive as OSError, with its number.
+void translate_system_error(const std::exception_ptr& thrown, void*) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const std::system_error& error) {
+    const nb::object arguments = nb::make_tuple(error.code().value(), error.what());
+    PyErr_SetObject(PyExc_OSError, arguments.ptr());
+  }
+}
 
 /// Adds the Python exception as which `Error` arrives, with its docstring, and returns it.
 template <class Error>
@@ -24,6 +38,7 @@ nb::object bind_error(nb::module_& module, const char* name, nb::handle base, co
 }
 
 void bind_errors(nb::module_& module) {
+  nb::register_exception_translator(&translate_system_error);
   // The handler that is registered last is tried first, so derived exceptions follow their base.
   const nb::object session_error = bind_error<joblib_mpi::Error>(
       module, "SessionError", PyExc_RuntimeError,
@@ -51,6 +66,7 @@ NB_MODULE(_core, module) {
   joblib_mpi::bind_buffer(module);
   joblib_mpi::bind_content_hash(module);
   joblib_mpi::bind_finished_task(module);
+  joblib_mpi::bind_client(module);
   joblib_mpi::bind_journal(module);
   joblib_mpi::bind_zygote(module);
   module.def("memory_room", [] { return joblib_mpi::memory_room().bytes; });

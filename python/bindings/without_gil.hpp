@@ -27,6 +27,13 @@ class WithoutGil {
   PyThreadState* state_;
 };
 
+/// Returns what `function` returns, which is called without the GIL.
+template <class Function>
+[[nodiscard]] auto without_gil(const Function& function) {
+  const WithoutGil release;
+  return function();
+}
+
 /// Deletes an object without the GIL, because its destructor may wait for a thread, a process or the disk. Must be
 /// called with the GIL.
 template <class Object>

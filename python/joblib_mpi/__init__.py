@@ -22,10 +22,11 @@ except ImportError as error:  # a library is missing, perhaps on this rank only
     raise
 from joblib_mpi.backend import MpiBackend, register  # noqa: E402
 from joblib_mpi.checkpoint.checkpoint_signals import CheckpointInterrupt  # noqa: E402
+from joblib_mpi.joining import cluster, init, shutdown  # noqa: E402
 from joblib_mpi.payloads.errors import RemoteTraceback, TaskCancelled, WorkerImportError  # noqa: E402
 from joblib_mpi.payloads.lost_tasks import TaskTimeoutError, WorkerLostError  # noqa: E402
 from joblib_mpi.scattering import scatter, stats  # noqa: E402
-from joblib_mpi.session import init, worker  # noqa: E402
+from joblib_mpi.session import worker  # noqa: E402
 from joblib_mpi.worker_identity import Worker  # noqa: E402
 
 __all__ = [
@@ -42,8 +43,11 @@ __all__ = [
     "WorkerImportError",
     "WorkerLostError",
     "__version__",
+    "cluster",
     "init",
+    "register",
     "scatter",
+    "shutdown",
     "stats",
     "worker",
 ]

@@ -11,19 +11,21 @@ usage: mpirun -n N python -m joblib_mpi [option ...] script.py [argument ...]
 options:
   --isolation process|none  run tasks in processes beside the worker ranks (the default), or in the ranks themselves
   --preload MODULE[,...]    import modules once on each worker, for all executor processes; may be repeated
+  --scheduler-host JOB      run the program as a client of a job that "joblib-mpi serve" has started: its name, or auto
   --unsafe-path             (first) find the program's modules as without Python's option -P
   --memory-limit SIZE       the private memory of one executor process, such as 500MB or 2GiB
 
 The program runs as it would without "-m joblib_mpi"; the tasks of its calls inside
 joblib.parallel_config(backend="mpi") run on ranks 1 to N-1. The exit status is the program's. The environment
-variables JOBLIB_MPI_ISOLATION, JOBLIB_MPI_PRELOAD and JOBLIB_MPI_MEMORY_LIMIT do what the options do.
+variables JOBLIB_MPI_ISOLATION, JOBLIB_MPI_PRELOAD, JOBLIB_MPI_MEMORY_LIMIT and JOBLIB_MPI_SCHEDULER_HOST do what the
+options do.
 """
 
 import os
 import sys
 import time
 
-from joblib_mpi import VersionMismatchError, __version__, program, session, start_options, thread_limits
+from joblib_mpi import VersionMismatchError, __version__, joining, program, session, start_options, thread_limits
 from joblib_mpi._core import SessionError
 
 #: How long the other ranks wait for the rank that prints the message, because a rank that fails ends the whole job.
@@ -58,7 +60,8 @@ def main(argv: list[str]) -> int:
         print(f"joblib_mpi: {missing}", file=sys.stderr)
         return 2
     try:
-        active = session.start(options)
+        attaches = options.scheduler_host is not None
+        active = joining.attach(options.scheduler_host) if attaches else session.start(options)
     except SessionError as error:
         if speaks or not isinstance(error, VersionMismatchError):
             print(f"joblib_mpi: {error}", file=sys.stderr)

@@ -9,6 +9,8 @@ from typing import Any, final
 
 from typing_extensions import Buffer as SupportsBuffer
 
+from joblib_mpi.coordinator import Coordinator
+
 __version__: str
 
 class SessionError(RuntimeError):
@@ -146,6 +148,31 @@ def fork_zygote(prepare: Callable[[], None]) -> Zygote | ExecutorPort:
     Returns once in the rank with the zygote, and in each executor process with its port; such a process must serve the
     port and end. Must be called before MPI is initialised, without other threads.
     """
+
+@final
+class Client(Coordinator):  # type: ignore[misc]  # the compiled class is not abstract
+    """The part of a process that is no rank in a job: rank 0 works for it as for its own program.
+
+    Once the job is gone, functions that ask for something raise SessionError, whose text says why. The names of calls
+    and objects are unique in this process, whichever client has made them. All functions release the GIL while they
+    wait.
+    """
+
+    def __init__(self, path: str, identity: str, patience: float) -> None:
+        """Joins the job that listens at `path`; waits at most `patience` seconds for its answer.
+
+        Raises OSError if nothing listens there, VersionMismatchError, and SessionError if the job refuses.
+        """
+    @property
+    def description(self) -> bytes:
+        """What the job was given for its clients; see `CoordinatorSession.listen`."""
+    @property
+    def is_gone(self) -> bool:
+        """Whether the job is gone, or was left."""
+    def close(self) -> None:
+        """Leaves the job, which ends all calls of this client and drops its objects. Idempotent."""
+    def leave_to_parent(self) -> None:
+        """Forgets the connection, in a child process that was forked; nothing else may be called there."""
 
 @final
 class FinishedTask(tuple[int, int, int, str, int, str | None, bytes, list[Buffer]]):

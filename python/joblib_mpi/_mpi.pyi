@@ -9,7 +9,7 @@ from typing import final
 from typing_extensions import Buffer as SupportsBuffer
 
 from joblib_mpi._core import Buffer, Head, Notes, Zygote, _RunningTask
-from joblib_mpi.coordinator import Coordinator, Job
+from joblib_mpi.coordinator import Coordinator, Rank
 
 def mpi_is_initialized() -> bool:
     """Returns whether this process has called MPI_Init."""
@@ -24,9 +24,18 @@ def start_session(identity: str, zygote: Zygote | None = None) -> CoordinatorSes
     """
 
 @final
-class CoordinatorSession(Coordinator):  # type: ignore[misc]  # the compiled class is not abstract
+class CoordinatorSession(Coordinator, Rank):  # type: ignore[misc]  # the compiled class is not abstract
     """Rank 0's part in the job. All functions release the GIL while they wait."""
 
+    def listen(self, path: str, identity: str, description: bytes) -> None:
+        """Serves clients that connect to a Unix socket, which this makes at `path`, until the session closes.
+
+        The folder of `path` must be one that only this user can enter. A client must have the same `identity`, and is
+        told `description`. May be called once. Raises OSError if there can be no socket.
+        """
+    @property
+    def n_clients(self) -> int:
+        """The number of clients, those included whose connection is cut and that may come back."""
     def close(self, status: int) -> None:
         """Stops the workers, which then leave `serve` with `status`, and finalises MPI. Idempotent.
 
@@ -34,7 +43,7 @@ class CoordinatorSession(Coordinator):  # type: ignore[misc]  # the compiled cla
         """
 
 @final
-class WorkerSession(Job, _RunningTask):  # type: ignore[misc]  # as above
+class WorkerSession(Rank, _RunningTask):  # type: ignore[misc]  # as above
     """A worker's part in the job."""
 
     def serve(

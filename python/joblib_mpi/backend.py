@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import joblib
 from joblib.parallel import AutoBatchingMixin, FallbackToBackend, ParallelBackendBase, SequentialBackend
 
-from joblib_mpi import joblib_internals
+from joblib_mpi import joblib_internals, joining
 from joblib_mpi import session as sessions
 from joblib_mpi.calls.back_pressure import BackPressure
 from joblib_mpi.calls.call_options import CallOptions, documented_with_options, shows_options, without_joblibs
@@ -50,12 +50,20 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         Objects that many tasks use. Each is pickled once and broadcast to all ranks. Wherever one of these objects (the
         object itself, not an equal one) is in the arguments of a task, the copy on the worker's node takes its place.
         Its arrays are read-only there. The copies are freed when the ``with`` block ends.
+    scheduler_host : str, optional
+        The job whose workers are to be used, for a program that is no rank itself: the name that ``joblib-mpi list``
+        shows, "auto" for the only job of this user on this machine, or the path of its socket or access file.
+        ``joblib-mpi serve`` starts such a job. By default the environment variable JOBLIB_MPI_SCHEDULER_HOST.
+    n_workers : int, optional
+        The number of workers that a program which is no rank starts for itself, once, before its first call. By default
+        as many as there are cores; see `joblib_mpi.cluster`.
     {options}
 
     Raises
     ------
     SessionError
-        ``scatter`` is given and the program has no MPI session.
+        ``scatter`` is given and the program has no MPI session, or the job that ``scheduler_host`` names cannot be
+        used; the text says why and what to do.
     TypeError
         ``scatter`` is not a list, one of its items cannot be pickled, or another argument has the wrong type.
     ValueError
@@ -104,6 +112,8 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         nesting_level: int | None = None,
         inner_max_num_threads: int | None = None,
         scatter: Any = None,
+        scheduler_host: str | None = None,
+        n_workers: int | None = None,
         **options: Any,
     ) -> None:
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
@@ -115,13 +125,22 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         self._starting: set[int] = set()  # threads between start_call and their first batch
         self._nested: ParallelBackendBase | None = None
         self._scattered = ScatteredObjects()
-        session = sessions.current()
+        joins = scheduler_host is not None or n_workers is not None
+        session = joining.join(scheduler_host, n_workers) if joins else sessions.current()
         if session is not None and session.is_worker:
             self.default_n_jobs = 1
         if scatter is not None:
             self._scatter(scatter)
 
-    def configure(self, n_jobs: int = 1, parallel: Any = None, scatter: Any = None, **options: Any) -> int:
+    def configure(
+        self,
+        n_jobs: int = 1,
+        parallel: Any = None,
+        scatter: Any = None,
+        scheduler_host: str | None = None,
+        n_workers: int | None = None,
+        **options: Any,
+    ) -> int:
         """Prepare for a call and return how many tasks may run at a time; 1 has joblib run them inline.
 
         Parameters
@@ -132,6 +151,10 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             The object whose call it is.
         scatter : list of objects, optional
             As for `MpiBackend`.
+        scheduler_host : str, optional
+            As for `MpiBackend`.
+        n_workers : int, optional
+            As for `MpiBackend`.
         **options
             Options of the call, and arguments of joblib's other backends, which are ignored.
 
@@ -140,7 +163,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         int
             The number of tasks at a time.
         """
-        session = sessions.require()
+        session = joining.join(scheduler_host, n_workers)
         if session.is_worker:  # inside a task
             raise FallbackToBackend(self._local_backend())
         own_options = without_joblibs(options)
@@ -190,7 +213,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         """
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
-        session = sessions.require()
+        session = joining.require()
         if n_jobs is None:
             n_jobs = self.default_n_jobs
         if session.is_worker:
@@ -246,7 +269,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         if type(out) is FinishedTask and out.ending == RETURNED:  # first, since nearly all are
             results: list[Any] = pickle.loads(out.head, buffers=out.buffers)
             return results
-        host = sessions.require().core.host
+        host = joining.require().core.host
         if type(out) is GatheredOutcomes:
             return out.results(host)
         return results_of(out, host)
@@ -296,7 +319,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         return self._nested, None
 
     def _begin(self, parallel: Any, thread: int) -> RunningCall:
-        session = sessions.require()
+        session = joining.require()
         settings = self._settings_of.get(parallel, _CallSettings(self._options))
         n_jobs = getattr(parallel, "n_jobs", self.default_n_jobs)
         context = TaskContext(
@@ -344,7 +367,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
 
     def _scatter(self, scatter: Any) -> None:
         objects = check_scatter(scatter)
-        session = sessions.require()
+        session = joining.require()
         if not session.is_worker and session.core.n_workers > 0:
             self._scattered.add(objects, session.shared)
 

@@ -10,11 +10,7 @@ if TYPE_CHECKING:
 
 
 class Job(Protocol):
-    """The job, as every rank knows it."""
-
-    @property
-    def rank(self) -> int:
-        """The rank of this process."""
+    """The job, as every rank and every client knows it."""
 
     @property
     def size(self) -> int:
@@ -26,6 +22,14 @@ class Job(Protocol):
 
     def host(self, rank: int) -> str:
         """Return the processor name of `rank`. Raises IndexError."""
+
+
+class Rank(Job, Protocol):
+    """The job, as a rank knows it."""
+
+    @property
+    def rank(self) -> int:
+        """The rank of this process."""
 
 
 class Coordinator(Job, Protocol):
@@ -88,9 +92,9 @@ class Coordinator(Job, Protocol):
         """Return figures of the shared objects that rank 0's node holds, named as the members of C++'s ObjectStats."""
 
     def room_elsewhere(self) -> int:
-        """Return the bytes of memory that are left on the node with the least, rank 0's node left out.
+        """Return the bytes of memory that are left on the node with the least, this process's node left out.
 
-        2**64 - 1 without another node.
+        For a client, that of rank 0 counts, on whichever machine the client runs. 2**64 - 1 without another node.
         """
 
     def unfinished_tasks(self) -> int:

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from joblib_mpi import _core
-from joblib_mpi import session as sessions
+from joblib_mpi import _core, joining
 from joblib_mpi.payloads.file_maps import FileMaps, is_pickled_as_array, map_behind, reduce_without_file
 from joblib_mpi.payloads.pickling import OUT_OF_BAND_BYTES, Pickler
 from joblib_mpi.payloads.shared_pickling import parts_of_sparse
@@ -101,7 +100,7 @@ def scatter(value: Any) -> Any:
     MemoryError
         Shared objects would take more memory than they may; see JOBLIB_MPI_SHARED_LIMIT.
     """
-    session = sessions.require()
+    session = joining.require()
     if session.is_worker or session.core.n_workers == 0:
         return value
     object_id, _ = _share(value, "the object", session.shared)
@@ -134,7 +133,7 @@ def stats() -> dict[str, int]:
     SessionError
         The program has no MPI session, or this is a task.
     """
-    session = sessions.require()
+    session = joining.require()
     if session.is_worker:
         raise _core.SessionError("joblib_mpi.stats() works in the program on rank 0, not inside a task")
     unfinished_tasks = session.core.unfinished_tasks()

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping
 from types import ModuleType, TracebackType
 from typing import Any
 
@@ -21,16 +21,19 @@ from joblib_mpi.coordinator import Coordinator
 from joblib_mpi.executor.executor_process import forget_launcher, fork_zygote, import_modules
 from joblib_mpi.executor.executor_process import run as run_executor
 from joblib_mpi.executor.task_runner import TaskRunner, serve_tasks
+from joblib_mpi.job_description import JobDescription
+from joblib_mpi.local_job import TASK_VARIABLE, LocalJob
 from joblib_mpi.payloads.script_state import ScriptState
 from joblib_mpi.sharing.scatter_handle import SharedObject
 from joblib_mpi.sharing.shared_buffers import SharedBuffers
-from joblib_mpi.start_options import StartOptions, from_environment, missing_module
+from joblib_mpi.start_options import StartOptions
 from joblib_mpi.worker_identity import Worker
 
-_NO_SESSION = (
+#: What a process is told that has no session and cannot get one.
+NO_SESSION = (
     "this process has no MPI session. Start the program with "
     '"mpirun -n N python -m joblib_mpi script.py", or call joblib_mpi.init() first in a program that is started with '
-    '"mpirun -n N python script.py".'
+    '"mpirun -n N python script.py", or name a job that waits for clients with scheduler_host.'
 )
 
 _ALREADY_INITIALIZED = (
@@ -49,13 +52,23 @@ class Session:
 
     Parameters
     ----------
-    core : _mpi.CoordinatorSession, _mpi.WorkerSession or _core.ExecutorPort
+    core : _mpi.CoordinatorSession, _mpi.WorkerSession, _core.ExecutorPort or _core.Client
         The compiled part, already started.
     isolation : {"process", "none"}
         The place where tasks run: executor processes beside the worker ranks, or the ranks themselves.
+    start : mapping of str to bytes, optional
+        For a client: what the workers started with, as for `ScriptState`.
+    local_job : LocalJob, optional
+        For a client: the job, if this process has started it; it ends with the session.
 
     Attributes
     ----------
+    is_client : bool
+        True if this process is no rank: its tasks go to a job that it is a client of.
+    is_worker : bool
+        True if this process runs tasks.
+    socket : str
+        The path at which a client has found its job.
     status : int
         The exit status that the worker ranks get when the session closes.
     memory_limit : int or None
@@ -66,14 +79,23 @@ class Session:
         What the program has changed in its process since the session started.
     """
 
-    def __init__(self, core: Any, isolation: str = "process") -> None:
+    def __init__(
+        self,
+        core: Any,
+        isolation: str = "process",
+        start: Mapping[str, bytes] | None = None,
+        local_job: LocalJob | None = None,
+    ) -> None:
         self.core = core
         self.isolation = isolation
+        self.local_job = local_job
+        self.socket = ""
         self.status = 0
         self.memory_limit: int | None = None
-        self.is_worker = isinstance(core, _core.ExecutorPort) or core.rank != 0
+        self.is_client = isinstance(core, _core.Client)
+        self.is_worker = isinstance(core, _core.ExecutorPort) or (not self.is_client and core.rank != 0)
         self.handles: weakref.WeakSet[SharedObject] = weakref.WeakSet()
-        self.script = ScriptState()
+        self.script = ScriptState(start=start)
         self._dispatcher: Dispatcher | None = None
         self._shared: SharedBuffers | None = None
         self._lock = threading.Lock()  # of the two above
@@ -83,7 +105,12 @@ class Session:
     @property
     def is_mine(self) -> bool:
         """True if this process may use the session: it is open, and this process is not a forked child."""
-        return not self._closed and os.getpid() == self._pid
+        return not self._closed and not self.is_parents
+
+    @property
+    def is_parents(self) -> bool:
+        """True if this process was forked from the one that started the session."""
+        return os.getpid() != self._pid
 
     @property
     def dispatcher(self) -> Dispatcher:
@@ -98,20 +125,38 @@ class Session:
         """The contents that the nodes share, as rank 0 knows them; made on first use."""
         with self._lock:
             if self._shared is None:
-                self._shared = _shared_buffers(self.core)
+                self._shared = _shared_buffers(self.core, self.is_client)
             return self._shared
+
+    @property
+    def is_gone(self) -> bool:
+        """True if this process is a client whose job is gone."""
+        return self.is_client and self.core.is_gone
+
+    @property
+    def has_calls(self) -> bool:
+        """True if a call or a generator of this session has not ended."""
+        return self._dispatcher is not None and bool(self._dispatcher.calls)
 
     def serve(self) -> int:
         """Work on a worker rank until rank 0 closes the session, and return the exit status. Main thread only."""
         if self.isolation == "none":
+            os.environ[TASK_VARIABLE] = "1"
             worker_identity.become(worker_identity.worker_of(self.core))
             return serve_tasks(self.core, TaskRunner(self.core)) or 0
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for rank 0
         status: int = self.core.wait_until_closed()
         return status
 
+    def description(self) -> bytes:
+        """Return what clients of this job have to know; for rank 0."""
+        return JobDescription(self.isolation, self.memory_limit, self.script.start_of_rank_0()).packed()
+
     def close(self) -> None:
-        """End rank 0's session and with it the job. Does nothing on worker ranks, or if the session has ended."""
+        """End rank 0's session and with it the job, or leave the job as its client.
+
+        Does nothing on worker ranks, or if the session has ended.
+        """
         if self.is_worker or not self.is_mine:
             return
         self._closed = True
@@ -120,7 +165,12 @@ class Session:
                 stream.flush()
         if self._dispatcher is not None:
             self._dispatcher.stop()
-        self.core.close(self.status & 0xFF)
+        if self.is_client:
+            self.core.close()
+            if self.local_job is not None:
+                self.local_job.end()
+        else:
+            self.core.close(self.status & 0xFF)
 
 
 _session: Session | None = None
@@ -136,12 +186,17 @@ def current() -> Session | None:
     return _session if _session is not None and _session.is_mine else None
 
 
-def require() -> Session:
-    """Return the session; raises `SessionError`, which says how to start one, if there is none."""
-    session = current()
-    if session is None:
-        raise _core.SessionError(_NO_SESSION)
+def adopt(session: Session) -> Session:
+    """Make ``session`` the one that this process uses, until it ends or another one is adopted, and return it."""
+    global _session
+    _session = session
+    atexit.register(session.close)
     return session
+
+
+def parents() -> Session | None:
+    """Return the session of the process from which this one was forked, or None."""
+    return _session if _session is not None and _session.is_parents else None
 
 
 def worker() -> Worker:
@@ -160,7 +215,15 @@ def worker() -> Worker:
     SessionError
         This process belongs to no MPI session.
     """
-    return worker_identity.this_worker() or worker_identity.worker_of(require().core)
+    this = worker_identity.this_worker()
+    if this is not None:
+        return this
+    session = current()
+    if session is None:
+        raise _core.SessionError(NO_SESSION)
+    if session.is_client:
+        raise _core.SessionError("this program is a client of its MPI job: it is no rank, and only its tasks have one")
+    return worker_identity.worker_of(session.core)
 
 
 def start(options: StartOptions) -> Session:
@@ -170,7 +233,7 @@ def start(options: StartOptions) -> Session:
     """
     global _session
     if _session is not None:
-        return require()
+        return _session
     compiled = _compiled_with_mpi()
     isolation = _possible_isolation(options, is_mpi_initialized=compiled.mpi_is_initialized())
     if isolation == "none" and options.memory_limit is not None:
@@ -195,22 +258,25 @@ def start(options: StartOptions) -> Session:
         checkpoint_signals.heed_in_rank_0()
     if not _session.is_worker:
         launcher_terminal.follow_launcher()
-    atexit.register(_session.close)
     forget_launcher()
-    return _session
+    return adopt(_session)
 
 
-def _shared_buffers(core: Coordinator) -> SharedBuffers:
+def _shared_buffers(core: Coordinator, is_client: bool) -> SharedBuffers:
     limit, kept_limit = (
         memory_bytes(os.environ.get(name), name) for name in ("JOBLIB_MPI_SHARED_LIMIT", "JOBLIB_MPI_KEPT_LIMIT")
     )
-    room = _core.memory_room()
+
+    def room_left() -> int:  # the objects of a client lie with the job, which may be on another machine
+        return core.room_elsewhere() if is_client else min(_core.memory_room(), core.room_elsewhere())
+
+    room = room_left() if is_client else _core.memory_room()
     return SharedBuffers(
         core,
         room // 2 if limit is None else limit,
         room // 10 if kept_limit is None else kept_limit,
         limits_scattered=limit is not None,
-        room=lambda: min(_core.memory_room(), core.room_elsewhere()),
+        room=room_left,
     )
 
 
@@ -232,53 +298,8 @@ def _possible_isolation(options: StartOptions, *, is_mpi_initialized: bool) -> s
     return "none"
 
 
-def init(
-    *,
-    isolation: str | None = None,
-    preload: Sequence[str] | None = None,
-    memory_limit: int | str | None = None,
-) -> None:
-    """Start the session in a program that runs on all ranks; only rank 0 goes on.
-
-    The other ranks run tasks until rank 0 ends, and then leave by SystemExit. Call this function on all ranks, before
-    any work that only rank 0 should do and before MPI is initialised (importing ``mpi4py.MPI`` initialises it). Further
-    calls do nothing. Under ``python -m joblib_mpi``, which has these arguments as options, no call is needed.
-
-    Parameters
-    ----------
-    isolation : {"process", "none"}, optional
-        The place where tasks run: executor processes beside the worker ranks, which may crash, be killed or be limited
-        without harm to the rank, or the ranks themselves. By default the environment variable JOBLIB_MPI_ISOLATION,
-        else "process", unless the program has initialised MPI before.
-    preload : list of str, optional
-        Modules that each worker imports once, for all its executors. By default the environment variable
-        JOBLIB_MPI_PRELOAD, with commas between the names.
-    memory_limit : int or str, optional
-        The private memory of one executor, unless a call has a limit: bytes, or a text such as "500MB" or "2GiB". By
-        default the environment variable JOBLIB_MPI_MEMORY_LIMIT, else no limit.
-
-    Raises
-    ------
-    SessionError
-        The ranks cannot form a session; the text says why and what to do.
-    TypeError
-        An argument has the wrong type.
-    ValueError
-        An argument or an environment variable is out of range; the text has its value and says what is allowed.
-    """
-    if current() is not None:
-        return
-    options = from_environment().updated(isolation, preload, memory_limit)
-    missing = missing_module(options.preload)
-    if missing is not None:
-        raise _core.SessionError(missing)
-    session = start(options)
-    if session.is_worker:
-        sys.exit(session.serve())
-    _fail_workers_with(session)
-
-
-def _fail_workers_with(session: Session) -> None:
+def fail_workers_with(session: Session) -> None:
+    """Have the worker ranks end with a status that tells of it if rank 0's program ends by an exception."""
     report = sys.excepthook
 
     def report_and_note_status(

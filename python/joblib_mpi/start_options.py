@@ -23,17 +23,21 @@ class StartOptions(NamedTuple):
         Modules that are imported in every executor from the start.
     memory_limit : int or None
         The private memory of each executor in bytes, unless a call has a limit.
+    scheduler_host : str or None
+        The job whose client this process is to be; None for a process that is a rank itself.
     """
 
     isolation: str | None = None
     preload: tuple[str, ...] = ()
     memory_limit: int | None = None
+    scheduler_host: str | None = None
 
     def updated(
         self,
         isolation: Any = None,
         preload: Any = None,
         memory_limit: Any = None,
+        scheduler_host: str | None = None,
         *,
         names: Mapping[str, str] | None = None,
     ) -> "StartOptions":
@@ -47,6 +51,8 @@ class StartOptions(NamedTuple):
             As for `StartOptions`, or a text with commas between the names.
         memory_limit : int or str, optional
             As for `StartOptions`, or a text such as "2GiB".
+        scheduler_host : str, optional
+            As for `StartOptions`.
         names : mapping of str to str, optional
             The names that errors use, by the names of these arguments.
 
@@ -65,15 +71,17 @@ class StartOptions(NamedTuple):
             options = options._replace(preload=_modules(preload, said["preload"]))
         if memory_limit is not None:
             options = options._replace(memory_limit=memory_bytes(memory_limit, said["memory_limit"]))
+        if scheduler_host is not None:
+            options = options._replace(scheduler_host=scheduler_host)
         return options
 
 
 _VARIABLES = {name: f"JOBLIB_MPI_{name.upper()}" for name in StartOptions._fields}
-_ARGUMENTS = {"--isolation": "isolation", "--preload": "preload", "--memory-limit": "memory_limit"}
+_ARGUMENTS = {f"--{name.replace('_', '-')}": name for name in StartOptions._fields}
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> StartOptions:
-    """Return the options in the variables JOBLIB_MPI_ISOLATION, JOBLIB_MPI_PRELOAD and JOBLIB_MPI_MEMORY_LIMIT."""
+    """Return the options in the variables JOBLIB_MPI_ISOLATION, JOBLIB_MPI_PRELOAD and so on."""
     values = {name: environment[variable] for name, variable in _VARIABLES.items() if environment.get(variable)}
     return StartOptions().updated(**values, names=_VARIABLES)
 

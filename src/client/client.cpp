@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <new>
 #include <poll.h>
 #include <random>
@@ -25,12 +26,20 @@ SessionKey new_session() {
   return key;
 }
 
+/// Returns a number for a call, an object or a question, which no client of this process has had: what a program has
+/// kept of an earlier job must not name something else in a later one.
+std::uint64_t next_number() {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
 }  // namespace
 
 Client::Client(const std::filesystem::path& path, std::string identity, std::chrono::milliseconds patience) {
   Met met = meet(path, {.identity = std::move(identity), .session = new_session()}, patience);
   if (!met.greeting.refusal.empty()) throw JobGone(met.greeting.refusal);
   hosts_ = std::move(met.greeting.hosts);
+  description_ = std::move(met.greeting.description);
   link_.connect(std::move(met.socket), met.greeting.received);
   thread_ = std::thread([this] { move_bytes(); });
 }
@@ -65,7 +74,7 @@ Client::Reply Client::wait_for_reply(std::unique_lock<std::mutex>& lock, std::ui
 CallId Client::start_call(const CallOptions& options) {
   std::unique_lock lock(mutex_);
   require_job();
-  const CallId call{++last_number_};
+  const CallId call{next_number()};
   tell(to_rank0::StartCall{call, options});
   calls_.insert(call);
   try {
@@ -83,6 +92,10 @@ CallId Client::start_call(const CallOptions& options) {
 void Client::submit(CallId call, TaskRequest task) {
   const std::lock_guard lock(mutex_);
   require_job();
+  const auto is_here = [this](ObjectId object) { return objects_.contains(object); };
+  if (!std::all_of(task.objects.begin(), task.objects.end(), is_here)) {
+    throw UsageError("the task needs an object that was dropped, or shared with an earlier job: share it again");
+  }
   if (calls_.contains(call)) tell(to_rank0::SubmitTask{call, std::move(task)});
 }
 
@@ -102,19 +115,22 @@ void Client::end_call(CallId call) {
 ObjectId Client::share(Payload value) {
   const std::lock_guard lock(mutex_);
   require_job();
-  const ObjectId object{++last_number_};
+  const ObjectId object{next_number()};
+  objects_.insert(object);
   tell(to_rank0::ShareObject{object, std::move(value)});
   return object;
 }
 
 void Client::drop(ObjectId object) {
-  tell_if_there(to_rank0::DropObject{object});
+  const std::lock_guard lock(mutex_);
+  objects_.erase(object);
+  if (!why_gone_ && !closing_) tell(to_rank0::DropObject{object});
 }
 
 std::vector<std::uint64_t> Client::ask(Fact fact, std::size_t n_numbers, CallId call) {
   std::unique_lock lock(mutex_);
   require_job();
-  const std::uint64_t question = ++last_number_;
+  const std::uint64_t question = next_number();
   tell(to_rank0::Ask{question, fact, call});
   auto answer = std::get<to_client::Answer>(wait_for_reply(lock, question));
   if (answer.numbers.size() != n_numbers) throw JobGone("the job has answered a question with too few numbers");
@@ -152,7 +168,7 @@ std::uint64_t Client::worker_returns() {
 std::vector<FileRefusal> Client::compare_file(const FileIdentity& file) {
   std::unique_lock lock(mutex_);
   require_job();
-  const std::uint64_t question = ++last_number_;
+  const std::uint64_t question = next_number();
   tell(to_rank0::CompareFile{question, file});
   return std::get<to_client::FileRefusals>(wait_for_reply(lock, question)).refusals;
 }
@@ -174,7 +190,20 @@ void Client::wake() {
   changed_.notify_all();
 }
 
+bool Client::is_gone() {
+  const std::lock_guard lock(mutex_);
+  return closing_ || why_gone_.has_value();
+}
+
+void Client::leave_to_parent() noexcept {
+  // The lock may be that of a thread which the child does not have.
+  is_parents_ = true;
+  link_.abandon();
+  if (thread_.joinable()) thread_.detach();
+}
+
 void Client::close() noexcept {
+  if (is_parents_) return;
   std::thread thread;
   {
     const std::lock_guard lock(mutex_);

@@ -51,10 +51,13 @@ class Client {
 
   /// Returns the processor names, by rank.
   [[nodiscard]] const std::vector<std::string>& hosts() const noexcept { return hosts_; }
+  /// Returns what the job's program says of the job: any bytes.
+  [[nodiscard]] const std::string& description() const noexcept { return description_; }
 
   /// Starts a call, of which the results come from `next_results`. Throws SpillError, and std::bad_alloc if rank 0 has
   /// no memory left.
   [[nodiscard]] CallId start_call(const CallOptions& options);
+  /// Queues a task. Throws UsageError if it needs an object that this client has not shared or has dropped.
   void submit(CallId call, TaskRequest task);
   void stop_starting(CallId call);
   /// Ends the call: nothing of it is delivered any more.
@@ -72,8 +75,13 @@ class Client {
   [[nodiscard]] std::vector<FinishedTask> next_results(double seconds);
   /// Ends the current wait of `next_results`, or the next one.
   void wake();
+  /// Returns whether the job is gone, or was left.
+  [[nodiscard]] bool is_gone();
   /// Says goodbye to the job, which then ends all calls of this client, and waits until that is on its way.
   void close() noexcept;
+  /// Closes the connection in a child process that was forked, where it is the parent's; `close` does nothing then.
+  /// Nothing else may be called in the child, which must not destroy the client either.
+  void leave_to_parent() noexcept;
 
  private:
   using Reply = std::variant<to_client::CallStarted, to_client::Answer, to_client::FileRefusals>;
@@ -105,6 +113,7 @@ class Client {
   void note_end(std::string why);
 
   std::vector<std::string> hosts_;
+  std::string description_;
   FrameLink link_;  // of the thread of the connection
   WakeEvent event_;
 
@@ -113,11 +122,12 @@ class Client {
   Frame queued_;
   std::vector<FinishedTask> results_;
   std::unordered_set<CallId> calls_;
+  std::unordered_set<ObjectId> objects_;
   std::unordered_map<std::uint64_t, Reply> replies_;
-  std::uint64_t last_number_ = 0;  // of a call, an object or a question
   bool woken_ = false;
   bool closing_ = false;
   std::optional<std::string> why_gone_;
+  bool is_parents_ = false;  // in a forked child
 
   std::thread thread_;
 };

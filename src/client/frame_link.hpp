@@ -22,6 +22,9 @@ class FrameLink {
   /// Returns why the last connection is gone; empty if the other end has closed it.
   [[nodiscard]] const std::string& why_gone() const noexcept { return why_gone_; }
 
+  /// Closes the connection in a child process that was forked, where it is the parent's.
+  void abandon() noexcept { socket_.close(); }
+
   /// Queues a frame, which must not be empty.
   void send(Frame frame) { sender_.send(std::move(frame)); }
   /// Returns the next frame that has arrived. Bytes that are no frames end the connection.

@@ -31,6 +31,7 @@ struct ServerGreeting {
   std::string refusal;             ///< why rank 0 does not work for the client; empty if it does
   std::uint64_t received = 0;      ///< the number of the last frame that has arrived, 0 in a new session
   std::vector<std::string> hosts;  ///< the processor names, by rank
+  std::string description = {};    ///< what the job's program says of it to those of clients: any bytes
 };
 
 /// Returns the bytes of a greeting, which are few.

@@ -53,6 +53,11 @@ class CoordinatorDriver {
     wake_for_ = wake_for;
   }
 
+  /// Wakes the thread that drives in a loop, for a thread that has submitted tasks and does not drive itself.
+  void notify() noexcept {
+    if (wake_flag_ != nullptr) wake_flag_->notify();
+  }
+
   // Thread-safe. These functions wait while another thread takes a turn and make no MPI call: `drive` carries out the
   // requests. `start_call` may create a folder for large results, `end_call` may write their index file.
   [[nodiscard]] CallId start_call(const CallOptions& options, CompletionSink& sink);
@@ -108,9 +113,6 @@ class CoordinatorDriver {
   }
   /// Returns the coordinator for `function`. Throws UsageError after `close`. The lock must be held.
   [[nodiscard]] Coordinator& coordinator(const char* function) const;
-  void notify() noexcept {
-    if (wake_flag_ != nullptr) wake_flag_->notify();
-  }
   /// Drives until the workers have left, at most until the deadline. Returns those that have not left.
   [[nodiscard]] std::vector<ServingWorker> drive_until_left(std::optional<Clock::time_point> deadline);
   /// Takes one turn; returns true if there was something to do. The lock must be held.

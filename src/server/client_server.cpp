@@ -154,7 +154,8 @@ ServerGreeting ClientServer::answer_to(const ClientGreeting& greeting) {
   if (known == nullptr && greeting.received > 0) {
     return {"the job has given this client up after its connection was cut", 0, {}};
   }
-  return {"", known != nullptr ? known->client->link().received() : 0, options_.hosts};
+  return {"", known != nullptr ? known->client->link().received() : 0, options_.hosts,
+          options_.description};
 }
 
 ClientServer::Member* ClientServer::member(const SessionKey& session) {

@@ -31,6 +31,7 @@ class ClientServer {
     std::vector<std::string> hosts;  ///< The processor names, by rank.
     // Chosen, not measured: more than what a client takes in a moment, and little beside the memory of a node.
     std::size_t most_untaken_bytes = std::size_t{256} << 20;  ///< of results, beyond which a client's tasks wait
+    std::string description = {};  ///< What the job's program says of it to those of clients: any bytes.
   };
 
   /// Throws std::system_error if the socket cannot be made.

@@ -1,8 +1,10 @@
 #include "server/served_client.hpp"
 
 #include "client/client_format.hpp"
+#include "segments/memory_room.hpp"
 #include <joblib_mpi/error.hpp>
 
+#include <algorithm>
 #include <new>
 #include <span>
 #include <string>
@@ -40,6 +42,7 @@ void ServedClient::take(const Frame& frame) {
   while (!reader.at_end() && !has_left_) {
     std::visit([this](auto&& message) { handle(std::move(message)); }, reader.next_to_rank0());
   }
+  driver_->notify();  // once for all that the frame asks for
 }
 
 to_client::CallStarted ServedClient::start(const to_rank0::StartCall& message) {
@@ -145,7 +148,8 @@ std::vector<std::uint64_t> ServedClient::fact(const to_rank0::Ask& message) {
       return {found != calls_.end() && driver_->results_fill_memory(found->second->call) ? 1U : 0U};
     }
     case Fact::room_elsewhere:
-      return {driver_->room_elsewhere()};
+      // Rank 0's node counts as well: a client need not run there.
+      return {std::min<std::uint64_t>(driver_->room_elsewhere(), memory_room().bytes)};
     case Fact::worker_returns:
       return {driver_->worker_returns()};
   }
@@ -161,6 +165,7 @@ void ServedClient::handle(to_rank0::CompareFile&& message) {
 }
 
 void ServedClient::go_on(Clock::time_point now) {
+  const bool may_submit = !waiting_.empty() && !must_wait();
   while (!waiting_.empty() && !must_wait()) {
     Waiting next = std::move(waiting_.front());
     waiting_.pop_front();
@@ -170,6 +175,7 @@ void ServedClient::go_on(Clock::time_point now) {
       drop(std::get<to_rank0::DropObject>(next));
     }
   }
+  if (may_submit) driver_->notify();
   send_finished();
   answer_file_questions(now);
   if (!outgoing_.empty()) link_.send(std::exchange(outgoing_, {}));

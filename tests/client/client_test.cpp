@@ -13,7 +13,9 @@
 #include <atomic>
 #include <set>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <thread>
+#include <unistd.h>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
@@ -70,6 +72,22 @@ struct Job {
   std::optional<ClientServer> server;
   std::jthread driving;
 };
+
+/// Returns the reason that the job gives for the end of a client.
+std::string reason_of_end(FrameLink& link) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (std::chrono::steady_clock::now() < deadline && (link.read() || link.connected())) {
+    while (const auto frame = link.receive()) {
+      ClientFrameReader reader(*frame);
+      while (!reader.at_end()) {
+        const MessageToClient message = reader.next_to_client();
+        if (const auto* const ended = std::get_if<to_client::SessionEnded>(&message)) return ended->reason;
+      }
+    }
+    std::this_thread::yield();
+  }
+  return "";
+}
 
 /// Returns the task that calls `function`.
 template <auto function, class... Arguments>
@@ -278,23 +296,70 @@ TEST_CASE("a session that the job does not know cannot be resumed") {
   CHECK(met.greeting.refusal == "the job has given this client up after its connection was cut");
 }
 
-TEST_CASE("a task has the objects of its client, and a client whose task names another is told so and let go") {
+TEST_CASE("a task has the objects of its client, and none of an earlier job or that was dropped") {
+  ObjectId earlier{};
+  {
+    Job job;
+    earlier = Client(job.socket(), "version 1", patience).share({bytes("of another job"), {}});
+  }
   Job job;
-  for (const bool is_there : {true, false}) {
-    Client client(job.socket(), "version 1", patience);
-    const CallId call = client.start_call({.n_jobs = 1});
-    const ObjectId object = client.share({bytes("value"), {}});
-    if (!is_there) client.drop(object);
+  Client client(job.socket(), "version 1", patience);
+  const CallId call = client.start_call({.n_jobs = 1});
+  const ObjectId object = client.share({bytes("value"), {}});
+  const ObjectId dropped = client.share({bytes("value"), {}});
+  client.drop(dropped);
+  CHECK(object.value > earlier.value);
+  for (const ObjectId needed : {dropped, earlier, object}) {
     TaskRequest task = task_of<client_test::shout>(0, std::string("a"));
-    task.objects = {object};
-    client.submit(call, std::move(task));
-    if (is_there) {
-      CHECK(value_of<std::string>(results(client, 1)[0]) == "a!");
+    task.objects = {needed};
+    if (needed == object) {
+      client.submit(call, std::move(task));
     } else {
-      CHECK(error_text<JobGone>([&] { (void)results(client, 1); }) ==
-            "a client's task needs an object that does not exist");
+      CHECK_THROWS_AS(client.submit(call, std::move(task)), UsageError);
     }
   }
+  CHECK(value_of<std::string>(results(client, 1)[0]) == "a!");
+}
+
+TEST_CASE("a client whose task names an object that does not exist is told so and let go") {
+  Job job;
+  FrameLink link;
+  link.connect(meet(job.socket(), {.identity = "version 1", .session = {7, 8}}, patience).socket, 0);
+  TaskRequest task = task_of<client_test::shout>(0, std::string("a"));
+  task.objects = {ObjectId{7}};
+  Frame frame;
+  append(frame, to_rank0::StartCall{{1}, {.n_jobs = 1}});
+  append(frame, to_rank0::SubmitTask{{1}, std::move(task)});
+  link.send(std::move(frame));
+  link.write();
+  CHECK(reason_of_end(link) == "a client's task needs an object that does not exist");
+  job.wait_for_clients(0);
+}
+
+TEST_CASE("a job says of itself what it was given, and a client that was forked leaves the connection to its parent") {
+  TemporaryFolder folder;
+  LoopbackCluster cluster(1);
+  std::optional<ClientServer> server(std::in_place, cluster.driver(),
+                                     ClientServer::Options{.socket = folder / "socket",
+                                                           .identity = "version 1",
+                                                           .hosts = {"host0"},
+                                                           .description = "any words"});
+  std::optional<Client> client(std::in_place, folder / "socket", "version 1", patience);
+  CHECK(client->description() == "any words");
+  CHECK_FALSE(client->is_gone());
+  const pid_t child = fork();
+  if (child == 0) {
+    client->leave_to_parent();
+    client->close();
+    _exit(0);
+  }
+  int status = -1;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+  CHECK_FALSE(client->is_gone());
+  CHECK(server->n_clients() == 1);
+  client->close();
+  CHECK(client->is_gone());
 }
 
 TEST_CASE("bytes that are no messages end the client that sends them, and no other") {
@@ -306,12 +371,8 @@ TEST_CASE("bytes that are no messages end the client that sends them, and no oth
   link.connect(std::move(met.socket), 0);
   link.send({bytes("no message"), {}});
   link.write();
+  CHECK(reason_of_end(link) == "message of unknown kind 110 between rank 0 and a client");
   job.wait_for_clients(1);
-  std::optional<Frame> last;
-  while (!last && link.read()) last = link.receive();
-  REQUIRE(last);
-  CHECK(std::get<to_client::SessionEnded>(ClientFrameReader(*last).next_to_client()).reason ==
-        "message of unknown kind 110 between rank 0 and a client");
   Descriptor half = meet(job.socket(), {.identity = "version 1", .session = {9, 9}}, patience).socket;
   job.wait_for_clients(2);
   (void)send(half.get(), "half a head", 11, 0);

@@ -154,10 +154,39 @@ class Mpirun:
         output. ``within`` is a command that runs the launcher, which follows it. A variable of ``environment`` that is
         None is unset.
         """
-        variables = {**os.environ, **self.environment, **(environment or {})}
-        variables = {name: value for name, value in variables.items() if value is not None}
         options = surviving_options() if survives else []
-        command = [*within, "mpirun", "--oversubscribe", *options, "-n", str(ranks), sys.executable, *arguments]
+        mpirun = ["mpirun", "--oversubscribe", *options, "-n", str(ranks)]
+        return self._start([*within, *mpirun, sys.executable, *arguments], environment or {}, output)
+
+    def start_client(self, access, *arguments, environment=None, output=subprocess.PIPE):
+        """Start ``python -m joblib_mpi *arguments``, without mpirun, as a client of the job with that access file."""
+        options = ["--scheduler-host", str(access)]
+        command = [sys.executable, "-m", "joblib_mpi", *options, *arguments]
+        return self._start(command, environment or {}, output)
+
+    def serve(self, ranks, *options, output=subprocess.PIPE, **settings):
+        """Start a job that serves clients, and return its process and the path of its access file.
+
+        The settings are those of `start`. `stop_serving` and `finish` must follow.
+        """
+        state = Path(tempfile.mkdtemp(prefix="state", dir=self.folder))
+        variables = {**settings.pop("environment", {}), "XDG_STATE_HOME": str(state)}
+        arguments = ["-m", "joblib_mpi", *options, "--serve"]
+        process = self.start(ranks, *arguments, output=output, environment=variables, **settings)
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while not (files := list(state.rglob("[!.]*.json"))):
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"no job serves\n{self.finish(process, timeout=0.1)}")
+            time.sleep(0.01)
+        return process, files[0]
+
+    def stop_serving(self, access):
+        """Tell the job with that access file to end."""
+        os.kill(json.loads(access.read_text())["pid"], signal.SIGTERM)
+
+    def _start(self, command, environment, output):
+        variables = {**os.environ, **self.environment, **environment}
+        variables = {name: value for name, value in variables.items() if value is not None}
         return subprocess.Popen(
             command,
             cwd=self.folder,
@@ -253,26 +282,34 @@ def skip_if_not_built():
 
 
 class SharedJob:
-    """A job on whose rank 0 scripts of several tests run one after another, for tests that check neither start nor end.
+    """A job with which scripts of several tests run one after another, for tests that check neither start nor end.
+
+    They run on its rank 0, or, with ``attached``, in one process that is the job's client.
 
     All its processes work in one folder, which is emptied before each script except for the programs of the tests. What
     workers print is not part of a script's output. A job in which a script failed runs no further scripts.
     """
 
-    def __init__(self, launcher, ranks):
+    def __init__(self, launcher, ranks, attached):
         self._launcher = launcher
+        self._server = None
         self._folder = launcher.folder
         for program in PROGRAMS.glob("*.py"):
             launcher.copy(program.name)
         self._kept = set(os.listdir(self._folder)) | {"output"}
         self._n_scripts = 0
         with open(self._folder / "output", "w") as output:
-            self._process = launcher.start(ranks, "-m", "joblib_mpi", "one_after_another.py", output=output)
+            if attached:
+                self._server, self._access = launcher.serve(ranks, output=output)
+                self._kept.add(self._access.relative_to(self._folder).parts[0])
+                self._process = launcher.start_client(self._access, "one_after_another.py", output=output)
+            else:
+                self._process = launcher.start(ranks, "-m", "joblib_mpi", "one_after_another.py", output=output)
 
     @property
     def runs(self):
         """Whether the job can run a script."""
-        return self._process.poll() is None
+        return self._process.poll() is None and (self._server is None or self._server.poll() is None)
 
     def script(self, text, timeout=TIMEOUT_SECONDS):
         """Run ``text`` and return it as `Launched`; fails if it does not end, or the job does."""
@@ -299,7 +336,8 @@ class SharedJob:
         """End the job by force."""
         self._launcher.may_leave_open_mpi_files = True
         self._launcher.kill_all()
-        self._process.wait()
+        for process in filter(None, [self._process, self._server]):
+            process.wait()
 
     def end(self):
         """Let the job end; fail if it does not succeed."""
@@ -307,6 +345,9 @@ class SharedJob:
             self._process.stdin.close()
             try:
                 assert self._process.wait(TIMEOUT_SECONDS) == 0, self._output()
+                if self._server is not None:
+                    self._launcher.stop_serving(self._access)
+                    assert self._server.wait(TIMEOUT_SECONDS) == 0, self._output()
             finally:
                 self.kill()
 
@@ -314,9 +355,13 @@ class SharedJob:
         return (self._folder / "output").read_text()
 
 
-@pytest.fixture(scope="module")
-def shared_script(tmp_path_factory):
-    """Return `shared_script(ranks, text)`, which runs a script in a job that the module's tests share."""
+@pytest.fixture(scope="module", params=["rank_0", "attached"])
+def shared_script(request, tmp_path_factory):
+    """Return `shared_script(ranks, text)`, which runs a script in a job that the module's tests share.
+
+    Each test runs twice: its scripts are rank 0's program, and that of a client.
+    """
+    attached = request.param == "attached"
     skip_if_not_built()
     with tempfile.TemporaryDirectory(prefix="jm", ignore_cleanup_errors=True) as temporary_folder:
         jobs = {}
@@ -325,7 +370,7 @@ def shared_script(tmp_path_factory):
         def run(ranks, text, **settings):
             if ranks not in jobs or not jobs[ranks].runs:
                 launchers.append(Mpirun(tmp_path_factory.mktemp("shared"), temporary_folder))
-                jobs[ranks] = SharedJob(launchers[-1], ranks)
+                jobs[ranks] = SharedJob(launchers[-1], ranks, attached)
             return jobs[ranks].script(text, **settings)
 
         yield run

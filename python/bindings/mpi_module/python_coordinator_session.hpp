@@ -1,46 +1,43 @@
 #pragma once
 
+#include "core/file_identity.hpp"
+#include "core/file_refusal.hpp"
+#include "server/client_server.hpp"
 #include "session/threaded_session.hpp"
 #include "without_gil.hpp"
 
 #include <nanobind/nanobind.h>
 
 #include <cstddef>
-#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace joblib_mpi {
 
-/// Implements `_mpi.CoordinatorSession`, the session of rank 0, in terms of Python objects; _mpi.pyi describes the
-/// functions. Every function is called with the GIL and releases it while it may wait for the driver, the disk or
-/// messages.
+/// Implements `_mpi.CoordinatorSession`, the session of rank 0; _mpi.pyi describes the functions. Every function is
+/// called with the GIL, except those that bind_coordinator calls without it.
 class PythonCoordinatorSession {
  public:
   /// Takes over the session, which must be that of rank 0.
   explicit PythonCoordinatorSession(std::unique_ptr<ThreadedSession> session) : session_(session.release()) {}
 
-  [[nodiscard]] const ThreadedSession& session() const noexcept { return *session_; }
-
-  [[nodiscard]] std::uint64_t start_call(const CallOptions& options);
-  void submit(std::uint64_t call, std::uint64_t index, std::string name, const nanobind::bytes& head,
-              nanobind::handle buffers, nanobind::handle objects);
-  void stop_starting(std::uint64_t call);
-  void end_call(std::uint64_t call);
-  [[nodiscard]] std::uint64_t scatter(const nanobind::bytes& head, nanobind::handle buffers);
-  void drop(std::uint64_t object);
-  [[nodiscard]] nanobind::dict object_stats();
-  [[nodiscard]] std::size_t unfinished_tasks();
-  [[nodiscard]] bool results_fill_memory(std::uint64_t call);
-  [[nodiscard]] std::uint64_t room_elsewhere();
-  [[nodiscard]] nanobind::list compare_file(const std::string& path, bool for_writing, const std::string& mark);
-  [[nodiscard]] std::uint64_t worker_returns();
-  [[nodiscard]] nanobind::list next_results(double seconds);
+  [[nodiscard]] CoordinatorDriver& coordinator() noexcept { return session_->driver(); }
+  [[nodiscard]] const std::vector<std::string>& hosts() const noexcept { return session_->hosts(); }
+  [[nodiscard]] int rank() const noexcept { return session_->rank(); }
+  [[nodiscard]] CallId start_call(const CallOptions& options);
+  [[nodiscard]] std::vector<FileRefusal> compare_file(const FileIdentity& file);
+  [[nodiscard]] std::vector<FinishedTask> next_results(double seconds) { return session_->next_results(seconds); }
   void wake() { session_->wake(); }
+
+  void listen(const std::string& path, std::string identity, const nanobind::bytes& description);
+  [[nodiscard]] std::size_t n_clients() const noexcept { return server_ ? server_->n_clients() : 0; }
   void close(int status);
 
  private:
   PtrDeletedWithoutGil<ThreadedSession> session_;
+  PtrDeletedWithoutGil<ClientServer> server_;  // uses the session
 };
 
 /// Adds the type `CoordinatorSession` to the module.

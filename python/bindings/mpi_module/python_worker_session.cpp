@@ -1,6 +1,6 @@
 #include "mpi_module/python_worker_session.hpp"
 
-#include "mpi_module/python_job.hpp"
+#include "python_coordinator.hpp"
 #include "without_gil.hpp"
 #include <joblib_mpi/error.hpp>
 
@@ -38,7 +38,8 @@ int PythonWorkerSession::wait_until_closed() {
 
 void bind_worker_session(nb::module_& module) {
   auto session = nb::class_<PythonWorkerSession>(module, "WorkerSession", nb::is_final());
-  bind_job(session);
+  session.def_prop_ro("rank", &PythonWorkerSession::rank);
+  bind_hosts(session);
   bind_running_task(session);
   session.def("serve", &PythonWorkerSession::serve, nb::arg("run"), nb::arg("forget"))
       .def("wait_until_closed", &PythonWorkerSession::wait_until_closed);

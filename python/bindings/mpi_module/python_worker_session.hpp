@@ -10,7 +10,9 @@
 #include <memory>
 #include <optional>
 #include <pthread.h>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace joblib_mpi {
 
@@ -40,7 +42,8 @@ class PythonWorkerSession {
   PythonWorkerSession(std::unique_ptr<ThreadedSession> session, std::shared_ptr<ServingThread> thread)
       : thread_(std::move(thread)), session_(session.release()) {}
 
-  [[nodiscard]] const ThreadedSession& session() const noexcept { return *session_; }
+  [[nodiscard]] const std::vector<std::string>& hosts() const noexcept { return session_->hosts(); }
+  [[nodiscard]] int rank() const noexcept { return session_->rank(); }
   /// Returns the loop that runs tasks. Throws UsageError before `serve`.
   [[nodiscard]] PythonTaskLoop& loop();
 

@@ -20,12 +20,17 @@ class ScriptState:
     ----------
     facts : mapping of str to Fact, optional
         The facts to look at.
+    start : mapping of str to bytes, optional
+        What the workers started with, as `start_of_rank_0` has returned it on rank 0, if this process is a client.
+        Without it the workers started as this process did.
     """
 
-    def __init__(self, facts: Mapping[str, Fact] = FACTS) -> None:
+    def __init__(self, facts: Mapping[str, Fact] = FACTS, start: Mapping[str, bytes] | None = None) -> None:
         self._facts = facts
         self._lock = threading.Lock()
         self._start = self._read()
+        if start is not None:
+            self._start = [_unpickled(start.get(name), own) for name, own in zip(facts, self._start, strict=True)]
         self._reloads = ReloadWatch()
         self._last: tuple[Any, dict[str, int]] = (self._start, {})
         self._packed = b""
@@ -41,6 +46,11 @@ class ScriptState:
                 self._packed = self._pack(*state)
                 self._last = state
             return self._packed
+
+    def start_of_rank_0(self) -> dict[str, bytes]:
+        """Return the facts as this object has found them at first, by name; those without a pickle are left out."""
+        pickles = zip(self._facts, map(_pickled, self._start), strict=True)
+        return {name: pickled for name, pickled in pickles if pickled is not None}
 
     def _read(self) -> list[Any]:
         return [fact.read() for fact in self._facts.values()]
@@ -59,3 +69,10 @@ def _pickled(value: Any) -> bytes | None:
         return Pickler().dumps(value, in_band=True)[0]
     except Exception:  # the executors keep their own
         return None
+
+
+def _unpickled(pickled: bytes | None, otherwise: Any) -> Any:
+    try:
+        return otherwise if pickled is None else pickle.loads(pickled)
+    except Exception:  # this process lacks a module that rank 0 has
+        return otherwise

@@ -1,0 +1,40 @@
+#pragma once
+
+#include "client/client.hpp"
+#include "core/file_identity.hpp"
+#include "core/file_refusal.hpp"
+#include "without_gil.hpp"
+
+#include <nanobind/nanobind.h>
+
+#include <string>
+#include <vector>
+
+namespace joblib_mpi {
+
+/// Implements `_core.Client`; _core.pyi describes the functions. Every function is called with the GIL, except those
+/// that bind_coordinator calls without it.
+class PythonClient {
+ public:
+  PythonClient(const std::string& path, const std::string& identity, double patience_seconds);
+
+  [[nodiscard]] Client& coordinator() noexcept { return *client_; }
+  [[nodiscard]] const std::vector<std::string>& hosts() const noexcept { return client_->hosts(); }
+  [[nodiscard]] CallId start_call(const CallOptions& options) { return client_->start_call(options); }
+  [[nodiscard]] std::vector<FileRefusal> compare_file(const FileIdentity& file) { return client_->compare_file(file); }
+  [[nodiscard]] std::vector<FinishedTask> next_results(double seconds) { return client_->next_results(seconds); }
+  void wake() { client_->wake(); }
+
+  [[nodiscard]] nanobind::bytes description() const;
+  [[nodiscard]] bool is_gone() const { return client_->is_gone(); }
+  void close();
+  void leave_to_parent() noexcept;
+
+ private:
+  PtrDeletedWithoutGil<Client> client_;
+};
+
+/// Adds the type `Client` to the module.
+void bind_client(nanobind::module_& module);
+
+}  // namespace joblib_mpi

@@ -1,0 +1,306 @@
+"""How a process gets the session that its calls use: as a rank of a job, or as a client of one that may be its own."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from joblib_mpi import _core
+from joblib_mpi import session as sessions
+from joblib_mpi.job_description import JobDescription
+from joblib_mpi.local_job import LocalJob, may_start
+from joblib_mpi.serving.access import find
+from joblib_mpi.session import Session
+from joblib_mpi.start_options import from_environment, missing_module
+
+#: How long a job may take to answer a client. Chosen, not measured: rank 0 answers within milliseconds, unless its
+#: machine is out of memory.
+_PATIENCE_SECONDS = 30.0
+
+_FORKED = (
+    "this process was forked from a client of an MPI job, whose connection is its parent's. Use another backend here, "
+    "or name the job again with scheduler_host."
+)
+
+_NOT_A_CLIENT = (
+    "{} is for programs that are no part of an MPI job, but this one runs on rank 0 of a job and uses its workers. "
+    "Omit it, or start the program without MPI's launcher."
+)
+
+_lock = threading.RLock()
+
+
+def require() -> Session:
+    """Return the session of this process, after starting one if there is none.
+
+    A process that JOBLIB_MPI_SCHEDULER_HOST tells of a job becomes its client. Any other process that is no rank starts
+    ranks on this machine, or in its allocation, and becomes their client.
+
+    Raises
+    ------
+    SessionError
+        There can be none; the text says why and what to do.
+    """
+    session = sessions.current()
+    if session is not None and not session.is_gone:
+        return session
+    with _lock:
+        scheduler_host = from_environment().scheduler_host
+        if scheduler_host is not None:
+            return attach(scheduler_host)
+        if session is not None and session.local_job is None:
+            return session  # its calls say why the job is gone
+        return start_workers(None if session is None or session.local_job is None else session.local_job.n_workers)
+
+
+def join(scheduler_host: str | None, n_workers: int | None) -> Session:
+    """Return the session that a backend with these options uses; both as for `MpiBackend`.
+
+    Raises
+    ------
+    SessionError
+        There can be none; the text says why and what to do.
+    TypeError
+        ``n_workers`` is no integer, or ``scheduler_host`` no text.
+    ValueError
+        ``n_workers`` is less than 1, or both are given.
+    """
+    if scheduler_host is None:
+        return require() if n_workers is None else start_workers(check_n_workers(n_workers))
+    if n_workers is not None:
+        raise ValueError(
+            f"scheduler_host={scheduler_host!r} and n_workers={n_workers!r}; allowed: one of the two, because a job "
+            "that waits for clients has its workers"
+        )
+    if not isinstance(scheduler_host, str):
+        raise TypeError(f'scheduler_host={scheduler_host!r}; allowed: a text, such as "auto" or the name of a job')
+    return attach(scheduler_host)
+
+
+def attach(scheduler_host: str) -> Session:
+    """Become a client of the job that ``scheduler_host`` names, unless this process is that already.
+
+    Parameters
+    ----------
+    scheduler_host : str
+        As for `MpiBackend`.
+
+    Returns
+    -------
+    Session
+        The session; inside a task, that of the task.
+
+    Raises
+    ------
+    SessionError
+        There is no such job, it does not accept this process, this process is rank 0 of a job, or calls of another job
+        are running.
+    """
+    with _lock:
+        session = sessions.current()
+        if session is not None and session.is_worker:
+            return session
+        if session is not None and not session.is_client:
+            raise _core.SessionError(_NOT_A_CLIENT.format("scheduler_host"))
+        socket = find(scheduler_host).socket
+        if session is not None and not session.is_gone:
+            if session.socket == socket:
+                return session
+            _leave(session, f"the job {scheduler_host}")
+        return sessions.adopt(_client_of(socket))
+
+
+def start_workers(n_workers: int | None) -> Session:
+    """Start ranks for this process and become their client, unless that has been done with the same number.
+
+    Parameters
+    ----------
+    n_workers : int or None
+        As for `cluster`. None means any number if there are workers.
+
+    Returns
+    -------
+    Session
+        The session; inside a task, that of the task.
+
+    Raises
+    ------
+    SessionError
+        The ranks cannot be started, this process is a rank or was started by a task, or calls run with another number
+        of workers.
+    """
+    with _lock:
+        session = sessions.current()
+        if session is not None and session.is_worker:
+            return session
+        if session is not None and not session.is_client:
+            raise _core.SessionError(_NOT_A_CLIENT.format("n_workers"))
+        if session is not None and not session.is_gone:
+            job = session.local_job
+            if job is not None and n_workers in (None, job.n_workers, session.core.n_workers):
+                return session
+            _leave(session, f"{n_workers} workers of its own")
+        elif session is not None:
+            session.close()
+        if sessions.parents() is not None:
+            raise _core.SessionError(_FORKED)
+        if not may_start():
+            raise _core.SessionError(sessions.NO_SESSION)
+        return sessions.adopt(_client_of_own(n_workers))
+
+
+def shutdown() -> None:
+    """End the workers that this program has started, or leave the job that it is a client of.
+
+    Calls that run end with an error. A later call starts workers again. Does nothing in a program that runs on rank 0,
+    whose workers end with it, and if there are none.
+    """
+    with _lock:
+        session = sessions.current()
+        if session is not None and session.is_client:
+            session.close()
+
+
+@contextmanager
+def cluster(n_workers: int | None = None) -> Iterator[None]:
+    """Start workers for this program; they end with the ``with`` block.
+
+    Without this function, the first call with ``backend="mpi"`` starts them in a program that runs on no rank, and they
+    end with the program.
+
+    Parameters
+    ----------
+    n_workers : int, optional
+        The number of workers; rank 0 comes on top. By default as many as there are cores, and inside an allocation of a
+        batch system as many as it has room for beside rank 0.
+
+    Raises
+    ------
+    SessionError
+        They cannot be started; the text says why and what to do.
+    TypeError
+        ``n_workers`` is no integer.
+    ValueError
+        ``n_workers`` is less than 1.
+    """
+    start_workers(check_n_workers(n_workers))
+    try:
+        yield
+    finally:
+        shutdown()
+
+
+def check_n_workers(n_workers: int | None) -> int | None:
+    """Return ``n_workers``; raises TypeError or ValueError unless it is None or a positive integer."""
+    if n_workers is None:
+        return None
+    if isinstance(n_workers, bool) or not isinstance(n_workers, int):
+        raise TypeError(f"n_workers={n_workers!r}; allowed: an integer from 1, or None")
+    if n_workers < 1:
+        raise ValueError(f"n_workers={n_workers}; allowed: an integer from 1, or None")
+    return n_workers
+
+
+def init(
+    *,
+    isolation: str | None = None,
+    preload: Sequence[str] | None = None,
+    memory_limit: int | str | None = None,
+) -> None:
+    """Start the session in a program that runs on all ranks; only rank 0 goes on.
+
+    The other ranks run tasks until rank 0 ends, and then leave by SystemExit. Call this function on all ranks, before
+    any work that only rank 0 should do and before MPI is initialised (importing ``mpi4py.MPI`` initialises it). Further
+    calls do nothing. Under ``python -m joblib_mpi``, which has these arguments as options, no call is needed. In
+    a program that JOBLIB_MPI_SCHEDULER_HOST tells of a job, this function makes it the job's client.
+
+    Parameters
+    ----------
+    isolation : {"process", "none"}, optional
+        The place where tasks run: executor processes beside the worker ranks, which may crash, be killed or be limited
+        without harm to the rank, or the ranks themselves. By default the environment variable JOBLIB_MPI_ISOLATION,
+        else "process", unless the program has initialised MPI before.
+    preload : list of str, optional
+        Modules that each worker imports once, for all its executors. By default the environment variable
+        JOBLIB_MPI_PRELOAD, with commas between the names.
+    memory_limit : int or str, optional
+        The private memory of one executor, unless a call has a limit: bytes, or a text such as "500MB" or "2GiB". By
+        default the environment variable JOBLIB_MPI_MEMORY_LIMIT, else no limit.
+
+    Raises
+    ------
+    SessionError
+        The ranks cannot form a session; the text says why and what to do.
+    TypeError
+        An argument has the wrong type.
+    ValueError
+        An argument or an environment variable is out of range; the text has its value and says what is allowed.
+    """
+    if sessions.current() is not None:
+        return
+    options = from_environment().updated(isolation, preload, memory_limit)
+    missing = missing_module(options.preload)
+    if missing is not None:
+        raise _core.SessionError(missing)
+    if options.scheduler_host is not None:
+        attach(options.scheduler_host)
+        return
+    session = sessions.start(options)
+    if session.is_worker:
+        sys.exit(session.serve())
+    sessions.fail_workers_with(session)
+
+
+def _leave(session: Session, for_what: str) -> None:
+    if session.has_calls:
+        raise _core.SessionError(
+            f"this program has calls or generators that run on {session.core.n_workers} workers of another job: let "
+            f"them end before it uses {for_what}"
+        )
+    session.close()
+
+
+def _client_of(socket: str, local_job: LocalJob | None = None) -> Session:
+    try:
+        client = _core.Client(socket, sessions.identity(), _PATIENCE_SECONDS)
+    except OSError as error:
+        raise _core.SessionError(
+            f'no job answers at {socket} ({os.strerror(error.errno or 0)}): it may have ended; "joblib-mpi list" shows '
+            "the jobs that serve"
+        ) from error
+    described = JobDescription.unpacked(client.description)
+    session = Session(client, described.isolation, described.start, local_job)
+    session.memory_limit = described.memory_limit
+    session.socket = socket
+    return session
+
+
+def _client_of_own(n_workers: int | None) -> Session:
+    started = time.monotonic()
+    number = "workers" if n_workers is None else f"{n_workers} worker{'s' if n_workers > 1 else ''}"
+    _say(f"starting {number} for this program")
+    local_job = LocalJob(n_workers)
+    try:
+        session = _client_of(local_job.socket, local_job)
+    except BaseException:
+        local_job.end()
+        raise
+    _say(f"{session.core.n_workers} workers are ready after {time.monotonic() - started:.1f} s")
+    return session
+
+
+def _say(text: str) -> None:
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):
+            print(f"joblib-mpi: {text}", file=sys.stderr, flush=True)
+
+
+def _leave_to_parent() -> None:
+    session = sessions.parents()
+    if session is not None and session.is_client:
+        session.core.leave_to_parent()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)

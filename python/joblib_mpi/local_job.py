@@ -1,0 +1,113 @@
+"""A job that a program which is no rank starts for itself, and whose client it is."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+
+from joblib_mpi import _core
+from joblib_mpi.serving import socket_folder
+from joblib_mpi.serving.listener import listening_process
+
+#: A program that has this variable was started by a task, and starts no ranks: each task could start a job.
+TASK_VARIABLE = "JOBLIB_MPI_TASK"
+
+#: Variables by which launchers tell a process that it is one of several.
+_RANK_VARIABLES = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK")
+
+#: The time from the goodbye to the end of the launcher, after which it is ended. More than the 5 s that workers have.
+_END_SECONDS = 20.0
+_LOOK_SECONDS = 0.01
+
+
+def may_start(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether this process may start ranks: no launcher has started it, and no task."""
+    in_step = environment.get("SLURM_STEP_NUM_TASKS", "1") not in ("", "1")
+    return not in_step and not any(name in environment for name in (*_RANK_VARIABLES, TASK_VARIABLE))
+
+
+class LocalJob:
+    """Ranks that were started by this process and end with it.
+
+    Parameters
+    ----------
+    n_workers : int or None
+        The number of workers. None means as many as there are cores, with rank 0 beside them; inside an allocation of a
+        batch system, as many as it has room for beside rank 0.
+
+    Raises
+    ------
+    SessionError
+        The ranks cannot be started; the text says why and what to do.
+
+    Attributes
+    ----------
+    socket : str
+        The path at which rank 0 listens, for this process alone.
+    """
+
+    def __init__(self, n_workers: int | None) -> None:
+        self.n_workers = n_workers
+        self.socket = socket_folder.make()
+        command = [_command(), "run", *_rank_options(n_workers), "--python", sys.executable]
+        try:
+            # Terminals and notebooks signal whole process groups: the ranks must not be in that of the program.
+            self._launcher = subprocess.Popen(
+                [*command, "-m", "joblib_mpi.serving.private", self.socket],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:
+            socket_folder.remove(self.socket)
+            raise _core.SessionError(f"cannot start {command[0]}: {error.strerror}") from error
+        try:
+            self._wait_until_it_listens()
+        except BaseException:
+            self._end_launcher(0.0)
+            raise
+
+    def end(self) -> None:
+        """Wait for the end of the ranks, which the client has left, and end them if they stay."""
+        self._end_launcher(_END_SECONDS)
+
+    def _wait_until_it_listens(self) -> None:
+        while listening_process(self.socket) is None:
+            status = self._launcher.poll()
+            if status is not None:
+                raise _core.SessionError(
+                    f'the ranks could not be started: "joblib-mpi run" has ended with status {status}, and what it has '
+                    'to say of that is in the output; "joblib-mpi doctor" examines this machine'
+                )
+            time.sleep(_LOOK_SECONDS)
+
+    def _end_launcher(self, seconds: float) -> None:
+        for number in (None, signal.SIGTERM, signal.SIGKILL):
+            if number is not None:
+                with suppress(ProcessLookupError):
+                    os.killpg(self._launcher.pid, number)
+            with suppress(subprocess.TimeoutExpired):
+                self._launcher.wait(seconds if number is None else _END_SECONDS)
+                break
+        socket_folder.remove(self.socket)
+
+
+def _rank_options(n_workers: int | None) -> list[str]:
+    if n_workers is not None:
+        return ["-n", str(n_workers + 1)]
+    in_allocation = any(os.environ.get(name) for name in ("SLURM_JOB_ID", "PBS_NODEFILE", "LSB_DJOB_HOSTFILE"))
+    return [] if in_allocation else ["-n", str(len(os.sched_getaffinity(0)) + 1)]
+
+
+def _command() -> str:
+    beside = os.path.join(sysconfig.get_path("scripts"), "joblib-mpi")
+    command = beside if os.path.exists(beside) else shutil.which("joblib-mpi")
+    if command is None:
+        raise _core.SessionError(
+            f"the command joblib-mpi, which starts ranks, is neither at {beside} nor on PATH; install the package again"
+        )
+    return command
