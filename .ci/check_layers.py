@@ -101,11 +101,12 @@ LAYERS = {
         "checkpoint",
     ],
     # The command joblib-mpi, which has no part in a job: its words, and one folder for each thing that it does.
-    "mpi_launch": ["command", "run", "submit", "doctor", "terminal"],
+    "mpi_launch": ["command", "run", "serve", "submit", "doctor", "terminal"],
     "command": ["core"],
     # The user's terminal, and rank 0 as the program that has it.
     "terminal": ["command/launch_error.hpp", "segments/descriptor.hpp", "segments/node_socket.hpp"],
     "run": ["command", "terminal/attended_launch.hpp"],
+    "serve": ["command", "run"],
     "submit": ["command", "run"],
     "doctor": ["command", "run", "probe"],
     # What the doctor starts on the ranks: the only part that has MPI, in files named mpi_.

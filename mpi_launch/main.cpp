@@ -2,6 +2,7 @@
 #include "command/options.hpp"
 #include "doctor/doctor.hpp"
 #include "run/run.hpp"
+#include "serve/serve.hpp"
 #include "submit/submit.hpp"
 #include "terminal/rank_start.hpp"
 
@@ -16,12 +17,14 @@ namespace {
 using namespace joblib_mpi::launch;
 
 /// Carries out the command that was parsed; returns the exit status.
-struct Command {
+struct CarryOut {
   int operator()(const Answer& answer) const {
     std::fputs(answer.text.c_str(), stdout);
     return 0;
   }
   int operator()(const RunOptions& options) const { return run(options); }
+  int operator()(const ServeOptions& options) const { return serve(options); }
+  int operator()(const ServingJobsOptions& options) const { ask_about_jobs(options); }
   int operator()(const SubmitOptions& options) const { return submit(options); }
   int operator()(const DoctorOptions& options) const { return doctor(options); }
 };
@@ -33,7 +36,7 @@ int main(int argc, char** argv) {
     const std::vector<std::string> words(argv + 1, argv + argc);
     // What `run` makes of each rank's command: not for users, and therefore not among the options.
     if (words.size() > 2 && words[0] == "as-rank") return become_rank(words[1], {words.begin() + 2, words.end()});
-    return std::visit(Command{}, options_from(words));
+    return std::visit(CarryOut{}, options_from(words));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "joblib-mpi: %s\n", error.what());
     return 2;

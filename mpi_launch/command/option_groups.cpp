@@ -1,5 +1,7 @@
 #include "command/option_groups.hpp"
 
+#include "command/time_span.hpp"
+
 #include <charconv>
 #include <string>
 
@@ -50,11 +52,15 @@ void add_launch_options(CLI::App& command, LaunchOptions& launch) {
       ->allow_extra_args(false);
 }
 
-void add_python_options(CLI::App& command, PythonOptions& python) {
+void add_interpreter_option(CLI::App& command, PythonOptions& python) {
   command
       .add_option("--python", python.interpreter,
                   "Python interpreter (default: that of $VIRTUAL_ENV, the one beside this command, python3)")
       ->type_name("PATH");
+}
+
+void add_python_options(CLI::App& command, PythonOptions& python) {
+  add_interpreter_option(command, python);
   command
       .add_option("--isolation", python.isolation,
                   "Where tasks run: in processes beside the ranks, or (none) inside the ranks")
@@ -66,6 +72,18 @@ void add_python_options(CLI::App& command, PythonOptions& python) {
   command
       .add_option("--memory-limit", python.memory_limit, "Memory limit of each process that runs tasks, such as 2GiB")
       ->type_name("SIZE");
+}
+
+void add_serve_options(CLI::App& command, ServeOptions& serve) {
+  const auto set = [&serve](const std::string& text) { serve.idle_timeout_seconds = *seconds_of_time_span(text); };
+  command
+      .add_option_function<std::string>(
+          "--idle-timeout", set, "End the job after this time without a client, such as 90s, 30m or 2h (0: never)")
+      ->type_name("TIME")
+      ->check([](const std::string& text) -> std::string {
+        return seconds_of_time_span(text) ? "" : "\"" + text + "\" is no time, such as 90 (seconds), 90s, 30m or 2h";
+      });
+  command.add_flag("--dry-run", serve.dry_run, "Print the command and do not run it");
 }
 
 void add_submit_options(CLI::App& command, SubmitOptions& submit) {

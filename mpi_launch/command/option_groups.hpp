@@ -8,10 +8,14 @@ namespace joblib_mpi::launch {
 
 // Each function adds a group of options to `command`. The struct that the options set must outlive the parsing.
 
-/// Adds the options that place ranks, which `run` and `doctor` have.
+/// Adds the options that place ranks, which `run`, `serve` and `doctor` have.
 void add_launch_options(CLI::App& command, LaunchOptions& launch);
-/// Adds the options for Python programs, which `run` and `submit` have.
+/// Adds the options for Python programs, which `run`, `serve` and `submit` have.
 void add_python_options(CLI::App& command, PythonOptions& python);
+/// Adds the option --python, which all commands have that need nothing else of Python.
+void add_interpreter_option(CLI::App& command, PythonOptions& python);
+/// Adds the options that `serve` has beside those of the two above.
+void add_serve_options(CLI::App& command, ServeOptions& serve);
 /// Adds the options of `submit`.
 void add_submit_options(CLI::App& command, SubmitOptions& submit);
 

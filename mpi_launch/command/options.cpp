@@ -36,6 +36,30 @@ as under "python -m joblib_mpi". Anything else is a program, which every rank ru
 
 Exit status: that of the program; 2 if the command cannot be carried out.)";
 
+constexpr const char* about_serve = "Starts workers that wait for clients: other programs of yours on this machine.";
+
+constexpr const char* more_about_serve =
+    R"(Rank 0 waits for clients and prints the lines with which a Python program uses the workers, such as a notebook:
+
+  import joblib_mpi
+  with joblib.parallel_config(backend="mpi", scheduler_host="NAME"):
+
+Only your own processes on the host of rank 0 can be clients. "joblib-mpi list" shows the jobs that serve, and
+"joblib-mpi stop NAME" ends one, as do Ctrl-C and the idle timeout.
+
+  joblib-mpi serve                                   one rank per core of this machine, or per task of the allocation
+  joblib-mpi serve -n 64 --preload sklearn           63 workers that have imported sklearn
+  joblib-mpi serve --idle-timeout 30m                end after 30 minutes without a client
+
+Exit status: 0 if the job was ended in one of these ways; 2 if the command cannot be carried out.)";
+
+constexpr const char* about_list = "Shows your jobs that serve clients: their names, hosts, workers and states.";
+constexpr const char* about_stop = "Ends one of your jobs that serve clients.";
+
+constexpr const char* more_about_stop =
+    R"(Exit status: 0 if the job has ended; 1 if there is none of that name, if it has not ended within 30 seconds, or if
+it runs on another host and Slurm cannot end it; 2 if the command cannot be carried out.)";
+
 constexpr const char* about_doctor = R"(Starts ranks as run does, and reports what they find and what is wrong.
 
 The report covers hosts, cores, memory, MPI, Python and its packages, the spill folder, and the links from rank 0.)";
@@ -93,6 +117,24 @@ Options options_from(std::vector<std::string> words) {
   add_python_options(run_command, run.python);
   run_command.add_flag("--dry-run", run.dry_run, "Print the command and do not run it");
 
+  ServeOptions serve;
+  CLI::App& serve_command = *command.add_subcommand("serve", about_serve)->footer(more_about_serve);
+  add_launch_options(serve_command, serve.launch);
+  add_python_options(serve_command, serve.python);
+  add_serve_options(serve_command, serve);
+
+  ServingJobsOptions list{.python = {}, .words = {"list"}};
+  CLI::App& list_command = *command.add_subcommand("list", about_list);
+  add_interpreter_option(list_command, list.python);
+
+  ServingJobsOptions stop{.python = {}, .words = {"stop"}};
+  std::string job;
+  CLI::App& stop_command = *command.add_subcommand("stop", about_stop)->footer(more_about_stop);
+  stop_command.add_option("JOB", job, "The name of the job, as \"joblib-mpi list\" shows it")
+      ->required()
+      ->type_name("");
+  add_interpreter_option(stop_command, stop.python);
+
   SubmitOptions submit;
   CLI::App& submit_command = *command.add_subcommand("submit", about_submit)->footer(more_about_submit);
   add_submit_options(submit_command, submit);
@@ -122,8 +164,18 @@ Options options_from(std::vector<std::string> words) {
       throw LaunchError("no script or program given", "usage: joblib-mpi submit [options] script.py");
     return submit;
   }
+  if (command.get_subcommands().empty()) {
+    throw LaunchError("no command given", "joblib-mpi --help lists the commands");
+  }
+  if (!after_dashes.empty()) {
+    const std::string name = command.get_subcommands().front()->get_name();
+    throw LaunchError(name + " takes no program, but " + after_dashes.front() + " is given", "omit it");
+  }
+  if (serve_command.parsed()) return serve;
+  if (list_command.parsed()) return list;
   if (doctor_command.parsed()) return doctor;
-  throw LaunchError("no command given", "joblib-mpi --help lists the commands");
+  stop.words.push_back(job);
+  return stop;
 }
 
 }  // namespace joblib_mpi::launch

@@ -38,6 +38,20 @@ struct RunOptions {
   std::vector<std::string> program;  ///< never empty
 };
 
+/// The options of `joblib-mpi serve`.
+struct ServeOptions {
+  LaunchOptions launch;
+  PythonOptions python;
+  long idle_timeout_seconds = 0;  ///< after this time without a client the job ends; 0: never
+  bool dry_run = false;
+};
+
+/// The command `joblib-mpi list`, or `joblib-mpi stop JOB`.
+struct ServingJobsOptions {
+  PythonOptions python;            ///< only the interpreter is used
+  std::vector<std::string> words;  ///< the command and its arguments
+};
+
 /// The options of `joblib-mpi submit`: a batch job of Slurm. Slurm decides what is empty or unset.
 struct SubmitOptions {
   std::optional<int> nodes;
@@ -76,7 +90,7 @@ struct Answer {
   std::string text;
 };
 
-using Options = std::variant<Answer, RunOptions, SubmitOptions, DoctorOptions>;
+using Options = std::variant<Answer, RunOptions, ServeOptions, ServingJobsOptions, SubmitOptions, DoctorOptions>;
 
 /// Parses the command line, given without its first word. Throws LaunchError if it is wrong.
 [[nodiscard]] Options options_from(std::vector<std::string> words);

@@ -9,9 +9,8 @@
 #include "probe/probe_options.hpp"
 #include "probe/report_json.hpp"
 #include "run/launch_plan.hpp"
-#include "run/mpi_built_with.hpp"
 #include "run/program.hpp"
-#include "run/run.hpp"
+#include "run/start.hpp"
 
 #include <cstdio>
 #include <cstdlib>
@@ -118,8 +117,7 @@ int doctor(const DoctorOptions& options) {
       throw LaunchError("--json " + options.json + ": the file cannot be written",
                         "name a file in a folder that exists and is writable");
   }
-  const LaunchEnvironment environment = environment_from(collect_facts(), mpi_built_with());
-  leave_if_launched(environment);
+  const LaunchEnvironment environment = environment_for_ranks();
   const Diagnosed diagnosed = start_and_examine(options, environment);
   const std::string json = to_json(diagnosed).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
   if (options.json == "-") {

@@ -34,13 +34,9 @@ bool root_is_allowed(const VariableMap& variables) {
 /// Returns whether ranks on other hosts need this variable. mpirun itself passes on OMPI_MCA_…; variables of one
 /// machine, such as TMPDIR, must not be passed on.
 bool travels(const std::string& name) {
-  static const char* const names[] = {"PATH",
-                                      "LD_LIBRARY_PATH",
-                                      "VIRTUAL_ENV",
-                                      "CONDA_PREFIX",
-                                      "VECLIB_MAXIMUM_THREADS",
-                                      "NUMBA_NUM_THREADS",
-                                      "NUMEXPR_NUM_THREADS"};
+  static const char* const names[] = {
+      "PATH",           "LD_LIBRARY_PATH",        "VIRTUAL_ENV",       "CONDA_PREFIX",
+      "XDG_STATE_HOME", "VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS", "NUMEXPR_NUM_THREADS"};
   static const char* const beginnings[] = {"JOBLIB_MPI_", "PYTHON", "OMP_", "OPENBLAS_", "MKL_", "BLIS_", "UCX_"};
   return std::find(std::begin(names), std::end(names), name) != std::end(names) ||
          std::any_of(std::begin(beginnings), std::end(beginnings),

@@ -26,16 +26,31 @@ bool is_file(const std::string& path) {
   return fs::exists(path, error) && !fs::is_directory(path, error);
 }
 
-void require_joblib_mpi(const std::string& python) {
+/// Returns the Python that `options` names, or that is found. Throws LaunchError unless it has joblib_mpi.
+std::string python_with_joblib_mpi(const PythonOptions& options) {
+  std::string python = find_python(options);
   const auto looked = output_of(
       {python, "-P", "-c", "import importlib.util, sys; sys.exit(importlib.util.find_spec('joblib_mpi') is None)"},
       longest_look_seconds);
   if (!looked) throw LaunchError("cannot start " + python, "choose another Python with --python");
-  if (looked->status == 0) return;
+  if (looked->status == 0) return python;
   throw LaunchError(python + " has no module joblib_mpi" + (looked->text.empty() ? "" : " (" + looked->text + ")"),
                     "install it there: " + python +
                         " -m pip install joblib-mpi, activate its environment, or name "
                         "another Python with --python");
+}
+
+/// Returns the command `python -m joblib_mpi` with the words `first` and the options.
+Command session_command(const PythonOptions& options, const std::vector<std::string>& first) {
+  // With -P, Python and joblib-mpi take no modules from the working directory.
+  Command command{{python_with_joblib_mpi(options), "-P", "-m", "joblib_mpi"}, true, {}};
+  command.words.insert(command.words.end(), first.begin(), first.end());
+  const std::pair<const char*, const std::string&> settings[] = {
+      {"--isolation", options.isolation}, {"--preload", options.preload}, {"--memory-limit", options.memory_limit}};
+  for (const auto& [name, value] : settings) {
+    if (!value.empty()) command.words.insert(command.words.end(), {name, value});
+  }
+  return command;
 }
 
 Command python_command(const std::vector<std::string>& program, const PythonOptions& options) {
@@ -43,15 +58,7 @@ Command python_command(const std::vector<std::string>& program, const PythonOpti
   if (first.ends_with(".py") && !is_file(first)) {
     throw LaunchError("there is no script " + first + " in " + here(), "check its path");
   }
-  const std::string python = find_python(options);
-  require_joblib_mpi(python);
-  // With -P, Python and joblib-mpi take no modules from the working directory.
-  Command command{{python, "-P", "-m", "joblib_mpi", "--unsafe-path"}, true, {}};
-  const std::pair<const char*, const std::string&> settings[] = {
-      {"--isolation", options.isolation}, {"--preload", options.preload}, {"--memory-limit", options.memory_limit}};
-  for (const auto& [name, value] : settings) {
-    if (!value.empty()) command.words.insert(command.words.end(), {name, value});
-  }
+  Command command = session_command(options, {"--unsafe-path"});
   command.words.insert(command.words.end(), program.begin(), program.end());
   return command;
 }
@@ -83,6 +90,21 @@ Command program_command(const std::vector<std::string>& program, const PythonOpt
 
 Command command_for(const std::vector<std::string>& program, const PythonOptions& options) {
   return is_python(program) ? python_command(program, options) : program_command(program, options);
+}
+
+Command command_that_serves(const PythonOptions& options, long idle_timeout_seconds) {
+  Command command = session_command(options, {});
+  command.words.emplace_back("--serve");
+  if (idle_timeout_seconds > 0) {
+    command.words.insert(command.words.end(), {"--idle-timeout", std::to_string(idle_timeout_seconds)});
+  }
+  return command;
+}
+
+std::vector<std::string> command_about_jobs(const ServingJobsOptions& options) {
+  std::vector<std::string> words{python_with_joblib_mpi(options.python), "-P", "-m", "joblib_mpi.serving.command"};
+  words.insert(words.end(), options.words.begin(), options.words.end());
+  return words;
 }
 
 std::string find_python(const PythonOptions& options) {

@@ -12,6 +12,12 @@ namespace joblib_mpi::launch {
 /// a script whose Python has no joblib_mpi.
 [[nodiscard]] Command command_for(const std::vector<std::string>& program, const PythonOptions& options);
 
+/// Returns the command that each rank runs for `joblib-mpi serve`. Throws LaunchError if its Python has no joblib_mpi.
+[[nodiscard]] Command command_that_serves(const PythonOptions& options, long idle_timeout_seconds);
+
+/// Returns the command `joblib-mpi list` or `stop` in Python. Throws LaunchError if its Python has no joblib_mpi.
+[[nodiscard]] std::vector<std::string> command_about_jobs(const ServingJobsOptions& options);
+
 /// Returns the Python that runs scripts: --python, or else the first that exists of that of $VIRTUAL_ENV, the one
 /// beside this command, and python3 on PATH. Throws LaunchError if there is none.
 [[nodiscard]] std::string find_python(const PythonOptions& options);

@@ -5,6 +5,7 @@ usage: mpirun -n N python -m joblib_mpi [option ...] script.py [argument ...]
        mpirun -n N python -m joblib_mpi [option ...] -c code   [argument ...]
        mpirun -n N python -m joblib_mpi [option ...] -         [argument ...]   (reads the program from stdin)
        mpirun -n N python -m joblib_mpi [option ...] -i                         (an interactive console)
+       mpirun -n N python -m joblib_mpi [option ...] --serve [--idle-timeout SECONDS]   (waits for clients)
 
        python -m joblib_mpi --help | --version
 
@@ -14,6 +15,9 @@ options:
   --scheduler-host JOB      run the program as a client of a job that "joblib-mpi serve" has started: its name, or auto
   --unsafe-path             (first) find the program's modules as without Python's option -P
   --memory-limit SIZE       the private memory of one executor process, such as 500MB or 2GiB
+
+With --serve, rank 0 runs no program: it waits for clients, other programs of the same user, until SIGTERM or Ctrl-C, or
+until it has had no client for the idle timeout. "joblib-mpi serve" starts ranks so.
 
 The program runs as it would without "-m joblib_mpi"; the tasks of its calls inside
 joblib.parallel_config(backend="mpi") run on ranks 1 to N-1. The exit status is the program's. The environment
@@ -27,6 +31,7 @@ import time
 
 from joblib_mpi import VersionMismatchError, __version__, joining, program, session, start_options, thread_limits
 from joblib_mpi._core import SessionError
+from joblib_mpi.serving.serve import serve
 
 #: How long the other ranks wait for the rank that prints the message, because a rank that fails ends the whole job.
 #: Chosen, not measured.
@@ -71,8 +76,16 @@ def main(argv: list[str]) -> int:
     if active.is_worker:
         return active.serve()
     active.status = program.INTERRUPTED  # if Ctrl-C comes before or after the program's own code
-    active.status = program.run(wanted)
+    active.status = _serve_clients(active, wanted) if wanted.kind == "serve" else program.run(wanted)
     return active.status
+
+
+def _serve_clients(active: session.Session, wanted: program.Program) -> int:
+    try:
+        return serve(active, float(wanted.arguments[0]) if wanted.arguments else None)
+    except SessionError as error:
+        print(f"joblib_mpi: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

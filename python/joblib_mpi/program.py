@@ -5,6 +5,7 @@ import code
 import importlib.machinery
 import importlib.util
 import io
+import math
 import os
 import sys
 import types
@@ -27,12 +28,12 @@ class Program(NamedTuple):
 
     Parameters
     ----------
-    kind : {"script", "module", "command", "stdin", "console"}
-        The source of its code.
+    kind : {"script", "module", "command", "stdin", "console", "serve"}
+        The source of its code; "serve" for a job whose programs are its clients.
     target : str
         The path of a script, the name of a module, the code of a command, or else the option.
     arguments : list of str
-        The program's ``sys.argv[1:]``.
+        The program's ``sys.argv[1:]``; of "serve", nothing, or the idle timeout in seconds.
     """
 
     kind: str
@@ -55,9 +56,29 @@ def parse(argv: Sequence[str]) -> Program:
         if rest:
             raise UsageError(f"-i starts a console and takes no program, but {rest[0]!r} follows it")
         return Program("console", "-i", [])
+    if first == "--serve":
+        return Program("serve", first, _idle_timeout(rest))
     if first.startswith("-"):
         raise UsageError(f"unknown option {first}")
     return Program("script", first, rest)
+
+
+def _idle_timeout(options: Sequence[str]) -> list[str]:
+    if not options:
+        return []
+    option, _, joined = options[0].partition("=")
+    values = [joined, *options[1:]] if "=" in options[0] else list(options[1:])
+    if option != "--idle-timeout":
+        raise UsageError(f"--serve takes no program, and only the option --idle-timeout, but {options[0]!r} follows it")
+    if len(values) != 1:
+        raise UsageError("--idle-timeout needs one value, in seconds")
+    try:
+        is_valid = 0 <= float(values[0]) < math.inf
+    except ValueError:
+        is_valid = False
+    if not is_valid:
+        raise UsageError(f"--idle-timeout {values[0]!r}; allowed: seconds from 0, where 0 means never")
+    return values
 
 
 def set_import_path(program: Program, *, safe_path: bool | None = None) -> None:
@@ -70,7 +91,7 @@ def set_import_path(program: Program, *, safe_path: bool | None = None) -> None:
     safe_path : bool, optional
         True to leave ``sys.path`` as Python's option -P does; by default as this process was started.
     """
-    if sys.flags.safe_path if safe_path is None else safe_path:
+    if program.kind == "serve" or (sys.flags.safe_path if safe_path is None else safe_path):
         return
     if program.kind == "script":
         import_path.put_first(os.path.dirname(os.path.realpath(program.target)))

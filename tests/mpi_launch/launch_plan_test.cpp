@@ -1,12 +1,14 @@
 #include "run/launch_plan.hpp"
 
 #include "mpi_launch/places.hpp"
+#include "serve/serve.hpp"
 #include "support/catch.hpp"
 
 using namespace joblib_mpi::launch;
 using namespace joblib_mpi::launch::test;
 using joblib_mpi::test::contains;
 using joblib_mpi::test::error_text;
+using Words = std::vector<std::string>;
 
 namespace {
 
@@ -256,6 +258,22 @@ TEST_CASE("srun is refused where it cannot be") {
   Facts without = slurm_job();
   without.srun_mpi_list.reset();
   CHECK_THAT(refusal(without, "--launcher srun app"), contains("no srun on PATH"));
+}
+
+TEST_CASE("a job that serves clients has workers") {
+  const auto planned = [](int cores, const Words& options) {
+    const auto serve = std::get<ServeOptions>(options_from(options));
+    const Command command{{"python", "-m", "joblib_mpi", "--serve"}, true, {}};
+    return plan_serving(serve.launch, environment_from(machine(cores), {"Open MPI", "4.1.4", 4}), command);
+  };
+  const auto refused = [&](int cores, const Words& options) {
+    return error_text<LaunchError>([&] { (void)planned(cores, options); });
+  };
+  CHECK(shell_line(planned(4, {"serve"})) ==
+        "mpirun -n 4 --bind-to none " + in_memory + "python -m joblib_mpi --serve");
+  CHECK(planned(1, {"serve", "-n", "2"}).ranks == 2);
+  CHECK_THAT(refused(1, {"serve"}), contains("no workers") && contains("-n 4"));
+  CHECK_THAT(refused(4, {"serve", "-n", "1"}), contains("no workers"));
 }
 
 TEST_CASE("a launcher around the command is recognised") {

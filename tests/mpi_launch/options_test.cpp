@@ -73,6 +73,42 @@ TEST_CASE("every option of run arrives where it belongs") {
   CHECK(options.program == Words{"x.py"});
 }
 
+TEST_CASE("serve has the options of run, and takes no program") {
+  const auto options = std::get<ServeOptions>(
+      options_from({"serve", "-n", "64", "--survive", "--preload", "a,b", "--memory-limit", "1GB", "--dry-run"}));
+  CHECK(options.launch.ranks == 64);
+  CHECK(options.launch.survives);
+  CHECK(options.python.preload == "a,b");
+  CHECK(options.python.memory_limit == "1GB");
+  CHECK(options.idle_timeout_seconds == 0);
+  CHECK(options.dry_run);
+  CHECK_THAT(refused_options({"serve", "search.py"}), contains("search.py"));
+  CHECK_THAT(refused_options({"serve", "--", "search.py"}), contains("serve takes no program, but search.py is given"));
+}
+
+TEST_CASE("an idle timeout is a number of seconds, minutes, hours or days") {
+  const std::pair<const char*, long> times[] = {{"0", 0},      {"90", 90},   {"90s", 90},
+                                                {"30m", 1800}, {"2h", 7200}, {"1d", 86400}};
+  for (const auto& [text, seconds] : times) {
+    CHECK(std::get<ServeOptions>(options_from({"serve", "--idle-timeout", text})).idle_timeout_seconds == seconds);
+  }
+  for (const char* const text : {"", "m", "-1", "1.5h", "30 m", "2 hours", "999999999", "1h30m"}) {
+    CHECK_THAT(refused_options({"serve", std::string("--idle-timeout=") + text}), contains("--idle-timeout"));
+  }
+  CHECK_THAT(refused_options({"serve", "--idle-timeout", "soon"}),
+             contains("\"soon\" is no time, such as 90 (seconds), 90s, 30m or 2h"));
+}
+
+TEST_CASE("list and stop are passed on") {
+  const auto list = std::get<ServingJobsOptions>(options_from({"list", "--python", "py"}));
+  CHECK(list.words == Words{"list"});
+  CHECK(list.python.interpreter == "py");
+  CHECK(std::get<ServingJobsOptions>(options_from({"stop", "slurm-12"})).words == Words{"stop", "slurm-12"});
+  CHECK_THAT(refused_options({"stop"}), contains("JOB"));
+  CHECK_THAT(refused_options({"stop", "one", "two"}), contains("two"));
+  CHECK_THAT(refused_options({"list", "one"}), contains("one"));
+}
+
 TEST_CASE("a wrong command line is refused with the word that is wrong") {
   CHECK_THAT(refused_options({}), contains("no command") && contains("--help"));
   CHECK_THAT(refused_options({"start"}), contains("start") && contains("--help"));
@@ -94,5 +130,8 @@ TEST_CASE("a wrong command line is refused with the word that is wrong") {
 TEST_CASE("help and the version are answers") {
   CHECK_THAT(std::get<Answer>(options_from({"--help"})).text, contains("run") && contains("Usage"));
   CHECK_THAT(std::get<Answer>(options_from({"run", "--help"})).text, contains("--per-node") && contains("search.py"));
+  CHECK_THAT(std::get<Answer>(options_from({"serve", "--help"})).text,
+             contains("--per-node") && contains("--preload") && contains("--idle-timeout"));
+  CHECK_THAT(std::get<Answer>(options_from({"stop", "--help"})).text, contains("joblib-mpi list"));
   CHECK_THAT(std::get<Answer>(options_from({"--version"})).text, contains("joblib-mpi 0."));
 }

@@ -1,0 +1,1 @@
+"""Jobs that serve clients: how one waits for them, and how they, and its user, find it."""

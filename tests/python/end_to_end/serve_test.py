@@ -1,0 +1,186 @@
+"""Tests of jobs that wait for clients: how they start, are shown and found, and end."""
+
+import os
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from joblib_mpi.serving import access
+from support.place import COMMAND
+from support.time_limits import TIMEOUT_SECONDS
+
+pytestmark = pytest.mark.system
+
+
+class ServingJobs:
+    """Jobs that a user has started with ``joblib-mpi serve`` in a `Place`."""
+
+    def __init__(self, place):
+        self.place = place
+        self.jobs = place.folder / "state" / "joblib-mpi" / "jobs"
+        place.environment["XDG_STATE_HOME"] = str(place.folder / "state")
+        for name in ("XDG_RUNTIME_DIR", "SLURM_JOB_ID"):
+            place.environment.pop(name, None)
+        self._started = []
+
+    def start(self, *options):
+        """Start a job, wait until it serves, and return its `subprocess.Popen` and its `Access`."""
+        before = set(self.names())
+        number = len(self._started)
+        with open(self.place.folder / f"output{number}", "w") as output:
+            job = subprocess.Popen(
+                [str(COMMAND), "serve", *options],
+                cwd=self.place.folder,
+                env=self.place.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._started.append(job)
+        wait_until(lambda: set(self.names()) - before or job.poll() is not None)
+        assert job.poll() is None, self.output(number)
+        (name,) = set(self.names()) - before
+        # The lines to paste come after the access file.
+        wait_until(lambda: "joblib-mpi list" in self.output(number))
+        return job, access.read(str(self.jobs / f"{name}.json"))
+
+    def output(self, number=0):
+        """Return what the job of that number has printed."""
+        return (self.place.folder / f"output{number}").read_text()
+
+    def names(self):
+        """Return the names of the jobs that have access files."""
+        return sorted(path.stem for path in self.jobs.glob("[!.]*.json"))
+
+    def folders_of_sockets(self):
+        """Return the folders of sockets that are there."""
+        return list(Path(self.place.environment["TMPDIR"]).glob("joblib-mpi-serve-*"))
+
+    def end(self):
+        """End what a failed test has left."""
+        for job in self._started:
+            if job.poll() is None:
+                job.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    job.wait(TIMEOUT_SECONDS)
+
+
+def wait_until(condition):
+    """Wait until `condition()` is true."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def serving(place):
+    """Return `ServingJobs` of a user who has none; in the end nothing may be left of them."""
+    serving = ServingJobs(place)
+    yield serving
+    serving.end()
+    assert serving.names() == []
+    assert serving.folders_of_sockets() == []
+
+
+def test_a_job_serves_is_shown_and_ends_when_it_is_stopped(serving):
+    job, found = serving.start("-n", "2")
+    assert (found.n_workers, found.host) == (1, os.uname().nodename)
+    assert f'scheduler_host="{found.job}"' in serving.output()
+    shown = serving.place("list")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert [line.split()[0] for line in shown.stdout.splitlines()] == ["JOB", found.job]
+    assert "serves clients" in shown.stdout
+    assert os.stat(os.path.dirname(found.socket)).st_mode & 0o077 == 0
+
+    stopped = serving.place("stop", found.job)
+    assert (stopped.returncode, stopped.stdout) == (0, f"joblib-mpi: {found.job} has ended\n"), stopped
+    assert job.wait(TIMEOUT_SECONDS) == 0, serving.output()
+    assert f"{found.job} ends: SIGTERM has come" in serving.output()
+    assert "no job of yours serves clients" in serving.place("list").stdout
+    again = serving.place("stop", found.job)
+    assert (again.returncode, "no job of yours has the name" in again.stderr) == (1, True)
+
+
+def test_a_job_whose_rank_0_was_killed_is_said_to_be_gone_and_confuses_no_later_one(serving):
+    job, killed = serving.start("-n", "2")
+    os.kill(killed.pid, signal.SIGKILL)
+    assert job.wait(TIMEOUT_SECONDS) != 0
+    assert serving.names() == [killed.job]
+    later, found = serving.start("-n", "2")
+    shown = serving.place("list")
+    assert [line.split()[0] for line in shown.stdout.splitlines()] == ["JOB", found.job]
+    assert f"{killed.job} has ended without removing its access file" in shown.stderr
+    assert (serving.names(), len(serving.folders_of_sockets())) == ([found.job], 1)
+    assert serving.place("stop", found.job).returncode == 0
+    assert later.wait(TIMEOUT_SECONDS) == 0
+
+
+def test_two_jobs_serve_side_by_side(serving):
+    (one, found), (two, other) = [serving.start("-n", "2") for _ in range(2)]
+    assert serving.names() == sorted([found.job, other.job])
+    assert serving.place("list").stdout.count("serves clients") == 2
+    assert serving.place("stop", found.job).returncode == 0
+    assert one.wait(TIMEOUT_SECONDS) == 0
+    assert (serving.names(), two.poll()) == ([other.job], None)
+    assert serving.place("stop", other.job).returncode == 0
+    assert two.wait(TIMEOUT_SECONDS) == 0
+
+
+def test_ctrl_c_ends_a_job_with_status_0(serving):
+    job, found = serving.start("-n", "2")
+    job.send_signal(signal.SIGINT)  # the command passes it on to rank 0 as a terminal's
+    assert job.wait(TIMEOUT_SECONDS) == 0, serving.output()
+    assert f"{found.job} ends: Ctrl-C" in serving.output()
+
+
+def test_a_job_that_has_no_client_ends_and_says_why(serving):
+    job, found = serving.start("-n", "2", "--idle-timeout", "1")
+    assert job.wait(TIMEOUT_SECONDS) == 0, serving.output()
+    assert f"{found.job} ends: it has had no client for 1 s" in serving.output()
+
+
+def test_the_options_of_python_arrive(serving):
+    job, found = serving.start("-n", "2", "--preload", "csv", "--isolation", "process")
+    assert serving.place("stop", found.job).returncode == 0
+    assert job.wait(TIMEOUT_SECONDS) == 0
+    refused = serving.place("serve", "-n", "2", "--preload", "no_such_module")
+    assert (refused.returncode, "no_such_module" in refused.stderr) == (2, True), refused
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["serve", "-n", "1"], "no workers"),
+        (["serve", "script.py"], "script.py"),
+        (["serve", "--idle-timeout", "soon"], '"soon" is no time'),
+        (["stop"], "JOB"),
+        (["list", "--python", "./none"], "there is no such program"),
+    ],
+)
+def test_wrong_words_are_refused_with_status_2(serving, arguments, text):
+    ended = serving.place(*arguments)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1), ended
+    assert text in ended.stderr
+
+
+def test_a_dry_run_prints_what_serve_would_start(serving):
+    shown = serving.place("serve", "-n", "3", "--idle-timeout", "30m", "--preload", "csv", "--dry-run")
+    assert shown.returncode == 0, shown
+    assert shown.stdout.startswith("mpirun -n 3 ")
+    assert shown.stdout.endswith("-P -m joblib_mpi --preload csv --serve --idle-timeout 1800\n")
+
+
+def test_a_folder_that_others_can_read_is_refused_and_the_job_ends(serving):
+    serving.jobs.mkdir(parents=True, mode=0o755)
+    serving.jobs.chmod(0o755)
+    ended = serving.place("serve", "-n", "2")
+    assert ended.returncode == 1, ended
+    assert f"chmod 700 {serving.jobs}" in ended.stderr
+    assert ended.stderr.count("mode 0755") == 1
+    assert "mode 0755" in serving.place("list").stderr

@@ -1,0 +1,216 @@
+"""Tests of rank 0 while it waits for clients, on a double of its session."""
+
+import os
+import signal
+import stat
+import threading
+import time
+
+import pytest
+
+from joblib_mpi import SessionError, program
+from joblib_mpi.serving import access, access_files
+from joblib_mpi.serving import serve as serving
+from joblib_mpi.serving.serve import IdleClock, serve
+from joblib_mpi.session import identity
+from support.serving_double import ServingCore, ServingSession
+from support.time_limits import TIMEOUT_SECONDS
+
+
+@pytest.fixture(autouse=True)
+def surroundings(tmp_path, monkeypatch):
+    """Return the folder of access files, with that of sockets beside; check that both are empty in the end."""
+    state, sockets = tmp_path / "state", tmp_path / "s"
+    state.mkdir()
+    sockets.mkdir()
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
+    monkeypatch.setenv("TMPDIR", str(sockets))
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setattr(serving, "_LOOK_SECONDS", 0.01)
+    handlers = {number: signal.getsignal(number) for number in serving._ENDING}
+    yield state / "joblib-mpi" / "jobs"
+    assert {number: signal.getsignal(number) for number in serving._ENDING} == handlers
+    assert list(sockets.iterdir()) == []
+    assert [path for path in state.rglob("*") if not path.is_dir()] == []
+
+
+@pytest.fixture
+def make_session():
+    """Return a function that makes a session on a `ServingCore`."""
+    cores = []
+
+    def make(**settings):
+        cores.append(ServingCore(**settings))
+        return ServingSession(cores[-1])
+
+    yield make
+    for core in cores:
+        core.close()
+
+
+def ending_with(number, look=lambda: None):
+    """Return what is to be done when clients are counted: `look` once, then to send a signal to this process."""
+    asked = []
+
+    def when_asked():
+        if not asked:
+            asked.append(True)
+            look()
+            os.kill(os.getpid(), number)
+        return 0
+
+    return when_asked
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_ends_the_job_with_status_0_and_nothing_is_left(make_session, capsys, number):
+    seen = []
+    session = make_session(when_asked=ending_with(number, lambda: seen.append(access.find("auto"))))
+    assert serve(session) == 0
+    printed = capsys.readouterr().out
+    path, versions, description = session.core.listened
+    assert (versions, description) == (identity(), b"a description")
+    assert seen[0].socket == path
+    assert (seen[0].pid, seen[0].n_workers, seen[0].versions) == (os.getpid(), 3, identity())
+    assert seen[0].job == f"{seen[0].host}-{os.getpid()}"
+    assert f'parallel_config(backend="mpi", scheduler_host="{seen[0].job}")' in printed
+    assert f'"joblib-mpi stop {seen[0].job}" ends the job' in printed
+    assert f"ends: {'Ctrl-C' if number == signal.SIGINT else number.name}" in printed
+
+
+def test_the_access_file_is_the_users_alone(make_session, surroundings):
+    seen = []
+    look = lambda: seen.extend(os.stat(path) for path in (surroundings, *surroundings.iterdir()))  # noqa: E731
+    assert serve(make_session(when_asked=ending_with(signal.SIGTERM, look))) == 0
+    assert [stat.S_IMODE(status.st_mode) for status in seen] == [0o700, 0o600]
+
+
+def test_in_slurm_the_job_has_its_name(make_session, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    seen = []
+    assert serve(make_session(when_asked=ending_with(signal.SIGTERM, lambda: seen.append(access.find("auto"))))) == 0
+    assert (seen[0].job, seen[0].slurm_job) == ("slurm-12", "12")
+
+
+def test_a_job_without_clients_for_the_idle_timeout_says_so_and_ends(make_session, capsys):
+    assert serve(make_session(), idle_timeout=0.02) == 0
+    printed = capsys.readouterr().out
+    assert "0.02 s without a client end it, too" in printed
+    assert printed.endswith("ends: it has had no client for 0.02 s\n")
+
+
+def test_the_idle_time_is_counted_from_the_last_client():
+    idle = IdleClock(60.0, now=100.0)
+    assert not idle.is_over(0, 159.9)
+    assert not idle.is_over(1, 500.0)
+    assert not idle.is_over(0, 559.9)
+    assert idle.is_over(0, 560.0)
+    assert IdleClock(5400.0, 0).text == "it has had no client for 90 min"
+    assert IdleClock(7200.0, 0).text == "it has had no client for 2 h"
+
+
+@pytest.mark.parametrize("timeout", [None, 0.0])
+def test_without_an_idle_timeout_a_job_waits_for_ever(timeout):
+    assert not IdleClock(timeout, now=0.0).is_over(0, 1e9)
+
+
+def test_a_signal_that_the_parent_has_ignored_stays_ignored(make_session):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+
+        def look():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+        assert serve(make_session(when_asked=ending_with(signal.SIGTERM, look))) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_many_signals_end_the_job_once(make_session):
+    def look():
+        for _ in range(20):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    assert serve(make_session(when_asked=ending_with(signal.SIGINT, look))) == 0
+
+
+def test_a_job_without_workers_is_refused(make_session):
+    with pytest.raises(SessionError, match=r"no workers.*-n 4"):
+        serve(make_session(n_workers=0))
+
+
+def test_what_fails_while_the_job_serves_leaves_nothing(make_session):
+    def fail():
+        raise SessionError("the session has ended")
+
+    with pytest.raises(SessionError, match="the session has ended"):
+        serve(make_session(when_asked=fail))
+
+
+def test_without_a_place_for_the_access_file_nothing_is_left(make_session, surroundings):
+    surroundings.mkdir(parents=True, mode=0o755)
+    surroundings.chmod(0o755)
+    with pytest.raises(SessionError, match="mode 0755"):
+        serve(make_session())
+
+
+def test_two_jobs_of_one_slurm_job_have_two_names(make_session, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    names = []
+
+    def look():
+        assert (
+            serve(make_session(when_asked=ending_with(signal.SIGTERM, lambda: names.extend(access_files.jobs())))) == 0
+        )
+
+    assert serve(make_session(when_asked=ending_with(signal.SIGTERM, look))) == 0
+    assert names == ["slurm-12", "slurm-12-2"]
+
+
+def test_a_signal_ends_the_wait_and_not_only_the_next_look(make_session, monkeypatch):
+    monkeypatch.setattr(serving, "_LOOK_SECONDS", TIMEOUT_SECONDS)
+    begin = time.monotonic()
+    sender = threading.Thread(target=send_when_there_is_a_job, daemon=True)
+    sender.start()
+    assert serve(make_session()) == 0
+    sender.join(TIMEOUT_SECONDS)
+    assert time.monotonic() - begin < TIMEOUT_SECONDS
+
+
+def send_when_there_is_a_job():
+    while not access.all_jobs().present:
+        time.sleep(0.005)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("argv", "arguments"),
+    [
+        (["--serve"], []),
+        (["--serve", "--idle-timeout", "90"], ["90"]),
+        (["--serve", "--idle-timeout=1.5"], ["1.5"]),
+        (["--serve", "--idle-timeout", "0"], ["0"]),
+    ],
+)
+def test_serve_is_a_kind_of_program(argv, arguments):
+    assert tuple(program.parse(argv)) == ("serve", "--serve", arguments)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["script.py"], "takes no program"),
+        (["--idle"], "'--idle' follows"),
+        (["--idle-timeout"], "needs one value"),
+        (["--idle-timeout", "1", "2"], "needs one value"),
+        (["--idle-timeout", "30m"], "'30m'; allowed: seconds"),
+        (["--idle-timeout", "-1"], "'-1'"),
+        (["--idle-timeout", "inf"], "'inf'"),
+        (["--idle-timeout", "nan"], "'nan'"),
+    ],
+)
+def test_wrong_options_of_serve_are_named(options, text):
+    with pytest.raises(program.UsageError, match=text):
+        program.parse(["--serve", *options])

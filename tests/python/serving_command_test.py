@@ -1,0 +1,155 @@
+"""Tests of the commands that show and end jobs that serve."""
+
+import datetime
+import os
+import re
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from joblib_mpi.serving import access, access_files, command
+from support.serving_double import access_to, listening, process_that_listens
+from support.time_limits import TIMEOUT_SECONDS
+
+HERE = socket.gethostname()
+
+
+@pytest.fixture(autouse=True)
+def state_folder(tmp_path, monkeypatch):
+    """Return the folder of access files of a user who has none yet."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state" / "joblib-mpi" / "jobs"
+
+
+@pytest.fixture
+def short_folder():
+    """Return a folder with a path short enough for sockets."""
+    folder = Path(tempfile.mkdtemp(prefix="jm"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def publish(path, name="one", **changes):
+    return access.publish(access_to(path, job=name, **changes))
+
+
+def test_list_says_that_there_are_none(capsys):
+    assert command.main(["list"]) == 0
+    assert "no job of yours serves clients" in capsys.readouterr().out
+
+
+def test_list_shows_each_job_with_its_state(capsys, short_folder):
+    with listening(short_folder / "one"):
+        publish(short_folder / "one")
+        publish("/none", "far", host="cn042", n_workers=63, slurm_job="12")
+        publish("/none", "lost")
+        publish("/none", "ended", process_start=1)
+        assert command.main(["list"]) == 0
+    shown = capsys.readouterr()
+    started = datetime.datetime(2026, 11, 29, 19, tzinfo=datetime.UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+    assert [re.split("  +", line) for line in shown.out.splitlines()] == [
+        ["JOB", "HOST", "WORKERS", "STARTED", "STATE"],
+        ["far", "cn042", "63", started, "on another host"],
+        ["lost", HERE, "3", started, "unreachable"],
+        ["one", HERE, "3", started, "serves clients"],
+    ]
+    assert "joblib-mpi: far: its rank 0 is on cn042" in shown.err
+    assert "joblib-mpi: lost: its socket /none is gone" in shown.err
+    assert "joblib-mpi: ended has ended without removing its access file" in shown.err
+    assert access_files.jobs() == ["far", "lost", "one"]
+
+
+def test_list_names_what_it_does_not_use_and_shows_the_rest(capsys, state_folder, short_folder):
+    with listening(short_folder / "one"):
+        publish(short_folder / "one")
+        (state_folder / "open.json").write_text("{}")
+        assert command.main(["list"]) == 0
+    shown = capsys.readouterr()
+    assert "one" in shown.out
+    assert "open.json has mode 0644" in shown.err
+
+
+def test_stop_ends_the_process_that_listens(capsys, state_folder, short_folder):
+    with process_that_listens(short_folder / "one") as process:
+        publish(short_folder / "one", pid=process.pid)
+        assert command.main(["stop", "one"]) == 0
+        assert process.wait(TIMEOUT_SECONDS) == -15
+    assert capsys.readouterr().out == "joblib-mpi: one has ended\n"
+    assert os.listdir(state_folder) == []
+
+
+def test_stop_ends_a_job_whose_socket_is_gone(short_folder):
+    with process_that_listens(short_folder / "one") as process:
+        publish(short_folder / "one", pid=process.pid)
+        (short_folder / "one").unlink()
+        assert command.main(["stop", "one"]) == 0
+        assert process.wait(TIMEOUT_SECONDS) == -15
+
+
+def test_stop_says_that_a_job_does_not_end(capsys, short_folder, monkeypatch):
+    monkeypatch.setattr(command, "_STOP_SECONDS", 0.01)
+    with process_that_listens(short_folder / "one", ignores_sigterm=True) as process:
+        published = publish(short_folder / "one", pid=process.pid)
+        assert command.main(["stop", "one"]) == 1
+        assert process.poll() is None
+        said = capsys.readouterr().err
+        assert "one has not ended within 0.01 s" in said
+        assert f'"kill -KILL {process.pid}"' in said
+        assert access.named("one") == published
+
+
+def test_stop_of_a_job_that_has_ended_removes_its_file(capsys, state_folder):
+    publish("/none", process_start=1)
+    assert command.main(["stop", "one"]) == 0
+    assert "had ended already" in capsys.readouterr().out
+    assert os.listdir(state_folder) == []
+
+
+def test_a_process_that_has_the_id_of_the_job_is_left_alone(short_folder, monkeypatch):
+    with process_that_listens(short_folder / "other") as process:
+        ended = publish("/none", pid=process.pid, process_start=1)
+        assert not access.state_of(ended).pid
+        # As if the job had ended, and its id been used again, between the two looks.
+        states = iter([access.State("serves", process.pid), access.State("ended")])
+        monkeypatch.setattr(access, "state_of", lambda job: next(states))
+        assert command.main(["stop", "one"]) == 0
+        assert process.poll() is None
+
+
+@pytest.mark.parametrize(("slurm_job", "text"), [(None, 'run "joblib-mpi stop one" there'), ("12", "scancel 12")])
+def test_stop_of_a_job_on_another_host_says_what_to_do(capsys, monkeypatch, tmp_path, slurm_job, text):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    publish("/none", host="cn042", slurm_job=slurm_job)
+    assert command.main(["stop", "one"]) == 1
+    said = capsys.readouterr().err
+    assert "cn042" in said
+    assert text in said
+    assert access_files.path_of("one") in said
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_stop_of_a_slurm_job_on_another_host_cancels_it(capsys, monkeypatch, tmp_path, status):
+    scancel = tmp_path / "scancel"
+    scancel.write_text(f'#!/bin/sh\necho "$@" >{tmp_path}/cancelled\necho "Invalid job id" >&2\nexit {status}\n')
+    scancel.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    publish("/none", host="cn042", slurm_job="12")
+    assert command.main(["stop", "one"]) == status
+    assert (tmp_path / "cancelled").read_text() == "12\n"
+    shown = capsys.readouterr()
+    assert ("Slurm ends one" in shown.out, "Invalid job id" in shown.err) == (status == 0, status == 1)
+    assert access_files.jobs() == ([] if status == 0 else ["one"])
+
+
+def test_stop_of_an_unknown_job_is_an_error(capsys):
+    assert command.main(["stop", "none"]) == 1
+    assert 'joblib-mpi: no job of yours has the name "none"' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("argv", [[], ["stop"], ["list", "x"], ["stop", "a", "b"], ["start"]])
+def test_another_command_line_is_refused(capsys, argv):
+    assert command.main(argv) == 2
+    assert "usage:" in capsys.readouterr().err
