@@ -41,7 +41,7 @@ constexpr const char* about_serve = "Starts workers that wait for clients: other
 constexpr const char* more_about_serve =
     R"(Rank 0 waits for clients and prints the lines with which a Python program uses the workers, such as a notebook:
 
-  import joblib_mpi
+  import joblib, joblib_mpi
   with joblib.parallel_config(backend="mpi", scheduler_host="NAME"):
 
 Only your own processes on the host of rank 0 can be clients. "joblib-mpi list" shows the jobs that serve, and

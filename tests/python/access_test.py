@@ -108,6 +108,18 @@ def test_what_belongs_to_another_user_is_refused(publish_job, monkeypatch):
     assert f"belongs to another user (id {me})" in access.all_jobs().problems[0]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_another_user_has_planted_is_refused(state_folder, publish_job, short_folder):
+    with listening(short_folder / "one"), listening(short_folder / "two"):
+        publish_job("one")
+        publish_job("two")
+        os.chown(access_files.path_of("one"), 65534, 65534)
+        assert "another user (id 65534)" in refusal(access.find, "one")
+        assert access.find("auto").job == "two"
+        os.chown(state_folder, 65534, 65534)
+        assert "another user (id 65534)" in refusal(access.find, "auto")
+
+
 def test_links_pipes_and_folders_are_no_access_files(state_folder, publish_job):
     publish_job("one")
     (state_folder / "link.json").symlink_to("one.json")

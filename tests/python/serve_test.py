@@ -93,6 +93,21 @@ def test_in_slurm_the_job_has_its_name(make_session, monkeypatch):
     assert (seen[0].job, seen[0].slurm_job) == ("slurm-12", "12")
 
 
+@pytest.mark.parametrize(
+    ("variables", "step"),
+    [({"SLURM_STEP_ID": "3"}, "3"), ({"SLURM_STEP_ID": "3", "OMPI_COMM_WORLD_SIZE": "4"}, None), ({}, None)],
+)
+def test_the_step_of_the_ranks_is_known_if_srun_has_started_them(make_session, monkeypatch, variables, step):
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    for name in ("SLURM_STEP_ID", "OMPI_COMM_WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    seen = []
+    assert serve(make_session(when_asked=ending_with(signal.SIGTERM, lambda: seen.append(access.find("auto"))))) == 0
+    assert seen[0].slurm_step == step
+
+
 def test_a_job_without_clients_for_the_idle_timeout_says_so_and_ends(make_session, capsys):
     assert serve(make_session(), idle_timeout=0.02) == 0
     printed = capsys.readouterr().out

@@ -130,18 +130,58 @@ def test_stop_of_a_job_on_another_host_says_what_to_do(capsys, monkeypatch, tmp_
     assert access_files.path_of("one") in said
 
 
-@pytest.mark.parametrize("status", [0, 1])
-def test_stop_of_a_slurm_job_on_another_host_cancels_it(capsys, monkeypatch, tmp_path, status):
-    scancel = tmp_path / "scancel"
-    scancel.write_text(f'#!/bin/sh\necho "$@" >{tmp_path}/cancelled\necho "Invalid job id" >&2\nexit {status}\n')
-    scancel.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
+@pytest.fixture
+def make_scancel(monkeypatch, tmp_path):
+    """Return a function that makes the only program on PATH, a scancel of some shell code; it returns its arguments."""
+
+    def make(code):
+        scancel = tmp_path / "bin" / "scancel"
+        scancel.parent.mkdir()
+        scancel.write_text(f'#!/bin/sh\necho "$@" >{tmp_path}/cancelled\n{code}\n')
+        scancel.chmod(0o755)
+        monkeypatch.setenv("PATH", str(scancel.parent))
+        return lambda: (tmp_path / "cancelled").read_text()
+
+    return make
+
+
+def test_stop_of_a_slurm_job_on_another_host_cancels_it(capsys, make_scancel):
+    cancelled = make_scancel("exit 0")
     publish("/none", host="cn042", slurm_job="12")
-    assert command.main(["stop", "one"]) == status
-    assert (tmp_path / "cancelled").read_text() == "12\n"
-    shown = capsys.readouterr()
-    assert ("Slurm ends one" in shown.out, "Invalid job id" in shown.err) == (status == 0, status == 1)
-    assert access_files.jobs() == ([] if status == 0 else ["one"])
+    assert command.main(["stop", "one"]) == 0
+    assert cancelled() == "12\n"
+    assert "Slurm ends its job 12, and with it one on cn042" in capsys.readouterr().out
+    assert access_files.jobs() == []
+
+
+def test_stop_of_a_step_on_another_host_leaves_the_rest_of_the_slurm_job_alone(capsys, make_scancel):
+    publish("/none", host="cn042", slurm_job="12", slurm_step="3")
+    cancelled = make_scancel(f"/bin/rm {access_files.path_of('one')}")
+    assert command.main(["stop", "one"]) == 0
+    assert cancelled() == "--signal=USR1 12.3\n"
+    assert capsys.readouterr().out == "joblib-mpi: one has ended\n"
+
+
+def test_stop_says_that_a_step_on_another_host_does_not_end(capsys, make_scancel, monkeypatch):
+    monkeypatch.setattr(command, "_STOP_SECONDS", 0.01)
+    make_scancel("exit 0")
+    publish("/none", host="cn042", slurm_job="12", slurm_step="3")
+    assert command.main(["stop", "one"]) == 1
+    said = capsys.readouterr().err
+    assert "one on cn042 has not ended within 0.01 s" in said
+    assert '"scancel 12" ends the Slurm job' in said
+    assert access_files.jobs() == ["one"]
+
+
+@pytest.mark.parametrize("step", [None, "3"])
+def test_stop_shows_why_slurm_does_not_end_a_job(capsys, make_scancel, step):
+    make_scancel('echo "scancel: error: Invalid job id" >&2; exit 1')
+    publish("/none", host="cn042", slurm_job="12", slurm_step=step)
+    assert command.main(["stop", "one"]) == 1
+    said = capsys.readouterr().err
+    assert "(scancel: error: Invalid job id)" in said
+    assert f"remove {access_files.path_of('one')}" in said
+    assert access_files.jobs() == ["one"]
 
 
 def test_stop_of_an_unknown_job_is_an_error(capsys):

@@ -38,6 +38,8 @@ class Access(NamedTuple):
         The time at which the job began to serve, in ISO format with its time zone.
     slurm_job : str or None
         The id of the Slurm job to which the ranks belong.
+    slurm_step : str or None
+        The number of the step of that job that consists of the ranks alone, if srun has started them.
     """
 
     job: str
@@ -49,6 +51,7 @@ class Access(NamedTuple):
     versions: str
     started: str
     slurm_job: str | None = None
+    slurm_step: str | None = None
 
 
 class State(NamedTuple):

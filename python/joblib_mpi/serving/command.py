@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 
 from joblib_mpi._core import SessionError
@@ -20,6 +21,8 @@ from joblib_mpi.serving.access import Access, Job, State
 
 #: The time that a job may take to end: more than the 5 s after which workers that still run a task are ended.
 _STOP_SECONDS = 30.0
+#: The time between two looks at the folder of access files, which may be on another machine.
+_LOOK_SECONDS = 0.1
 
 _STATES = {"serves": "serves clients", "unreachable": "unreachable", "elsewhere": "on another host"}
 
@@ -119,17 +122,44 @@ def _stop_elsewhere(job: Access) -> int:
             file=sys.stderr,
         )
         return 1
-    cancelled = subprocess.run(["scancel", job.slurm_job], stderr=subprocess.PIPE, text=True)
+    command = _cancelling(job.slurm_job, job.slurm_step)
+    cancelled = subprocess.run(command, stderr=subprocess.PIPE, text=True)
     if cancelled.returncode != 0:
         print(
-            f'joblib-mpi: "scancel {job.slurm_job}" has failed ({cancelled.stderr.strip()}); if the job has ended '
-            f"already, remove {path}",
+            f'joblib-mpi: "{" ".join(command)}" has failed ({cancelled.stderr.strip()}); if the job has ended already, '
+            f"remove {path}",
             file=sys.stderr,
         )
         return 1
-    access_files.remove(job.job)  # Slurm may kill rank 0 before it has done so
-    print(f"joblib-mpi: Slurm ends {job.job}, which runs on {job.host}")
+    if job.slurm_step is None:
+        access_files.remove(job.job)  # Slurm may kill rank 0 before it has done so
+        print(f"joblib-mpi: Slurm ends its job {job.slurm_job}, and with it {job.job} on {job.host}")
+        return 0
+    if not _is_withdrawn(job.job):
+        print(
+            f"joblib-mpi: {job.job} on {job.host} has not ended within {_STOP_SECONDS:g} s after "
+            f'"{" ".join(command)}"; "scancel {job.slurm_job}" ends the Slurm job by force',
+            file=sys.stderr,
+        )
+        return 1
+    print(f"joblib-mpi: {job.job} has ended")
     return 0
+
+
+def _cancelling(slurm_job: str, slurm_step: str | None) -> list[str]:
+    if slurm_step is None:
+        return ["scancel", slurm_job]
+    # Rank 0 ends the job at SIGUSR1, and workers ignore it. What else the Slurm job does goes on.
+    return ["scancel", "--signal=USR1", f"{slurm_job}.{slurm_step}"]
+
+
+def _is_withdrawn(name: str) -> bool:
+    deadline = time.monotonic() + _STOP_SECONDS
+    while name in access_files.jobs():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOK_SECONDS)
+    return True
 
 
 def _why_not(job: Access, state: State) -> str:

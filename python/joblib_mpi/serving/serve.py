@@ -134,6 +134,8 @@ def _wait(core: Any, socket_path: str, signals: _EndSignals, idle: IdleClock) ->
 def _access(socket_path: str, n_workers: int) -> Access:
     host, process = socket.gethostname(), os.getpid()
     slurm_job = os.environ.get("SLURM_JOB_ID") or None
+    # Under mpirun the variable names the step of a shell or of mpirun's daemons.
+    slurm_step = None if "OMPI_COMM_WORLD_SIZE" in os.environ else os.environ.get("SLURM_STEP_ID")
     return Access(
         job=f"{host}-{process}" if slurm_job is None else f"slurm-{slurm_job}",
         socket=socket_path,
@@ -144,14 +146,15 @@ def _access(socket_path: str, n_workers: int) -> Access:
         versions=identity(),
         started=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         slurm_job=slurm_job,
+        slurm_step=slurm_step,
     )
 
 
 def _welcome(published: Access, idle_timeout: float | None) -> str:
-    workers = f"{published.n_workers} worker{'s' if published.n_workers > 1 else ''}"
+    workers = "1 worker waits" if published.n_workers == 1 else f"{published.n_workers} workers wait"
     ends = f", and {_duration(idle_timeout)} without a client end it, too" if idle_timeout else ""
     return f"""\
-joblib-mpi: {workers} wait for your programs on {published.host}. In Python there:
+joblib-mpi: {workers} for your programs on {published.host}. In Python there:
 
     import joblib_mpi
     from joblib import parallel_config

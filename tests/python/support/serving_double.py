@@ -26,6 +26,7 @@ def access_to(path, **changes):
         "versions": "versions",
         "started": "2026-11-29T19:00:00+00:00",
         "slurm_job": None,
+        "slurm_step": None,
     }
     return Access(**{**fields, **changes})
 
