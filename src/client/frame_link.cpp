@@ -38,12 +38,8 @@ std::optional<Frame> FrameLink::receive() {
       ++received_;
       untold_bytes_ += head.body_bytes;
       for (const SharedBytes& part : received->frame.parts) untold_bytes_ += part.size();
-      const bool at_once = untold_bytes_ >= acknowledge_bytes || received_ - told_ >= acknowledge_frames;
-      sender_.acknowledge(received_, at_once);
-      if (at_once) {
-        told_ = received_;
-        untold_bytes_ = 0;
-      }
+      sender_.acknowledge(received_, false);
+      if (untold_bytes_ >= acknowledge_bytes || received_ - told_ >= acknowledge_frames) acknowledge_now();
       return std::move(received->frame);
     }
   } catch (const SerializationError& error) {
@@ -55,7 +51,10 @@ std::optional<Frame> FrameLink::receive() {
 }
 
 void FrameLink::acknowledge_all() {
-  if (told_ == received_) return;
+  if (told_ != received_) acknowledge_now();
+}
+
+void FrameLink::acknowledge_now() {
   sender_.acknowledge(received_, true);
   told_ = received_;
   untold_bytes_ = 0;

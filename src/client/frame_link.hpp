@@ -47,6 +47,7 @@ class FrameLink {
 
  private:
   void end_connection(std::string why);
+  void acknowledge_now();
 
   Descriptor socket_;
   std::string why_gone_;
