@@ -2,6 +2,7 @@
 
 #include "client/client_format.hpp"
 #include "client/meeting_point.hpp"
+#include "client/poll_patience.hpp"
 #include "core/clock_duration.hpp"
 
 #include <algorithm>
@@ -15,9 +16,11 @@
 namespace joblib_mpi {
 namespace {
 
-// Chosen, not measured: how long the other end keeps a message that has arrived, at most.
-constexpr int acknowledge_after_ms = 100;
+// Chosen, not measured.
 constexpr std::chrono::seconds goodbye_patience{5};
+constexpr std::chrono::milliseconds longest_wait{100};
+// Before there is a turn for what is to be written.
+constexpr int most_reads = 16;
 
 SessionKey new_session() {
   std::random_device source;
@@ -217,19 +220,20 @@ void Client::close() noexcept {
 }
 
 void Client::move_bytes() {
-  std::optional<std::chrono::steady_clock::time_point> give_up;  // on saying goodbye
+  std::optional<FrameLink::Clock::time_point> give_up;  // on saying goodbye
   std::string why = "the job has closed the connection";
   try {
     while (link_.connected()) {
       event_.take();
       const bool said_goodbye = !take_what_is_queued();
+      const auto now = FrameLink::Clock::now();
+      link_.attend(now);
       link_.write();
       if (said_goodbye) {
-        const auto now = std::chrono::steady_clock::now();
         if (!give_up) give_up = now + goodbye_patience;
         if (!link_.has_more() || now >= *give_up) break;
       }
-      wait_for_bytes();
+      wait_for_bytes(now);
     }
     if (!link_.why_gone().empty()) why = link_.why_gone();
   } catch (const std::exception& error) {
@@ -238,10 +242,11 @@ void Client::move_bytes() {
   note_end(std::move(why));
 }
 
-void Client::wait_for_bytes() {
+void Client::wait_for_bytes(FrameLink::Clock::time_point now) {
   std::array<pollfd, 2> waiting{pollfd{link_.socket().get(), POLLIN, 0}, pollfd{event_.descriptor().get(), POLLIN, 0}};
   if (link_.has_more()) waiting[0].events |= POLLOUT;
-  if (poll(waiting.data(), waiting.size(), acknowledge_after_ms) == 0) link_.acknowledge_all();
+  const auto patience = std::min<FrameLink::Clock::duration>(longest_wait, link_.next_attention() - now);
+  (void)poll(waiting.data(), waiting.size(), poll_patience(patience));
   if ((waiting[0].revents & ~POLLOUT) != 0) take_what_has_come();
 }
 
@@ -253,7 +258,7 @@ bool Client::take_what_is_queued() {
 }
 
 void Client::take_what_has_come() {
-  while (link_.read()) {
+  for (int turn = 0; turn < most_reads && link_.read(); ++turn) {
     while (const auto frame = link_.receive()) deliver(*frame);
   }
 }

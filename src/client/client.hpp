@@ -100,7 +100,8 @@ class Client {
 
   // On the thread of the connection:
   void move_bytes();
-  void wait_for_bytes();
+  /// Waits for bytes or `event_`, until the link is to be attended to; `now` is when it was.
+  void wait_for_bytes(FrameLink::Clock::time_point now);
   /// Returns false once everything was taken after `close`.
   bool take_what_is_queued();
   void take_what_has_come();

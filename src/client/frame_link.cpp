@@ -12,6 +12,7 @@ namespace {
 // Chosen, not measured: seldom enough to cost nothing, and soon enough that the other end keeps little.
 constexpr std::size_t acknowledge_bytes = std::size_t{1} << 20;
 constexpr std::uint64_t acknowledge_frames = 64;
+constexpr std::chrono::milliseconds acknowledge_after{100};
 
 }  // namespace
 
@@ -50,14 +51,21 @@ std::optional<Frame> FrameLink::receive() {
   return std::nullopt;
 }
 
-void FrameLink::acknowledge_all() {
-  if (told_ != received_) acknowledge_now();
+void FrameLink::attend(Clock::time_point now) {
+  if (told_ == received_ || !connected()) return;  // a greeting tells what has arrived
+  if (!owes_since_) owes_since_ = now;
+  if (now - *owes_since_ >= acknowledge_after) acknowledge_now();
+}
+
+FrameLink::Clock::time_point FrameLink::next_attention() const noexcept {
+  return connected() && owes_since_ ? *owes_since_ + acknowledge_after : Clock::time_point::max();
 }
 
 void FrameLink::acknowledge_now() {
   sender_.acknowledge(received_, true);
   told_ = received_;
   untold_bytes_ = 0;
+  owes_since_.reset();
 }
 
 void FrameLink::write() {

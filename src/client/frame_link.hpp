@@ -4,6 +4,7 @@
 #include "core/frame.hpp"
 #include "segments/descriptor.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -14,6 +15,8 @@ namespace joblib_mpi {
 /// Carries frames in order between a client and rank 0, over one connection after another. Not thread-safe.
 class FrameLink {
  public:
+  using Clock = std::chrono::steady_clock;
+
   /// Goes on over `socket`, a stream that does not block, whose other end has received all frames up to `received`.
   /// Throws SerializationError if it cannot go on from there.
   void connect(Descriptor socket, std::uint64_t received);
@@ -35,8 +38,11 @@ class FrameLink {
   /// Reads what has come, as much as fits into memory at once; returns whether there was anything. To be called once
   /// `receive` returns nothing.
   bool read();
-  /// Tells the other end what has arrived here, unless it knows.
-  void acknowledge_all();
+  /// Lets an acknowledgement go out with the next `write` if the other end has waited for it. To be called whenever
+  /// `read` may have found something, and at the time that `next_attention` says, however much arrives until then.
+  void attend(Clock::time_point now);
+  /// Returns when `attend` has something to do even if nothing arrives; `time_point::max()` if it has not.
+  [[nodiscard]] Clock::time_point next_attention() const noexcept;
 
   /// Returns whether there is something to write.
   [[nodiscard]] bool has_more() const noexcept { return connected() && sender_.has_more(); }
@@ -56,6 +62,7 @@ class FrameLink {
   std::uint64_t received_ = 0;
   std::uint64_t told_ = 0;  // the number that was acknowledged last
   std::size_t untold_bytes_ = 0;
+  std::optional<Clock::time_point> owes_since_;  // when an attention first found something that was not acknowledged
 };
 
 }  // namespace joblib_mpi

@@ -1,6 +1,7 @@
 #include "server/client_server.hpp"
 
 #include "client/meeting_point.hpp"
+#include "client/poll_patience.hpp"
 #include "client/stream_io.hpp"
 #include "core/clock_duration.hpp"
 #include <joblib_mpi/error.hpp>
@@ -20,9 +21,9 @@ namespace {
 constexpr std::chrono::seconds greeting_patience{10};
 constexpr std::size_t most_strangers = 64;
 constexpr std::chrono::milliseconds pause_without_room{500};
-// How long clients keep a message that has arrived here, at most, and how soon an answer of workers goes on.
-constexpr int acknowledge_clients_after_ms = 100;
-constexpr int look_for_answers_after_ms = 1;
+// How late the end of a client's time is noticed, at most, and how soon an answer of workers goes on.
+constexpr std::chrono::milliseconds longest_wait{100};
+constexpr std::chrono::milliseconds look_for_answers_after{1};
 constexpr std::chrono::seconds farewell_patience{1};
 // Of one client before the next one has its turn.
 constexpr int most_reads = 16;
@@ -73,21 +74,21 @@ void ClientServer::serve() {
 }
 
 void ClientServer::wait() {
+  const auto now = Clock::now();
   std::vector<pollfd> waiting{{event_.descriptor().get(), POLLIN, 0}};
-  if (Clock::now() >= listens_from_) waiting.push_back({listening_.get(), POLLIN, 0});
+  if (now >= listens_from_) waiting.push_back({listening_.get(), POLLIN, 0});
   for (const Stranger& stranger : strangers_) {
     waiting.push_back({stranger.socket.get(), static_cast<short>(stranger.answer.empty() ? POLLIN : POLLOUT), 0});
   }
-  int patience_ms = acknowledge_clients_after_ms;
+  Clock::duration patience = longest_wait;
   for (const Member& member : members_) {
     const FrameLink& link = member.client->link();
-    if (member.client->waits_for_workers()) patience_ms = look_for_answers_after_ms;
+    if (member.client->waits_for_workers()) patience = std::min<Clock::duration>(patience, look_for_answers_after);
+    patience = std::min(patience, link.next_attention() - now);
     if (!link.connected()) continue;
     waiting.push_back({link.socket().get(), static_cast<short>(link.has_more() ? POLLIN | POLLOUT : POLLIN), 0});
   }
-  const int ready = poll(waiting.data(), waiting.size(), patience_ms);
-  if (ready != 0) return;
-  for (const Member& member : members_) member.client->link().acknowledge_all();
+  (void)poll(waiting.data(), waiting.size(), poll_patience(patience));
 }
 
 void ClientServer::welcome() {
@@ -193,6 +194,7 @@ bool ClientServer::serve(Member& member, Clock::time_point now) {
   } catch (const std::bad_alloc&) {
     return part_with(client, "rank 0 has no memory left for what this client has sent");
   }
+  link.attend(now);
   link.write();
   if (link.connected()) return true;
   if (!member.gone_since) member.gone_since = now;
@@ -206,7 +208,7 @@ void ClientServer::say_farewell() noexcept {
     const auto writes = [](const Member& member) { return member.client->link().has_more(); };
     while (std::any_of(members_.begin(), members_.end(), writes) && Clock::now() < deadline) {
       for (const Member& member : members_) member.client->link().write();
-      (void)poll(nullptr, 0, look_for_answers_after_ms);
+      (void)poll(nullptr, 0, poll_patience(look_for_answers_after));
     }
   } catch (const std::exception&) {  // they see that the connection is closed
   }

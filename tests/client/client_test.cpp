@@ -1,16 +1,10 @@
 #include "client/client.hpp"
 
-#include "backends/sequential_backend.hpp"
 #include "client/client_format.hpp"
+#include "client/client_job.hpp"
 #include "client/meeting_point.hpp"
-#include "server/client_server.hpp"
 #include "support/bytes.hpp"
-#include "support/catch.hpp"
-#include "support/loopback_cluster.hpp"
-#include "support/temporary_folder.hpp"
-#include <joblib_mpi/delayed.hpp>
 
-#include <atomic>
 #include <set>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -19,59 +13,8 @@
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
-using namespace std::chrono_literals;
-
-namespace client_test {
-
-std::string shout(const std::string& word) {
-  return word + "!";
-}
-
-std::vector<double> twice(std::vector<double> values) {
-  for (double& value : values) value *= 2;
-  return values;
-}
-
-std::atomic<bool> may_end{false};
-std::atomic<int> started{0};
-int wait_for_the_test() {
-  ++started;
-  while (!may_end) std::this_thread::sleep_for(1ms);
-  return 1;
-}
-
-}  // namespace client_test
 
 namespace {
-
-constexpr auto patience = 60s;
-
-/// A job whose rank 0 has no program of its own: one thread drives, and another serves clients.
-struct Job {
-  explicit Job(int workers = 2, std::size_t most_untaken_bytes = std::size_t{256} << 20)
-      : cluster(workers),
-        server(std::in_place, cluster.driver(),
-               ClientServer::Options{folder / "socket", "version 1", {"host0", "host1", "host2"}, most_untaken_bytes}),
-        driving([this](const std::stop_token& stop) {
-          while (!stop.stop_requested()) {
-            if (!cluster.driver().drive()) std::this_thread::yield();
-          }
-        }) {}
-  ~Job() { server.reset(); }
-
-  [[nodiscard]] std::filesystem::path socket() const { return folder / "socket"; }
-  void wait_for_clients(std::size_t number) const {
-    const auto deadline = std::chrono::steady_clock::now() + patience;
-    while (server->n_clients() != number && std::chrono::steady_clock::now() < deadline)
-      std::this_thread::sleep_for(1ms);
-    CHECK(server->n_clients() == number);
-  }
-
-  TemporaryFolder folder;
-  LoopbackCluster cluster;
-  std::optional<ClientServer> server;
-  std::jthread driving;
-};
 
 /// Returns the reason that the job gives for the end of a client.
 std::string reason_of_end(FrameLink& link) {
@@ -87,30 +30,6 @@ std::string reason_of_end(FrameLink& link) {
     std::this_thread::yield();
   }
   return "";
-}
-
-/// Returns the task that calls `function`.
-template <auto function, class... Arguments>
-TaskRequest task_of(std::uint64_t index, Arguments&&... arguments) {
-  SequentialBackend keeps_arrays_in_the_task;
-  auto call = delayed<function>(std::forward<Arguments>(arguments)...);
-  return {index, "name", call.save(keeps_arrays_in_the_task).payload, {}};
-}
-
-template <class T>
-T value_of(const FinishedTask& task) {
-  CHECK(task.ending == TaskEnding::returned);
-  PayloadReader reader(task.result);
-  return load<T>(reader);
-}
-
-std::vector<FinishedTask> results(Client& client, std::size_t number) {
-  std::vector<FinishedTask> all;
-  while (all.size() < number) {
-    std::vector<FinishedTask> some = client.next_results(1);
-    std::move(some.begin(), some.end(), std::back_inserter(all));
-  }
-  return all;
 }
 
 }  // namespace
