@@ -60,8 +60,8 @@ void ClientServer::serve() {
     while (!stopping_) {
       wait();
       event_.take();
-      welcome();
       const auto now = Clock::now();
+      welcome(now);
       std::erase_if(strangers_, [&](Stranger& stranger) { return greet(stranger, now); });
       std::erase_if(members_, [&](Member& member) { return !serve(member, now); });
       n_clients_ = members_.size();
@@ -91,16 +91,17 @@ void ClientServer::wait() {
   (void)poll(waiting.data(), waiting.size(), poll_patience(patience));
 }
 
-void ClientServer::welcome() {
+void ClientServer::welcome(Clock::time_point now) {
+  if (now < listens_from_) return;
   try {
     while (true) {
       Descriptor socket = accept_own(listening_);
       if (!socket.open()) return;
       if (strangers_.size() == most_strangers) strangers_.erase(strangers_.begin());
-      strangers_.push_back({std::move(socket), Clock::now() + greeting_patience});
+      strangers_.push_back({std::move(socket), now + greeting_patience});
     }
   } catch (const std::system_error&) {  // those that wait can do so until others have left
-    listens_from_ = Clock::now() + pause_without_room;
+    listens_from_ = now + pause_without_room;
   }
 }
 

@@ -66,7 +66,7 @@ class ClientServer {
   void serve();
   /// Waits until there is something to do.
   void wait();
-  void welcome();
+  void welcome(Clock::time_point now);
   /// Goes on with the greeting; returns true if the stranger is a stranger no more.
   [[nodiscard]] bool greet(Stranger& stranger, Clock::time_point now);
   [[nodiscard]] bool receive_greeting(Stranger& stranger);

@@ -5,8 +5,16 @@
 #include "client/meeting_point.hpp"
 #include "client/stream_io.hpp"
 #include "support/bytes.hpp"
+#include "support/open_files.hpp"
 
+#include <algorithm>
+#include <fcntl.h>
+#include <poll.h>
+#include <set>
+#include <sstream>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
@@ -24,6 +32,49 @@ Descriptor accept_client(const Descriptor& listening) {
   const Bytes answer = encode(ServerGreeting{"", 0, {"host0"}});
   CHECK(send(socket.get(), answer.data(), answer.size(), 0) == static_cast<ssize_t>(answer.size()));
   return socket;
+}
+
+std::set<std::string> threads_of_this_process() {
+  std::set<std::string> threads;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
+    threads.insert(thread.path().filename().string());
+  }
+  return threads;
+}
+
+/// The time that a thread of this process has used on a processor, also readable while no more files can be opened.
+class ThreadTime {
+ public:
+  explicit ThreadTime(const std::string& thread)
+      : stat_(open(("/proc/self/task/" + thread + "/stat").c_str(), O_RDONLY | O_CLOEXEC)) {}
+
+  [[nodiscard]] std::chrono::duration<double> used() const {
+    std::string line(4096, '\0');
+    const ssize_t size = pread(stat_.get(), line.data(), line.size(), 0);
+    REQUIRE(size > 0);
+    line.resize(static_cast<std::size_t>(size));
+    std::istringstream fields(line.substr(line.rfind(')') + 1));  // proc(5): the fields from the third on
+    std::string skipped;
+    for (int field = 3; field < 14; ++field) fields >> skipped;
+    double by_user = 0;
+    double by_kernel = 0;
+    fields >> by_user >> by_kernel;
+    return std::chrono::duration<double>((by_user + by_kernel) / double(sysconf(_SC_CLK_TCK)));
+  }
+
+ private:
+  Descriptor stat_;
+};
+
+/// Connects to a job, whose socket is in `folder`, as a client without opening a file.
+void connect_and_greet(const Descriptor& socket, const Descriptor& folder) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = "/proc/self/fd/" + std::to_string(folder.get()) + "/socket";
+  std::copy(path.begin(), path.end(), std::begin(address.sun_path));
+  REQUIRE(connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  const Bytes greeting = encode(ClientGreeting{.identity = "version 1", .session = {1, 2}});
+  REQUIRE(send(socket.get(), greeting.data(), greeting.size(), 0) == static_cast<ssize_t>(greeting.size()));
 }
 
 }  // namespace
@@ -66,4 +117,36 @@ TEST_CASE("a client acknowledges what has arrived while a long message comes slo
     std::this_thread::sleep_for(1ms);
   }
   CHECK(link.unacknowledged_bytes() == 0);
+}
+
+TEST_CASE("a job that can open no more files goes on with its clients, and takes a new one once it can") {
+  Job job;
+  job.server.reset();
+  const std::set<std::string> others = threads_of_this_process();
+  job.server.emplace(job.cluster.driver(), ClientServer::Options{job.socket(), "version 1", {"host0"}});
+  std::set<std::string> threads = threads_of_this_process();
+  std::erase_if(threads, [&](const std::string& thread) { return others.contains(thread); });
+  REQUIRE(threads.size() == 1);
+  const ThreadTime time_of_server(*threads.begin());
+  Client client(job.socket(), "version 1", patience);
+  const CallId call = client.start_call({.n_jobs = 1});
+  const Descriptor folder(open(job.socket().parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const Descriptor stranger(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const auto answer_comes = [&](std::chrono::milliseconds within) {
+    pollfd waiting{stranger.get(), POLLIN, 0};
+    return poll(&waiting, 1, static_cast<int>(within.count())) == 1;
+  };
+  {
+    const NoMoreFiles limit;
+    connect_and_greet(stranger, folder);
+    const auto before = time_of_server.used();
+    client.submit(call, task_of<client_test::shout>(0, std::string("still there")));
+    CHECK(value_of<std::string>(results(client, 1)[0]) == "still there!");
+    constexpr auto quiet_time = 1000ms;
+    CHECK_FALSE(answer_comes(quiet_time));
+    CHECK(time_of_server.used() - before < quiet_time / 2);  // it does not spin
+    CHECK(job.server->n_clients() == 1);
+  }
+  CHECK(answer_comes(patience));
+  job.wait_for_clients(2);
 }
