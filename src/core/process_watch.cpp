@@ -1,5 +1,7 @@
 #include "core/process_watch.hpp"
 
+#include <cerrno>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -66,6 +68,12 @@ std::string own_process() {
 
 bool is_running(const std::string& process) {
   return state_of_named(process).state != 'X';
+}
+
+bool has_ended(pid_t process) {
+  // Without a file, of which this process may be unable to open more.
+  if (process == 0 || (kill(process, 0) != 0 && errno == ESRCH)) return true;
+  return state_of(std::to_string(process)).state == 'Z';
 }
 
 bool ActivityWatch::is_at_work(const std::string& process) {

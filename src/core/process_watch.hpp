@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <sys/types.h>
 #include <unordered_map>
 
 namespace joblib_mpi {
@@ -13,6 +14,10 @@ namespace joblib_mpi {
 /// Returns whether the process with this name exists and has not ended. Returns false for a name that is meaningless
 /// here.
 [[nodiscard]] bool is_running(const std::string& process);
+
+/// Returns whether the process has ended, even if its parent has not taken note of that yet. Returns false if another
+/// process has its id now. An id of 0 stands for a process that has ended.
+[[nodiscard]] bool has_ended(pid_t process);
 
 /// Tells whether processes of this machine do anything, from one question to the next.
 class ActivityWatch {

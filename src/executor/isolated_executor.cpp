@@ -1,6 +1,7 @@
 #include "executor/isolated_executor.hpp"
 
 #include "core/clock_duration.hpp"
+#include "core/process_watch.hpp"
 #include "executor/ended_task.hpp"
 #include "executor/process_tree.hpp"
 

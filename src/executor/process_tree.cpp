@@ -59,12 +59,6 @@ std::string describe_exit(int wait_status) {
   return known == signal_names.end() ? number : number + " (" + known->second + ")";
 }
 
-bool has_ended(pid_t process) {
-  std::ifstream stat("/proc/" + std::to_string(process) + "/stat");
-  std::string text;
-  return !std::getline(stat, text) || text.compare(text.rfind(')') + 2, 1, "Z") == 0;
-}
-
 void end_descendants(double seconds) {
   constexpr std::chrono::microseconds pause{200};
   const auto begin = std::chrono::steady_clock::now();

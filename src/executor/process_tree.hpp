@@ -9,9 +9,6 @@ namespace joblib_mpi {
 /// Returns "signal 11 (SIGSEGV)" or "exit code 1", for example, for a status from waitpid.
 [[nodiscard]] std::string describe_exit(int wait_status);
 
-/// Returns whether the process has ended, even if its parent has not taken note of that yet.
-[[nodiscard]] bool has_ended(pid_t process);
-
 /// Ends all children of this process and, as they become its children, all their descendants: sends SIGTERM, and
 /// SIGKILL to those that are left a second later. Waits until they are gone, but after that second at most for
 /// `seconds`. This process must be a subreaper.

@@ -1,6 +1,7 @@
 #include "executor/zygote.hpp"
 
 #include "core/open_files.hpp"
+#include "core/process_watch.hpp"
 #include "executor/process_tree.hpp"
 #include "executor/zygote_keeper.hpp"
 #include "executor/zygote_process.hpp"

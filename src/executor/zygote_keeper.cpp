@@ -1,6 +1,6 @@
 #include "executor/zygote_keeper.hpp"
 
-#include "executor/process_tree.hpp"
+#include "core/process_watch.hpp"
 #include "executor/zygote_process.hpp"
 
 #include <chrono>

@@ -1,6 +1,7 @@
 #include "core/process_watch.hpp"
 
 #include "support/catch.hpp"
+#include "support/open_files.hpp"
 
 #include <array>
 #include <csignal>
@@ -74,6 +75,25 @@ TEST_CASE("a process runs until it has ended, reaped or not") {
   CHECK_FALSE(is_running(process));
   REQUIRE(waitpid(child.pid(), nullptr, 0) == child.pid());
   CHECK_FALSE(is_running(process));
+}
+
+TEST_CASE("a stopped process has not ended, even where no file can be opened, and a killed one has") {
+  const test::ChildProcess child([] {
+    for (;;) pause();
+  });
+  kill(child.pid(), SIGSTOP);
+  siginfo_t change{};
+  REQUIRE(waitid(P_PID, static_cast<id_t>(child.pid()), &change, WSTOPPED) == 0);
+  CHECK_FALSE(has_ended(child.pid()));
+  {
+    const test::NoMoreFiles limit;
+    CHECK_FALSE(has_ended(child.pid()));
+  }
+  kill(child.pid(), SIGKILL);
+  REQUIRE(waitid(P_PID, static_cast<id_t>(child.pid()), &change, WEXITED | WNOWAIT) == 0);
+  CHECK(has_ended(child.pid()));
+  REQUIRE(waitpid(child.pid(), nullptr, 0) == child.pid());
+  CHECK(has_ended(child.pid()));
 }
 
 TEST_CASE("a process that has another's number is not that one") {
