@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cmath>
 #include <new>
 #include <poll.h>
 #include <random>
+#include <string>
 #include <utility>
 
 namespace joblib_mpi {
@@ -38,12 +40,14 @@ std::uint64_t next_number() {
 
 }  // namespace
 
-Client::Client(const std::filesystem::path& path, std::string identity, std::chrono::milliseconds patience) {
+Client::Client(const std::filesystem::path& path, std::string identity, std::chrono::milliseconds patience,
+               double heartbeat_seconds)
+    : heartbeat_seconds_(heartbeat_seconds) {
   Met met = meet(path, {.identity = std::move(identity), .session = new_session()}, patience);
   if (!met.greeting.refusal.empty()) throw JobGone(met.greeting.refusal);
   hosts_ = std::move(met.greeting.hosts);
   description_ = std::move(met.greeting.description);
-  link_.connect(std::move(met.socket), met.greeting.received);
+  link_.connect(std::move(met.socket), met.greeting.received, heartbeat_seconds_);
   thread_ = std::thread([this] { move_bytes(); });
 }
 
@@ -228,6 +232,10 @@ void Client::move_bytes() {
       const bool said_goodbye = !take_what_is_queued();
       const auto now = FrameLink::Clock::now();
       link_.attend(now);
+      if (link_.is_overdue()) {
+        link_.end_connection("the job has not answered for " + std::to_string(std::lround(heartbeat_seconds_)) + " s");
+        break;
+      }
       link_.write();
       if (said_goodbye) {
         if (!give_up) give_up = now + goodbye_patience;

@@ -3,6 +3,7 @@
 #include "client/client_messages.hpp"
 #include "client/frame_link.hpp"
 #include "client/greeting.hpp"
+#include "client/link_heartbeat.hpp"
 #include "client/wake_event.hpp"
 #include "core/file_identity.hpp"
 #include "core/file_refusal.hpp"
@@ -41,9 +42,11 @@ class JobGone : public Error {
 /// Once the job is gone, functions that ask for something throw JobGone, and those that end something do nothing.
 class Client {
  public:
-  /// Joins the job that listens at `path`. `identity` names the versions on which client and job must agree. Throws
-  /// what `meet` throws, and JobGone if the job refuses.
-  Client(const std::filesystem::path& path, std::string identity, std::chrono::milliseconds patience);
+  /// Joins the job that listens at `path`. `identity` names the versions on which client and job must agree, as they
+  /// must on the heartbeat: a job that is silent for that long is gone; 0 allows any silence. Throws what `meet`
+  /// throws, and JobGone if the job refuses.
+  Client(const std::filesystem::path& path, std::string identity, std::chrono::milliseconds patience,
+         double heartbeat_seconds = default_link_heartbeat_seconds);
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
   /// Calls `close`.
@@ -113,6 +116,7 @@ class Client {
   void handle(to_client::SessionEnded&& message);
   void note_end(std::string why);
 
+  const double heartbeat_seconds_;
   std::vector<std::string> hosts_;
   std::string description_;
   FrameLink link_;  // of the thread of the connection

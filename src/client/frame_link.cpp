@@ -16,9 +16,10 @@ constexpr std::chrono::milliseconds acknowledge_after{100};
 
 }  // namespace
 
-void FrameLink::connect(Descriptor socket, std::uint64_t received) {
+void FrameLink::connect(Descriptor socket, std::uint64_t received, double heartbeat_seconds) {
   sender_.restart(received);
   receiver_.emplace();
+  heartbeat_ = LinkHeartbeat(heartbeat_seconds);
   socket_ = std::move(socket);
   why_gone_.clear();
 }
@@ -52,7 +53,9 @@ std::optional<Frame> FrameLink::receive() {
 }
 
 void FrameLink::attend(Clock::time_point now) {
-  if (told_ == received_ || !connected()) return;  // a greeting tells what has arrived
+  if (!connected()) return;  // a greeting tells what has arrived
+  if (heartbeat_.must_speak(now)) acknowledge_now();
+  if (told_ == received_) return;
   if (!owes_since_) owes_since_ = now;
   if (now - *owes_since_ >= acknowledge_after) acknowledge_now();
 }
@@ -74,6 +77,7 @@ void FrameLink::write() {
     if (moved.is_gone) return end_connection(std::move(moved.why));
     if (moved.bytes == 0) return;
     sender_.written(moved.bytes);
+    heartbeat_.said();
   }
 }
 
@@ -81,8 +85,10 @@ bool FrameLink::read() {
   if (!connected()) return false;
   Moved moved = receive_now(socket_, receiver_->space());
   if (moved.is_gone) end_connection(std::move(moved.why));
-  if (moved.bytes > 0) receiver_->filled(moved.bytes);
-  return moved.bytes > 0;
+  if (moved.bytes == 0) return false;
+  receiver_->filled(moved.bytes);
+  heartbeat_.heard();
+  return true;
 }
 
 }  // namespace joblib_mpi

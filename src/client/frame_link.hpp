@@ -1,6 +1,7 @@
 #pragma once
 
 #include "client/frame_stream.hpp"
+#include "client/link_heartbeat.hpp"
 #include "core/frame.hpp"
 #include "segments/descriptor.hpp"
 
@@ -17,9 +18,11 @@ class FrameLink {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// Goes on over `socket`, a stream that does not block, whose other end has received all frames up to `received`.
-  /// Throws SerializationError if it cannot go on from there.
-  void connect(Descriptor socket, std::uint64_t received);
+  /// Goes on over `socket`, a stream that does not block, whose other end has received all frames up to `received` and
+  /// has the same heartbeat; 0 is none. Throws SerializationError if it cannot go on from there.
+  void connect(Descriptor socket, std::uint64_t received, double heartbeat_seconds = 0);
+  /// Closes the connection for the reason that `why_gone` then returns.
+  void end_connection(std::string why);
   [[nodiscard]] bool connected() const noexcept { return socket_.open(); }
   [[nodiscard]] const Descriptor& socket() const noexcept { return socket_; }
   /// Returns why the last connection is gone; empty if the other end has closed it.
@@ -38,11 +41,17 @@ class FrameLink {
   /// Reads what has come, as much as fits into memory at once; returns whether there was anything. To be called once
   /// `receive` returns nothing.
   bool read();
-  /// Lets an acknowledgement go out with the next `write` if the other end has waited for it. To be called whenever
-  /// `read` may have found something, and at the time that `next_attention` says, however much arrives until then.
+  /// Lets an acknowledgement go out with the next `write` if the other end has waited for it, or has heard nothing for
+  /// a quarter of the heartbeat. To be called after each look for what has come, several times in that quarter, and at
+  /// the time that `next_attention` says, however much arrives until then.
   void attend(Clock::time_point now);
-  /// Returns when `attend` has something to do even if nothing arrives; `time_point::max()` if it has not.
+  /// Returns when `attend` has to acknowledge something even if nothing else arrives; `time_point::max()` if it has
+  /// not.
   [[nodiscard]] Clock::time_point next_attention() const noexcept;
+  /// Returns whether the other end had been silent for a whole heartbeat when `attend` was called last.
+  [[nodiscard]] bool is_overdue() const noexcept { return connected() && heartbeat_.is_overdue(); }
+  /// Gives the other end its time again.
+  void excuse_silence() noexcept { heartbeat_.heard(); }
 
   /// Returns whether there is something to write.
   [[nodiscard]] bool has_more() const noexcept { return connected() && sender_.has_more(); }
@@ -52,12 +61,12 @@ class FrameLink {
   [[nodiscard]] std::size_t unacknowledged_bytes() const noexcept { return sender_.unacknowledged_bytes(); }
 
  private:
-  void end_connection(std::string why);
   void acknowledge_now();
 
   Descriptor socket_;
   std::string why_gone_;
   std::optional<FrameReceiver> receiver_;  // of this connection
+  LinkHeartbeat heartbeat_;
   FrameSender sender_;
   std::uint64_t received_ = 0;
   std::uint64_t told_ = 0;  // the number that was acknowledged last

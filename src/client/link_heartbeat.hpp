@@ -4,6 +4,9 @@
 
 namespace joblib_mpi {
 
+/// Chosen, not measured: longer than rank 0's thread for clients waits for anything, and short beside a call.
+constexpr double default_link_heartbeat_seconds = 30;
+
 /// Tells an end of a connection when it has to say that it is there, and whether the other end has been silent for too
 /// long. Both ends must name the same heartbeat. The caller passes the time.
 class LinkHeartbeat {
@@ -25,7 +28,6 @@ class LinkHeartbeat {
   /// Returns whether the other end had been silent for the whole heartbeat at the last call of `must_speak`. Only time
   /// during which that is called counts: after a long pause of this process, bytes may be waiting unread.
   [[nodiscard]] bool is_overdue() const noexcept { return is_overdue_; }
-  [[nodiscard]] double seconds() const noexcept { return patience_.count(); }
 
  private:
   std::chrono::duration<double> patience_{};

@@ -102,6 +102,12 @@ Descriptor accept_own(const Descriptor& listening) {
   }
 }
 
+pid_t peer_process(const Descriptor& connection) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  return getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : 0;
+}
+
 Met meet(const std::filesystem::path& path, const ClientGreeting& greeting, std::chrono::milliseconds patience) {
   const auto deadline = Clock::now() + patience;
   Descriptor socket = make_stream(path);

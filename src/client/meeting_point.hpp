@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <sys/types.h>
 
 namespace joblib_mpi {
 
@@ -14,6 +15,9 @@ namespace joblib_mpi {
 /// Returns a connection that waits at a listening socket and belongs to this user; none if there is none. Others are
 /// closed. It does not block. Throws std::system_error if this process can have no more connections.
 [[nodiscard]] Descriptor accept_own(const Descriptor& listening);
+/// Returns the id of the process that has made this connection, and may have ended; 0 if it is in a PID namespace that
+/// this process does not see.
+[[nodiscard]] pid_t peer_process(const Descriptor& connection);
 /// Connects to the socket at `path` and exchanges greetings. The connection does not block. Throws std::system_error if
 /// nothing listens there, VersionMismatch, and SerializationError if the other end is no job of joblib-mpi or does not
 /// answer in time.

@@ -4,6 +4,7 @@
 #include "client/poll_patience.hpp"
 #include "client/stream_io.hpp"
 #include "core/clock_duration.hpp"
+#include "core/process_watch.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <algorithm>
@@ -175,7 +176,8 @@ void ClientServer::admit(Stranger& stranger) {
     admitted = &members_.back();
   }
   try {
-    admitted->client->link().connect(std::move(stranger.socket), greeting.received);
+    admitted->process = peer_process(stranger.socket);
+    admitted->client->link().connect(std::move(stranger.socket), greeting.received, options_.heartbeat_seconds);
     admitted->gone_since.reset();
   } catch (const SerializationError&) {  // it has lost what it had, and is kept until its time is over
   }
@@ -196,6 +198,14 @@ bool ClientServer::serve(Member& member, Clock::time_point now) {
     return part_with(client, "rank 0 has no memory left for what this client has sent");
   }
   link.attend(now);
+  if (link.is_overdue()) {
+    // A process that is stopped may go on. One that has ended may have left its socket to a child.
+    if (member.process != 0 && has_ended(member.process)) {
+      link.end_connection("the client's process has ended");
+    } else {
+      link.excuse_silence();
+    }
+  }
   link.write();
   if (link.connected()) return true;
   if (!member.gone_since) member.gone_since = now;

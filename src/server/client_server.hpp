@@ -1,6 +1,7 @@
 #pragma once
 
 #include "client/greeting.hpp"
+#include "client/link_heartbeat.hpp"
 #include "client/wake_event.hpp"
 #include "coordinator/coordinator_driver.hpp"
 #include "segments/descriptor.hpp"
@@ -14,6 +15,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <sys/types.h>
 #include <thread>
 #include <vector>
 
@@ -30,7 +32,8 @@ class ClientServer {
     std::string identity;          ///< The versions on which a client must agree.
     std::vector<std::string> hosts;  ///< The processor names, by rank.
     // Chosen, not measured: more than what a client takes in a moment, and little beside the memory of a node.
-    std::size_t most_untaken_bytes = std::size_t{256} << 20;  ///< of results, beyond which a client's tasks wait
+    std::size_t most_untaken_bytes = std::size_t{256} << 20;    ///< of results, beyond which a client's tasks wait
+    double heartbeat_seconds = default_link_heartbeat_seconds;  ///< as that of the clients; 0 allows any silence
     std::string description = {};  ///< What the job's program says of it to those of clients: any bytes.
   };
 
@@ -60,6 +63,7 @@ class ClientServer {
     SessionKey session;
     Clock::duration resume_time;
     std::unique_ptr<ServedClient> client;
+    pid_t process = 0;  ///< the one that has connected; 0 if it cannot be seen from here
     std::optional<Clock::time_point> gone_since{};
   };
 

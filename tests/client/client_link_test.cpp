@@ -8,12 +8,14 @@
 #include "support/open_files.hpp"
 
 #include <algorithm>
+#include <array>
 #include <fcntl.h>
 #include <poll.h>
 #include <set>
 #include <sstream>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 using namespace joblib_mpi;
@@ -66,13 +68,32 @@ class ThreadTime {
   Descriptor stat_;
 };
 
-/// Connects to a job, whose socket is in `folder`, as a client without opening a file.
-void connect_and_greet(const Descriptor& socket, const Descriptor& folder) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  const std::string path = "/proc/self/fd/" + std::to_string(folder.get()) + "/socket";
-  std::copy(path.begin(), path.end(), std::begin(address.sun_path));
-  REQUIRE(connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+/// The address of a job's socket, whose folder the test has opened.
+class SocketAddress {
+ public:
+  explicit SocketAddress(const Descriptor& folder) {
+    value_.sun_family = AF_UNIX;
+    const std::string path = "/proc/self/fd/" + std::to_string(folder.get()) + "/socket";
+    std::copy(path.begin(), path.end(), std::begin(value_.sun_path));
+  }
+  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&value_); }
+  static constexpr socklen_t bytes = sizeof(sockaddr_un);
+
+ private:
+  sockaddr_un value_{};
+};
+
+/// Returns whether the other end closes the connection. What comes before is ignored.
+bool is_closed_in_time(const Descriptor& connection) {
+  pollfd waiting{connection.get(), POLLIN, 0};
+  while (poll(&waiting, 1, static_cast<int>(std::chrono::milliseconds(patience).count())) == 1) {
+    std::array<std::byte, 4096> space{};
+    if (receive_now(connection, space).is_gone) return true;
+  }
+  return false;
+}
+
+void send_greeting(const Descriptor& socket) {
   const Bytes greeting = encode(ClientGreeting{.identity = "version 1", .session = {1, 2}});
   REQUIRE(send(socket.get(), greeting.data(), greeting.size(), 0) == static_cast<ssize_t>(greeting.size()));
 }
@@ -131,6 +152,7 @@ TEST_CASE("a job that can open no more files goes on with its clients, and takes
   Client client(job.socket(), "version 1", patience);
   const CallId call = client.start_call({.n_jobs = 1});
   const Descriptor folder(open(job.socket().parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const SocketAddress address(folder);
   const Descriptor stranger(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const auto answer_comes = [&](std::chrono::milliseconds within) {
     pollfd waiting{stranger.get(), POLLIN, 0};
@@ -138,7 +160,8 @@ TEST_CASE("a job that can open no more files goes on with its clients, and takes
   };
   {
     const NoMoreFiles limit;
-    connect_and_greet(stranger, folder);
+    REQUIRE(connect(stranger.get(), address.get(), SocketAddress::bytes) == 0);
+    send_greeting(stranger);
     const auto before = time_of_server.used();
     client.submit(call, task_of<client_test::shout>(0, std::string("still there")));
     CHECK(value_of<std::string>(results(client, 1)[0]) == "still there!");
@@ -149,4 +172,39 @@ TEST_CASE("a job that can open no more files goes on with its clients, and takes
   }
   CHECK(answer_comes(patience));
   job.wait_for_clients(2);
+}
+
+TEST_CASE("a job that answers no more is gone for its client") {
+  const TemporaryFolder folder;
+  const Descriptor listening = listen_at(folder / "socket");
+  constexpr double heartbeat_seconds = 2;
+  std::optional<Client> client;
+  std::thread joining([&] { client.emplace(folder / "socket", "version 1", patience, heartbeat_seconds); });
+  const Descriptor silent = accept_client(listening);
+  joining.join();
+  CHECK(error_text<JobGone>([&] { (void)client->start_call({.n_jobs = 1}); }) == "the job has not answered for 2 s");
+  CHECK_THROWS_AS(client->next_results(1), JobGone);
+}
+
+TEST_CASE("a silent client is given up if its process has ended although its connection is open, and kept otherwise") {
+  Job job;
+  job.server.reset();
+  constexpr double heartbeat_seconds = 2;
+  job.server.emplace(
+      job.cluster.driver(),
+      ClientServer::Options{
+          .socket = job.socket(), .identity = "version 1", .hosts = {"host0"}, .heartbeat_seconds = heartbeat_seconds});
+  const Met silent = meet(job.socket(), {.identity = "version 1", .session = {3, 4}}, patience);
+  job.wait_for_clients(1);
+  const Descriptor folder(open(job.socket().parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const Descriptor left_over(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const SocketAddress address(folder);
+  const pid_t child = fork();
+  if (child == 0) _exit(connect(left_over.get(), address.get(), SocketAddress::bytes));
+  int status = -1;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  REQUIRE(status == 0);
+  send_greeting(left_over);
+  CHECK(is_closed_in_time(left_over));
+  job.wait_for_clients(1);
 }

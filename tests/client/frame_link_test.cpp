@@ -17,11 +17,11 @@ struct LinkedEnds {
   FrameLink here;
   FrameLink there;
 
-  LinkedEnds() {
+  explicit LinkedEnds(double heartbeat_seconds = 0) {
     std::array<int, 2> ends{};
     REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()) == 0);
-    here.connect(Descriptor(ends[0]), 0);
-    there.connect(Descriptor(ends[1]), 0);
+    here.connect(Descriptor(ends[0]), 0, heartbeat_seconds);
+    there.connect(Descriptor(ends[1]), 0, heartbeat_seconds);
   }
   /// Sends a frame of one byte to the other end, which takes it.
   void send_there() {
@@ -77,4 +77,28 @@ TEST_CASE("a link without a connection wants no attention") {
   CHECK(ends.there.next_attention() == FrameLink::Clock::time_point::max());
   ends.there.attend(start + 1h);
   CHECK_FALSE(ends.there.has_more());
+}
+
+TEST_CASE("ends that have nothing to say hear of each other, until one of them speaks no more") {
+  LinkedEnds ends(20);
+  auto now = start;
+  for (; now < start + 1h; now += 1s) {
+    ends.here.attend(now);
+    ends.there.attend(now);
+    REQUIRE_FALSE(ends.here.is_overdue());
+    REQUIRE_FALSE(ends.there.is_overdue());
+    ends.here.write();
+    ends.hear_from_there();
+    while (ends.there.read()) CHECK_FALSE(ends.there.receive());
+  }
+  const auto stopped = now;
+  while (!ends.here.is_overdue()) {
+    ends.here.attend(now += 1s);
+    ends.here.write();
+  }
+  CHECK(now - stopped > 14s);   // it has spoken in the last quarter
+  CHECK(now - stopped <= 21s);  // what came last was noticed a second later
+  ends.here.excuse_silence();
+  ends.here.attend(now += 1s);
+  CHECK_FALSE(ends.here.is_overdue());
 }
