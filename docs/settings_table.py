@@ -66,6 +66,21 @@ OTHER_ROWS = [
         "precedence.",
     ),
     Row(
+        "JOBLIB_MPI_SCHEDULER_HOST",
+        "none",
+        "",
+        "`auto`, the name of a job, or a path",
+        "Python: the job whose client a program becomes that is no rank, for backends without `scheduler_host`. The option "
+        "`--scheduler-host` takes precedence.",
+    ),
+    Row(
+        "JOBLIB_MPI_TASK",
+        "set in tasks",
+        "",
+        "",
+        "Python: a program that finds it was started by a task, and starts no ranks for itself.",
+    ),
+    Row(
         "JOBLIB_MPI_MEMORY_LIMIT",
         "none",
         "bytes",

@@ -50,8 +50,8 @@ void bind_hosts(nanobind::class_<Type>& type) {
 }
 
 /// Adds the functions of the protocol `Coordinator` (coordinator.py) to a Python type, each of which releases the GIL
-/// while it may wait. `Type` has `start_call`, `compare_file`, `next_results` and `wake` itself, and the other functions
-/// in the object that `coordinator()` returns, which is a CoordinatorDriver or a Client.
+/// while it may wait. `Type` has `start_call`, `compare_file`, `next_results` and `wake` itself, and the other
+/// functions in the object that `coordinator()` returns, which is a CoordinatorDriver or a Client.
 template <class Type>
 void bind_coordinator(nanobind::class_<Type>& type) {
   namespace nb = nanobind;
@@ -62,13 +62,13 @@ void bind_coordinator(nanobind::class_<Type>& type) {
          std::uint64_t memory_limit, std::optional<std::uint64_t> spill_threshold,
          std::optional<std::uint64_t> memory_budget, std::optional<std::string> spill_dir,
          std::optional<bool> keep_spill, std::optional<std::string> spill_compression) {
-        const CallOptions options{.n_jobs = max_running,
-                                  .retries = retries,
-                                  .retry_exceptions = retry_exceptions,
-                                  .task_timeout_seconds = task_timeout,
-                                  .memory_limit_bytes = memory_limit,
-                                  .spill = {spill_threshold, memory_budget, std::move(spill_dir), keep_spill,
-                                            std::move(spill_compression)}};
+        const CallOptions options{
+            .n_jobs = max_running,
+            .retries = retries,
+            .retry_exceptions = retry_exceptions,
+            .task_timeout_seconds = task_timeout,
+            .memory_limit_bytes = memory_limit,
+            .spill = {spill_threshold, memory_budget, std::move(spill_dir), keep_spill, std::move(spill_compression)}};
         return without_gil([&] { return self.start_call(options).value; });
       },
       nb::kw_only(), nb::arg("max_running"), nb::arg("retries"), nb::arg("retry_exceptions"), nb::arg("task_timeout"),
@@ -111,24 +111,20 @@ void bind_coordinator(nanobind::class_<Type>& type) {
         self.coordinator().drop(ObjectId{object});
       },
       nb::arg("object_id"));
-  type.def("object_stats", [](Type& self) {
-    return stats_by_name(without_gil([&] { return self.coordinator().object_stats(); }));
-  });
-  type.def("unfinished_tasks", [](Type& self) {
-    return without_gil([&] { return self.coordinator().unfinished_tasks(); });
-  });
+  type.def("object_stats",
+           [](Type& self) { return stats_by_name(without_gil([&] { return self.coordinator().object_stats(); })); });
+  type.def("unfinished_tasks",
+           [](Type& self) { return without_gil([&] { return self.coordinator().unfinished_tasks(); }); });
   type.def(
       "results_fill_memory",
       [](Type& self, std::uint64_t call) {
         return without_gil([&] { return self.coordinator().results_fill_memory(CallId{call}); });
       },
       nb::arg("call"));
-  type.def("room_elsewhere", [](Type& self) {
-    return without_gil([&] { return self.coordinator().room_elsewhere(); });
-  });
-  type.def("worker_returns", [](Type& self) {
-    return without_gil([&] { return self.coordinator().worker_returns(); });
-  });
+  type.def("room_elsewhere",
+           [](Type& self) { return without_gil([&] { return self.coordinator().room_elsewhere(); }); });
+  type.def("worker_returns",
+           [](Type& self) { return without_gil([&] { return self.coordinator().worker_returns(); }); });
   type.def(
       "compare_file",
       [](Type& self, const std::string& path, bool for_writing, const std::string& mark) {

@@ -53,6 +53,10 @@ def main(argv: list[str]) -> int:
     try:
         options, rest = start_options.from_arguments(start_options.from_environment(), argv)
         wanted = program.parse(rest)
+        if options.scheduler_host is not None and thread_limits.is_launched():
+            raise program.UsageError("--scheduler-host is for a program that is started without mpirun or srun")
+        if options.scheduler_host is not None and wanted.kind == "serve":
+            raise program.UsageError("--serve and --scheduler-host exclude each other")
     except (program.UsageError, ValueError) as error:
         if speaks:
             print(f"joblib_mpi: {error}\n\n{__doc__.strip()}", file=sys.stderr)

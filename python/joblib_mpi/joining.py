@@ -279,16 +279,19 @@ def _client_of(socket: str, local_job: LocalJob | None = None) -> Session:
 
 def _client_of_own(n_workers: int | None) -> Session:
     started = time.monotonic()
-    number = "workers" if n_workers is None else f"{n_workers} worker{'s' if n_workers > 1 else ''}"
-    _say(f"starting {number} for this program")
+    _say(f"starting {'workers' if n_workers is None else _workers(n_workers)} for this program")
     local_job = LocalJob(n_workers)
     try:
         session = _client_of(local_job.socket, local_job)
     except BaseException:
         local_job.end()
         raise
-    _say(f"{session.core.n_workers} workers are ready after {time.monotonic() - started:.1f} s")
+    _say(f"started {_workers(session.core.n_workers)} in {time.monotonic() - started:.1f} s")
     return session
+
+
+def _workers(number: int) -> str:
+    return "1 worker" if number == 1 else f"{number} workers"
 
 
 def _say(text: str) -> None:

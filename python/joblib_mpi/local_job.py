@@ -13,12 +13,8 @@ from contextlib import suppress
 from joblib_mpi import _core
 from joblib_mpi.serving import socket_folder
 from joblib_mpi.serving.listener import listening_process
-
-#: A program that has this variable was started by a task, and starts no ranks: each task could start a job.
-TASK_VARIABLE = "JOBLIB_MPI_TASK"
-
-#: Variables by which launchers tell a process that it is one of several.
-_RANK_VARIABLES = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK")
+from joblib_mpi.thread_limits import is_launched
+from joblib_mpi.worker_identity import TASK_VARIABLE
 
 #: The time from the goodbye to the end of the launcher, after which it is ended. More than the 5 s that workers have.
 _END_SECONDS = 20.0
@@ -27,8 +23,7 @@ _LOOK_SECONDS = 0.01
 
 def may_start(environment: Mapping[str, str] = os.environ) -> bool:
     """Return whether this process may start ranks: no launcher has started it, and no task."""
-    in_step = environment.get("SLURM_STEP_NUM_TASKS", "1") not in ("", "1")
-    return not in_step and not any(name in environment for name in (*_RANK_VARIABLES, TASK_VARIABLE))
+    return TASK_VARIABLE not in environment and not is_launched(environment)
 
 
 class LocalJob:
@@ -80,8 +75,8 @@ class LocalJob:
             status = self._launcher.poll()
             if status is not None:
                 raise _core.SessionError(
-                    f'the ranks could not be started: "joblib-mpi run" has ended with status {status}, and what it has '
-                    'to say of that is in the output; "joblib-mpi doctor" examines this machine'
+                    f'the ranks could not be started: "joblib-mpi run" has ended with status {status} and has printed '
+                    'why; "joblib-mpi doctor" examines this machine'
                 )
             time.sleep(_LOOK_SECONDS)
 

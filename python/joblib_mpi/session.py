@@ -22,7 +22,7 @@ from joblib_mpi.executor.executor_process import forget_launcher, fork_zygote, i
 from joblib_mpi.executor.executor_process import run as run_executor
 from joblib_mpi.executor.task_runner import TaskRunner, serve_tasks
 from joblib_mpi.job_description import JobDescription
-from joblib_mpi.local_job import TASK_VARIABLE, LocalJob
+from joblib_mpi.local_job import LocalJob
 from joblib_mpi.payloads.script_state import ScriptState
 from joblib_mpi.sharing.scatter_handle import SharedObject
 from joblib_mpi.sharing.shared_buffers import SharedBuffers
@@ -141,7 +141,7 @@ class Session:
     def serve(self) -> int:
         """Work on a worker rank until rank 0 closes the session, and return the exit status. Main thread only."""
         if self.isolation == "none":
-            os.environ[TASK_VARIABLE] = "1"
+            os.environ[worker_identity.TASK_VARIABLE] = "1"
             worker_identity.become(worker_identity.worker_of(self.core))
             return serve_tasks(self.core, TaskRunner(self.core)) or 0
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for rank 0

@@ -81,8 +81,13 @@ _ARGUMENTS = {f"--{name.replace('_', '-')}": name for name in StartOptions._fiel
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> StartOptions:
-    """Return the options in the variables JOBLIB_MPI_ISOLATION, JOBLIB_MPI_PRELOAD and so on."""
+    """Return the options in the variables JOBLIB_MPI_ISOLATION, JOBLIB_MPI_PRELOAD and so on.
+
+    JOBLIB_MPI_SCHEDULER_HOST does not count in a process that a launcher has started.
+    """
     values = {name: environment[variable] for name, variable in _VARIABLES.items() if environment.get(variable)}
+    if thread_limits.is_launched(environment):
+        values.pop("scheduler_host", None)  # the ranks of a job are clients of no other
     return StartOptions().updated(**values, names=_VARIABLES)
 
 

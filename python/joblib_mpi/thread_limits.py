@@ -27,6 +27,12 @@ def launched_rank(environment: Mapping[str, str] = os.environ) -> int | None:
     return None
 
 
+def is_launched(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether a launcher has started this process, perhaps alone; a batch script's own process is none."""
+    in_step = environment.get("SLURM_STEP_NUM_TASKS", "1") not in ("", "1")
+    return in_step or any(name in environment for name in _RANK[:-1])
+
+
 def this_rank() -> str:
     """Return a text for this process, such as "rank 2 on n1", with "?" for the rank if there is no launcher."""
     rank = launched_rank()

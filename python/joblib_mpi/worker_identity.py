@@ -14,6 +14,9 @@ from typing import Any
 
 from joblib_mpi import thread_limits
 
+#: A program that has this variable was started by a task, and starts no ranks: each task could start a job.
+TASK_VARIABLE = "JOBLIB_MPI_TASK"
+
 #: What launchers call the number of a rank among those of its host; that of Slurm comes last, as in `thread_limits`.
 _LOCAL_RANK = ("OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "PALS_LOCAL_RANKID", "PMI_LOCAL_RANK", "SLURM_LOCALID")
 

@@ -2,6 +2,7 @@
 
 #include "client/client_format.hpp"
 #include "client/meeting_point.hpp"
+#include "client/object_owner.hpp"
 #include "client/poll_patience.hpp"
 #include "core/clock_duration.hpp"
 
@@ -47,6 +48,7 @@ Client::Client(const std::filesystem::path& path, std::string identity, std::chr
   if (!met.greeting.refusal.empty()) throw JobGone(met.greeting.refusal);
   hosts_ = std::move(met.greeting.hosts);
   description_ = std::move(met.greeting.description);
+  number_ = met.greeting.client;
   link_.connect(std::move(met.socket), met.greeting.received, heartbeat_seconds_);
   thread_ = std::thread([this] { move_bytes(); });
 }
@@ -122,7 +124,7 @@ void Client::end_call(CallId call) {
 ObjectId Client::share(Payload value) {
   const std::lock_guard lock(mutex_);
   require_job();
-  const ObjectId object{next_number()};
+  const ObjectId object = object_of_client(number_, next_number());
   objects_.insert(object);
   tell(to_rank0::ShareObject{object, std::move(value)});
   return object;

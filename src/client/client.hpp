@@ -119,7 +119,8 @@ class Client {
   const double heartbeat_seconds_;
   std::vector<std::string> hosts_;
   std::string description_;
-  FrameLink link_;  // of the thread of the connection
+  std::uint64_t number_ = 0;  // of this client in the job
+  FrameLink link_;            // of the thread of the connection
   WakeEvent event_;
 
   std::mutex mutex_;

@@ -56,6 +56,7 @@ Bytes encode(const ServerGreeting& greeting) {
   writer.write(greeting.received);
   writer.write(static_cast<std::uint64_t>(greeting.hosts.size()));
   for (const std::string& host : greeting.hosts) write_text(writer, host);
+  writer.write(greeting.client);
   write_text(writer, greeting.description);
   return behind_beginning(fields);
 }
@@ -93,6 +94,7 @@ ServerGreeting GreetingReceiver::of_server() const {
   greeting.refusal = read_text(reader);
   greeting.received = reader.read<std::uint64_t>();
   for (auto left = reader.read<std::uint64_t>(); left > 0; --left) greeting.hosts.push_back(read_text(reader));
+  greeting.client = reader.read<std::uint64_t>();
   greeting.description = read_text(reader);
   return greeting;
 }

@@ -28,9 +28,10 @@ struct ClientGreeting {
 
 /// What rank 0 answers.
 struct ServerGreeting {
-  std::string refusal;             ///< why rank 0 does not work for the client; empty if it does
+  std::string refusal = {};        ///< why rank 0 does not work for the client; empty if it does
   std::uint64_t received = 0;      ///< the number of the last frame that has arrived, 0 in a new session
   std::vector<std::string> hosts;  ///< the processor names, by rank
+  std::uint64_t client = 0;        ///< the number of the client in the job; see object_owner.hpp
   std::string description = {};    ///< what the job's program says of it to those of clients: any bytes
 };
 

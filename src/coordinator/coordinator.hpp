@@ -63,7 +63,7 @@ class Coordinator {
   /// Ends the call: drops its tasks that have not started, interrupts those that run, and no longer calls its sink.
   void end_call(CallId call);
 
-  [[nodiscard]] ObjectId share(Payload value) { return objects_.share(std::move(value)); }
+  [[nodiscard]] ObjectId share(Payload value, ObjectId id = {}) { return objects_.share(std::move(value), id); }
   void drop(ObjectId object) { objects_.drop(object); }
   /// Returns the statistics of objects; those that the next `progress` will send count as under way.
   [[nodiscard]] ObjectStats object_stats() const { return objects_.stats(); }

@@ -53,13 +53,13 @@ void CoordinatorDriver::end_call(CallId call) {
   notify();
 }
 
-ObjectId CoordinatorDriver::share(Payload value) {
+ObjectId CoordinatorDriver::share(Payload value, ObjectId id) {
   ObjectId object;
   {
     const Turn turn(*this);
     Coordinator& coordinator = this->coordinator("scatter");
     require_memory();
-    object = coordinator.share(std::move(value));
+    object = coordinator.share(std::move(value), id);
   }
   notify();
   return object;

@@ -64,7 +64,8 @@ class CoordinatorDriver {
   void submit(CallId call, TaskRequest request);
   void stop_starting(CallId call);
   void end_call(CallId call);
-  [[nodiscard]] ObjectId share(Payload value);
+  /// Shares an object with all workers, under a new `id`, or one that is chosen if it is 0. Returns its id.
+  [[nodiscard]] ObjectId share(Payload value, ObjectId id = {});
   void drop(ObjectId object);
   [[nodiscard]] ObjectStats object_stats();
   [[nodiscard]] std::size_t unfinished_tasks();

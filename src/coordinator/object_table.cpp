@@ -2,8 +2,8 @@
 
 namespace joblib_mpi {
 
-const ObjectTable::NewObject& ObjectTable::add(Payload value) {
-  const ObjectId object{++added_};
+const ObjectTable::NewObject& ObjectTable::add(Payload value, ObjectId id) {
+  const ObjectId object = id == ObjectId{} ? ObjectId{++added_} : id;
   objects_.emplace(object, Uses{});
   new_.push_back({object, std::move(value)});
   return new_.back();

@@ -22,8 +22,9 @@ class ObjectTable {
     ObjectId id;
     Payload value;
   };
-  /// Adds an object and returns it; the reference is valid until the next call of a member function.
-  [[nodiscard]] const NewObject& add(Payload value);
+  /// Adds an object and returns it; the reference is valid until the next call of a member function. `id` must be new;
+  /// 0 lets this object choose one.
+  [[nodiscard]] const NewObject& add(Payload value, ObjectId id = {});
   /// Counts a task that uses the object, which must be in the table.
   void use(ObjectId object) { ++objects_.at(object).users; }
 

@@ -7,9 +7,9 @@
 
 namespace joblib_mpi {
 
-ObjectId SharedObjects::share(Payload value) {
+ObjectId SharedObjects::share(Payload value, ObjectId id) {
   value.share_long_head();
-  const auto& [object, added] = table_.add(std::move(value));
+  const auto& [object, added] = table_.add(std::move(value), id);
   if (broadcasts_ended_) {
     outbox_->tell_all(to_worker::ObjectContent{object, added});
     return object;

@@ -15,7 +15,7 @@ class SharedObjects {
   /// Both arguments must outlive this object.
   SharedObjects(ObjectStore& store, Outbox& outbox) : store_(&store), outbox_(&outbox), table_(store) {}
 
-  [[nodiscard]] ObjectId share(Payload value);
+  [[nodiscard]] ObjectId share(Payload value, ObjectId id = {});
   /// Ends the program's use of an object, which goes once no task uses it.
   void drop(ObjectId object);
   /// Counts a task that uses the object, which must exist.

@@ -1,6 +1,7 @@
 #include "server/client_server.hpp"
 
 #include "client/meeting_point.hpp"
+#include "client/object_owner.hpp"
 #include "client/poll_patience.hpp"
 #include "client/stream_io.hpp"
 #include "core/clock_duration.hpp"
@@ -125,6 +126,7 @@ bool ClientServer::receive_greeting(Stranger& stranger) {
     ClientGreeting greeting = stranger.greeting.of_client();
     const ServerGreeting answer = answer_to(greeting);
     if (answer.refusal.empty()) stranger.greeted = std::move(greeting);
+    stranger.number = answer.client;
     stranger.answer = encode(answer);
   } catch (const VersionMismatch& error) {
     // The beginning of this answer tells any version what it needs.
@@ -157,8 +159,11 @@ ServerGreeting ClientServer::answer_to(const ClientGreeting& greeting) {
   if (known == nullptr && greeting.received > 0) {
     return {"the job has given this client up after its connection was cut", 0, {}};
   }
-  return {"", known != nullptr ? known->client->link().received() : 0, options_.hosts,
-          options_.description};
+  if (known == nullptr && last_number_ == most_clients) return {"the job has had as many clients as it can", 0, {}};
+  ServerGreeting answer{.hosts = options_.hosts, .description = options_.description};
+  answer.received = known != nullptr ? known->client->link().received() : 0;
+  answer.client = known != nullptr ? known->client->number() : ++last_number_;
+  return answer;
 }
 
 ClientServer::Member* ClientServer::member(const SessionKey& session) {
@@ -171,8 +176,9 @@ void ClientServer::admit(Stranger& stranger) {
   const ClientGreeting& greeting = *stranger.greeted;
   Member* admitted = member(greeting.session);
   if (admitted == nullptr) {
-    members_.push_back({greeting.session, time_to_resume(greeting.resume_seconds),
-                        std::make_unique<ServedClient>(*driver_, event_, options_.most_untaken_bytes)});
+    members_.push_back(
+        {greeting.session, time_to_resume(greeting.resume_seconds),
+         std::make_unique<ServedClient>(stranger.number, *driver_, event_, options_.most_untaken_bytes)});
     admitted = &members_.back();
   }
   try {

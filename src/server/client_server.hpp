@@ -58,6 +58,7 @@ class ClientServer {
     Bytes answer{};
     std::size_t answered = 0;
     std::optional<ClientGreeting> greeted{};  ///< unless it was refused
+    std::uint64_t number = 0;                 ///< that it was told
   };
   struct Member {
     SessionKey session;
@@ -89,6 +90,7 @@ class ClientServer {
   WakeEvent event_;
   std::vector<Stranger> strangers_;
   std::vector<Member> members_;
+  std::uint64_t last_number_ = 0;  // of a client
   std::string why_ended_;
   std::atomic<std::size_t> n_clients_{0};
   std::atomic<bool> stopping_{false};

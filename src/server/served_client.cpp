@@ -1,6 +1,7 @@
 #include "server/served_client.hpp"
 
 #include "client/client_format.hpp"
+#include "client/object_owner.hpp"
 #include "segments/memory_room.hpp"
 #include <joblib_mpi/error.hpp>
 
@@ -25,7 +26,7 @@ FinishedTask without_memory(CallId call, const TaskRequest& task) {
 
 ServedClient::~ServedClient() {
   for (const auto& [number, call] : calls_) driver_->end_call(call->call);
-  for (const auto& [number, object] : objects_) driver_->drop(object);
+  for (const ObjectId object : objects_) driver_->drop(object);
 }
 
 void ServedClient::Call::finished(FinishedTask task) {
@@ -77,10 +78,9 @@ void ServedClient::handle(to_rank0::SubmitTask&& message) {
 void ServedClient::submit(to_rank0::SubmitTask&& message) {
   const auto found = calls_.find(message.call);
   if (found == calls_.end()) return;
-  for (ObjectId& object : message.task.objects) {
-    const auto known = objects_.find(object);
-    if (known == objects_.end()) throw SerializationError("a client's task needs an object that does not exist");
-    object = known->second;
+  const auto is_here = [this](ObjectId object) { return objects_.contains(object); };
+  if (!std::all_of(message.task.objects.begin(), message.task.objects.end(), is_here)) {
+    throw SerializationError("a client's task needs an object that does not exist");
   }
   const TaskRequest named{message.task.index, message.task.name, {}, {}};
   try {
@@ -118,7 +118,8 @@ void ServedClient::handle(const to_rank0::EndCall& message) {
 
 void ServedClient::handle(to_rank0::ShareObject&& message) {
   if (objects_.contains(message.object)) throw SerializationError("a client has shared one object twice");
-  objects_.emplace(message.object, driver_->share(std::move(message.value)));
+  if (owner_of(message.object) != number_) throw SerializationError("a client has named an object as another does");
+  objects_.insert(driver_->share(std::move(message.value), message.object));
 }
 
 void ServedClient::handle(const to_rank0::DropObject& message) {
@@ -130,8 +131,7 @@ void ServedClient::handle(const to_rank0::DropObject& message) {
 }
 
 void ServedClient::drop(const to_rank0::DropObject& message) {
-  const auto node = objects_.extract(message.object);
-  if (!node.empty()) driver_->drop(node.mapped());
+  if (objects_.erase(message.object) > 0) driver_->drop(message.object);
 }
 
 std::vector<std::uint64_t> ServedClient::fact(const to_rank0::Ask& message) {

@@ -17,6 +17,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <variant>
 #include <vector>
 
@@ -30,14 +31,16 @@ class ServedClient {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// `event` is notified when a task has finished. The driver and the event must outlive the client.
-  ServedClient(CoordinatorDriver& driver, WakeEvent& event, std::size_t most_untaken_bytes)
-      : driver_(&driver), event_(&event), most_untaken_bytes_(most_untaken_bytes) {}
+  /// `number` is that of the client in the job. `event` is notified when a task has finished. The driver and the event
+  /// must outlive the client.
+  ServedClient(std::uint64_t number, CoordinatorDriver& driver, WakeEvent& event, std::size_t most_untaken_bytes)
+      : number_(number), driver_(&driver), event_(&event), most_untaken_bytes_(most_untaken_bytes) {}
   ServedClient(const ServedClient&) = delete;
   ServedClient& operator=(const ServedClient&) = delete;
   /// Ends all calls of the client and drops its objects.
   ~ServedClient();
 
+  [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
   [[nodiscard]] FrameLink& link() noexcept { return link_; }
 
   /// Carries out what a frame of the client asks for. Throws SerializationError if it is no frame, and UsageError if
@@ -91,12 +94,13 @@ class ServedClient {
   void send_finished();
   void answer_file_questions(Clock::time_point now);
 
+  const std::uint64_t number_;
   CoordinatorDriver* driver_;
   WakeEvent* event_;
   const std::size_t most_untaken_bytes_;
   FrameLink link_;
   std::unordered_map<CallId, std::unique_ptr<Call>> calls_;  // by the client's number
-  std::unordered_map<ObjectId, ObjectId> objects_;           // by the client's number
+  std::unordered_set<ObjectId> objects_;
   std::deque<Waiting> waiting_;
   std::vector<FileQuestion> file_questions_;
   Frame outgoing_;

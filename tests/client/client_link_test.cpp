@@ -3,6 +3,7 @@
 #include "client/client_format.hpp"
 #include "client/client_job.hpp"
 #include "client/meeting_point.hpp"
+#include "client/object_owner.hpp"
 #include "client/stream_io.hpp"
 #include "support/bytes.hpp"
 #include "support/open_files.hpp"
@@ -104,9 +105,10 @@ TEST_CASE("a busy client does not delay the acknowledgements of a quiet one") {
   Job job;
   Client busy(job.socket(), "version 1", patience);
   FrameLink quiet;
-  quiet.connect(meet(job.socket(), {.identity = "version 1", .session = {1, 2}}, patience).socket, 0);
+  Met met = meet(job.socket(), {.identity = "version 1", .session = {1, 2}}, patience);
+  quiet.connect(std::move(met.socket), 0);
   Frame without_answer;
-  append(without_answer, to_rank0::ShareObject{{1}, {bytes("value"), {}}});
+  append(without_answer, to_rank0::ShareObject{object_of_client(met.greeting.client, 1), {bytes("value"), {}}});
   quiet.send(std::move(without_answer));
   quiet.write();
   const auto deadline = std::chrono::steady_clock::now() + patience;

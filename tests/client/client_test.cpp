@@ -3,6 +3,7 @@
 #include "client/client_format.hpp"
 #include "client/client_job.hpp"
 #include "client/meeting_point.hpp"
+#include "client/object_owner.hpp"
 #include "support/bytes.hpp"
 
 #include <set>
@@ -240,6 +241,27 @@ TEST_CASE("a task has the objects of its client, and none of an earlier job or t
   CHECK(value_of<std::string>(results(client, 1)[0]) == "a!");
 }
 
+TEST_CASE("objects of several clients and of rank 0 have different names") {
+  Job job;
+  const ObjectId own = job.cluster.driver().share({bytes("of rank 0"), {}});
+  Client first(job.socket(), "version 1", patience);
+  Client second(job.socket(), "version 1", patience);
+  const ObjectId of_first = first.share({bytes("of the first"), {}});
+  const ObjectId of_second = second.share({bytes("of the second"), {}});
+  CHECK(owner_of(own) == 0);
+  CHECK(owner_of(of_first) != owner_of(of_second));
+  CHECK(owner_of(of_first) * owner_of(of_second) != 0);
+  CHECK(first.object_stats().objects == 3);
+
+  FrameLink link;
+  link.connect(meet(job.socket(), {.identity = "version 1", .session = {7, 8}}, patience).socket, 0);
+  Frame frame;
+  append(frame, to_rank0::ShareObject{of_second, {bytes("in its place"), {}}});
+  link.send(std::move(frame));
+  link.write();
+  CHECK(reason_of_end(link) == "a client has named an object as another does");
+}
+
 TEST_CASE("a client whose task names an object that does not exist is told so and let go") {
   Job job;
   FrameLink link;
@@ -258,11 +280,10 @@ TEST_CASE("a client whose task names an object that does not exist is told so an
 TEST_CASE("a job says of itself what it was given, and a client that was forked leaves the connection to its parent") {
   TemporaryFolder folder;
   LoopbackCluster cluster(1);
-  std::optional<ClientServer> server(std::in_place, cluster.driver(),
-                                     ClientServer::Options{.socket = folder / "socket",
-                                                           .identity = "version 1",
-                                                           .hosts = {"host0"},
-                                                           .description = "any words"});
+  std::optional<ClientServer> server(
+      std::in_place, cluster.driver(),
+      ClientServer::Options{
+          .socket = folder / "socket", .identity = "version 1", .hosts = {"host0"}, .description = "any words"});
   std::optional<Client> client(std::in_place, folder / "socket", "version 1", patience);
   CHECK(client->description() == "any words");
   CHECK_FALSE(client->is_gone());

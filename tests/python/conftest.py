@@ -36,6 +36,7 @@ except ImportError:
 
 from joblib_mpi import session as sessions  # noqa: E402
 from joblib_mpi.executor.task_runner import TaskRunner  # noqa: E402
+from joblib_mpi.worker_identity import TASK_VARIABLE  # noqa: E402
 
 os.umask(0o022)  # files of tests are the user's own, also where others of the group may usually write
 
@@ -45,6 +46,13 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.parent == HERE:
             item.add_marker(pytest.mark.unit)
+
+
+@pytest.fixture(autouse=True)
+def no_ranks(request, monkeypatch):
+    """Let no unit test start ranks where it has forgotten to make a job."""
+    if request.node.get_closest_marker("unit") is not None:
+        monkeypatch.setenv(TASK_VARIABLE, "1")
 
 
 @pytest.fixture

@@ -66,6 +66,25 @@ def test_an_executor_follows_each_change_and_its_undoing():
     assert seen == ["a", "b", "own"]
 
 
+def test_a_clients_state_is_compared_with_the_one_that_the_workers_started_with():
+    rank_0, client, executor = Process("of the job"), Process("of the client"), Process("of the job")
+    start = ScriptState(rank_0.facts).start_of_rank_0()
+    follower = ScriptFollower(facts=executor.facts)
+    state = ScriptState(client.facts, start)
+    follower.follow(state.packed())
+    assert executor.value == "of the client"
+    client.value = "of the job"
+    assert state.packed() == b""
+    follower.follow(state.packed())
+    assert executor.value == "of the job"
+
+
+def test_a_fact_that_only_rank_0_can_read_is_as_it_is_for_the_client():
+    client = Process("of the client")
+    assert ScriptState(client.facts, {}).packed() == b""
+    assert ScriptState(client.facts, {"value": b"no pickle"}).packed() == b""
+
+
 def test_a_fact_that_stays_is_not_set_again():
     script, executor = Process("start"), Process("own")
     state, follower = ScriptState(script.facts), ScriptFollower(facts=executor.facts)

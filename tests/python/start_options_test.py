@@ -15,8 +15,14 @@ def test_the_environment_sets_all_options():
         "JOBLIB_MPI_ISOLATION": "none",
         "JOBLIB_MPI_PRELOAD": "sklearn, numpy.linalg,sklearn",
         "JOBLIB_MPI_MEMORY_LIMIT": "2GiB",
+        "JOBLIB_MPI_SCHEDULER_HOST": "auto",
     }
-    assert from_environment(variables) == StartOptions("none", ("sklearn", "numpy.linalg"), 2**31)
+    assert from_environment(variables) == StartOptions("none", ("sklearn", "numpy.linalg"), 2**31, "auto")
+
+
+@pytest.mark.parametrize("launched", [{"OMPI_COMM_WORLD_RANK": "0"}, {"SLURM_STEP_NUM_TASKS": "2"}, {"PMI_RANK": "1"}])
+def test_a_rank_is_the_client_of_no_job(launched):
+    assert from_environment({"JOBLIB_MPI_SCHEDULER_HOST": "auto", **launched}) == StartOptions()
 
 
 def test_an_empty_variable_is_as_none():

@@ -39,8 +39,7 @@ void bind_coordinator_session(nb::module_& module) {
   auto session = nb::class_<PythonCoordinatorSession>(module, "CoordinatorSession", nb::is_final());
   session.def_prop_ro("rank", &PythonCoordinatorSession::rank);
   bind_coordinator(session);
-  session
-      .def("listen", &PythonCoordinatorSession::listen, nb::arg("path"), nb::arg("identity"), nb::arg("description"))
+  session.def("listen", &PythonCoordinatorSession::listen, nb::arg("path"), nb::arg("identity"), nb::arg("description"))
       .def_prop_ro("n_clients", &PythonCoordinatorSession::n_clients)
       .def("close", &PythonCoordinatorSession::close, nb::arg("status"));
 }

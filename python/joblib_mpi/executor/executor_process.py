@@ -14,7 +14,6 @@ from typing import NoReturn
 
 from joblib_mpi import _core, worker_identity
 from joblib_mpi.executor.task_runner import TaskRunner, flush_output, serve_tasks
-from joblib_mpi.local_job import TASK_VARIABLE
 from joblib_mpi.program import status_of
 
 # A child process that inherits these variables takes itself for the rank, and an MPI_Init in it never returns.
@@ -46,7 +45,7 @@ def fork_zygote(preload: Iterable[str]) -> _core.Zygote | _core.ExecutorPort:
     def prepare() -> None:
         worker_identity.become(worker)
         forget_launcher()
-        os.environ[TASK_VARIABLE] = "1"
+        os.environ[worker_identity.TASK_VARIABLE] = "1"
         import_modules(preload)
 
     return _core.fork_zygote(prepare)

@@ -1,0 +1,40 @@
+"""Rank 0 of a job that one program has started for itself: it serves that program and ends with it.
+
+usage: joblib-mpi run -n N -m joblib_mpi.serving.private SOCKET
+"""
+
+import signal
+import sys
+import time
+
+from joblib_mpi import session
+from joblib_mpi.serving import socket_folder
+
+#: The time that the program has to connect after it could, before the job ends without it. Chosen, not measured.
+_FIRST_CLIENT_SECONDS = 60.0
+#: The time between two looks for clients. The end of the program's process is noticed this much later at most.
+_LOOK_SECONDS = 0.05
+
+
+def serve(socket: str) -> int:
+    """Serve the program that has made the folder of ``socket`` until it has left, and return the exit status."""
+    for number in (signal.SIGINT, signal.SIGHUP):  # they are for the program, which has no terminal in common with us
+        signal.signal(number, signal.SIG_IGN)
+    active = session.current()
+    if active is None or active.core.n_workers == 0:
+        print("joblib-mpi: a program's own job needs rank 0 and at least one worker", file=sys.stderr)
+        return 2
+    active.core.listen(socket, session.identity(), active.description())
+    try:
+        deadline = time.monotonic() + _FIRST_CLIENT_SECONDS
+        while active.core.n_clients == 0 and time.monotonic() < deadline:
+            time.sleep(_LOOK_SECONDS)
+        while active.core.n_clients > 0:
+            time.sleep(_LOOK_SECONDS)
+    finally:
+        socket_folder.remove(socket)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(serve(sys.argv[1]))
