@@ -53,10 +53,7 @@ def main(argv: list[str]) -> int:
     try:
         options, rest = start_options.from_arguments(start_options.from_environment(), argv)
         wanted = program.parse(rest)
-        if options.scheduler_host is not None and thread_limits.is_launched():
-            raise program.UsageError("--scheduler-host is for a program that is started without mpirun or srun")
-        if options.scheduler_host is not None and wanted.kind == "serve":
-            raise program.UsageError("--serve and --scheduler-host exclude each other")
+        options = _options_for(wanted, options)
     except (program.UsageError, ValueError) as error:
         if speaks:
             print(f"joblib_mpi: {error}\n\n{__doc__.strip()}", file=sys.stderr)
@@ -69,8 +66,8 @@ def main(argv: list[str]) -> int:
         print(f"joblib_mpi: {missing}", file=sys.stderr)
         return 2
     try:
-        attaches = options.scheduler_host is not None
-        active = joining.attach(options.scheduler_host) if attaches else session.start(options)
+        host = options.scheduler_host
+        active = session.start(options) if host is None else joining.attach(host)
     except SessionError as error:
         if speaks or not isinstance(error, VersionMismatchError):
             print(f"joblib_mpi: {error}", file=sys.stderr)
@@ -82,6 +79,18 @@ def main(argv: list[str]) -> int:
     active.status = program.INTERRUPTED  # if Ctrl-C comes before or after the program's own code
     active.status = _serve_clients(active, wanted) if wanted.kind == "serve" else program.run(wanted)
     return active.status
+
+
+def _options_for(wanted: program.Program, options: start_options.StartOptions) -> start_options.StartOptions:
+    if options.scheduler_host is None:
+        return options
+    if thread_limits.is_launched():
+        raise program.UsageError("--scheduler-host is for programs that are no ranks, but mpirun or srun has started this")
+    if wanted.kind != "serve":
+        return options
+    if options.scheduler_host != start_options.from_environment().scheduler_host:
+        raise program.UsageError("--scheduler-host is for clients of a job, but --serve starts one; omit one of them")
+    return options._replace(scheduler_host=None)  # the variable is for the programs of this environment
 
 
 def _serve_clients(active: session.Session, wanted: program.Program) -> int:

@@ -67,7 +67,7 @@ def test_a_call_without_memory_limit_has_that_of_the_session(job):
 def joblib_mpi_session():
     from joblib_mpi import session
 
-    return session.require()
+    return session.current()
 
 
 @pytest.mark.parametrize("options", [{"retries": -1}, {"on_error": "skip"}, {"task_timeout": 0}, {"memory_limit": "x"}])

@@ -115,6 +115,17 @@ def test_a_job_without_clients_for_the_idle_timeout_says_so_and_ends(make_sessio
     assert printed.endswith("ends: it has had no client for 0.02 s\n")
 
 
+def test_a_job_with_a_client_is_not_idle(make_session):
+    asked = []
+
+    def when_asked():
+        asked.append(True)
+        return int(len(asked) < 20)
+
+    assert serve(make_session(when_asked=when_asked), idle_timeout=1e-6) == 0
+    assert len(asked) == 20
+
+
 def test_the_idle_time_is_counted_from_the_last_client():
     idle = IdleClock(60.0, now=100.0)
     assert not idle.is_over(0, 159.9)

@@ -83,7 +83,7 @@ def test_rank_0_takes_the_locks_of_its_session_without_the_gil(mpirun):
 
     library = ctypes.PyDLL("./locks_with_gil.so")
     joblib_mpi.init()
-    core = joblib_mpi.session.require().core
+    core = joblib_mpi.session.current().core
 
     def count(function, *arguments, **options):
         library.count_locks()

@@ -68,7 +68,7 @@ def test_after_mpi_was_initialised_tasks_run_in_the_ranks_unless_processes_were_
         + """
     from mpi4py import MPI
     joblib_mpi.init(isolation=ISOLATION)
-    print(Parallel(backend="mpi")(delayed(square)(i) for i in range(3)), joblib_mpi.session.require().isolation)
+    print(Parallel(backend="mpi")(delayed(square)(i) for i in range(3)), joblib_mpi.session.current().isolation)
     """
     )
     ended = mpirun(3, str(mpirun.write("any.py", program.replace("ISOLATION", "None"))))

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -184,3 +185,51 @@ def test_a_folder_that_others_can_read_is_refused_and_the_job_ends(serving):
     assert f"chmod 700 {serving.jobs}" in ended.stderr
     assert ended.stderr.count("mode 0755") == 1
     assert "mode 0755" in serving.place("list").stderr
+
+
+CLIENT = """
+import os, sys
+import joblib_mpi
+from joblib import Parallel, delayed, parallel_config
+
+def who(index):
+    return index, os.getpid()
+
+with parallel_config(backend="mpi", scheduler_host=sys.argv[1]):
+    found = Parallel()(delayed(who)(index) for index in range(20))
+print([index for index, _ in found] == list(range(20)), os.getpid() not in {process for _, process in found})
+"""
+
+
+def test_a_program_finds_the_job_by_each_of_its_names(serving):
+    job, found = serving.start("-n", "2", "--idle-timeout", "1h")
+    serving.place.write("client.py", CLIENT)
+    for name in (found.job, "auto", found.socket, str(serving.jobs / f"{found.job}.json")):
+        ended = serving.place("client.py", name, command=[sys.executable])
+        assert (ended.returncode, ended.stdout) == (0, "True True\n"), (name, ended)
+    assert serving.place("stop", found.job).returncode == 0
+    assert job.wait(TIMEOUT_SECONDS) == 0
+    gone = serving.place("client.py", found.job, command=[sys.executable])
+    assert f'no job of yours has the name "{found.job}"' in gone.stderr, gone
+
+
+def test_a_client_is_told_which_job_has_ended_or_that_there_are_several(serving):
+    serving.place.write("client.py", CLIENT)
+    none = serving.place("client.py", "auto", command=[sys.executable])
+    assert "no job of yours serves clients on" in none.stderr, none
+    jobs = [serving.start("-n", "2") for _ in range(2)]
+    several = serving.place("client.py", "auto", command=[sys.executable])
+    assert "2 jobs of yours serve clients" in several.stderr, several
+    for job, found in jobs:
+        assert serving.place("stop", found.job).returncode == 0
+        assert job.wait(TIMEOUT_SECONDS) == 0
+
+
+def test_a_variable_that_names_a_job_is_for_clients_and_starts_another_job_all_the_same(serving):
+    serving.place.environment["JOBLIB_MPI_SCHEDULER_HOST"] = "none"
+    job, found = serving.start("-n", "2")
+    assert serving.place("stop", found.job).returncode == 0
+    assert job.wait(TIMEOUT_SECONDS) == 0
+    both = ["-m", "joblib_mpi", "--scheduler-host", "auto", "--serve"]
+    refused = serving.place(*both, command=[sys.executable])
+    assert (refused.returncode, "omit one of them" in refused.stderr) == (2, True), refused

@@ -29,7 +29,7 @@ import joblib_mpi
 seed, seconds, most_ranks = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
 KEPT_BYTES = int(os.environ["JOBLIB_MPI_KEPT_LIMIT"])
 chance = random.Random(seed)
-n_workers = joblib_mpi.session.require().core.n_workers
+n_workers = joblib_mpi.session.current().core.n_workers
 
 #: Calls of a lap; laps of which the counts may grow, because caches fill; laps at least.
 CALLS, LAPS_TO_FILL, LEAST_LAPS = 40, 2, 3
