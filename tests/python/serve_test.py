@@ -167,12 +167,22 @@ def test_a_job_without_workers_is_refused(make_session):
         serve(make_session(n_workers=0))
 
 
-def test_what_fails_while_the_job_serves_leaves_nothing(make_session):
-    def fail():
-        raise SessionError("the session has ended")
+def test_a_session_that_ends_ends_the_job_with_its_reason(make_session):
+    session = make_session()
+    session.core.failure = SessionError("all workers are lost")
+    with pytest.raises(SessionError, match="all workers are lost"):
+        serve(session)
 
-    with pytest.raises(SessionError, match="the session has ended"):
-        serve(make_session(when_asked=fail))
+
+def test_a_socket_that_cannot_be_made_is_an_error_with_a_remedy(make_session, monkeypatch):
+    session = make_session()
+
+    def refuse(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(session.core, "listen", refuse)
+    with pytest.raises(SessionError, match=r"cannot listen at .*No space left.*set TMPDIR"):
+        serve(session)
 
 
 def test_without_a_place_for_the_access_file_nothing_is_left(make_session, surroundings):

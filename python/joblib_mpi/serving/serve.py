@@ -49,7 +49,7 @@ def serve(session: Session, idle_timeout: float | None = None) -> int:
         path = socket_folder.make()
         published = None
         try:
-            session.core.listen(path, identity(), session.description())
+            _listen(session, path)
             published = access.publish(_access(path, session.core.n_workers))
             _say(_welcome(published, idle_timeout))
             why = _wait(session.core, path, signals, IdleClock(idle_timeout, time.monotonic()))
@@ -117,12 +117,22 @@ class _EndSignals:
             os.write(self._note, bytes([number]))
 
 
+def _listen(session: Session, socket_path: str) -> None:
+    try:
+        session.core.listen(socket_path, identity(), session.description())
+    except OSError as error:
+        raise SessionError(
+            f"rank 0 cannot listen at {socket_path}: {error}; set TMPDIR to a folder on this host"
+        ) from error
+
+
 def _wait(core: Any, socket_path: str, signals: _EndSignals, idle: IdleClock) -> str:
     freshen_at = time.monotonic() + _FRESHEN_SECONDS
     while True:
         number = signals.wait(_LOOK_SECONDS)
         if number is not None:
             return "Ctrl-C" if number == signal.SIGINT else f"{number.name} has come"
+        core.unfinished_tasks()  # raises SessionError if the session has ended
         now = time.monotonic()
         if idle.is_over(core.n_clients, now):
             return idle.text

@@ -83,6 +83,7 @@ class ServingCore:
         self._when_asked = when_asked
         self._listener = None
         self.listened = None
+        self.failure = None  # what functions that ask for something raise
 
     def listen(self, path, identity, description):
         if self._listener is not None:
@@ -94,6 +95,13 @@ class ServingCore:
         self._listener.bind(path)
         self._listener.listen()
         self.listened = path, identity, description
+
+    def unfinished_tasks(self):
+        if self._listener is None:
+            raise Refused("unfinished_tasks before listen")
+        if self.failure is not None:
+            raise self.failure
+        return 0
 
     @property
     def n_clients(self):
