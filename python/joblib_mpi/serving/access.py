@@ -205,10 +205,10 @@ def named(job: str) -> Access:
     if os.path.basename(job) == job and job not in ("", ".", ".."):
         with suppress(FileNotFoundError):
             return _of_job(job)
-    others = [known.access.job for known in all_jobs().present]
+    others = _names(known.access for known in all_jobs().present)
     raise SessionError(
-        f'no job of yours has the name "{job}"; '
-        + (f"known: {', '.join(others)}" if others else f"there are none, {_HOW_TO_START}")
+        f'no job of yours has the name "{job}"; if there was one, it has ended, and the last line of its output says '
+        f"why; {'known: ' + others if others else _HOW_TO_START}"
     )
 
 

@@ -1,6 +1,7 @@
 """Tests of jobs that wait for clients: how they start, are shown and found, and end."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -233,3 +234,39 @@ def test_a_variable_that_names_a_job_is_for_clients_and_starts_another_job_all_t
     both = ["-m", "joblib_mpi", "--scheduler-host", "auto", "--serve"]
     refused = serving.place(*both, command=[sys.executable])
     assert (refused.returncode, "omit one of them" in refused.stderr) == (2, True), refused
+
+
+OTHER_USER = """
+import os, socket, sys
+file, path = sys.argv[1:]
+for attempt in (
+    lambda: open(file),
+    lambda: os.listdir(os.path.dirname(file)),
+    lambda: os.unlink(file),
+    lambda: os.listdir(os.path.dirname(path)),
+    lambda: socket.socket(socket.AF_UNIX).connect(path),
+    lambda: os.unlink(path),
+):
+    try:
+        attempt()
+        print("allowed")
+    except PermissionError:
+        print("denied")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_another_user_reaches_neither_the_access_file_nor_the_socket(serving):
+    shared = Path(serving.place.environment["TMPDIR"])
+    shared.chmod(0o1777)
+    serving.place.environment["XDG_STATE_HOME"] = str(shared / "state")
+    serving.jobs = shared / "state" / "joblib-mpi" / "jobs"
+    job, found = serving.start("-n", "2")
+    tried = serving.place(
+        *("-I", "-c", OTHER_USER, str(serving.jobs / f"{found.job}.json"), found.socket),
+        command=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3"],
+    )
+    assert (tried.returncode, tried.stdout) == (0, "denied\n" * 6), tried
+    assert serving.place("stop", found.job).returncode == 0
+    assert job.wait(TIMEOUT_SECONDS) == 0
+    shutil.rmtree(shared / "state")
