@@ -42,6 +42,8 @@ class ServingJobs:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                # Also if what runs the tests has it ignored.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         self._started.append(job)
         wait_until(lambda: set(self.names()) - before or job.poll() is not None)
