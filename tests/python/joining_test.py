@@ -1,4 +1,4 @@
-"""Tests of how a process gets its session, where that needs no ranks: options that exclude each other, who may start."""
+"""Tests of how a process gets its session, where that needs no ranks: excluded options, and who may start ranks."""
 
 import pytest
 from joblib import Parallel, delayed
