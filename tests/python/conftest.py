@@ -108,8 +108,9 @@ class Launched:
 class Mpirun:
     """Starts programs under mpirun and finds what they leave behind."""
 
-    def __init__(self, folder, temporary_folder):
+    def __init__(self, folder, temporary_folder, attached=False):
         self.folder = folder
+        self.attached = attached
         self._temporary_folder = Path(temporary_folder)
         self._shared_memory = set(os.listdir("/dev/shm"))
         #: Where Open MPI has its own shared memory, apart from that of other programs.
@@ -130,8 +131,20 @@ class Mpirun:
         return self.finish(process, stdin=stdin, timeout=timeout)
 
     def script(self, ranks, text, *arguments, options=(), name="script.py", **settings):
-        """Run ``text`` as a script by ``python -m joblib_mpi *options``."""
-        return self(ranks, "-m", "joblib_mpi", *options, str(self.write(name, text)), *arguments, **settings)
+        """Run ``text`` as a script by ``python -m joblib_mpi *options``.
+
+        In a test with the mark ``also_attached`` it runs once on rank 0, and once as the client of a job with these
+        options. What workers print to stdout is lost then.
+        """
+        program = [str(self.write(name, text)), *arguments]
+        if not self.attached:
+            return self(ranks, "-m", "joblib_mpi", *options, *program, **settings)
+        environment = settings.get("environment")
+        server, access = self.serve(ranks, *options, environment=environment)
+        client = self.finish(self.start_client(access, *program, environment=environment))
+        self.stop_serving(access)
+        job = self.finish(server)
+        return Launched(client.status or job.status, client.stdout, client.stderr + job.stderr)
 
     def write(self, name, text):
         """Write a file into the test's folder."""
@@ -178,7 +191,7 @@ class Mpirun:
         The settings are those of `start`. `stop_serving` and `finish` must follow.
         """
         state = Path(tempfile.mkdtemp(prefix="state", dir=self.folder))
-        variables = {**settings.pop("environment", {}), "XDG_STATE_HOME": str(state)}
+        variables = {**(settings.pop("environment", None) or {}), "XDG_STATE_HOME": str(state)}
         arguments = ["-m", "joblib_mpi", *options, "--serve"]
         process = self.start(ranks, *arguments, output=output, environment=variables, **settings)
         deadline = time.monotonic() + TIMEOUT_SECONDS
@@ -388,13 +401,19 @@ def shared_script(request, tmp_path_factory):
             launcher.check_nothing_is_left()
 
 
+def pytest_generate_tests(metafunc):
+    """Let tests with the mark ``also_attached`` run twice: on rank 0, and as the client of a job."""
+    if metafunc.definition.get_closest_marker("also_attached") is not None:
+        metafunc.parametrize("mpirun", ["rank_0", "attached"], indirect=True)
+
+
 @pytest.fixture
-def mpirun(tmp_path):
+def mpirun(request, tmp_path):
     """Launch real MPI jobs, which must leave nothing behind; skip if the compiled part is not built."""
     skip_if_not_built()
     # A new folder, so that no other program's files are taken for the job's; short, because sockets' paths must be.
     with tempfile.TemporaryDirectory(prefix="jm", ignore_cleanup_errors=True) as temporary_folder:
-        launcher = Mpirun(tmp_path, temporary_folder)
+        launcher = Mpirun(tmp_path, temporary_folder, getattr(request, "param", "") == "attached")
         yield launcher
         launcher.check_nothing_is_left()
 

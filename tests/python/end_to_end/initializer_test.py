@@ -29,12 +29,14 @@ SCRIPT = """
     """
 
 
+@pytest.mark.also_attached
 def test_each_executor_calls_an_initializer_once(mpirun):
     ended = mpirun.script(3, SCRIPT)
     assert ended.status == 0, ended
     assert ended.stdout.splitlines() == ["{('1', None)}", "{('1', None)}", "True True", "{('1', '0')}"]
 
 
+@pytest.mark.also_attached
 @pytest.mark.skipif(JOBLIB < (1, 5), reason="joblib 1.5 passes options of Parallel on")
 def test_an_initializer_that_fails_is_an_error_of_the_call(mpirun):
     ended = mpirun.script(

@@ -95,6 +95,7 @@ SHARED = """
 """
 
 
+@pytest.mark.also_attached
 @pytest.mark.parametrize("isolation", ["process", "none"])
 @pytest.mark.parametrize("ranks", [1, 2, 4])
 def test_an_array_without_a_hint_is_sent_once_and_found_again(mpirun, ranks, isolation):
@@ -161,6 +162,7 @@ def test_many_shared_arrays_need_few_open_files(mpirun, isolation):
     assert (done.status, done.stdout) == (0, "True\nTrue\n"), done
 
 
+@pytest.mark.also_attached
 def test_what_the_limit_has_no_room_for_goes_with_each_task(mpirun):
     done = mpirun.script(
         3,
@@ -175,6 +177,7 @@ def test_what_the_limit_has_no_room_for_goes_with_each_task(mpirun):
     assert (done.status, done.stdout) == (0, "0 20\n"), done
 
 
+@pytest.mark.also_attached
 def test_scikit_learn_gives_the_same_results_with_shared_arrays_as_without_workers(mpirun):
     pytest.importorskip("sklearn")
     done = mpirun.script(
@@ -287,6 +290,7 @@ MAPS = """
 """
 
 
+@pytest.mark.also_attached
 @pytest.mark.parametrize("isolation", ["process", "none"])
 @pytest.mark.parametrize("ranks", [2, 4])
 def test_tasks_write_into_a_memory_map_and_read_another(mpirun, tmp_path, ranks, isolation):
@@ -355,6 +359,7 @@ MORE_MAPS = """
 """
 
 
+@pytest.mark.also_attached
 @pytest.mark.parametrize(("ranks", "isolation"), [(1, "process"), (3, "process"), (3, "none")])
 def test_memory_maps_of_all_kinds_are_written_by_tasks(mpirun, tmp_path, ranks, isolation):
     done = mpirun.script(ranks, MORE_MAPS, str(tmp_path), environment={"JOBLIB_MPI_ISOLATION": isolation})
@@ -388,6 +393,7 @@ RESUMED_MAPS = """
 """
 
 
+@pytest.mark.also_attached
 @pytest.mark.parametrize("ranks", [1, 3])
 @pytest.mark.parametrize("mode", ["w+", "r+"])
 def test_a_run_never_goes_on_from_tasks_that_wrote_into_a_memory_map(mpirun, tmp_path, ranks, mode):

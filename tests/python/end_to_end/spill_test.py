@@ -63,6 +63,7 @@ KINDS = (
 )
 
 
+@pytest.mark.also_attached
 @pytest.mark.parametrize("isolation", ["process", "none"])
 @pytest.mark.parametrize("ranks", [1, 2, 4])
 def test_large_results_of_all_kinds_of_arrays_come_back_as_maps_that_can_be_written(mpirun, ranks, isolation):
@@ -86,6 +87,7 @@ def test_large_results_of_all_kinds_of_arrays_come_back_as_maps_that_can_be_writ
     assert (done.status, done.stdout) == (0, "{True}\n"), done
 
 
+@pytest.mark.also_attached
 @pytest.mark.parametrize("compression", ["none", pytest.param("gzip", marks=pytest.mark.smoke)])
 def test_kept_results_are_found_in_the_index_after_the_job(mpirun, compression):
     h5py = pytest.importorskip("h5py")
@@ -159,6 +161,7 @@ def test_h5py_works_beside_results_that_go_through_files(mpirun, order):
     assert (done.status, done.stdout) == (0, "20 records\n"), done
 
 
+@pytest.mark.also_attached
 def test_memory_of_rank_0_stays_within_its_budget(mpirun):
     done = mpirun.script(
         3,
@@ -212,12 +215,14 @@ def stalled_generator(return_as, pre_dispatch, pause, before):
     )
 
 
+@pytest.mark.also_attached
 @pytest.mark.parametrize("return_as", ["generator", "generator_unordered"])
 def test_a_consumer_that_stalls_makes_the_tasks_of_its_generator_wait(mpirun, return_as):
     done = mpirun.script(3, stalled_generator(return_as, "2 * n_jobs", pause="0", before="pass"))
     assert (done.status, done.stdout) == (0, "waited\n"), done
 
 
+@pytest.mark.also_attached
 @pytest.mark.parametrize("return_as", ["generator", "generator_unordered"])
 def test_its_tasks_wait_also_if_results_spill_before_the_budget_is_used_up(mpirun, return_as):
     # The backend knows the size to expect; with three others running, the budget never has room for one more.
@@ -226,6 +231,7 @@ def test_its_tasks_wait_also_if_results_spill_before_the_budget_is_used_up(mpiru
     assert (done.status, done.stdout) == (0, "waited\n"), done
 
 
+@pytest.mark.also_attached
 def test_a_folder_that_cannot_be_used_is_an_error_of_the_call(mpirun):
     done = mpirun.script(
         2,
@@ -290,6 +296,7 @@ def test_where_the_disk_is_full_results_go_through_memory_if_they_fit(mpirun, sm
     assert list(small_disk.iterdir()) == []
 
 
+@pytest.mark.also_attached
 def test_results_without_a_place_can_be_returned_like_other_errors(mpirun, small_disk):
     done = mpirun.script(
         2,
@@ -304,6 +311,7 @@ def test_results_without_a_place_can_be_returned_like_other_errors(mpirun, small
     assert (done.status, done.stdout) == (0, "['SpillError', 'SpillError', 'SpillError']\n"), done
 
 
+@pytest.mark.also_attached
 def test_a_call_puts_nothing_into_the_working_directory(mpirun):
     ended = mpirun.script(
         2,
