@@ -17,20 +17,22 @@ using namespace joblib_mpi::test;
 
 namespace {
 
-/// Returns the reason that the job gives for the end of a client.
-std::string reason_of_end(FrameLink& link) {
+/// Returns the next message of one kind that the job sends; those of others are ignored.
+template <class Message>
+Message next_message(FrameLink& link) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (std::chrono::steady_clock::now() < deadline && (link.read() || link.connected())) {
     while (const auto frame = link.receive()) {
       ClientFrameReader reader(*frame);
       while (!reader.at_end()) {
-        const MessageToClient message = reader.next_to_client();
-        if (const auto* const ended = std::get_if<to_client::SessionEnded>(&message)) return ended->reason;
+        MessageToClient message = reader.next_to_client();
+        if (auto* const expected = std::get_if<Message>(&message)) return std::move(*expected);
       }
     }
     std::this_thread::yield();
   }
-  return "";
+  FAIL("the job has not sent the message");
+  return {};
 }
 
 }  // namespace
@@ -71,18 +73,25 @@ TEST_CASE("large arrays go both ways, also more of them than a client may leave 
 TEST_CASE("several clients have calls and objects of their own") {
   Job job;
   Client first(job.socket(), "version 1", patience);
-  Client second(job.socket(), "version 1", patience);
-  const CallId of_first = first.start_call({.n_jobs = 2});
-  const CallId of_second = second.start_call({.n_jobs = 2});
-  CHECK(of_first == of_second);
-  first.submit(of_first, task_of<client_test::shout>(0, std::string("first")));
-  second.submit(of_second, task_of<client_test::shout>(0, std::string("second")));
+  FrameLink second;  // as in another process, where numbers are given that this one gives as well
+  second.connect(meet(job.socket(), {.identity = "version 1", .session = {1, 2}}, patience).socket, 0);
+  const CallId call = first.start_call({.n_jobs = 2});
+  Frame start;
+  append(start, to_rank0::StartCall{call, {.n_jobs = 2}});
+  append(start, to_rank0::SubmitTask{call, task_of<client_test::shout>(0, std::string("second"))});
+  second.send(std::move(start));
+  second.write();
+  first.submit(call, task_of<client_test::shout>(0, std::string("first")));
   CHECK(value_of<std::string>(results(first, 1)[0]) == "first!");
-  CHECK(value_of<std::string>(results(second, 1)[0]) == "second!");
+  CHECK(value_of<std::string>(next_message<to_client::TaskFinished>(second).task) == "second!");
   const ObjectId shared = first.share({bytes("of the first"), {}});
   CHECK(first.object_stats().objects == 1);
-  second.drop(shared);  // it has none of this number
-  CHECK(second.object_stats().objects == 1);
+  Frame drop;
+  append(drop, to_rank0::DropObject{shared});  // it has none of this number
+  append(drop, to_rank0::Ask{1, Fact::object_stats});
+  second.send(std::move(drop));
+  second.write();
+  CHECK(next_message<to_client::Answer>(second).numbers.at(0) == 1);
   first.drop(shared);
   while (first.object_stats().objects > 0) std::this_thread::yield();
 }
@@ -273,7 +282,7 @@ TEST_CASE("a client whose task names an object that does not exist is told so an
   append(frame, to_rank0::SubmitTask{{1}, std::move(task)});
   link.send(std::move(frame));
   link.write();
-  CHECK(reason_of_end(link) == "a client's task needs an object that does not exist");
+  CHECK(next_message<to_client::SessionEnded>(link).reason == "a client's task needs an object that does not exist");
   job.wait_for_clients(0);
 }
 
@@ -311,7 +320,8 @@ TEST_CASE("bytes that are no messages end the client that sends them, and no oth
   link.connect(std::move(met.socket), 0);
   link.send({bytes("no message"), {}});
   link.write();
-  CHECK(reason_of_end(link) == "message of unknown kind 110 between rank 0 and a client");
+  CHECK(next_message<to_client::SessionEnded>(link).reason ==
+        "message of unknown kind 110 between rank 0 and a client");
   job.wait_for_clients(1);
   Descriptor half = meet(job.socket(), {.identity = "version 1", .session = {9, 9}}, patience).socket;
   job.wait_for_clients(2);
