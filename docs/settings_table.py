@@ -70,8 +70,8 @@ OTHER_ROWS = [
         "none",
         "",
         "`auto`, the name of a job, or a path",
-        "Python: the job whose client a program becomes that is no rank, for backends without `scheduler_host`. The option "
-        "`--scheduler-host` takes precedence.",
+        "Python: the job whose client a program becomes that is no rank, for backends without `scheduler_host`. The "
+        "option `--scheduler-host` takes precedence.",
     ),
     Row(
         "JOBLIB_MPI_TASK",

@@ -85,9 +85,7 @@ def _options_for(wanted: program.Program, options: start_options.StartOptions) -
     if options.scheduler_host is None:
         return options
     if thread_limits.is_launched():
-        raise program.UsageError(
-            "--scheduler-host is for programs that neither mpirun nor srun has started"
-        )
+        raise program.UsageError("--scheduler-host is for programs that neither mpirun nor srun has started")
     if wanted.kind != "serve":
         return options
     if options.scheduler_host != start_options.from_environment().scheduler_host:

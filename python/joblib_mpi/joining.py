@@ -264,7 +264,8 @@ def _leave(session: Session, for_what: str) -> None:
 
 def _client_of(socket: str, local_job: LocalJob | None = None) -> Session:
     try:
-        client = _core.Client(socket, sessions.identity(), _PATIENCE_SECONDS)
+        # The compiled class is not abstract.
+        client = _core.Client(socket, sessions.identity(), _PATIENCE_SECONDS)  # type: ignore[abstract]
     except OSError as error:
         raise _core.SessionError(
             f'no job answers at {socket} ({os.strerror(error.errno or 0)}): it may have ended; "joblib-mpi list" shows '

@@ -42,10 +42,16 @@ os.umask(0o022)  # files of tests are the user's own, also where others of the g
 
 
 def pytest_collection_modifyitems(items):
-    """Mark the tests that start no rank."""
+    """Mark the tests that start no rank, and leave out clients of jobs without workers, of which there are none."""
     for item in items:
         if item.path.parent == HERE:
             item.add_marker(pytest.mark.unit)
+    items[:] = [item for item in items if not _is_client_of_one_rank(item)]
+
+
+def _is_client_of_one_rank(item):
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return parameters.get("mpirun") == "attached" and parameters.get("ranks") == 1
 
 
 @pytest.fixture(autouse=True)

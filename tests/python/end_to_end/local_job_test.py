@@ -239,7 +239,7 @@ def test_nothing_is_left_of_a_program_that_is_killed(python, mpirun, while_it_wo
     if while_it_works:
         time.sleep(0.5)
     process.kill()
-    # Whoever reads the output is not kept waiting by ranks that have inherited it.
+    # What reads the output is not kept waiting by ranks that have inherited it.
     process.communicate(timeout=END_SECONDS)
     deadline = time.monotonic() + END_SECONDS
     while mpirun.processes() and time.monotonic() < deadline:
