@@ -2,6 +2,7 @@
 
 #include "core/clock_duration.hpp"
 #include "python_coordinator.hpp"
+#include <joblib_mpi/error.hpp>
 
 #include <chrono>
 
@@ -14,14 +15,19 @@ PythonClient::PythonClient(const std::string& path, const std::string& identity,
   client_.reset(without_gil([&] { return new Client(path, identity, patience); }));
 }
 
+Client& PythonClient::coordinator() const {
+  if (client_ == nullptr) throw UsageError("this process was forked from a client of a job, and is none itself");
+  return *client_;
+}
+
 nb::bytes PythonClient::description() const {
-  const std::string& description = client_->description();
+  const std::string& description = coordinator().description();
   return nb::bytes(description.data(), description.size());
 }
 
 void PythonClient::close() {
   const WithoutGil release;
-  client_->close();
+  if (client_ != nullptr) client_->close();
 }
 
 void PythonClient::leave_to_parent() noexcept {

@@ -18,15 +18,18 @@ class PythonClient {
  public:
   PythonClient(const std::string& path, const std::string& identity, double patience_seconds);
 
-  [[nodiscard]] Client& coordinator() noexcept { return *client_; }
-  [[nodiscard]] const std::vector<std::string>& hosts() const noexcept { return client_->hosts(); }
-  [[nodiscard]] CallId start_call(const CallOptions& options) { return client_->start_call(options); }
-  [[nodiscard]] std::vector<FileRefusal> compare_file(const FileIdentity& file) { return client_->compare_file(file); }
-  [[nodiscard]] std::vector<FinishedTask> next_results(double seconds) { return client_->next_results(seconds); }
-  void wake() { client_->wake(); }
+  /// Throws UsageError after `leave_to_parent`.
+  [[nodiscard]] Client& coordinator() const;
+  [[nodiscard]] const std::vector<std::string>& hosts() const { return coordinator().hosts(); }
+  [[nodiscard]] CallId start_call(const CallOptions& options) { return coordinator().start_call(options); }
+  [[nodiscard]] std::vector<FileRefusal> compare_file(const FileIdentity& file) {
+    return coordinator().compare_file(file);
+  }
+  [[nodiscard]] std::vector<FinishedTask> next_results(double seconds) { return coordinator().next_results(seconds); }
+  void wake() { coordinator().wake(); }
 
   [[nodiscard]] nanobind::bytes description() const;
-  [[nodiscard]] bool is_gone() const { return client_->is_gone(); }
+  [[nodiscard]] bool is_gone() const { return client_ == nullptr || client_->is_gone(); }
   void close();
   void leave_to_parent() noexcept;
 

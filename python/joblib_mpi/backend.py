@@ -175,6 +175,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
                 f"memory_limit={call_options.memory_limit} is for executor processes, but this session runs tasks in "
                 "the ranks themselves (isolation none)"
             )
+        self._scattered = self._scattered.in_session(session.shared)
         sharing = Sharing.from_options(options)
         n_tasks = self.effective_n_jobs(n_jobs=n_jobs)
         checkpoint = self._checkpoints.of(parallel, options.get("checkpoint"))
@@ -269,10 +270,9 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         if type(out) is FinishedTask and out.ending == RETURNED:  # first, since nearly all are
             results: list[Any] = pickle.loads(out.head, buffers=out.buffers)
             return results
-        host = joining.require().core.host
         if type(out) is GatheredOutcomes:
-            return out.results(host)
-        return results_of(out, host)
+            return out.results(_host)
+        return results_of(out, _host)
 
     @contextmanager
     def retrieval_context(self) -> Iterator[None]:
@@ -390,6 +390,11 @@ class _CallSettings(NamedTuple):
 
 #: Stands in for the `Parallel` object between calls.
 _NO_PARALLEL = SimpleNamespace(verbose=0)
+
+
+def _host(rank: int) -> str:
+    session = sessions.current()  # that of the call, also if its job is gone
+    return "a host of a job that has ended" if session is None else session.core.host(rank)
 
 
 def register() -> None:

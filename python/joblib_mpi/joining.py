@@ -99,14 +99,12 @@ def attach(scheduler_host: str) -> Session:
         are running.
     """
     with _lock:
-        session = sessions.current()
+        session = _no_rank_0("scheduler_host")
         if session is not None and session.is_worker:
             return session
-        if session is not None and not session.is_client:
-            raise _core.SessionError(_NOT_A_CLIENT.format("scheduler_host"))
         socket = find(scheduler_host).socket
-        if session is not None and not session.is_gone:
-            if session.socket == socket:
+        if session is not None:
+            if session.socket == socket and not session.is_gone:
                 return session
             _leave(session, f"the job {scheduler_host}")
         return sessions.adopt(_client_of(socket))
@@ -132,18 +130,15 @@ def start_workers(n_workers: int | None) -> Session:
         of workers.
     """
     with _lock:
-        session = sessions.current()
+        session = _no_rank_0("n_workers")
         if session is not None and session.is_worker:
             return session
-        if session is not None and not session.is_client:
-            raise _core.SessionError(_NOT_A_CLIENT.format("n_workers"))
-        if session is not None and not session.is_gone:
+        if session is not None:
             job = session.local_job
-            if job is not None and n_workers in (None, job.n_workers, session.core.n_workers):
+            is_enough = job is not None and n_workers in (None, job.n_workers, session.core.n_workers)
+            if is_enough and not session.is_gone:
                 return session
             _leave(session, f"{n_workers} workers of its own")
-        elif session is not None:
-            session.close()
         if sessions.parents() is not None:
             raise _core.SessionError(_FORKED)
         if not may_start():
@@ -253,8 +248,16 @@ def init(
     sessions.fail_workers_with(session)
 
 
+def _no_rank_0(option: str) -> Session | None:
+    """Return the session of this process, if it has one; raises SessionError if it is that of rank 0."""
+    session = sessions.current()
+    if session is not None and not session.is_worker and not session.is_client:
+        raise _core.SessionError(_NOT_A_CLIENT.format(option))
+    return session
+
+
 def _leave(session: Session, for_what: str) -> None:
-    if session.has_calls:
+    if session.has_calls and not session.is_gone:
         raise _core.SessionError(
             f"this program has calls or generators that run on {session.core.n_workers} workers of another job: let "
             f"them end before it uses {for_what}"
@@ -302,6 +305,8 @@ def _say(text: str) -> None:
 
 
 def _leave_to_parent() -> None:
+    global _lock
+    _lock = threading.RLock()  # another thread of the parent may have had it
     session = sessions.parents()
     if session is not None and session.is_client:
         session.core.leave_to_parent()

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -53,7 +54,7 @@ class LocalJob:
         try:
             # Terminals and notebooks signal whole process groups: the ranks must not be in that of the program.
             self._launcher = subprocess.Popen(
-                [*command, "-m", "joblib_mpi.serving.private", self.socket],
+                [*command, "-m", "joblib_mpi.serving.private", self.socket, socket.gethostname()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )

@@ -49,6 +49,15 @@ class ScatteredObjects:
         #: The memory of their buffers.
         self.regions = RegionIndex[ScatteredRegion]()
         self._objects: list[Any] = []  # kept alive, so that no other object gets their ids and memory
+        self._shared: SharedBuffers | None = None
+
+    def in_session(self, shared: SharedBuffers) -> "ScatteredObjects":
+        """Return these objects as scattered in the session of ``shared``: again if that of before is gone."""
+        if self._shared is None or self._shared is shared:
+            return self
+        again = ScatteredObjects()
+        again.add(self._objects, shared)
+        return again
 
     def add(self, objects: Sequence[Any], shared: SharedBuffers) -> None:
         """Pickle and broadcast each of ``objects`` that is not scattered yet; return before the data has arrived.
@@ -60,6 +69,7 @@ class ScatteredObjects:
         MemoryError
             Shared objects would take more memory than they may.
         """
+        self._shared = shared
         for index, value in enumerate(objects):
             if id(value) in self.ids:
                 continue

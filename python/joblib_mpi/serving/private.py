@@ -1,9 +1,10 @@
 """Rank 0 of a job that one program has started for itself: it serves that program and ends with it.
 
-usage: joblib-mpi run -n N -m joblib_mpi.serving.private SOCKET
+usage: joblib-mpi run -n N -m joblib_mpi.serving.private SOCKET HOST
 """
 
 import signal
+import socket
 import sys
 import time
 
@@ -16,15 +17,26 @@ _FIRST_CLIENT_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
 
 
-def serve(socket: str) -> int:
-    """Serve the program that has made the folder of ``socket`` until it has left, and return the exit status."""
+def serve(path: str, host: str) -> int:
+    """Serve the program on ``host`` that has made the folder of the socket ``path`` until it has left.
+
+    Returns the exit status.
+    """
+    here = socket.gethostname()
+    if here != host:
+        print(
+            f"joblib-mpi: the launcher has started rank 0 on {here}, where the program on {host} does not reach it; "
+            "start the program on the first node of the allocation, or the ranks with joblib-mpi run",
+            file=sys.stderr,
+        )
+        return 2
     for number in (signal.SIGINT, signal.SIGHUP):  # they are for the program, which has no terminal in common with us
         signal.signal(number, signal.SIG_IGN)
     active = session.current()
     if active is None or active.core.n_workers == 0:
         print("joblib-mpi: a program's own job needs rank 0 and at least one worker", file=sys.stderr)
         return 2
-    active.core.listen(socket, session.identity(), active.description())
+    active.core.listen(path, session.identity(), active.description())
     try:
         deadline = time.monotonic() + _FIRST_CLIENT_SECONDS
         while active.core.n_clients == 0 and time.monotonic() < deadline:
@@ -32,9 +44,9 @@ def serve(socket: str) -> int:
         while active.core.n_clients > 0:
             time.sleep(_LOOK_SECONDS)
     finally:
-        socket_folder.remove(socket)
+        socket_folder.remove(path)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(serve(sys.argv[1]))
+    sys.exit(serve(*sys.argv[1:]))

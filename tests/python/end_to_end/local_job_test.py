@@ -160,17 +160,20 @@ def test_a_program_survives_the_loss_of_all_ranks_and_gets_new_ones(run):
                 and b"OMPI_COMM_WORLD_RANK=0\\0" in open(f"/proc/{pid}/environ", "rb").read()
                 and os.environb[b"MARK"] in open(f"/proc/{pid}/environ", "rb").read()]
     os.environ["MARK"] = f"mark of {os.getpid()}"
-    with parallel_config(backend="mpi", n_workers=2):
-        print(Parallel()(delayed(square)(i) for i in range(3)))
+    data = list(range(100))
+    def total(values, i):
+        return sum(values) + i
+    with parallel_config(backend="mpi", n_workers=2, scatter=[data]):
+        print(Parallel()(delayed(total)(data, i) for i in range(3)))
         for pid in rank_0():
             os.kill(pid, signal.SIGKILL)
         try:
             Parallel()(delayed(wait)() for i in range(3))
         except joblib_mpi.SessionError as error:
             print("lost")
-        print(Parallel()(delayed(square)(i) for i in range(3)))
+        print(Parallel()(delayed(total)(data, i) for i in range(3)))
     """
-    ) == ["[0, 1, 4]", "lost", "[0, 1, 4]"]
+    ) == ["[4950, 4951, 4952]", "lost", "[4950, 4951, 4952]"]
 
 
 def test_a_lost_worker_is_an_error_of_its_call_or_its_task_runs_again(run):

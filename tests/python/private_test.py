@@ -1,0 +1,66 @@
+"""Tests of rank 0 of a program's own job where that needs no ranks."""
+
+import signal
+import socket
+
+import pytest
+
+from joblib_mpi import session as sessions
+from joblib_mpi.serving import private, socket_folder
+
+
+@pytest.fixture(autouse=True)
+def handlers():
+    """Keep the handlers of signals."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+class Core:
+    """A session's core that counts looks for clients and has them for some."""
+
+    n_workers = 1
+
+    def __init__(self, n_looks_with_a_client):
+        self.looks = [0, *[1] * n_looks_with_a_client, 0]
+        self.listens_at = None
+
+    def listen(self, path, identity, description):
+        self.listens_at = path
+
+    @property
+    def n_clients(self):
+        return self.looks.pop(0) if self.looks else 0
+
+
+class Session:
+    """A session of rank 0."""
+
+    def __init__(self, core):
+        self.core = core
+
+    def description(self):
+        return b""
+
+
+def test_it_ends_when_its_client_has_left(monkeypatch):
+    core = Core(3)
+    monkeypatch.setattr(sessions, "current", lambda: Session(core))
+    path = socket_folder.make()
+    assert private.serve(path, socket.gethostname()) == 0
+    assert core.listens_at == path
+    assert not core.looks
+    assert not socket_folder.os.path.exists(socket_folder.os.path.dirname(path))
+
+
+def test_it_does_not_start_where_its_program_cannot_reach_it(capsys):
+    assert private.serve("/nowhere/socket", "another-host") == 2
+    assert "the program on another-host does not reach it" in capsys.readouterr().err
+
+
+def test_it_needs_workers(monkeypatch, capsys):
+    monkeypatch.setattr(sessions, "current", lambda: None)
+    assert private.serve("/nowhere/socket", socket.gethostname()) == 2
+    assert "at least one worker" in capsys.readouterr().err
