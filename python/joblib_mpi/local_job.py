@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from joblib_mpi import _core
 from joblib_mpi.serving import socket_folder
-from joblib_mpi.serving.listener import listening_process
+from joblib_mpi.serving.listener import listening_process, process_start
 from joblib_mpi.thread_limits import is_launched
 from joblib_mpi.worker_identity import TASK_VARIABLE
 
@@ -49,19 +49,11 @@ class LocalJob:
 
     def __init__(self, n_workers: int | None) -> None:
         self.n_workers = n_workers
-        self.socket = socket_folder.make()
-        command = [_command(), "run", *_rank_options(n_workers), "--python", sys.executable]
+        self.socket = ""
+        self._launcher: subprocess.Popen[bytes] | None = None
         try:
-            # Terminals and notebooks signal whole process groups: the ranks must not be in that of the program.
-            self._launcher = subprocess.Popen(
-                [*command, "-m", "joblib_mpi.serving.private", self.socket, socket.gethostname()],
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        except OSError as error:
-            socket_folder.remove(self.socket)
-            raise _core.SessionError(f"cannot start {command[0]}: {error.strerror}") from error
-        try:
+            socket_folder.make(self._note_socket)
+            self._launch()
             self._wait_until_it_listens()
         except BaseException:
             self._end_launcher(0.0)
@@ -71,7 +63,26 @@ class LocalJob:
         """Wait for the end of the ranks, which the client has left, and end them if they stay."""
         self._end_launcher(_END_SECONDS)
 
+    def _note_socket(self, path: str) -> None:
+        self.socket = path
+
+    def _launch(self) -> None:
+        # If Ctrl-C comes in the middle of this, there is no object for a launcher that runs already. Rank 0 therefore
+        # looks whether this process lives until it is the first client.
+        program = (socket.gethostname(), str(os.getpid()), str(process_start(os.getpid())))
+        command = [_command(), "run", *_rank_options(self.n_workers), "--python", sys.executable]
+        try:
+            # Terminals and notebooks signal whole process groups: the ranks must not be in that of the program.
+            self._launcher = subprocess.Popen(
+                [*command, "-m", "joblib_mpi.serving.private", self.socket, *program],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise _core.SessionError(f"cannot start {command[0]}: {error.strerror}") from error
+
     def _wait_until_it_listens(self) -> None:
+        assert self._launcher is not None
         while listening_process(self.socket) is None:
             status = self._launcher.poll()
             if status is not None:
@@ -83,6 +94,8 @@ class LocalJob:
 
     def _end_launcher(self, seconds: float) -> None:
         for number in (None, signal.SIGTERM, signal.SIGKILL):
+            if self._launcher is None:
+                break
             if number is not None:
                 with suppress(ProcessLookupError):
                     os.killpg(self._launcher.pid, number)

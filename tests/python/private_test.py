@@ -1,12 +1,15 @@
 """Tests of rank 0 of a program's own job where that needs no ranks."""
 
+import os
 import signal
 import socket
+import subprocess
 
 import pytest
 
 from joblib_mpi import session as sessions
 from joblib_mpi.serving import private, socket_folder
+from joblib_mpi.serving.listener import process_start
 
 
 @pytest.fixture(autouse=True)
@@ -49,18 +52,26 @@ def test_it_ends_when_its_client_has_left(monkeypatch):
     core = Core(3)
     monkeypatch.setattr(sessions, "current", lambda: Session(core))
     path = socket_folder.make()
-    assert private.serve(path, socket.gethostname()) == 0
+    assert private.serve(path, socket.gethostname(), os.getpid(), process_start(os.getpid())) == 0
     assert core.listens_at == path
     assert not core.looks
-    assert not socket_folder.os.path.exists(socket_folder.os.path.dirname(path))
+    assert not os.path.exists(os.path.dirname(path))
+
+
+def test_it_ends_if_its_program_has_ended_before_it_came(monkeypatch):
+    monkeypatch.setattr(sessions, "current", lambda: Session(Core(0)))
+    ended = subprocess.Popen(["true"])
+    start = process_start(ended.pid)
+    ended.wait()
+    assert private.serve(socket_folder.make(), socket.gethostname(), ended.pid, start or 0) == 0
 
 
 def test_it_does_not_start_where_its_program_cannot_reach_it(capsys):
-    assert private.serve("/nowhere/socket", "another-host") == 2
+    assert private.serve("/nowhere/socket", "another-host", 1, 1) == 2
     assert "the program on another-host does not reach it" in capsys.readouterr().err
 
 
 def test_it_needs_workers(monkeypatch, capsys):
     monkeypatch.setattr(sessions, "current", lambda: None)
-    assert private.serve("/nowhere/socket", socket.gethostname()) == 2
+    assert private.serve("/nowhere/socket", socket.gethostname(), 1, 1) == 2
     assert "at least one worker" in capsys.readouterr().err

@@ -79,12 +79,14 @@ def test_a_path_that_is_too_long_for_a_socket_is_passed_over(folder, monkeypatch
 def test_without_any_folder_the_error_names_those_that_were_tried(folder, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(folder / "none"))
 
-    def refuse(**settings):
+    def refuse(path, mode):
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    monkeypatch.setattr(os, "mkdir", refuse)
+    noted = []
     with pytest.raises(SessionError, match=r"none: Read-only file system; /tmp: .*set TMPDIR"):
-        socket_folder.make()
+        socket_folder.make(noted.append)
+    assert [os.path.basename(path) for path in noted] == ["socket", "socket"]
 
 
 def test_only_its_own_folders_are_removed(folder):

@@ -1,6 +1,6 @@
 """Rank 0 of a job that one program has started for itself: it serves that program and ends with it.
 
-usage: joblib-mpi run -n N -m joblib_mpi.serving.private SOCKET HOST
+usage: joblib-mpi run -n N -m joblib_mpi.serving.private SOCKET HOST PROCESS START
 """
 
 import signal
@@ -10,6 +10,7 @@ import time
 
 from joblib_mpi import session
 from joblib_mpi.serving import socket_folder
+from joblib_mpi.serving.listener import process_start
 
 #: The time that the program has to connect after it could, before the job ends without it. Chosen, not measured.
 _FIRST_CLIENT_SECONDS = 60.0
@@ -17,10 +18,17 @@ _FIRST_CLIENT_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
 
 
-def serve(path: str, host: str) -> int:
-    """Serve the program on ``host`` that has made the folder of the socket ``path`` until it has left.
+def serve(path: str, host: str, process: int, start: int) -> int:
+    """Serve one program until it has left, and return the exit status.
 
-    Returns the exit status.
+    Parameters
+    ----------
+    path : str
+        The path of the socket, in a folder that the program has made.
+    host : str
+        The name of the program's host.
+    process, start : int
+        The program's process there, and when it was started, as `process_start` tells it.
     """
     here = socket.gethostname()
     if here != host:
@@ -39,7 +47,7 @@ def serve(path: str, host: str) -> int:
     active.core.listen(path, session.identity(), active.description())
     try:
         deadline = time.monotonic() + _FIRST_CLIENT_SECONDS
-        while active.core.n_clients == 0 and time.monotonic() < deadline:
+        while active.core.n_clients == 0 and process_start(process) == start and time.monotonic() < deadline:
             time.sleep(_LOOK_SECONDS)
         while active.core.n_clients > 0:
             time.sleep(_LOOK_SECONDS)
@@ -49,4 +57,4 @@ def serve(path: str, host: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(serve(*sys.argv[1:]))
+    sys.exit(serve(*sys.argv[1:3], *map(int, sys.argv[3:])))

@@ -2,8 +2,9 @@
 
 import os
 import pwd
+import secrets
 import stat
-import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 
 from joblib_mpi._core import SessionError
@@ -14,22 +15,28 @@ _NAME = "socket"
 _MOST_BYTES = 107
 
 
-def make() -> str:
+def make(note: Callable[[str], None] = lambda path: None) -> str:
     """Make a folder for a socket, and return the path that the socket is to have there.
+
+    ``note`` is called with that path before there is a folder, so that Ctrl-C leaves none which no object knows.
 
     The folder lies in XDG_RUNTIME_DIR if that lasts as long as the job, else in TMPDIR, else in /tmp. Raises
     SessionError if none of them can be used.
     """
     refusals = []
     for parent in _parents():
-        path = os.path.join(parent, f"{_PREFIX}12345678", _NAME)
+        folder = os.path.join(parent, _PREFIX + secrets.token_hex(4))
+        path = os.path.join(folder, _NAME)
         if len(os.fsencode(path)) > _MOST_BYTES:
             refusals.append(f"{parent} has a longer path than a socket can have")
             continue
+        note(path)
         try:
-            return os.path.join(tempfile.mkdtemp(prefix=_PREFIX, dir=parent), _NAME)
+            os.mkdir(folder, 0o700)
         except OSError as error:
             refusals.append(f"{parent}: {error.strerror}")
+        else:
+            return path
     raise SessionError(
         f"no folder can be made for the socket of clients ({'; '.join(refusals)}); set TMPDIR to a folder on this host "
         "in which this user may write"
@@ -41,11 +48,13 @@ def remove(socket_path: str) -> None:
     folder = os.path.dirname(socket_path)
     if not os.path.basename(folder).startswith(_PREFIX):
         return
-    with suppress(OSError):
-        if stat.S_ISSOCK(os.lstat(socket_path).st_mode):
-            os.unlink(socket_path)
-    with suppress(OSError):
-        os.rmdir(folder)
+    for _ in range(2):  # rank 0 may be making its socket at this moment, which it does once
+        with suppress(OSError):
+            if stat.S_ISSOCK(os.lstat(socket_path).st_mode):
+                os.unlink(socket_path)
+        with suppress(OSError):
+            os.rmdir(folder)
+            return
 
 
 def freshen(socket_path: str) -> None:
