@@ -20,6 +20,7 @@ PRELUDE = """
     def where(_):
         return os.getpid(), os.getppid()
     def wait():
+        open("started", "w").close()
         time.sleep(600)
 """
 
@@ -59,6 +60,14 @@ def wait_for_line(process):
     line = process.stdout.readline().strip()
     assert line, process.communicate()
     return line
+
+
+def wait_for(file):
+    """Wait until a task has made a file."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert file.exists()
 
 
 @pytest.mark.smoke
@@ -154,19 +163,29 @@ def test_a_handle_of_an_earlier_job_is_an_error_and_never_another_object(run):
 def test_a_program_survives_the_loss_of_all_ranks_and_gets_new_ones(run):
     assert run(
         """
-    def rank_0():
-        return [int(pid) for pid in os.listdir("/proc") if pid.isdigit()
-                and b"serving.private\\0" in open(f"/proc/{pid}/cmdline", "rb").read()
-                and b"OMPI_COMM_WORLD_RANK=0\\0" in open(f"/proc/{pid}/environ", "rb").read()
-                and os.environb[b"MARK"] in open(f"/proc/{pid}/environ", "rb").read()]
+    import threading
+    def content(pid, name):
+        try:
+            return open(f"/proc/{pid}/{name}", "rb").read()
+        except OSError:
+            return b""
+    def is_rank_0(pid):
+        environment = content(pid, "environ")
+        return (b"serving.private\\0" in content(pid, "cmdline") and b"OMPI_COMM_WORLD_RANK=0\\0" in environment
+                and os.environb[b"MARK"] in environment)
+    def kill_rank_0_during_the_call():
+        while not os.path.exists("started"):
+            time.sleep(0.01)
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            if is_rank_0(pid):
+                os.kill(int(pid), signal.SIGKILL)
     os.environ["MARK"] = f"mark of {os.getpid()}"
     data = list(range(100))
     def total(values, i):
         return sum(values) + i
     with parallel_config(backend="mpi", n_workers=2, scatter=[data]):
         print(Parallel()(delayed(total)(data, i) for i in range(3)))
-        for pid in rank_0():
-            os.kill(pid, signal.SIGKILL)
+        threading.Thread(target=kill_rank_0_during_the_call).start()
         try:
             Parallel()(delayed(wait)() for i in range(3))
         except joblib_mpi.SessionError as error:
@@ -228,7 +247,7 @@ def test_a_program_that_a_task_has_started_starts_no_ranks(run):
 
 
 @pytest.mark.parametrize("while_it_works", [False, True])
-def test_nothing_is_left_of_a_program_that_is_killed(python, mpirun, while_it_works):
+def test_nothing_is_left_of_a_program_that_is_killed(python, place, mpirun, while_it_works):
     process = python(
         f"""
     with parallel_config(backend="mpi", n_workers=2):
@@ -240,7 +259,7 @@ def test_nothing_is_left_of_a_program_that_is_killed(python, mpirun, while_it_wo
     )
     assert wait_for_line(process) == "[0, 1, 4]"
     if while_it_works:
-        time.sleep(0.5)
+        wait_for(place.folder / "started")
     process.kill()
     # What reads the output is not kept waiting by ranks that have inherited it.
     process.communicate(timeout=END_SECONDS)
@@ -266,7 +285,7 @@ def test_ctrl_c_ends_the_call_and_the_next_one_works(place):
     )
     terminal = Terminal([sys.executable, str(script)], cwd=place.folder, env=place.environment)
     terminal.expect("ready")
-    time.sleep(0.5)
+    wait_for(place.folder / "started")
     terminal.type(INTERRUPT)
     terminal.expect("interrupted")
     terminal.expect(r"\[0, 1, 4\] after")
