@@ -57,4 +57,4 @@ def serve(path: str, host: str, process: int, start: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(serve(*sys.argv[1:3], *map(int, sys.argv[3:])))
+    sys.exit(serve(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
