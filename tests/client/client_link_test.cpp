@@ -143,7 +143,12 @@ TEST_CASE("a client acknowledges what has arrived while a long message comes slo
 }
 
 TEST_CASE("a job that can open no more files goes on with its clients, and takes a new one once it can") {
-  Job job;
+  Job job(1);
+  {
+    Client first(job.socket(), "version 1", patience);
+    first.submit(first.start_call({.n_jobs = 1}), task_of<client_test::shout>(0, std::string("first")));
+    (void)results(first, 1);  // the worker has started its threads now
+  }
   job.server.reset();
   const std::set<std::string> others = threads_of_this_process();
   job.server.emplace(job.cluster.driver(), ClientServer::Options{job.socket(), "version 1", {"host0"}});
