@@ -221,7 +221,7 @@ def test_a_forked_child_uses_other_backends_and_is_told_why_not_this_one(run):
     with parallel_config(backend="mpi", n_workers=1):
         print(Parallel()(delayed(square)(i) for i in range(3)))
         with multiprocessing.get_context("fork").Pool(1) as pool:
-            print(pool.apply(in_child, (3,)))
+            print(pool.apply(in_child, (3,)), flush=True)
         pid = os.fork()
         if pid == 0:
             sys.exit(0)
