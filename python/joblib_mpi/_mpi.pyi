@@ -36,6 +36,9 @@ class CoordinatorSession(Coordinator, Rank):  # type: ignore[misc]  # the compil
     @property
     def n_clients(self) -> int:
         """The number of clients, those included whose connection is cut and that may come back."""
+    @property
+    def n_clients_so_far(self) -> int:
+        """The number of clients that there have been, those included that have left."""
     def close(self, status: int) -> None:
         """Stops the workers, which then leave `serve` with `status`, and finalises MPI. Idempotent.
 

@@ -59,9 +59,13 @@ class LocalJob:
             self._end_launcher(0.0)
             raise
 
-    def end(self) -> None:
-        """Wait for the end of the ranks, which the client has left, and end them if they stay."""
+    def end(self) -> int | None:
+        """Wait for the end of the ranks, which the client has left, and end them if they stay.
+
+        Returns the launcher's status, 0 if they have ended by themselves.
+        """
         self._end_launcher(_END_SECONDS)
+        return None if self._launcher is None else self._launcher.returncode
 
     def _note_socket(self, path: str) -> None:
         self.socket = path

@@ -20,6 +20,7 @@ namespace joblib_mpi {
 namespace {
 
 // Chosen, not measured.
+constexpr std::size_t worth_giving_back = std::size_t{1} << 16;
 constexpr std::chrono::seconds goodbye_patience{5};
 constexpr std::chrono::milliseconds longest_wait{100};
 // Before there is a turn for what is to be written.
@@ -268,9 +269,12 @@ bool Client::take_what_is_queued() {
 }
 
 void Client::take_what_has_come() {
+  const std::size_t kept = link_.unacknowledged_bytes();
   for (int turn = 0; turn < most_reads && link_.read(); ++turn) {
     while (const auto frame = link_.receive()) deliver(*frame);
   }
+  // The program may have memory to give back that messages had until now.
+  if (link_.unacknowledged_bytes() + worth_giving_back <= kept) wake();
 }
 
 void Client::deliver(const Frame& frame) {

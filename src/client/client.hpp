@@ -74,7 +74,8 @@ class Client {
   [[nodiscard]] std::uint64_t room_elsewhere();
   [[nodiscard]] std::uint64_t worker_returns();
 
-  /// Returns the results that have arrived. Waits until there are some, `wake` was called, or `seconds` have passed.
+  /// Returns the results that have arrived. Waits until there are some, `wake` was called, memory of messages was
+  /// released, or `seconds` have passed.
   [[nodiscard]] std::vector<FinishedTask> next_results(double seconds);
   /// Ends the current wait of `next_results`, or the next one.
   void wake();

@@ -67,6 +67,7 @@ void ClientServer::serve() {
       std::erase_if(strangers_, [&](Stranger& stranger) { return greet(stranger, now); });
       std::erase_if(members_, [&](Member& member) { return !serve(member, now); });
       n_clients_ = members_.size();
+      n_clients_so_far_ = n_admitted_;  // after the number of those that are there
     }
     why_ended_ = "the job has ended";
   } catch (const std::exception& error) {
@@ -180,6 +181,7 @@ void ClientServer::admit(Stranger& stranger) {
         {greeting.session, time_to_resume(greeting.resume_seconds),
          std::make_unique<ServedClient>(stranger.number, *driver_, event_, options_.most_untaken_bytes)});
     admitted = &members_.back();
+    ++n_admitted_;
   }
   try {
     admitted->process = peer_process(stranger.socket);

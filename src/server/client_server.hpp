@@ -46,6 +46,8 @@ class ClientServer {
 
   /// Returns the number of clients, those included that are kept.
   [[nodiscard]] std::size_t n_clients() const noexcept { return n_clients_; }
+  /// Returns the number of clients that there have been; `n_clients` counts them until they leave.
+  [[nodiscard]] std::size_t n_clients_so_far() const noexcept { return n_clients_so_far_; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -92,7 +94,9 @@ class ClientServer {
   std::vector<Member> members_;
   std::uint64_t last_number_ = 0;  // of a client
   std::string why_ended_;
+  std::size_t n_admitted_ = 0;
   std::atomic<std::size_t> n_clients_{0};
+  std::atomic<std::size_t> n_clients_so_far_{0};
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

@@ -310,6 +310,10 @@ TEST_CASE("a job says of itself what it was given, and a client that was forked 
   CHECK(server->n_clients() == 1);
   client->close();
   CHECK(client->is_gone());
+  { const Client second(folder / "socket", "version 1", patience); }
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (server->n_clients_so_far() < 2 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  CHECK(server->n_clients_so_far() == 2);
 }
 
 TEST_CASE("bytes that are no messages end the client that sends them, and no other") {

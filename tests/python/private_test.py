@@ -22,12 +22,13 @@ def handlers():
 
 
 class Core:
-    """A session's core that counts looks for clients and has them for some."""
+    """A session's core whose one client is there for some looks and has left at the next one."""
 
     n_workers = 1
 
-    def __init__(self, n_looks_with_a_client):
-        self.looks = [0, *[1] * n_looks_with_a_client, 0]
+    def __init__(self, n_looks_with_a_client, n_clients_so_far=1):
+        self.looks = [1] * n_looks_with_a_client + [0]
+        self.n_clients_so_far = n_clients_so_far
         self.listens_at = None
 
     def listen(self, path, identity, description):
@@ -35,7 +36,7 @@ class Core:
 
     @property
     def n_clients(self):
-        return self.looks.pop(0) if self.looks else 0
+        return self.looks.pop(0)
 
 
 class Session:
@@ -48,8 +49,9 @@ class Session:
         return b""
 
 
-def test_it_ends_when_its_client_has_left(monkeypatch):
-    core = Core(3)
+@pytest.mark.parametrize("n_looks", [0, 3])
+def test_it_ends_when_its_client_has_left_also_before_the_first_look(monkeypatch, n_looks):
+    core = Core(n_looks)
     monkeypatch.setattr(sessions, "current", lambda: Session(core))
     path = socket_folder.make()
     assert private.serve(path, socket.gethostname(), os.getpid(), process_start(os.getpid())) == 0
@@ -59,7 +61,7 @@ def test_it_ends_when_its_client_has_left(monkeypatch):
 
 
 def test_it_ends_if_its_program_has_ended_before_it_came(monkeypatch):
-    monkeypatch.setattr(sessions, "current", lambda: Session(Core(0)))
+    monkeypatch.setattr(sessions, "current", lambda: Session(Core(0, n_clients_so_far=0)))
     ended = subprocess.Popen(["true"])
     start = process_start(ended.pid)
     ended.wait()

@@ -129,17 +129,19 @@ def test_a_job_with_a_client_is_not_idle(make_session):
 
 def test_the_idle_time_is_counted_from_the_last_client():
     idle = IdleClock(60.0, now=100.0)
-    assert not idle.is_over(0, 159.9)
-    assert not idle.is_over(1, 500.0)
-    assert not idle.is_over(0, 559.9)
-    assert idle.is_over(0, 560.0)
+    assert not idle.is_over(0, 0, 159.9)
+    assert not idle.is_over(1, 1, 500.0)
+    assert not idle.is_over(0, 1, 559.9)
+    assert idle.is_over(0, 1, 560.0)
+    assert not idle.is_over(0, 2, 560.0)  # one has come and left since
+    assert idle.is_over(0, 2, 620.0)
     assert IdleClock(5400.0, 0).text == "it has had no client for 90 min"
     assert IdleClock(7200.0, 0).text == "it has had no client for 2 h"
 
 
 @pytest.mark.parametrize("timeout", [None, 0.0])
 def test_without_an_idle_timeout_a_job_waits_for_ever(timeout):
-    assert not IdleClock(timeout, now=0.0).is_over(0, 1e9)
+    assert not IdleClock(timeout, now=0.0).is_over(0, 0, 1e9)
 
 
 def test_a_signal_that_the_parent_has_ignored_stays_ignored(make_session):

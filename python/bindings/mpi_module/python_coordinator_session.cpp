@@ -41,6 +41,7 @@ void bind_coordinator_session(nb::module_& module) {
   bind_coordinator(session);
   session.def("listen", &PythonCoordinatorSession::listen, nb::arg("path"), nb::arg("identity"), nb::arg("description"))
       .def_prop_ro("n_clients", &PythonCoordinatorSession::n_clients)
+      .def_prop_ro("n_clients_so_far", &PythonCoordinatorSession::n_clients_so_far)
       .def("close", &PythonCoordinatorSession::close, nb::arg("status"));
 }
 

@@ -33,6 +33,7 @@ class PythonCoordinatorSession {
 
   void listen(const std::string& path, std::string identity, const nanobind::bytes& description);
   [[nodiscard]] std::size_t n_clients() const noexcept { return server_ ? server_->n_clients() : 0; }
+  [[nodiscard]] std::size_t n_clients_so_far() const noexcept { return server_ ? server_->n_clients_so_far() : 0; }
   void close(int status);
 
  private:

@@ -47,7 +47,7 @@ def serve(path: str, host: str, process: int, start: int) -> int:
     active.core.listen(path, session.identity(), active.description())
     try:
         deadline = time.monotonic() + _FIRST_CLIENT_SECONDS
-        while active.core.n_clients == 0 and process_start(process) == start and time.monotonic() < deadline:
+        while active.core.n_clients_so_far == 0 and process_start(process) == start and time.monotonic() < deadline:
             time.sleep(_LOOK_SECONDS)
         while active.core.n_clients > 0:
             time.sleep(_LOOK_SECONDS)

@@ -75,11 +75,13 @@ class IdleClock:
     def __init__(self, timeout: float | None, now: float) -> None:
         self._timeout = timeout
         self._idle_since = now
+        self._n_so_far = 0
 
-    def is_over(self, n_clients: int, now: float) -> bool:
-        """Note the number of clients at the time ``now``, and return whether the job is to end."""
-        if n_clients > 0:
+    def is_over(self, n_clients: int, n_so_far: int, now: float) -> bool:
+        """Note the clients at the time ``now`` and those that there have been; return whether the job is to end."""
+        if n_clients > 0 or n_so_far > self._n_so_far:
             self._idle_since = now
+            self._n_so_far = n_so_far
         return bool(self._timeout) and now - self._idle_since >= (self._timeout or 0)
 
     @property
@@ -134,7 +136,7 @@ def _wait(core: Any, socket_path: str, signals: _EndSignals, idle: IdleClock) ->
             return "Ctrl-C" if number == signal.SIGINT else f"{number.name} has come"
         core.unfinished_tasks()  # raises SessionError if the session has ended
         now = time.monotonic()
-        if idle.is_over(core.n_clients, now):
+        if idle.is_over(core.n_clients, core.n_clients_so_far, now):
             return idle.text
         if now >= freshen_at:
             socket_folder.freshen(socket_path)

@@ -84,6 +84,17 @@ def test_a_plain_program_gets_workers_once_and_loads_no_mpi(run):
     ) == ["[0, 1, 4, 9, 16]", "True", "False"]
 
 
+def test_the_ranks_of_a_short_program_end_by_themselves(run):
+    assert run(
+        """
+    print(Parallel(backend="mpi", n_workers=2)([delayed(square)(3)]))
+    job = joblib_mpi.session.current().local_job
+    joblib_mpi.shutdown()
+    print(job.end())
+    """
+    ) == ["[9]", "0"]
+
+
 def test_results_errors_scatter_and_generators_are_those_of_rank_0(run):
     assert run(
         """

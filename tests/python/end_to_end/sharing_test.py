@@ -177,7 +177,6 @@ def test_what_the_limit_has_no_room_for_goes_with_each_task(mpirun):
     assert (done.status, done.stdout) == (0, "0 20\n"), done
 
 
-@pytest.mark.also_attached
 def test_scikit_learn_gives_the_same_results_with_shared_arrays_as_without_workers(mpirun):
     pytest.importorskip("sklearn")
     done = mpirun.script(
