@@ -4,15 +4,33 @@
 #include "python_coordinator.hpp"
 #include <joblib_mpi/error.hpp>
 
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/variant.h>
+
 #include <chrono>
+#include <utility>
 
 namespace nb = nanobind;
 
 namespace joblib_mpi {
 
-PythonClient::PythonClient(const std::string& path, const std::string& identity, double patience_seconds) {
-  const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(clock_duration(patience_seconds));
-  client_.reset(without_gil([&] { return new Client(path, identity, patience); }));
+namespace {
+
+std::chrono::milliseconds milliseconds_of(double seconds) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(clock_duration(seconds));
+}
+
+}  // namespace
+
+PythonClient::PythonClient(const std::variant<int, std::string>& path, const std::string& identity,
+                           double patience_seconds, double resume_seconds) {
+  const Client::Options options{
+      .identity = identity, .patience = milliseconds_of(patience_seconds), .resume_seconds = resume_seconds};
+  client_.reset(without_gil([&] {
+    const int* const descriptor = std::get_if<int>(&path);
+    return descriptor != nullptr ? new Client(Descriptor(*descriptor), options)
+                                 : new Client(std::get<std::string>(path), options);
+  }));
 }
 
 Client& PythonClient::coordinator() const {
@@ -23,6 +41,17 @@ Client& PythonClient::coordinator() const {
 nb::bytes PythonClient::description() const {
   const std::string& description = coordinator().description();
   return nb::bytes(description.data(), description.size());
+}
+
+bool PythonClient::wait_until_cut(double seconds) const {
+  return without_gil([&, client = &coordinator()] { return client->wait_until_cut(seconds); });
+}
+
+void PythonClient::resume(int descriptor, double patience_seconds) const {
+  Descriptor connection(descriptor);
+  Client& client = coordinator();
+  const WithoutGil release;
+  client.resume(std::move(connection), milliseconds_of(patience_seconds));
 }
 
 void PythonClient::close() {
@@ -37,11 +66,13 @@ void PythonClient::leave_to_parent() noexcept {
 
 void bind_client(nb::module_& module) {
   auto client = nb::class_<PythonClient>(module, "Client", nb::is_final());
-  client.def(nb::init<const std::string&, const std::string&, double>(), nb::arg("path"), nb::arg("identity"),
-             nb::arg("patience"));
+  client.def(nb::init<const std::variant<int, std::string>&, const std::string&, double, double>(), nb::arg("path"),
+             nb::arg("identity"), nb::arg("patience"), nb::arg("resume") = 0.0);
   bind_coordinator(client);
   client.def_prop_ro("description", &PythonClient::description)
       .def_prop_ro("is_gone", &PythonClient::is_gone)
+      .def("wait_until_cut", &PythonClient::wait_until_cut, nb::arg("seconds"))
+      .def("resume", &PythonClient::resume, nb::arg("descriptor"), nb::arg("patience"))
       .def("close", &PythonClient::close)
       .def("leave_to_parent", &PythonClient::leave_to_parent);
 }

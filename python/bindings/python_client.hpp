@@ -8,6 +8,7 @@
 #include <nanobind/nanobind.h>
 
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace joblib_mpi {
@@ -16,7 +17,8 @@ namespace joblib_mpi {
 /// that bind_coordinator calls without it.
 class PythonClient {
  public:
-  PythonClient(const std::string& path, const std::string& identity, double patience_seconds);
+  PythonClient(const std::variant<int, std::string>& path, const std::string& identity, double patience_seconds,
+               double resume_seconds);
 
   /// Throws UsageError after `leave_to_parent`.
   [[nodiscard]] Client& coordinator() const;
@@ -30,6 +32,8 @@ class PythonClient {
 
   [[nodiscard]] nanobind::bytes description() const;
   [[nodiscard]] bool is_gone() const { return client_ == nullptr || client_->is_gone(); }
+  [[nodiscard]] bool wait_until_cut(double seconds) const;
+  void resume(int descriptor, double patience_seconds) const;
   void close();
   void leave_to_parent() noexcept;
 

@@ -158,10 +158,24 @@ class Client(Coordinator):  # type: ignore[misc]  # the compiled class is not ab
     wait.
     """
 
-    def __init__(self, path: str, identity: str, patience: float) -> None:
+    def __init__(self, path: str | int, identity: str, patience: float, resume: float = 0.0) -> None:
         """Joins the job that listens at `path`; waits at most `patience` seconds for its answer.
 
+        An integer is the descriptor of a stream socket, at whose other end the job is; the client closes it. A
+        connection that is cut may be followed by another one within `resume` seconds.
+
         Raises OSError if nothing listens there, VersionMismatchError, and SessionError if the job refuses.
+        """
+    def wait_until_cut(self, seconds: float) -> bool:
+        """Waits until the connection is cut and `resume` would help.
+
+        Returns false after that time, or once the client is gone.
+        """
+    def resume(self, descriptor: int, patience: float) -> None:
+        """Goes on over another stream socket to the same job; waits at most `patience` seconds for its answer.
+
+        Nothing is lost, and nothing comes twice. The client closes the descriptor. Raises SessionError if the job is
+        gone for the client (see `is_gone`), and otherwise if another connection may help.
         """
     @property
     def description(self) -> bytes:

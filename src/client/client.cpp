@@ -42,15 +42,25 @@ std::uint64_t next_number() {
 
 }  // namespace
 
-Client::Client(const std::filesystem::path& path, std::string identity, std::chrono::milliseconds patience,
-               double heartbeat_seconds)
-    : heartbeat_seconds_(heartbeat_seconds) {
-  Met met = meet(path, {.identity = std::move(identity), .session = new_session()}, patience);
+Client::Client(const std::filesystem::path& path, Options options)
+    : options_(std::move(options)), session_(new_session()) {
+  begin(meet(path, greeting(0), options_.patience));
+}
+
+Client::Client(Descriptor connection, Options options) : options_(std::move(options)), session_(new_session()) {
+  begin(meet_over(std::move(connection), greeting(0), options_.patience));
+}
+
+ClientGreeting Client::greeting(std::uint64_t received) const {
+  return {options_.identity, session_, received, options_.resume_seconds};
+}
+
+void Client::begin(Met met) {
   if (!met.greeting.refusal.empty()) throw JobGone(met.greeting.refusal);
   hosts_ = std::move(met.greeting.hosts);
   description_ = std::move(met.greeting.description);
   number_ = met.greeting.client;
-  link_.connect(std::move(met.socket), met.greeting.received, heartbeat_seconds_);
+  link_.connect(std::move(met.socket), met.greeting.received, options_.heartbeat_seconds);
   thread_ = std::thread([this] { move_bytes(); });
 }
 
@@ -205,6 +215,20 @@ bool Client::is_gone() {
   return closing_ || why_gone_.has_value();
 }
 
+bool Client::wait_until_cut(double seconds) {
+  return handover_.wait_until_wanted(ConnectionHandover::Clock::now() + clock_duration(seconds));
+}
+
+void Client::resume(Descriptor connection, std::chrono::milliseconds patience) {
+  const std::uint64_t received = handover_.received();
+  Met met = meet_over(std::move(connection), greeting(received), patience);
+  if (!met.greeting.refusal.empty()) {
+    handover_.give_up(met.greeting.refusal);
+    throw JobGone(met.greeting.refusal);
+  }
+  handover_.bring(std::move(met));
+}
+
 void Client::leave_to_parent() noexcept {
   // The lock may be that of a thread which the child does not have.
   is_parents_ = true;
@@ -220,6 +244,7 @@ void Client::close() noexcept {
     if (!closing_ && !why_gone_) {
       tell(to_rank0::Goodbye{});
       closing_ = true;
+      handover_.give_up("the client has left the job");
     }
     thread = std::exchange(thread_, {});
   }
@@ -227,30 +252,41 @@ void Client::close() noexcept {
 }
 
 void Client::move_bytes() {
-  std::optional<FrameLink::Clock::time_point> give_up;  // on saying goodbye
-  std::string why = "the job has closed the connection";
+  std::string why;
   try {
-    while (link_.connected()) {
-      event_.take();
-      const bool said_goodbye = !take_what_is_queued();
-      const auto now = FrameLink::Clock::now();
-      link_.attend(now);
-      if (link_.is_overdue()) {
-        link_.end_connection("the job has not answered for " + std::to_string(std::lround(heartbeat_seconds_)) + " s");
-        break;
-      }
-      link_.write();
-      if (said_goodbye) {
-        if (!give_up) give_up = now + goodbye_patience;
-        if (!link_.has_more() || now >= *give_up) break;
-      }
-      wait_for_bytes(now);
+    while (true) {
+      why = use_connection();
+      if (options_.resume_seconds <= 0 || is_gone()) break;
+      const auto deadline = ConnectionHandover::Clock::now() + clock_duration(options_.resume_seconds);
+      Met met = handover_.next(link_.received(), why, deadline);
+      link_.connect(std::move(met.socket), met.greeting.received, options_.heartbeat_seconds);
     }
-    if (!link_.why_gone().empty()) why = link_.why_gone();
   } catch (const std::exception& error) {
     why = error.what();
   }
   note_end(std::move(why));
+}
+
+std::string Client::use_connection() {
+  std::optional<FrameLink::Clock::time_point> give_up;  // on saying goodbye
+  while (link_.connected()) {
+    event_.take();
+    const bool said_goodbye = !take_what_is_queued();
+    const auto now = FrameLink::Clock::now();
+    link_.attend(now);
+    if (link_.is_overdue()) {
+      const long seconds = std::lround(options_.heartbeat_seconds);
+      link_.end_connection("the job has not answered for " + std::to_string(seconds) + " s");
+      break;
+    }
+    link_.write();
+    if (said_goodbye) {
+      if (!give_up) give_up = now + goodbye_patience;
+      if (!link_.has_more() || now >= *give_up) break;
+    }
+    wait_for_bytes(now);
+  }
+  return link_.why_gone().empty() ? "the job has closed the connection" : link_.why_gone();
 }
 
 void Client::wait_for_bytes(FrameLink::Clock::time_point now) {
@@ -312,6 +348,7 @@ void Client::handle(to_client::SessionEnded&& message) {
 }
 
 void Client::note_end(std::string why) {
+  handover_.give_up(why);
   {
     const std::lock_guard lock(mutex_);
     if (!why_gone_) why_gone_ = closing_ ? "the client has left the job" : std::move(why);

@@ -1,9 +1,12 @@
 #pragma once
 
 #include "client/client_messages.hpp"
+#include "client/connection_handover.hpp"
 #include "client/frame_link.hpp"
 #include "client/greeting.hpp"
+#include "client/job_gone.hpp"
 #include "client/link_heartbeat.hpp"
+#include "client/meeting_point.hpp"
 #include "client/wake_event.hpp"
 #include "core/file_identity.hpp"
 #include "core/file_refusal.hpp"
@@ -11,6 +14,7 @@
 #include "core/frame.hpp"
 #include "core/ids.hpp"
 #include "core/task_request.hpp"
+#include "segments/descriptor.hpp"
 #include <joblib_mpi/detail/call_options.hpp>
 #include <joblib_mpi/error.hpp>
 #include <joblib_mpi/object_stats.hpp>
@@ -30,23 +34,27 @@
 
 namespace joblib_mpi {
 
-/// The connection of a client to its job is gone, or the job has ended; the text says which.
-class JobGone : public Error {
- public:
-  using Error::Error;
-};
-
 /// Lets a process that is no rank use the workers of a job, as rank 0's program does through CoordinatorDriver. A
 /// thread of its own moves the bytes. Any thread may call any function.
 ///
-/// Once the job is gone, functions that ask for something throw JobGone, and those that end something do nothing.
+/// Once the job is gone, functions that ask for something throw JobGone, and those that end something do nothing. The
+/// job is gone when its connection is cut, unless the client may resume.
 class Client {
  public:
-  /// Joins the job that listens at `path`. `identity` names the versions on which client and job must agree, as they
-  /// must on the heartbeat: a job that is silent for that long is gone; 0 allows any silence. Throws what `meet`
-  /// throws, and JobGone if the job refuses.
-  Client(const std::filesystem::path& path, std::string identity, std::chrono::milliseconds patience,
-         double heartbeat_seconds = default_link_heartbeat_seconds);
+  struct Options {
+    std::string identity;                ///< The versions on which client and job must agree.
+    std::chrono::milliseconds patience;  ///< The time in which the job must answer the greeting.
+    /// The time after which a connection on which nothing was heard is cut; 0 allows any silence. Client and job must
+    /// agree on it.
+    double heartbeat_seconds = default_link_heartbeat_seconds;
+    double resume_seconds = 0;  ///< The time in which a cut connection may be followed by another one; 0 for never.
+  };
+
+  /// Joins the job that listens at `path`. Throws what `meet` throws, and JobGone if the job refuses.
+  Client(const std::filesystem::path& path, Options options);
+  /// Joins the job at the other end of `connection`, a stream socket. Throws what `meet_over` throws, and JobGone if
+  /// the job refuses.
+  Client(Descriptor connection, Options options);
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
   /// Calls `close`.
@@ -83,6 +91,15 @@ class Client {
   [[nodiscard]] bool is_gone();
   /// Says goodbye to the job, which then ends all calls of this client, and waits until that is on its way.
   void close() noexcept;
+
+  /// Waits until the connection is cut and `resume` would help, and returns true; returns false after `seconds`, or if
+  /// the client is gone.
+  [[nodiscard]] bool wait_until_cut(double seconds);
+  /// Goes on over another stream socket to the same job: nothing is lost, and nothing comes twice. Throws what
+  /// `meet_over` throws, after which another connection may help, JobGone if the job has given this client up, and
+  /// UsageError if the connection is not cut.
+  void resume(Descriptor connection, std::chrono::milliseconds patience);
+
   /// Closes the connection in a child process that was forked, where it is the parent's; `close` does nothing then.
   /// Nothing else may be called in the child, which must not destroy the client either.
   void leave_to_parent() noexcept;
@@ -102,8 +119,15 @@ class Client {
   /// Throws JobGone if the job is gone. The lock must be held.
   void require_job() const;
 
+  /// Returns what this client says first on a connection, when the frames up to `received` have arrived.
+  [[nodiscard]] ClientGreeting greeting(std::uint64_t received) const;
+  /// Begins to move bytes over the first connection. Throws JobGone if the job has refused.
+  void begin(Met met);
+
   // On the thread of the connection:
   void move_bytes();
+  /// Moves bytes until the connection is gone, and returns why.
+  [[nodiscard]] std::string use_connection();
   /// Waits for bytes or `event_`, until the link is to be attended to; `now` is when it was.
   void wait_for_bytes(FrameLink::Clock::time_point now);
   /// Returns false once everything was taken after `close`.
@@ -117,12 +141,14 @@ class Client {
   void handle(to_client::SessionEnded&& message);
   void note_end(std::string why);
 
-  const double heartbeat_seconds_;
+  const Options options_;
+  const SessionKey session_;  // drawn at random
   std::vector<std::string> hosts_;
   std::string description_;
   std::uint64_t number_ = 0;  // of this client in the job
   FrameLink link_;            // of the thread of the connection
   WakeEvent event_;
+  ConnectionHandover handover_;
 
   std::mutex mutex_;
   std::condition_variable changed_;

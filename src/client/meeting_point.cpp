@@ -82,6 +82,12 @@ ServerGreeting receive_greeting(const Descriptor& socket, Clock::time_point dead
   return receiver.of_server();
 }
 
+Met exchange_greetings(Descriptor socket, const ClientGreeting& greeting, Clock::time_point deadline) {
+  send_greeting(socket, encode(greeting), deadline);
+  ServerGreeting answer = receive_greeting(socket, deadline);
+  return {std::move(socket), std::move(answer)};
+}
+
 }  // namespace
 
 Descriptor listen_at(const std::filesystem::path& path) {
@@ -108,6 +114,14 @@ pid_t peer_process(const Descriptor& connection) {
   return getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : 0;
 }
 
+Met meet_over(Descriptor connection, const ClientGreeting& greeting, std::chrono::milliseconds patience) {
+  const int flags = fcntl(connection.get(), F_GETFL);
+  if (flags < 0 || fcntl(connection.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
+    throw std::system_error(errno, std::generic_category(), "the connection of a client");
+  }
+  return exchange_greetings(std::move(connection), greeting, Clock::now() + patience);
+}
+
 Met meet(const std::filesystem::path& path, const ClientGreeting& greeting, std::chrono::milliseconds patience) {
   const auto deadline = Clock::now() + patience;
   Descriptor socket = make_stream(path);
@@ -121,9 +135,7 @@ Met meet(const std::filesystem::path& path, const ClientGreeting& greeting, std:
     (void)poll(nullptr, 0, pause_ms);
   }
   if (!is_own_user(socket)) throw SerializationError("the job at " + path.string() + " belongs to another user");
-  send_greeting(socket, encode(greeting), deadline);
-  ServerGreeting answer = receive_greeting(socket, deadline);
-  return {std::move(socket), std::move(answer)};
+  return exchange_greetings(std::move(socket), greeting, deadline);
 }
 
 }  // namespace joblib_mpi

@@ -207,8 +207,11 @@ bool ClientServer::serve(Member& member, Clock::time_point now) {
   }
   link.attend(now);
   if (link.is_overdue()) {
-    // A process that is stopped may go on. One that has ended may have left its socket to a child.
-    if (member.process != 0 && has_ended(member.process)) {
+    // A process that is stopped may go on. One that has ended may have left its socket to a child. A client that can
+    // resume has a relay in between, which may wait for a network that is gone.
+    if (member.resume_time > Clock::duration::zero()) {
+      link.end_connection("the client has been silent for too long");
+    } else if (member.process != 0 && has_ended(member.process)) {
       link.end_connection("the client's process has ended");
     } else {
       link.excuse_silence();

@@ -103,7 +103,7 @@ void send_greeting(const Descriptor& socket) {
 
 TEST_CASE("a busy client does not delay the acknowledgements of a quiet one") {
   Job job;
-  Client busy(job.socket(), "version 1", patience);
+  Client busy(job.socket(), {"version 1", patience});
   FrameLink quiet;
   Met met = meet(job.socket(), {.identity = "version 1", .session = {1, 2}}, patience);
   quiet.connect(std::move(met.socket), 0);
@@ -123,7 +123,7 @@ TEST_CASE("a client acknowledges what has arrived while a long message comes slo
   const TemporaryFolder folder;
   const Descriptor listening = listen_at(folder / "socket");
   std::optional<Client> client;
-  std::thread joining([&] { client.emplace(folder / "socket", "version 1", patience); });
+  std::thread joining([&] { client.emplace(folder / "socket", Client::Options{"version 1", patience}); });
   FrameLink link;
   link.connect(accept_client(listening), 0);
   joining.join();
@@ -145,7 +145,7 @@ TEST_CASE("a client acknowledges what has arrived while a long message comes slo
 TEST_CASE("a job that can open no more files goes on with its clients, and takes a new one once it can") {
   Job job(1);
   {
-    Client first(job.socket(), "version 1", patience);
+    Client first(job.socket(), {"version 1", patience});
     first.submit(first.start_call({.n_jobs = 1}), task_of<client_test::shout>(0, std::string("first")));
     (void)results(first, 1);  // the worker has started its threads now
   }
@@ -156,7 +156,7 @@ TEST_CASE("a job that can open no more files goes on with its clients, and takes
   std::erase_if(threads, [&](const std::string& thread) { return others.contains(thread); });
   REQUIRE(threads.size() == 1);
   const ThreadTime time_of_server(*threads.begin());
-  Client client(job.socket(), "version 1", patience);
+  Client client(job.socket(), {"version 1", patience});
   const CallId call = client.start_call({.n_jobs = 1});
   const Descriptor folder(open(job.socket().parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   const SocketAddress address(folder);
@@ -186,7 +186,9 @@ TEST_CASE("a job that answers no more is gone for its client") {
   const Descriptor listening = listen_at(folder / "socket");
   constexpr double heartbeat_seconds = 2;
   std::optional<Client> client;
-  std::thread joining([&] { client.emplace(folder / "socket", "version 1", patience, heartbeat_seconds); });
+  std::thread joining([&] {
+    client.emplace(folder / "socket", Client::Options{"version 1", patience, heartbeat_seconds});
+  });
   const Descriptor silent = accept_client(listening);
   joining.join();
   CHECK(error_text<JobGone>([&] { (void)client->start_call({.n_jobs = 1}); }) == "the job has not answered for 2 s");

@@ -39,7 +39,7 @@ Message next_message(FrameLink& link) {
 
 TEST_CASE("a client's tasks run on the workers and their results come back") {
   Job job;
-  Client client(job.socket(), "version 1", patience);
+  Client client(job.socket(), {"version 1", patience});
   CHECK(client.hosts() == std::vector<std::string>{"host0", "host1", "host2"});
   const CallId call = client.start_call({.n_jobs = 2});
   constexpr std::uint64_t n_tasks = 200;
@@ -59,7 +59,7 @@ TEST_CASE("a client's tasks run on the workers and their results come back") {
 
 TEST_CASE("large arrays go both ways, also more of them than a client may leave untaken") {
   Job job(2, std::size_t{1} << 20);
-  Client client(job.socket(), "version 1", patience);
+  Client client(job.socket(), {"version 1", patience});
   const CallId call = client.start_call({.n_jobs = 2});
   constexpr std::uint64_t n_tasks = 20;
   for (std::uint64_t index = 0; index < n_tasks; ++index) {
@@ -72,7 +72,7 @@ TEST_CASE("large arrays go both ways, also more of them than a client may leave 
 
 TEST_CASE("several clients have calls and objects of their own") {
   Job job;
-  Client first(job.socket(), "version 1", patience);
+  Client first(job.socket(), {"version 1", patience});
   FrameLink second;  // as in another process, where numbers are given that this one gives as well
   second.connect(meet(job.socket(), {.identity = "version 1", .session = {1, 2}}, patience).socket, 0);
   const CallId call = first.start_call({.n_jobs = 2});
@@ -100,7 +100,7 @@ TEST_CASE("a call that ends or starts no more delivers as it does on rank 0") {
   client_test::may_end = false;
   client_test::started = 0;
   Job job(1);
-  Client client(job.socket(), "version 1", patience);
+  Client client(job.socket(), {"version 1", patience});
   const CallId stopped = client.start_call({.n_jobs = 1});
   for (std::uint64_t index = 0; index < 3; ++index)
     client.submit(stopped, task_of<client_test::wait_for_the_test>(index));
@@ -123,7 +123,7 @@ TEST_CASE("a call that ends or starts no more delivers as it does on rank 0") {
 
 TEST_CASE("waiting for results ends when it is told to, and after its time") {
   Job job;
-  Client client(job.socket(), "version 1", patience);
+  Client client(job.socket(), {"version 1", patience});
   CHECK(client.next_results(0.001).empty());
   std::thread waker([&] { client.wake(); });
   CHECK(client.next_results(1e9).empty());
@@ -134,7 +134,7 @@ TEST_CASE("a client that leaves or dies takes its calls with it") {
   client_test::may_end = true;
   Job job;
   {
-    Client client(job.socket(), "version 1", patience);
+    Client client(job.socket(), {"version 1", patience});
     (void)client.share({bytes("value"), {}});
     const CallId call = client.start_call({.n_jobs = 2});
     client.submit(call, task_of<client_test::wait_for_the_test>(0));
@@ -147,13 +147,13 @@ TEST_CASE("a client that leaves or dies takes its calls with it") {
     job.wait_for_clients(1);
   }
   job.wait_for_clients(0);
-  Client client(job.socket(), "version 1", patience);
+  Client client(job.socket(), {"version 1", patience});
   while (client.unfinished_tasks() > 0 || client.object_stats().objects > 0) std::this_thread::yield();
 }
 
 TEST_CASE("the end of the job is an error that says so") {
   Job job;
-  Client client(job.socket(), "version 1", patience);
+  Client client(job.socket(), {"version 1", patience});
   const CallId call = client.start_call({.n_jobs = 2});
   job.server.reset();
   CHECK(error_text<JobGone>([&] {
@@ -166,73 +166,24 @@ TEST_CASE("the end of the job is an error that says so") {
   client.stop_starting(call);
   client.end_call(call);
   client.drop({1});
-  CHECK_THROWS_AS(Client(job.socket(), "version 1", patience), std::system_error);
+  CHECK_THROWS_AS(Client(job.socket(), {"version 1", patience}), std::system_error);
 }
 
 TEST_CASE("another identity is refused with both named") {
   Job job;
-  CHECK(error_text<JobGone>([&] { const Client client(job.socket(), "version 2", patience); }) ==
-        "the job has version 1, and its client has version 2: install the same on both sides");
-}
-
-TEST_CASE("a cut connection loses no message and doubles none") {
-  client_test::may_end = false;
-  Job job;
-  const ClientGreeting greeting{"version 1", {3, 4}, 0, 1e6};
-  FrameLink link;
-  Met met = meet(job.socket(), greeting, patience);
-  link.connect(std::move(met.socket), met.greeting.received);
-  const auto exchange = [&](auto&& until) {
-    std::vector<MessageToClient> messages;
-    while (!until(messages)) {
-      link.write();
-      if (!link.read()) std::this_thread::yield();
-      while (const auto frame = link.receive()) {
-        ClientFrameReader reader(*frame);
-        while (!reader.at_end()) messages.push_back(reader.next_to_client());
-      }
-    }
-    return messages;
-  };
-  Frame start;
-  append(start, to_rank0::StartCall{{1}, {.n_jobs = 2}});
-  append(start, to_rank0::SubmitTask{{1}, task_of<client_test::wait_for_the_test>(0)});
-  link.send(std::move(start));
-  (void)exchange([](const auto& messages) { return messages.size() == 1; });
-
-  shutdown(link.socket().get(), SHUT_RDWR);
-  while (link.connected()) (void)link.read();
-  Frame next;
-  append(next, to_rank0::SubmitTask{{1}, task_of<client_test::shout>(1, std::string("after the cut"))});
-  link.send(std::move(next));
-  client_test::may_end = true;
-  ClientGreeting again = greeting;
-  again.received = link.received();
-  met = meet(job.socket(), again, patience);
-  CHECK(met.greeting.refusal.empty());
-  CHECK(met.greeting.received == 1);
-  link.connect(std::move(met.socket), met.greeting.received);
-  const auto messages = exchange([](const auto& all) { return all.size() == 2; });
-  std::set<std::uint64_t> indices;
-  for (const MessageToClient& message : messages) indices.insert(std::get<to_client::TaskFinished>(message).task.index);
-  CHECK(indices == std::set<std::uint64_t>{0, 1});
-  CHECK(job.server->n_clients() == 1);
-}
-
-TEST_CASE("a session that the job does not know cannot be resumed") {
-  Job job;
-  const Met met = meet(job.socket(), {"version 1", {5, 6}, 7, 60}, patience);
-  CHECK(met.greeting.refusal == "the job has given this client up after its connection was cut");
+  CHECK(error_text<JobGone>([&] {
+          const Client client(job.socket(), {"version 2", patience});
+        }) == "the job has version 1, and its client has version 2: install the same on both sides");
 }
 
 TEST_CASE("a task has the objects of its client, and none of an earlier job or that was dropped") {
   ObjectId earlier{};
   {
     Job job;
-    earlier = Client(job.socket(), "version 1", patience).share({bytes("of another job"), {}});
+    earlier = Client(job.socket(), {"version 1", patience}).share({bytes("of another job"), {}});
   }
   Job job;
-  Client client(job.socket(), "version 1", patience);
+  Client client(job.socket(), {"version 1", patience});
   const CallId call = client.start_call({.n_jobs = 1});
   const ObjectId object = client.share({bytes("value"), {}});
   const ObjectId dropped = client.share({bytes("value"), {}});
@@ -253,8 +204,8 @@ TEST_CASE("a task has the objects of its client, and none of an earlier job or t
 TEST_CASE("objects of several clients and of rank 0 have different names") {
   Job job;
   const ObjectId own = job.cluster.driver().share({bytes("of rank 0"), {}});
-  Client first(job.socket(), "version 1", patience);
-  Client second(job.socket(), "version 1", patience);
+  Client first(job.socket(), {"version 1", patience});
+  Client second(job.socket(), {"version 1", patience});
   const ObjectId of_first = first.share({bytes("of the first"), {}});
   const ObjectId of_second = second.share({bytes("of the second"), {}});
   CHECK(owner_of(own) == 0);
@@ -294,7 +245,7 @@ TEST_CASE("a job says of itself what it was given, and a client that was forked 
       std::in_place, cluster.driver(),
       ClientServer::Options{
           .socket = folder / "socket", .identity = "version 1", .hosts = {"host0"}, .description = "any words"});
-  std::optional<Client> client(std::in_place, folder / "socket", "version 1", patience);
+  std::optional<Client> client(std::in_place, folder / "socket", Client::Options{"version 1", patience});
   CHECK(client->description() == "any words");
   CHECK_FALSE(client->is_gone());
   const pid_t child = fork();
@@ -310,7 +261,7 @@ TEST_CASE("a job says of itself what it was given, and a client that was forked 
   CHECK(server->n_clients() == 1);
   client->close();
   CHECK(client->is_gone());
-  { const Client second(folder / "socket", "version 1", patience); }
+  { const Client second(folder / "socket", {"version 1", patience}); }
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (server->n_clients_so_far() < 2 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
   CHECK(server->n_clients_so_far() == 2);
@@ -318,7 +269,7 @@ TEST_CASE("a job says of itself what it was given, and a client that was forked 
 
 TEST_CASE("bytes that are no messages end the client that sends them, and no other") {
   Job job;
-  Client other(job.socket(), "version 1", patience);
+  Client other(job.socket(), {"version 1", patience});
   Met met = meet(job.socket(), {.identity = "version 1", .session = {7, 8}}, patience);
   job.wait_for_clients(2);
   FrameLink link;
