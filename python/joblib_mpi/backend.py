@@ -4,13 +4,10 @@ The methods are those of `joblib.parallel.ParallelBackendBase`; joblib's own doc
 """
 
 import pickle
-import threading
-import warnings
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import joblib
 from joblib.parallel import AutoBatchingMixin, FallbackToBackend, ParallelBackendBase, SequentialBackend
@@ -22,8 +19,10 @@ from joblib_mpi.calls.call_options import CallOptions, documented_with_options, 
 from joblib_mpi.calls.initializer import pickled_initializer
 from joblib_mpi.calls.inline_backend import InlineBackend
 from joblib_mpi.calls.refilled_buffers import RefilledBuffers
-from joblib_mpi.calls.running_call import RunningCall, TasksSent, workers_for
+from joblib_mpi.calls.running_call import RunningCall
+from joblib_mpi.calls.running_calls import CallSettings, RunningCalls
 from joblib_mpi.calls.single_tasks import GatheredOutcomes
+from joblib_mpi.calls.tasks_at_a_time import tasks_at_a_time, workers_for
 from joblib_mpi.checkpoint.checkpoint import Checkpoints
 from joblib_mpi.payloads.outcome import RETURNED, FinishedTask, Outcome, results_of
 from joblib_mpi.payloads.task_context import TaskContext, authkey
@@ -31,9 +30,6 @@ from joblib_mpi.payloads.task_format import TaskEncoder
 from joblib_mpi.scattering import ScatteredObjects, check_scatter
 from joblib_mpi.sharing.call_buffers import CallBuffers
 from joblib_mpi.sharing.sharing_options import Sharing
-from joblib_mpi.user_code import stack_level
-
-_warned_about_one_rank = False
 
 
 class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
@@ -120,9 +116,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         self._options = CallOptions().updated(without_joblibs(options))
         self._initializer = pickled_initializer(options)
         self._checkpoints = Checkpoints(self, self._options.checkpoint)
-        self._settings_of: weakref.WeakKeyDictionary[Any, _CallSettings] = weakref.WeakKeyDictionary()
-        self._calls: dict[int, RunningCall] = {}  # by the id of the Parallel object
-        self._starting: set[int] = set()  # threads between start_call and their first batch
+        self._calls = RunningCalls()
         self._nested: ParallelBackendBase | None = None
         self._scattered = ScatteredObjects()
         joins = scheduler_host is not None or n_workers is not None
@@ -188,7 +182,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         if n_tasks == 1 and session.handles and session.core.n_workers > 0:
             n_tasks = 2  # inline, a task would get the handle itself
         if parallel is not None:
-            self._settings_of[parallel] = _CallSettings(
+            self._calls.settings_of[parallel] = CallSettings(
                 call_options,
                 sharing,
                 pickled_initializer(options) or self._initializer,
@@ -220,17 +214,11 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         if session.is_worker:
             n_local: int = self._local_backend().effective_n_jobs(n_jobs)
             return n_local
-        n_workers = session.core.n_workers
-        if n_workers == 0:
-            _warn_about_one_rank()
-            return 1
-        if n_workers == 1 and (n_jobs == -1 or n_jobs > 1):
-            return 2
-        return workers_for(n_jobs, n_workers)
+        return tasks_at_a_time(n_jobs, session.core.n_workers)
 
     def start_call(self) -> None:
         """Expect the first batch of a call from this thread; the batch tells which `Parallel` object calls."""
-        self._starting.add(threading.get_ident())
+        self._calls.expect()
 
     def submit(self, func: Any, callback: Callable[[Outcome | GatheredOutcomes], None]) -> None:
         """Queue a batch and return at once.
@@ -243,13 +231,11 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             Called with the batch's outcome, on the service thread.
         """
         parallel = getattr(callback, "parallel", None)
-        running = self._calls.get(id(parallel))
+        running = self._calls.of(parallel)
         if running is None:
-            thread = threading.get_ident()
-            if thread not in self._starting:
+            if not self._calls.take_expected():
                 return  # the call has ended while one of its callbacks was running
-            self._starting.discard(thread)
-            running = self._begin(parallel, thread)
+            running = self._begin(parallel)
         running.dispatcher.submit(running.call, running.encode, func, callback)
 
     apply_async = submit
@@ -277,10 +263,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
     @contextmanager
     def retrieval_context(self) -> Iterator[None]:
         """Wait until the call of this thread is over, so that joblib need not poll for it."""
-        thread = threading.get_ident()
-        mine = [running for running in list(self._calls.values()) if running.thread == thread]
-        if mine:
-            mine[-1].wait_until_over()
+        self._calls.wait_until_over()
         yield
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
@@ -291,16 +274,16 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         ensure_ready : bool
             Ignored: the backend stays usable in either case.
         """
-        self._end_calls()
+        self._calls.end_those_over()
 
     def stop_call(self) -> None:
         """End the calls that are over."""
-        self._end_calls()
+        self._calls.end_those_over()
         self.reset_batch_stats()
 
     def terminate(self) -> None:
         """End the calls that are over; the worker ranks go on for later calls."""
-        self._end_calls()
+        self._calls.end_those_over()
         if self.parallel is not _NO_PARALLEL:
             self._checkpoints.close_of(self.parallel)
         self.parallel = _NO_PARALLEL
@@ -318,9 +301,9 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             self._nested = super().get_nested_backend()[0]
         return self._nested, None
 
-    def _begin(self, parallel: Any, thread: int) -> RunningCall:
+    def _begin(self, parallel: Any) -> RunningCall:
         session = joining.require()
-        settings = self._settings_of.get(parallel, _CallSettings(self._options))
+        settings = self._calls.settings_of.get(parallel, CallSettings(self._options))
         n_jobs = getattr(parallel, "n_jobs", self.default_n_jobs)
         context = TaskContext(
             nested_backend=self.get_nested_backend()[0],
@@ -341,29 +324,14 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         encode = TaskEncoder(context, self._scattered.ids, buffers, settings.sharing.private).encode
         if joblib_internals.returns_generator(parallel) is True:
             call.pressure = BackPressure(session.core, call.id, parallel, max_running)
-        self._calls[id(parallel)] = running = RunningCall(session.dispatcher, call, encode, parallel, thread)
-        return running
+        return self._calls.add(session.dispatcher, call, encode, parallel)
 
     def _watched_buffers(self, parallel: Any, sharing: Sharing, are_sent: bool) -> RefilledBuffers | None:
         buffers = None
         if are_sent:
-            sent = TasksSent(self._calls, id(parallel))
-            buffers = RefilledBuffers(self._scattered.ids, sharing.threshold, sent)
+            buffers = RefilledBuffers(self._scattered.ids, sharing.threshold, self._calls.tasks_sent(parallel))
         joblib_internals.watch_tasks(parallel, buffers)
         return buffers
-
-    def _end_calls(self) -> None:
-        for key, running in list(self._calls.items()):
-            if joblib_internals.is_over(running.parallel):
-                self._calls.pop(key, None)
-                try:
-                    running.call.end_checkpoint()
-                finally:
-                    running.dispatcher.end_call(running.call)
-                joblib_internals.discard_prepared_batches(running.parallel)
-                settings = self._settings_of.get(running.parallel)
-                if settings is not None and settings.buffers is not None:
-                    settings.buffers.forget()
 
     def _scatter(self, scatter: Any) -> None:
         objects = check_scatter(scatter)
@@ -379,15 +347,6 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
 MpiBackend.__doc__ = documented_with_options(MpiBackend.__doc__)
 
 
-class _CallSettings(NamedTuple):
-    """The settings of a ``Parallel`` object's calls."""
-
-    options: CallOptions
-    sharing: Sharing = Sharing()
-    initializer: bytes | None = None
-    buffers: RefilledBuffers | None = None
-
-
 #: Stands in for the `Parallel` object between calls.
 _NO_PARALLEL = SimpleNamespace(verbose=0)
 
@@ -401,14 +360,3 @@ def register() -> None:
     """Make the backend known to joblib as "mpi"."""
     joblib.register_parallel_backend("mpi", MpiBackend)
     joblib_internals.announce_backend("mpi", register)
-
-
-def _warn_about_one_rank() -> None:
-    global _warned_about_one_rank
-    if not _warned_about_one_rank:
-        _warned_about_one_rank = True
-        warnings.warn(
-            "the MPI job has one rank and so no workers: tasks run on rank 0, one at a time. "
-            'Start it with "mpirun -n N", N > 1.',
-            stacklevel=stack_level(),
-        )

@@ -11,9 +11,9 @@ import pytest
 from joblib import Parallel, delayed, parallel_backend, parallel_config
 
 import joblib_mpi
-from joblib_mpi import backend as backend_module
 from joblib_mpi import session as sessions
 from joblib_mpi.backend import MpiBackend
+from joblib_mpi.calls import tasks_at_a_time
 from support.time_limits import TIMEOUT_SECONDS
 
 JOBLIB = tuple(int(part) for part in joblib.__version__.split(".")[:2])
@@ -125,7 +125,7 @@ def test_one_worker_runs_one_task_at_a_time_and_not_on_rank_0(make_job):
 
 def test_without_workers_tasks_run_here_with_one_warning(make_job, monkeypatch):
     job = make_job(0)
-    monkeypatch.setattr(backend_module, "_warned_about_one_rank", False)
+    monkeypatch.setattr(tasks_at_a_time, "_warned_about_one_rank", False)
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         for _ in range(2):

@@ -14,7 +14,7 @@ ALLOWED = {
     "sharing": {"_core", "coordinator"},
     "payloads": {"_core", "joblib_internals", "user_code", "sharing"},
     "checkpoint": {"_core", "joblib_internals", "payloads"},
-    "calls": {"_core", "coordinator", "joblib_internals", "checkpoint", "payloads", "sharing"},
+    "calls": {"_core", "coordinator", "joblib_internals", "user_code", "checkpoint", "payloads", "sharing"},
     "serving": {"_core", "session"},
     # `program` has the exit status that a SystemExit asks for.
     "executor": {"_core", "_mpi", "thread_limits", "worker_identity", "program", "payloads", "sharing"},

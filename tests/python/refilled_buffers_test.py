@@ -205,7 +205,7 @@ def test_a_list_that_contains_itself_is_copied_only_so_far():
 def test_a_finished_call_lets_go_of_its_arguments(job):
     with Parallel(backend="mpi", max_nbytes=None) as parallel:
         assert parallel(delayed(first)(value) for value in ([0], numpy.zeros(N_LARGE))) == [0, 0]
-        buffers = parallel._backend._settings_of[parallel].buffers
+        buffers = parallel._backend._calls.settings_of[parallel].buffers
         assert (buffers._large, buffers._copies) == ({}, {})
 
 

@@ -76,8 +76,3 @@ class TasksSent:
         """Return whether a batch that begins at one of these indices has no result yet."""
         running = self._calls.get(self._key)
         return running is not None and running.call.has_outstanding(indices)
-
-
-def workers_for(n_jobs: int, n_workers: int) -> int:
-    """Return how many workers ``n_jobs`` asks for, as joblib counts cores: at least one, at most all."""
-    return max(n_workers + 1 + n_jobs, 1) if n_jobs < 0 else min(n_jobs, n_workers)
