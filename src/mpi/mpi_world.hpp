@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/broken_pipe_guard.hpp"
 #include "core/process_watch.hpp"
 #include "mpi/mpi_lifetime.hpp"
 
@@ -7,8 +8,10 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace joblib_mpi {
@@ -18,7 +21,8 @@ namespace joblib_mpi {
 /// The constructors are collective over the communicator's ranks. They compare what the ranks run and refuse a
 /// different program or version with VersionMismatch on every rank. No function waits without a limit for a rank that
 /// does not start or dies: it throws MpiError or, inside an MPI call that does not return, prints a line that names the
-/// call and ends the process.
+/// call and ends the process. While an object with several ranks lives and MPI reports dead ranks, a message to a
+/// rank that has just died does not end this process; see BrokenPipeGuard.
 class MpiWorld {
  public:
   struct Options {
@@ -99,7 +103,8 @@ class MpiWorld {
   [[noreturn]] void abort_with(const std::string& reason) const;
 
   double limit_seconds_;
-  std::unique_ptr<MpiLifetime> lifetime_;  // null if the program owns MPI
+  std::optional<BrokenPipeGuard> broken_pipe_guard_{std::in_place};  // of ranks that outlive others; outlives MPI
+  std::unique_ptr<MpiLifetime> lifetime_;                            // null if the program owns MPI
   boost::mpi::communicator communicator_;
   int rank_ = 0;
   int exit_status_ = 1;

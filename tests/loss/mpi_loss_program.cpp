@@ -12,11 +12,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
 
@@ -44,6 +47,14 @@ bool has_ended(pid_t pid) {
   std::string text;
   if (!std::getline(file, text)) return true;
   return text[text.rfind(')') + 2] == 'Z';
+}
+
+/// Returns whether the process has closed its connections: its first thread may be a zombie before the others end.
+bool has_ended_with_all_threads(pid_t pid) {
+  if (!has_ended(pid)) return false;
+  std::error_code gone;
+  const std::filesystem::directory_iterator threads("/proc/" + std::to_string(pid) + "/task", gone);
+  return gone || std::distance(begin(threads), end(threads)) <= 1;
 }
 
 class TransportRank {
@@ -88,6 +99,11 @@ class TransportRank {
     expect(transport_->lost_ranks() == std::vector<int>{lost}, "a loss is remembered");
     send(lost, 10, large);
     expect(transport_->take_lost_ranks().empty(), "sends to the dead go nowhere");
+  }
+
+  /// Waits, on rank 0 and without MPI, until the process of another rank has ended.
+  void wait_for_end_of(int other) const {
+    while (!has_ended_with_all_threads(pids_.at(other))) std::this_thread::yield();
   }
 
   /// Waits for the other survivors, since a rank that leaves is dead to the others.
@@ -211,6 +227,24 @@ void die_before_receiving(TransportRank& self) {
   self.settle();
 }
 
+void die_before_sends(TransportRank& self) {
+  const int victim = self.transport().size() - 1;
+  if (self.is_victim()) {
+    self.wait_for_frame(0);
+    die();
+  }
+  if (self.rank() == 0) {
+    self.send(victim, 10, 0);
+    self.wait_for_end_of(victim);
+    // Until MPI has read that the connection is closed, the operating system refuses what MPI writes to it.
+    for (int count = 0; count < 10; ++count) self.send(victim, 100, 0);
+    self.lose(victim);
+    expect(self.transport().quiet(), "nothing is under way to the dead");
+  }
+  self.talk(20);
+  self.settle();
+}
+
 void die_while_sending(TransportRank& self) {
   if (self.is_victim()) {
     // The first message of the frame is sent now, its part only once rank 0 asks for it.
@@ -245,6 +279,7 @@ void rank_0_dies(TransportRank& self) {
 
 const std::map<std::string, std::function<void(TransportRank&)>> scenarios{
     {"die_before_receiving", die_before_receiving},
+    {"die_before_sends", die_before_sends},
     {"die_idle", die_idle},
     {"die_in_a_broadcast", die_in_a_broadcast},
     {"die_while_sending", die_while_sending},

@@ -1,11 +1,14 @@
 #include "mpi/mpi_world.hpp"
 
+#include "mpi/mpi_failures.hpp"
 #include "mpi/mpi_introductions.hpp"
 #include "support/catch.hpp"
 #include "support/own_rank.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <mpi.h>
+
+#include <csignal>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
@@ -38,6 +41,20 @@ TEST_CASE("a world that goes leaves the program's MPI running") {
   const int one = 1;
   MPI_Allreduce(&one, &sum, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
   CHECK(sum == world_size());
+}
+
+TEST_CASE("SIGPIPE does not end the process of a world whose ranks may outlive each other") {
+  const auto ends_process = [] {
+    struct sigaction now {};
+    sigaction(SIGPIPE, nullptr, &now);
+    return now.sa_handler == SIG_DFL;
+  };
+  CHECK(ends_process());
+  {
+    const MpiWorld world({.identity = "same"});
+    CHECK(ends_process() == (world.size() == 1 || !mpi_tells_of_dead_ranks()));
+  }
+  CHECK(ends_process());
 }
 
 TEST_CASE("a rank of another identity is refused on every rank with both named") {
