@@ -36,12 +36,32 @@ from joblib_mpi.worker_identity import TASK_VARIABLE  # noqa: E402
 os.umask(0o022)  # files of tests are the user's own, also where others of the group may usually write
 
 
+#: Files of few and long tests. They come first, so that no core waits for the last of them.
+LONG_TESTS = ("soak", "random_faults", "hostile_surroundings", "documents", "large_messages", "other_user", "pause")
+
+
 def pytest_collection_modifyitems(items):
-    """Mark the tests that start no rank, and leave out clients of jobs without workers, of which there are none."""
+    """Mark the tests that start no rank, put them last, and leave out clients of jobs without workers."""
     for item in items:
         if item.path.parent == HERE:
             item.add_marker(pytest.mark.unit)
     items[:] = [item for item in items if not _is_client_of_one_rank(item)]
+    items.sort(key=lambda item: (item.path.parent == HERE, item.path.stem.removesuffix("_test") not in LONG_TESTS))
+
+
+def pytest_generate_tests(metafunc):
+    """Choose the tests whose scripts run twice: on rank 0, and as the client of a job.
+
+    These are the tests with the mark ``also_attached``. JOBLIB_MPI_TEST_ATTACHED=all adds those with the fixture
+    `shared_script`, and JOBLIB_MPI_TEST_ATTACHED=none lets all tests run once.
+    """
+    is_shared = "shared_script" in metafunc.fixturenames
+    is_marked = metafunc.definition.get_closest_marker("also_attached") is not None
+    if not is_shared and not is_marked:
+        return
+    twice = {"none": False, "marked": is_marked, "all": True}[os.environ.get("JOBLIB_MPI_TEST_ATTACHED", "marked")]
+    ways = ["rank_0", "attached"] if twice else ["rank_0"]
+    metafunc.parametrize("shared_script" if is_shared else "mpirun", ways, indirect=True)
 
 
 def _is_client_of_one_rank(item):
@@ -86,12 +106,9 @@ def skip_if_not_built():
         pytest.skip("joblib_mpi._core is not built")
 
 
-@pytest.fixture(scope="module", params=["rank_0", "attached"])
+@pytest.fixture(scope="module")
 def shared_script(request, tmp_path_factory):
-    """Return `shared_script(ranks, text)`, which runs a script in a job that the module's tests share.
-
-    Each test runs twice: its scripts are rank 0's program, and that of a client.
-    """
+    """Return `shared_script(ranks, text)`, which runs a script in a job that the module's tests share."""
     attached = request.param == "attached"
     skip_if_not_built()
     with tempfile.TemporaryDirectory(prefix="jm", ignore_cleanup_errors=True) as temporary_folder:
@@ -109,12 +126,6 @@ def shared_script(request, tmp_path_factory):
             job.end()
         for launcher in launchers:
             launcher.check_nothing_is_left()
-
-
-def pytest_generate_tests(metafunc):
-    """Let tests with the mark ``also_attached`` run twice: on rank 0, and as the client of a job."""
-    if metafunc.definition.get_closest_marker("also_attached") is not None:
-        metafunc.parametrize("mpirun", ["rank_0", "attached"], indirect=True)
 
 
 @pytest.fixture
