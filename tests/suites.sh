@@ -34,12 +34,12 @@ run_ctest() {
 }
 
 # run_pytest NAME [pytest options]: runs a suite of pytest, as many test files at a time as there are cores, at most 8:
-# most tests wait for ranks most of the time.
+# most tests wait for ranks most of the time. The order of the files is that of tests/python/conftest.py, long ones first.
 run_pytest() {
   local name=$1
   shift
   # The older report format names the file of each test.
-  timeout -k 10 1800 .venv/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile \
+  timeout -k 10 1800 .venv/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder \
     --junitxml="$reports/$name.xml" -o junit_family=xunit1 "$@" ||
     echo "pytest ended with status $?"
 }

@@ -1,17 +1,10 @@
 """Fixtures: `job`, a session on worker threads of this process, and `mpirun`, which starts real MPI jobs."""
 
 import errno
-import json
 import os
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-import textwrap
 import time
-from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,8 +17,10 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 from one_at_a_time import wait_for_turn  # noqa: E402
 
 from support import core_double  # noqa: E402
+from support.mpirun import Mpirun  # noqa: E402
 from support.place import Place, environment_without_batch_system  # noqa: E402
-from support.time_limits import END_SECONDS, TIMEOUT_SECONDS  # noqa: E402
+from support.shared_job import SharedJob  # noqa: E402
+from support.time_limits import END_SECONDS  # noqa: E402
 
 try:
     import joblib_mpi
@@ -41,12 +36,32 @@ from joblib_mpi.worker_identity import TASK_VARIABLE  # noqa: E402
 os.umask(0o022)  # files of tests are the user's own, also where others of the group may usually write
 
 
+#: Files of few and long tests. They come first, so that no core waits for the last of them.
+LONG_TESTS = ("soak", "random_faults", "hostile_surroundings", "documents", "large_messages", "other_user", "pause")
+
+
 def pytest_collection_modifyitems(items):
-    """Mark the tests that start no rank, and leave out clients of jobs without workers, of which there are none."""
+    """Mark the tests that start no rank, put them last, and leave out clients of jobs without workers."""
     for item in items:
         if item.path.parent == HERE:
             item.add_marker(pytest.mark.unit)
     items[:] = [item for item in items if not _is_client_of_one_rank(item)]
+    items.sort(key=lambda item: (item.path.parent == HERE, item.path.stem.removesuffix("_test") not in LONG_TESTS))
+
+
+def pytest_generate_tests(metafunc):
+    """Choose the tests whose scripts run twice: on rank 0, and as the client of a job.
+
+    These are the tests with the mark ``also_attached``. JOBLIB_MPI_TEST_ATTACHED=all adds those with the fixture
+    `shared_script`, and JOBLIB_MPI_TEST_ATTACHED=none lets all tests run once.
+    """
+    is_shared = "shared_script" in metafunc.fixturenames
+    is_marked = metafunc.definition.get_closest_marker("also_attached") is not None
+    if not is_shared and not is_marked:
+        return
+    twice = {"none": False, "marked": is_marked, "all": True}[os.environ.get("JOBLIB_MPI_TEST_ATTACHED", "marked")]
+    ways = ["rank_0", "attached"] if twice else ["rank_0"]
+    metafunc.parametrize("shared_script" if is_shared else "mpirun", ways, indirect=True)
 
 
 def _is_client_of_one_rank(item):
@@ -85,309 +100,15 @@ def job(make_job):
     return make_job(2)
 
 
-@cache
-def mpi_tells_of_dead_ranks():
-    """Return whether this machine's Open MPI has ULFM, as versions from 5 on do."""
-    version = subprocess.run(["mpirun", "--version"], capture_output=True, text=True, check=True).stdout
-    return int(version.split("(Open MPI) ")[1].split(".")[0]) >= 5
-
-
-def surviving_options():
-    """Return the options with which mpirun lets the other ranks continue when one dies."""
-    if mpi_tells_of_dead_ranks():
-        return ["--with-ft", "ulfm"]
-    return ["--mca", "orte_abort_on_non_zero_status", "0", "--mca", "orte_allowed_exit_without_sync", "1"]
-
-
-class Launched:
-    """A finished `mpirun`: `status`, `stdout`, `stderr`."""
-
-    def __init__(self, status, stdout, stderr):
-        self.status = status
-        self.stdout = stdout
-        self.stderr = stderr
-
-    def __repr__(self):
-        return f"status {self.status}\n--- stdout\n{self.stdout}\n--- stderr\n{self.stderr}"
-
-
-class Mpirun:
-    """Starts programs under mpirun and finds what they leave behind."""
-
-    def __init__(self, folder, temporary_folder, attached=False):
-        self.folder = folder
-        self.attached = attached
-        self._temporary_folder = Path(temporary_folder)
-        self._shared_memory = set(os.listdir("/dev/shm"))
-        #: Where Open MPI has its own shared memory, apart from that of other programs.
-        self._open_mpi_memory = Path(tempfile.mkdtemp(prefix="jm", dir="/dev/shm"))
-        self._open_mpi_memory.chmod(0o1777)
-        self._mark = f"JOBLIB_MPI_TEST_{os.getpid()}_{id(self)}"
-        #: Whether files of Open MPI may remain: the session folder, also of mpirun, remains if a job ends abruptly;
-        #: that folder (4.1) or shared memory (5.0) remains if a process is started without mpirun, even though its MPI
-        #: is finalised.
-        self.may_leave_open_mpi_files = False
-
-    def __call__(self, ranks, *arguments, stdin=None, timeout=TIMEOUT_SECONDS, **settings):
-        """Run ``python *arguments`` on ``ranks`` ranks in the test's folder and return it as `Launched`.
-
-        The settings are those of `start`.
-        """
-        process = self.start(ranks, *arguments, **settings)
-        return self.finish(process, stdin=stdin, timeout=timeout)
-
-    def script(self, ranks, text, *arguments, options=(), name="script.py", **settings):
-        """Run ``text`` as a script by ``python -m joblib_mpi *options``.
-
-        In a test with the mark ``also_attached`` it runs once on rank 0, and once as the client of a job with these
-        options. What workers print to stdout is lost then.
-        """
-        program = [str(self.write(name, text)), *arguments]
-        if not self.attached:
-            return self(ranks, "-m", "joblib_mpi", *options, *program, **settings)
-        environment = settings.get("environment")
-        server, access = self.serve(ranks, *options, environment=environment)
-        client = self.finish(self.start_client(access, *program, environment=environment))
-        self.stop_serving(access)
-        job = self.finish(server)
-        return Launched(client.status or job.status, client.stdout, client.stderr + job.stderr)
-
-    def write(self, name, text):
-        """Write a file into the test's folder."""
-        path = self.folder / name
-        path.write_text(textwrap.dedent(text))
-        return path
-
-    @property
-    def environment(self):
-        """The environment of mpirun, which also identifies the processes and files of a job."""
-        return {
-            "OMPI_ALLOW_RUN_AS_ROOT": "1",
-            "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-            "OMPI_MCA_btl_vader_backing_directory": str(self._open_mpi_memory),  # Open MPI 4.1
-            "OMPI_MCA_btl_sm_backing_directory": str(self._open_mpi_memory),  # Open MPI 5
-            "TMPDIR": str(self._temporary_folder),
-            self._mark: "1",
-        }
-
-    def copy(self, program):
-        """Copy one of the programs of end_to_end/programs into the test's folder."""
-        return self.write(program, (PROGRAMS / program).read_text())
-
-    def start(self, ranks, *arguments, environment=None, survives=False, output=subprocess.PIPE, within=()):
-        """Start the program and return without waiting; `finish` must follow.
-
-        With ``survives`` the launcher lets the other ranks continue when one dies. ``output`` may be a file for all
-        output. ``within`` is a command that runs the launcher, which follows it. A variable of ``environment`` that is
-        None is unset.
-        """
-        options = surviving_options() if survives else []
-        mpirun = ["mpirun", "--oversubscribe", *options, "-n", str(ranks)]
-        return self._start([*within, *mpirun, sys.executable, *arguments], environment or {}, output)
-
-    def start_client(self, access, *arguments, environment=None, output=subprocess.PIPE):
-        """Start ``python -m joblib_mpi *arguments``, without mpirun, as a client of the job with that access file."""
-        options = ["--scheduler-host", str(access)]
-        command = [sys.executable, "-m", "joblib_mpi", *options, *arguments]
-        return self._start(command, environment or {}, output)
-
-    def serve(self, ranks, *options, output=subprocess.PIPE, **settings):
-        """Start a job that serves clients, and return its process and the path of its access file.
-
-        The settings are those of `start`. `stop_serving` and `finish` must follow.
-        """
-        state = Path(tempfile.mkdtemp(prefix="state", dir=self.folder))
-        variables = {**(settings.pop("environment", None) or {}), "XDG_STATE_HOME": str(state)}
-        arguments = ["-m", "joblib_mpi", *options, "--serve"]
-        process = self.start(ranks, *arguments, output=output, environment=variables, **settings)
-        deadline = time.monotonic() + TIMEOUT_SECONDS
-        while not (files := list(state.rglob("[!.]*.json"))):
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"no job serves\n{self.finish(process, timeout=0.1)}")
-            time.sleep(0.01)
-        return process, files[0]
-
-    def stop_serving(self, access):
-        """Tell the job with that access file to end."""
-        os.kill(json.loads(access.read_text())["pid"], signal.SIGTERM)
-
-    def _start(self, command, environment, output):
-        variables = {**os.environ, **self.environment, **environment}
-        variables = {name: value for name, value in variables.items() if value is not None}
-        return subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env=variables,
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.PIPE if output == subprocess.PIPE else subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def finish(self, process, stdin=None, timeout=TIMEOUT_SECONDS):
-        """Wait for the program and return it as `Launched`; fails if it does not end."""
-        try:
-            stdout, stderr = process.communicate(stdin, timeout=timeout)
-        except subprocess.TimeoutExpired:
-            self.may_leave_open_mpi_files = True
-            self.kill_all()
-            stdout, stderr = process.communicate()
-            pytest.fail(f"no end after {timeout} s\n{Launched(None, stdout, stderr)}")
-        self.may_leave_open_mpi_files |= process.returncode != 0
-        return Launched(process.returncode, stdout, stderr)
-
-    @property
-    def tells_of_dead_ranks(self):
-        """Whether MPI tells rank 0 of a dead rank, and the job then ends as if none had died."""
-        return mpi_tells_of_dead_ranks()
-
-    def kill_all(self):
-        """Kill every process of the jobs."""
-        for pid in self.processes():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-
-    def check_nothing_is_left(self):
-        """Fail if a job has left a process, shared memory or a temporary file.
-
-        What disappears within a moment is no failure: processes may be about to end, and shared memory may belong to
-        another program.
-        """
-        deadline = time.monotonic() + END_SECONDS
-        while (left := self.left()) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        self.kill_all()
-        shutil.rmtree(self._open_mpi_memory, ignore_errors=True)
-        assert not left, "left behind: " + ", ".join(left)
-
-    def left(self):
-        """Return a text that lists what is left of the jobs."""
-        left = [f"process {name}" for name in self.processes().values()]
-        left += [f"/dev/shm/{name}" for name in self.left_in_shared_memory()]
-        for path in self._temporary_folder.iterdir():
-            if not (self.may_leave_open_mpi_files and path.name.startswith(("ompi.", "prterun."))):
-                left.append(str(path))
-        return left
-
-    def left_in_shared_memory(self):
-        """Return the files that are new in /dev/shm and mapped by no process; those of other programs are mapped.
-
-        Only the tests' own Open MPI is looked at: that of other jobs may have left files.
-        """
-        left = set(os.listdir("/dev/shm")) - self._shared_memory
-        left = {name for name in left if not name.startswith(("sm_segment.", "vader_segment."))}
-        for maps in Path("/proc").glob("[0-9]*/maps"):
-            try:
-                text = maps.read_text()
-            except OSError:
-                continue
-            left -= {name for name in left if f"/dev/shm/{name}" in text}
-        if not self.may_leave_open_mpi_files:
-            left |= {str(path.relative_to("/dev/shm")) for path in self._open_mpi_memory.rglob("*")}
-        return {name for name in left if os.path.isfile(f"/dev/shm/{name}")}
-
-    def processes(self):
-        """Return the ids and command lines of all processes of the jobs, known by a variable in their environment."""
-        found = {}
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                environment = (folder / "environ").read_bytes()
-                state = (folder / "stat").read_text().rsplit(")", 1)[1].split()[0]
-                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except (OSError, IndexError):
-                continue
-            if self._mark.encode() in environment and state != "Z":
-                found[int(folder.name)] = f"{folder.name} ({command.strip()})"
-        return found
-
-
 def skip_if_not_built():
     """Skip a test that needs the compiled part."""
     if getattr(joblib_mpi._core, "is_double", False):
         pytest.skip("joblib_mpi._core is not built")
 
 
-class SharedJob:
-    """A job with which scripts of several tests run one after another, for tests that check neither start nor end.
-
-    They run on its rank 0, or, with ``attached``, in one process that is the job's client.
-
-    All its processes work in one folder, which is emptied before each script except for the programs of the tests. What
-    workers print is not part of a script's output. A job in which a script failed runs no further scripts.
-    """
-
-    def __init__(self, launcher, ranks, attached):
-        self._launcher = launcher
-        self._server = None
-        self._folder = launcher.folder
-        for program in PROGRAMS.glob("*.py"):
-            launcher.copy(program.name)
-        self._kept = set(os.listdir(self._folder)) | {"output"}
-        self._n_scripts = 0
-        with open(self._folder / "output", "w") as output:
-            if attached:
-                self._server, self._access = launcher.serve(ranks, output=output)
-                self._kept.add(self._access.relative_to(self._folder).parts[0])
-                self._process = launcher.start_client(self._access, "one_after_another.py", output=output)
-            else:
-                self._process = launcher.start(ranks, "-m", "joblib_mpi", "one_after_another.py", output=output)
-
-    @property
-    def runs(self):
-        """Whether the job can run a script."""
-        return self._process.poll() is None and (self._server is None or self._server.poll() is None)
-
-    def script(self, text, timeout=TIMEOUT_SECONDS):
-        """Run ``text`` and return it as `Launched`; fails if it does not end, or the job does."""
-        for name in set(os.listdir(self._folder)) - self._kept:
-            path = self._folder / name
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        self._n_scripts += 1
-        path = self._launcher.write(f"script_{self._n_scripts}.py", text)
-        path.with_suffix(".start").touch()
-        result = path.with_suffix(".ended")
-        deadline = time.monotonic() + timeout
-        while not result.exists():
-            if not self.runs or time.monotonic() > deadline:
-                self.kill()
-                pytest.fail(f"the script did not end within {timeout} s, or its job did\n{self._output()}")
-            time.sleep(0.005)
-        ended = Launched(**json.loads(result.read_text()))
-        if ended.status != 0:
-            ended.stderr += f"--- all output of the job\n{self._output()}"
-            self.kill()
-        return ended
-
-    def kill(self):
-        """End the job by force."""
-        self._launcher.may_leave_open_mpi_files = True
-        self._launcher.kill_all()
-        for process in filter(None, [self._process, self._server]):
-            process.wait()
-
-    def end(self):
-        """Let the job end; fail if it does not succeed."""
-        if self.runs:
-            self._process.stdin.close()
-            try:
-                assert self._process.wait(TIMEOUT_SECONDS) == 0, self._output()
-                if self._server is not None:
-                    self._launcher.stop_serving(self._access)
-                    assert self._server.wait(TIMEOUT_SECONDS) == 0, self._output()
-            finally:
-                self.kill()
-
-    def _output(self):
-        return (self._folder / "output").read_text()
-
-
-@pytest.fixture(scope="module", params=["rank_0", "attached"])
+@pytest.fixture(scope="module")
 def shared_script(request, tmp_path_factory):
-    """Return `shared_script(ranks, text)`, which runs a script in a job that the module's tests share.
-
-    Each test runs twice: its scripts are rank 0's program, and that of a client.
-    """
+    """Return `shared_script(ranks, text)`, which runs a script in a job that the module's tests share."""
     attached = request.param == "attached"
     skip_if_not_built()
     with tempfile.TemporaryDirectory(prefix="jm", ignore_cleanup_errors=True) as temporary_folder:
@@ -405,12 +126,6 @@ def shared_script(request, tmp_path_factory):
             job.end()
         for launcher in launchers:
             launcher.check_nothing_is_left()
-
-
-def pytest_generate_tests(metafunc):
-    """Let tests with the mark ``also_attached`` run twice: on rank 0, and as the client of a job."""
-    if metafunc.definition.get_closest_marker("also_attached") is not None:
-        metafunc.parametrize("mpirun", ["rank_0", "attached"], indirect=True)
 
 
 @pytest.fixture

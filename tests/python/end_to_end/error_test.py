@@ -35,6 +35,7 @@ def first_line(mpirun, shared_script):
     return run
 
 
+@pytest.mark.also_attached
 def test_an_exception_names_rank_and_host_and_shows_the_remote_traceback(first_line):
     line = first_line("""
     import socket
@@ -46,6 +47,7 @@ def test_an_exception_names_rank_and_host_and_shows_the_remote_traceback(first_l
     assert "in fail raise KeyError" in line
 
 
+@pytest.mark.also_attached
 def test_an_argument_that_cannot_be_pickled(first_line):
     line = first_line("    show(delayed(square)(2), delayed(square)(threading.Lock()))\n")
     assert line.startswith('PicklingError | the function or an argument of task "square" cannot be pickled')
@@ -69,6 +71,7 @@ def test_an_exception_with_something_that_cannot_be_pickled(first_line):
     assert line.startswith("Odd | odd | Raised by a task on rank ")
 
 
+@pytest.mark.also_attached
 def test_exceptions_of_the_script_keep_type_and_attributes_without_another_call_of_their_constructor(first_line):
     assert first_line("""
     class TwoArguments(Exception):
@@ -90,6 +93,7 @@ def test_exceptions_of_the_script_keep_type_and_attributes_without_another_call_
     """) == ("True /x 2 /x [Errno 2] no such sample: '/x' True 7 disk 7: disk ('7: disk',)")
 
 
+@pytest.mark.also_attached
 def test_a_module_that_only_rank_0_has(first_line):
     line = first_line("""
     import types
@@ -160,10 +164,12 @@ def test_a_program_that_has_called_init_does_not_end_well_by_the_sys_exit_of_a_t
     assert ", in leave\n" in ended.stderr
 
 
+@pytest.mark.also_attached
 def test_a_timeout_stops_the_tasks(first_line):
     assert "Timeout" in first_line("    show(*[delayed(time.sleep)(600)] * 4, timeout=0.5)\n")
 
 
+@pytest.mark.also_attached
 def test_an_error_stops_tasks_that_still_run(first_line):
     line = first_line("    show(delayed(time.sleep)(600), delayed(divmod)(1, 0), batch_size=1)\n")
     assert line.startswith("ZeroDivisionError")
@@ -184,6 +190,7 @@ def test_an_endless_loop_is_stopped(first_line):
     assert line.startswith("ZeroDivisionError")
 
 
+@pytest.mark.also_attached
 def test_an_error_of_the_task_list(first_line):
     line = first_line("""
     class Tasks:
@@ -200,6 +207,7 @@ def test_an_error_of_the_task_list(first_line):
     assert line == "the list of tasks is gone"
 
 
+@pytest.mark.also_attached
 def test_writing_to_a_scattered_array(first_line):
     line = first_line("""
     import numpy

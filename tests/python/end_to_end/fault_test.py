@@ -71,6 +71,7 @@ def test_a_fault_costs_one_attempt_of_its_task_and_nothing_else(run, fault):
     ) == ["True", "True", "clean"]
 
 
+@pytest.mark.also_attached
 @pytest.mark.parametrize(("options", "attempts"), [("", 3), ("retries=0", 1), ("retries=4", 5)])
 def test_a_task_that_kills_its_executor_each_time_takes_exactly_its_attempts(run, options, attempts):
     assert run(
@@ -181,6 +182,7 @@ def test_a_crash_shows_its_python_traceback(mpirun):
     assert "in crash_here" in ended.stderr
 
 
+@pytest.mark.also_attached
 @pytest.mark.smoke
 def test_a_task_over_its_time_or_memory_says_so(run):
     late, hungry, *rest = run(
@@ -201,6 +203,7 @@ def test_a_task_over_its_time_or_memory_says_so(run):
     assert rest == ["clean"]
 
 
+@pytest.mark.also_attached
 def test_exceptions_are_tried_again_only_where_asked(run):
     assert run(
         """
@@ -221,6 +224,7 @@ def test_exceptions_are_tried_again_only_where_asked(run):
     ) == ["not yet 1", "True 3"]
 
 
+@pytest.mark.also_attached
 @pytest.mark.parametrize("batch_size", [1, 10])
 def test_failures_stand_in_the_results_where_asked(run, batch_size):
     assert run(
@@ -284,6 +288,7 @@ ENDS = {
 }
 
 
+@pytest.mark.also_attached
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("busy", BUSY)
 @pytest.mark.parametrize("end", ENDS)

@@ -68,6 +68,7 @@ def test_no_tasks_and_100000_tasks(run, ranks):
     ) == ["[]", "True"]
 
 
+@pytest.mark.also_attached
 def test_functions_and_classes_of_the_script_go_both_ways(run_shared):
     assert run_shared(
         3,
@@ -85,6 +86,7 @@ def test_functions_and_classes_of_the_script_go_both_ways(run_shared):
     ) == ["[10, 11, 12, 13, 14]", "[10, 11, 12]"]
 
 
+@pytest.mark.also_attached
 def test_instances_of_classes_with_slots_go_both_ways(run_shared):
     assert run_shared(
         3,
@@ -115,6 +117,7 @@ def test_instances_of_classes_with_slots_go_both_ways(run_shared):
     ) == ["True 0", "[10, 10, 10, 11, 11, 11, 12, 12, 12, 13, 13, 13]"]
 
 
+@pytest.mark.also_attached
 def test_bound_methods_and_functions_of_the_script_can_be_hashed_in_tasks(run_shared):
     assert run_shared(
         3,
@@ -152,6 +155,7 @@ def test_modules_beside_the_script_are_found_on_the_workers(mpirun):
     assert (ended.status, ended.stdout) == (0, "False\n"), ended
 
 
+@pytest.mark.also_attached
 @pytest.mark.parametrize("n_bytes", [0, 1000, 65_535, 65_536, 5_000_000])
 def test_arrays_of_every_size_go_both_ways_and_are_writable(run_shared, n_bytes):
     assert run_shared(
@@ -221,6 +225,7 @@ def test_scattered_memory_is_given_back(run):
     ) == ["True"]
 
 
+@pytest.mark.also_attached
 def test_two_threads_call_parallel_at_once(run_shared):
     assert run_shared(
         3,
@@ -238,6 +243,7 @@ def test_two_threads_call_parallel_at_once(run_shared):
     ) in (["a", "b"], ["b", "a"])
 
 
+@pytest.mark.also_attached
 def test_nested_calls_run_inside_the_task(run_shared):
     assert (
         run_shared(
@@ -254,6 +260,7 @@ def test_nested_calls_run_inside_the_task(run_shared):
     )
 
 
+@pytest.mark.also_attached
 def test_a_dropped_generator_leaves_the_workers_free(run_shared):
     assert run_shared(
         3,
@@ -269,6 +276,7 @@ def test_a_dropped_generator_leaves_the_workers_free(run_shared):
     ) == ["[0, 1, 4]"]
 
 
+@pytest.mark.also_attached
 def test_a_generator_feeds_another_call(run_shared):
     assert run_shared(
         3,
@@ -294,6 +302,7 @@ def test_what_tasks_print_is_seen(run):
     assert [text.count(f"[task{i}]") for i in range(4)] == [1] * 4
 
 
+@pytest.mark.also_attached
 def test_workers_have_their_share_of_the_cores(run_shared):
     assert run_shared(
         3,
@@ -306,6 +315,7 @@ def test_workers_have_their_share_of_the_cores(run_shared):
     ) == ["True", "{'5'}"]
 
 
+@pytest.mark.also_attached
 def test_managers_of_the_script_are_reached_from_the_workers(run_shared):
     assert run_shared(
         3,
@@ -319,6 +329,7 @@ def test_managers_of_the_script_are_reached_from_the_workers(run_shared):
     ) == ["[0, 1, 2, 3]"]
 
 
+@pytest.mark.also_attached
 def test_warning_filters_of_the_script_hold_in_tasks(run_shared):
     assert run_shared(
         3,

@@ -16,6 +16,7 @@ PRELUDE = """
 """
 
 
+@pytest.mark.also_attached
 @pytest.mark.parametrize("scatter", ["", ", scatter=[X, y]"])
 @pytest.mark.parametrize(
     "work",

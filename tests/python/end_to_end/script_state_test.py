@@ -24,6 +24,7 @@ def run(shared_script):
     return run
 
 
+@pytest.mark.also_attached
 def test_variables_of_the_environment(run):
     assert run("""
     name = "JOBLIB_MPI_TEST_VARIABLE"
@@ -37,6 +38,7 @@ def test_variables_of_the_environment(run):
     """) == ["1", "2", "None", "3", "None", "True"]
 
 
+@pytest.mark.also_attached
 def test_variables_reach_the_programs_that_tasks_start_and_the_c_library(run):
     assert run("""
     import subprocess, time
@@ -48,6 +50,7 @@ def test_variables_reach_the_programs_that_tasks_start_and_the_c_library(run):
     """) == [r"b'seen by a program\n'", "XYZ"]
 
 
+@pytest.mark.also_attached
 def test_modules_in_folders_that_the_script_adds_to_its_path(run):
     assert run("""
     os.makedirs("added/inner")
@@ -65,6 +68,7 @@ def test_modules_in_folders_that_the_script_adds_to_its_path(run):
     """) == ["[0, 10, 20]", "5", "[]"]
 
 
+@pytest.mark.also_attached
 def test_a_folder_that_was_empty_before_is_looked_at_again(run):
     assert run("""
     sys.path.insert(0, os.path.abspath("filled_later"))
@@ -83,6 +87,7 @@ def test_a_folder_that_was_empty_before_is_looked_at_again(run):
     """) == ["None", "6"]
 
 
+@pytest.mark.also_attached
 def test_the_working_directory(run):
     assert run("""
     start = os.getcwd()
@@ -113,6 +118,7 @@ def test_a_working_directory_that_a_worker_lacks_is_said_once(mpirun):
     assert ended.stderr.count("rank 1 on") == ended.stderr.count("keeps its own working directory: FileNotFound") == 1
 
 
+@pytest.mark.also_attached
 def test_arguments_umask_limits_and_locale(run):
     assert run("""
     sys.argv[1:] = ["--alpha", "3"]
@@ -136,6 +142,7 @@ def test_arguments_umask_limits_and_locale(run):
     """) == ["['--alpha', '3']", "123", "0o640", "C", "True True"]
 
 
+@pytest.mark.also_attached
 def test_levels_of_loggers_numpys_errors_and_scikit_learns_configuration(run):
     assert run("""
     import sklearn
@@ -155,6 +162,7 @@ def test_levels_of_loggers_numpys_errors_and_scikit_learns_configuration(run):
     """) == ["([10, 40, 10], 'raise', True)", "([30, 30, 30], 'warn', False)"]
 
 
+@pytest.mark.also_attached
 def test_a_module_that_the_script_reloads(run):
     assert run("""
     sys.dont_write_bytecode = True
@@ -217,6 +225,7 @@ def test_without_processes_beside_the_ranks_tasks_find_the_same(mpirun):
     assert (ended.status, ended.stdout) == (0, "True\n"), ended
 
 
+@pytest.mark.also_attached
 def test_a_limit_for_inner_threads_is_undone_after_its_call(run):
     assert run("""
     from joblib import parallel_config
@@ -235,6 +244,7 @@ def test_a_limit_for_inner_threads_is_undone_after_its_call(run):
     """) == ["5 True", "3 5 3", "True"]
 
 
+@pytest.mark.also_attached
 def test_limits_for_threads_that_the_script_sets_hold_for_libraries_that_are_loaded(run):
     assert run("""
     import threadpoolctl
