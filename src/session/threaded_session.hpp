@@ -40,9 +40,9 @@ class ThreadedSession {
   /// Returns the driver, through which the program starts calls, submits tasks and shares objects. It is closed
   /// together with the session.
   [[nodiscard]] CoordinatorDriver& driver() noexcept;
-  /// Returns the memory that is shared with processes of this machine, to which large results come. It exists until the
-  /// session is closed.
-  [[nodiscard]] SegmentPool& segments() noexcept;
+  /// Lets large results arrive in memory that other processes of this machine can map, and returns that memory. It
+  /// exists until the session is closed.
+  [[nodiscard]] SegmentPool& share_results() noexcept;
   /// Returns the sink for `CoordinatorDriver::start_call` that collects the results of all calls for `next_results`.
   [[nodiscard]] CompletionSink& results() noexcept;
   /// Returns the results that have arrived. Waits until there are some, `wake` was called, or `seconds` have passed.

@@ -26,7 +26,7 @@ void PythonCoordinatorSession::listen(const std::string& path, std::string ident
                                 .identity = std::move(identity),
                                 .hosts = session_->hosts(),
                                 .description = std::string(description.c_str(), description.size()),
-                                .segments = &session_->segments()};
+                                .segments = &session_->share_results()};
   server_.reset(without_gil([&] { return new ClientServer(session_->driver(), std::move(options)); }));
 }
 
