@@ -37,7 +37,8 @@ LAYERS = {
     "scheduler": ["core"],
     # Files that outlast a crash, and HDF5: what checkpoints and large results both need.
     "files": ["core/file_identity.hpp"],
-    "spill": ["core", "files", "joblib_mpi/detail/spill_options.hpp"],
+    # Files that are mapped are handed to clients on the same machine.
+    "spill": ["core", "files", "segments/mapped_files.hpp", "joblib_mpi/detail/spill_options.hpp"],
     # The interface moves bytes; the implementation over MPI needs its error codes and communicators.
     "transport": ["core", "mpi"],
     "store": ["core", "segments", "transport/transport.hpp"],

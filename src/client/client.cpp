@@ -1,6 +1,7 @@
 #include "client/client.hpp"
 
 #include "client/client_format.hpp"
+#include "client/lent_memory.hpp"
 #include "client/meeting_point.hpp"
 #include "client/object_owner.hpp"
 #include "client/poll_patience.hpp"
@@ -43,16 +44,17 @@ std::uint64_t next_number() {
 }  // namespace
 
 Client::Client(const std::filesystem::path& path, Options options)
-    : options_(std::move(options)), session_(new_session()) {
+    : options_(std::move(options)), session_(new_session()), can_borrow_(true) {
   begin(meet(path, greeting(0), options_.patience));
 }
 
-Client::Client(Descriptor connection, Options options) : options_(std::move(options)), session_(new_session()) {
+Client::Client(Descriptor connection, Options options)
+    : options_(std::move(options)), session_(new_session()), can_borrow_(false) {
   begin(meet_over(std::move(connection), greeting(0), options_.patience));
 }
 
 ClientGreeting Client::greeting(std::uint64_t received) const {
-  return {options_.identity, session_, received, options_.resume_seconds};
+  return {options_.identity, session_, received, options_.resume_seconds, can_borrow_};
 }
 
 void Client::begin(Met met) {
@@ -60,7 +62,9 @@ void Client::begin(Met met) {
   hosts_ = std::move(met.greeting.hosts);
   description_ = std::move(met.greeting.description);
   number_ = met.greeting.client;
-  link_.connect(std::move(met.socket), met.greeting.received, options_.heartbeat_seconds);
+  lends_ = met.greeting.lends;
+  const Lending lending{lends_ ? &pool_ : nullptr, [this] { event_.notify(); }};
+  link_.connect(std::move(met.socket), met.greeting.received, options_.heartbeat_seconds, lending);
   thread_ = std::thread([this] { move_bytes(); });
 }
 
@@ -109,7 +113,22 @@ CallId Client::start_call(const CallOptions& options) {
   }
 }
 
+void Client::make_lendable(Payload& value) {
+  if (!lends_) return;
+  for (SharedBytes& part : value.parts) {
+    if (part.size() < LentMemory::least_bytes) continue;
+    try {
+      ReceiveMemory::Block block = pool_.allocate_to_share(part.size());
+      pool_.write(block.bytes, part.view());
+      part = {std::move(block.owner), block.bytes};
+    } catch (const std::exception&) {  // the bytes go over the connection
+      return;
+    }
+  }
+}
+
 void Client::submit(CallId call, TaskRequest task) {
+  make_lendable(task.arguments);
   const std::lock_guard lock(mutex_);
   require_job();
   const auto is_here = [this](ObjectId object) { return objects_.contains(object); };
@@ -133,6 +152,7 @@ void Client::end_call(CallId call) {
 }
 
 ObjectId Client::share(Payload value) {
+  make_lendable(value);
   const std::lock_guard lock(mutex_);
   require_job();
   const ObjectId object = object_of_client(number_, next_number());

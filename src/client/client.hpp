@@ -15,6 +15,7 @@
 #include "core/ids.hpp"
 #include "core/task_request.hpp"
 #include "segments/descriptor.hpp"
+#include "segments/segment_pool.hpp"
 #include <joblib_mpi/detail/call_options.hpp>
 #include <joblib_mpi/error.hpp>
 #include <joblib_mpi/object_stats.hpp>
@@ -121,6 +122,8 @@ class Client {
 
   /// Returns what this client says first on a connection, when the frames up to `received` have arrived.
   [[nodiscard]] ClientGreeting greeting(std::uint64_t received) const;
+  /// Moves large parts to memory that can be lent, if memory is lent and there is room.
+  void make_lendable(Payload& value);
   /// Begins to move bytes over the first connection. Throws JobGone if the job has refused.
   void begin(Met met);
 
@@ -146,8 +149,11 @@ class Client {
   std::vector<std::string> hosts_;
   std::string description_;
   std::uint64_t number_ = 0;  // of this client in the job
-  FrameLink link_;            // of the thread of the connection
+  const bool can_borrow_;     // whether descriptors can come over the connection
+  bool lends_ = false;        // whether both ends lend memory to each other
+  SegmentPool pool_;          // the memory that is lent
   WakeEvent event_;
+  FrameLink link_;  // of the thread of the connection
   ConnectionHandover handover_;
 
   std::mutex mutex_;

@@ -16,9 +16,16 @@ constexpr std::chrono::milliseconds acknowledge_after{100};
 
 }  // namespace
 
-void FrameLink::connect(Descriptor socket, std::uint64_t received, double heartbeat_seconds) {
-  sender_.restart(received);
-  receiver_.emplace();
+void FrameLink::connect(Descriptor socket, std::uint64_t received, double heartbeat_seconds, const Lending& lending) {
+  receiver_.reset();
+  lent_.reset();
+  borrowed_.reset();
+  if (lending.pool != nullptr) {
+    lent_.emplace(*lending.pool);
+    borrowed_.emplace(lending.on_return);
+  }
+  receiver_.emplace(borrowed_ ? &*borrowed_ : nullptr);
+  sender_.restart(received, lent_ ? &*lent_ : nullptr);
   heartbeat_ = LinkHeartbeat(heartbeat_seconds);
   socket_ = std::move(socket);
   why_gone_.clear();
@@ -35,6 +42,7 @@ std::optional<Frame> FrameLink::receive() {
     while (auto received = receiver_->next()) {
       const FrameHead& head = received->head;
       sender_.arrived(head.acknowledged);
+      if (lent_) lent_->end_loans(received->returned);
       if (head.number == 0 || head.number <= received_) continue;  // it came before the last connection was cut
       if (head.number != received_ + 1) throw SerializationError("a message from the other end is missing");
       ++received_;
@@ -54,6 +62,9 @@ std::optional<Frame> FrameLink::receive() {
 
 void FrameLink::attend(Clock::time_point now) {
   if (!connected()) return;  // a greeting tells what has arrived
+  if (borrowed_) {
+    if (auto loans = borrowed_->take_returned(); !loans.empty()) sender_.give_back(std::move(loans));
+  }
   if (heartbeat_.must_speak(now)) acknowledge_now();
   if (told_ == received_) return;
   if (!owes_since_) owes_since_ = now;
@@ -73,7 +84,8 @@ void FrameLink::acknowledge_now() {
 
 void FrameLink::write() {
   while (has_more()) {
-    Moved moved = send_now(socket_, sender_.pieces());
+    const std::span<iovec> pieces = sender_.pieces();
+    Moved moved = send_now(socket_, pieces, sender_.descriptors());
     if (moved.is_gone) return end_connection(std::move(moved.why));
     if (moved.bytes == 0) return;
     sender_.written(moved.bytes);
@@ -83,7 +95,8 @@ void FrameLink::write() {
 
 bool FrameLink::read() {
   if (!connected()) return false;
-  Moved moved = receive_now(socket_, receiver_->space());
+  Moved moved = borrowed_ ? receive_now(socket_, receiver_->space(), receiver_->descriptors())
+                          : receive_now(socket_, receiver_->space());
   if (moved.is_gone) end_connection(std::move(moved.why));
   if (moved.bytes == 0) return false;
   receiver_->filled(moved.bytes);

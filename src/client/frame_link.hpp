@@ -1,17 +1,27 @@
 #pragma once
 
+#include "client/borrowed_memory.hpp"
 #include "client/frame_stream.hpp"
+#include "client/lent_memory.hpp"
 #include "client/link_heartbeat.hpp"
 #include "core/frame.hpp"
 #include "segments/descriptor.hpp"
+#include "segments/segment_pool.hpp"
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
 namespace joblib_mpi {
+
+/// The memory that the ends of a connection within one machine lend to each other.
+struct Lending {
+  SegmentPool* pool = nullptr;           ///< Its memory can be lent; null: neither end lends anything.
+  std::function<void()> on_return = {};  ///< Is called on any thread when there are loans to return.
+};
 
 /// Carries frames in order between a client and rank 0, over one connection after another. Not thread-safe.
 class FrameLink {
@@ -20,7 +30,7 @@ class FrameLink {
 
   /// Goes on over `socket`, a stream that does not block, whose other end has received all frames up to `received` and
   /// has the same heartbeat; 0 is none. Throws SerializationError if it cannot go on from there.
-  void connect(Descriptor socket, std::uint64_t received, double heartbeat_seconds = 0);
+  void connect(Descriptor socket, std::uint64_t received, double heartbeat_seconds = 0, const Lending& lending = {});
   /// Closes the connection for the reason that `why_gone` then returns.
   void end_connection(std::string why);
   [[nodiscard]] bool connected() const noexcept { return socket_.open(); }
@@ -42,8 +52,9 @@ class FrameLink {
   /// `receive` returns nothing.
   bool read();
   /// Lets an acknowledgement go out with the next `write` if the other end has waited for it, or has heard nothing for
-  /// a quarter of the heartbeat. To be called after each look for what has come, several times in that quarter, and at
-  /// the time that `next_attention` says, however much arrives until then.
+  /// a quarter of the heartbeat, and returns what was borrowed and is not used any more. To be called after each look
+  /// for what has come, several times in that quarter, and at the time that `next_attention` says, however much arrives
+  /// until then.
   void attend(Clock::time_point now);
   /// Returns when `attend` has to acknowledge something even if nothing else arrives; `time_point::max()` if it has
   /// not.
@@ -65,7 +76,10 @@ class FrameLink {
 
   Descriptor socket_;
   std::string why_gone_;
-  std::optional<FrameReceiver> receiver_;  // of this connection
+  // Of this connection:
+  std::optional<LentMemory> lent_;
+  std::optional<BorrowedMemory> borrowed_;
+  std::optional<FrameReceiver> receiver_;
   LinkHeartbeat heartbeat_;
   FrameSender sender_;
   std::uint64_t received_ = 0;

@@ -1,5 +1,6 @@
 #include "client/frame_stream.hpp"
 
+#include "client/stream_io.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <algorithm>
@@ -16,6 +17,10 @@ namespace {
 
 /// The memory that a body or a part has at first; most are smaller.
 constexpr std::uint64_t first_room = std::uint64_t{64} << 20;
+
+/// So many lent parts may be under way that a receiver which has stopped cannot use up the descriptors that the system
+/// allows a user. Chosen, not measured.
+constexpr std::size_t most_lent_under_way = 128;
 
 iovec piece_of(ByteView bytes) {
   return {const_cast<std::byte*>(bytes.data()), bytes.size()};  // writev only reads it
@@ -50,9 +55,9 @@ std::optional<FrameReceiver::Received> FrameReceiver::next() {
   while (complete_stage()) {
     switch (stage_) {
       case Stage::head:
-        begin_sizes();
+        begin_numbers();
         break;
-      case Stage::sizes:
+      case Stage::numbers:
         begin_piece(Stage::body, head_.body_bytes);
         break;
       case Stage::body:
@@ -66,20 +71,30 @@ std::optional<FrameReceiver::Received> FrameReceiver::next() {
         begin_part_or_head();
         break;
     }
-    if (stage_ == Stage::head) return Received{head_, std::exchange(frame_, {})};
+    if (stage_ == Stage::head) return whole_frame();
   }
   return std::nullopt;
 }
 
-void FrameReceiver::begin_sizes() {
+FrameReceiver::Received FrameReceiver::whole_frame() {
+  if (borrowed_parts_ != head_.lent) refuse_frame("a message with another number of lent parts than it says");
+  descriptors_.erase(descriptors_.begin(), descriptors_.begin() + static_cast<std::ptrdiff_t>(borrowed_parts_));
+  const auto returned = std::span(numbers_).subspan(head_.parts + head_.lent);
+  return {head_, std::exchange(frame_, {}), {returned.begin(), returned.end()}};
+}
+
+void FrameReceiver::begin_numbers() {
   std::memcpy(&head_, head_bytes_.data(), sizeof head_);
   if (head_.body_bytes > most_body_bytes) refuse_frame("a message of " + std::to_string(head_.body_bytes) + " bytes");
   if (head_.parts > most_parts) refuse_frame("a message of " + std::to_string(head_.parts) + " parts");
+  if (head_.lent > head_.parts) refuse_frame("a message of more lent parts than parts");
+  if (head_.returned > most_parts) refuse_frame("a message of " + std::to_string(head_.returned) + " returned loans");
   const bool is_empty = head_.body_bytes == 0;
   if (is_empty && head_.parts > 0) refuse_frame("a message that is empty but for its parts");
   if (is_empty != (head_.number == 0)) refuse_frame("an empty message with a number, or another one without");
-  sizes_.resize(head_.parts);
-  begin(Stage::sizes, std::as_writable_bytes(std::span(sizes_)));
+  borrowed_parts_ = 0;
+  numbers_.resize(head_.parts + head_.lent + head_.returned);
+  begin(Stage::numbers, std::as_writable_bytes(std::span(numbers_)));
 }
 
 void FrameReceiver::begin_piece(Stage stage, std::uint64_t bytes) {
@@ -100,10 +115,22 @@ bool FrameReceiver::piece_is_whole() {
 }
 
 void FrameReceiver::begin_part_or_head() {
-  const std::size_t part = frame_.parts.size();
-  if (part == sizes_.size()) return begin(Stage::head, head_bytes_);
-  if (sizes_[part] > most_part_bytes) refuse_frame("a part of " + std::to_string(sizes_[part]) + " bytes");
-  begin_piece(Stage::part, sizes_[part]);
+  while (frame_.parts.size() < head_.parts) {
+    const std::uint64_t size = numbers_[frame_.parts.size()];
+    const std::uint64_t bytes = size & ~lent_part;
+    if (bytes > most_part_bytes) refuse_frame("a part of " + std::to_string(bytes) + " bytes");
+    if (bytes == size) return begin_piece(Stage::part, bytes);
+    borrow_part(bytes);
+  }
+  begin(Stage::head, head_bytes_);
+}
+
+void FrameReceiver::borrow_part(std::uint64_t bytes) {
+  if (borrowed_ == nullptr || borrowed_parts_ == head_.lent) refuse_frame("a part that it may not lend");
+  if (borrowed_parts_ >= descriptors_.size()) refuse_frame("fewer descriptors than lent parts");
+  const std::uint64_t offset = numbers_[head_.parts + borrowed_parts_];
+  frame_.parts.push_back(borrowed_->map(descriptors_[borrowed_parts_], offset, bytes));
+  ++borrowed_parts_;
 }
 
 void FrameSender::send(Frame frame) {
@@ -121,6 +148,7 @@ void FrameSender::acknowledge(std::uint64_t number, bool at_once) noexcept {
 void FrameSender::forget_up_to(std::uint64_t number) {
   while (!frames_.empty() && frames_.front().number <= number) {
     bytes_ -= frames_.front().bytes;
+    lent_under_way_ -= frames_.front().lent;
     frames_.pop_front();
     if (next_ > 0) --next_;
   }
@@ -131,10 +159,24 @@ void FrameSender::arrived(std::uint64_t number) {
   forget_up_to(number);
 }
 
-void FrameSender::restart(std::uint64_t number) {
+void FrameSender::give_back(std::vector<std::uint64_t> loans) {
+  if (returned_.empty()) {
+    returned_ = std::move(loans);
+  } else {
+    returned_.insert(returned_.end(), loans.begin(), loans.end());
+  }
+}
+
+void FrameSender::restart(std::uint64_t number, LentMemory* lent) {
   if (number > sent_ || number + frames_.size() < sent_)
     refuse_frame("an acknowledgement of what was not sent, or is gone");
   pieces_.clear();
+  descriptors_.clear();
+  keepers_.clear();
+  returned_.clear();
+  for (Numbered& frame : frames_) frame.lent = 0;
+  lent_under_way_ = 0;
+  lent_ = lent;
   next_ = 0;
   forget_up_to(number);
   written_ = number;
@@ -142,26 +184,52 @@ void FrameSender::restart(std::uint64_t number) {
 }
 
 void FrameSender::begin_frame() {
-  const Numbered* const next = next_ < frames_.size() ? &frames_[next_] : nullptr;
-  if (next == nullptr && !acknowledge_at_once_) return;
-  static const Frame nothing;
-  const Frame& frame = next != nullptr ? next->frame : nothing;
-  writing_ = next != nullptr ? next->number : 0;
-  const FrameHead head{writing_, acknowledged_, frame.body.size(), frame.parts.size()};
-  head_.resize(sizeof head + frame.parts.size() * sizeof(std::uint64_t));
-  std::memcpy(head_.data(), &head, sizeof head);
-  std::byte* size_at = head_.data() + sizeof head;
-  pieces_.push_back(piece_of(head_));
-  if (!frame.body.empty()) pieces_.push_back(piece_of(frame.body));
-  for (const SharedBytes& part : frame.parts) {
-    const std::uint64_t bytes = part.size();
-    std::memcpy(size_at, &bytes, sizeof bytes);
-    size_at += sizeof bytes;
-    if (bytes != 0) pieces_.push_back(piece_of(part.view()));
+  Numbered* const next = next_ < frames_.size() ? &frames_[next_] : nullptr;
+  if (next == nullptr && !acknowledge_at_once_ && returned_.empty()) return;
+  head_ = {.number = 0, .acknowledged = acknowledged_, .body_bytes = 0, .parts = 0, .lent = 0, .returned = 0};
+  numbers_.clear();
+  pieces_.resize(2);  // for the head and the numbers
+  if (next != nullptr) {
+    add_frame(*next);
+    ++next_;
   }
+  head_.returned = std::min<std::uint64_t>(returned_.size(), FrameReceiver::most_parts);
+  const auto first_returned = returned_.end() - static_cast<std::ptrdiff_t>(head_.returned);
+  numbers_.insert(numbers_.end(), first_returned, returned_.end());
+  returned_.erase(first_returned, returned_.end());
+  pieces_[0] = piece_of(std::as_bytes(std::span(&head_, 1)));
+  pieces_[1] = piece_of(std::as_bytes(std::span(numbers_)));
   first_piece_ = 0;
   acknowledge_at_once_ = false;
-  if (next != nullptr) ++next_;
+}
+
+void FrameSender::add_frame(Numbered& numbered) {
+  const Frame& frame = numbered.frame;
+  head_.number = numbered.number;
+  head_.body_bytes = frame.body.size();
+  head_.parts = frame.parts.size();
+  pieces_.push_back(piece_of(frame.body));
+  std::vector<std::uint64_t> places;
+  for (const SharedBytes& part : frame.parts) {
+    auto place = may_lend() ? lent_->place_of(part) : std::nullopt;
+    numbers_.push_back(part.size() + (place ? lent_part : 0));
+    if (place) {
+      places.push_back(place->offset);
+      descriptors_.push_back(place->file);
+      keepers_.push_back(std::move(place->keeper));
+      lent_->lend(part);
+    } else if (part.size() != 0) {
+      pieces_.push_back(piece_of(part.view()));
+    }
+  }
+  head_.lent = numbered.lent = places.size();
+  lent_under_way_ += places.size();
+  numbers_.insert(numbers_.end(), places.begin(), places.end());
+}
+
+bool FrameSender::may_lend() const noexcept {
+  return lent_ != nullptr && descriptors_.size() < most_descriptors &&
+         lent_under_way_ + descriptors_.size() < most_lent_under_way;
 }
 
 std::span<iovec> FrameSender::pieces() {
@@ -170,6 +238,10 @@ std::span<iovec> FrameSender::pieces() {
 }
 
 void FrameSender::written(std::size_t bytes) {
+  if (bytes > 0) {
+    descriptors_.clear();
+    keepers_.clear();
+  }
   while (first_piece_ < pieces_.size()) {
     iovec& piece = pieces_[first_piece_];
     if (bytes < piece.iov_len) {
@@ -181,7 +253,7 @@ void FrameSender::written(std::size_t bytes) {
     ++first_piece_;
   }
   pieces_.clear();
-  if (writing_ != 0) written_ = writing_;
+  if (head_.number != 0) written_ = head_.number;
 }
 
 }  // namespace joblib_mpi

@@ -1,11 +1,15 @@
 #pragma once
 
+#include "client/borrowed_memory.hpp"
+#include "client/lent_memory.hpp"
 #include "core/frame.hpp"
+#include "segments/descriptor.hpp"
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <span>
 #include <sys/uio.h>
@@ -13,22 +17,29 @@
 
 namespace joblib_mpi {
 
-// Frames on a stream of bytes. A frame that has messages has a number, from 1 on; each frame tells which of the other
-// direction have arrived. Frames that have not are kept, so that both ends can go on over another connection once one
-// is cut: none is lost, and none comes twice. The frames themselves move no bytes: see FrameLink.
+// Frames on a stream of bytes, some of whose parts may be lent in place of sending their bytes, see LentMemory. A frame
+// that has messages has a number, from 1 on; each frame tells which of the other direction have arrived. Frames that
+// have not are kept, so that both ends can go on over another connection once one is cut: none is lost, and none comes
+// twice. The frames themselves move no bytes: see FrameLink.
 
-/// What stands before each frame. The sizes of its parts follow, 8 bytes each, then the body and the parts.
+/// What stands before each frame. Numbers of 8 bytes follow: the sizes of its parts, with `lent_part` added to those
+/// that are lent, the places of the lent ones in their files, and the loans that are returned. Then come the body and
+/// the parts that are not lent. The files come as descriptors with the first byte of the frame.
 struct FrameHead {
   std::uint64_t number;        ///< 0 in a frame that only acknowledges
   std::uint64_t acknowledged;  ///< the number of the last frame that the sender has received whole
   std::uint64_t body_bytes;
   std::uint64_t parts;
+  std::uint64_t lent = 0;      ///< the number of parts that are lent
+  std::uint64_t returned = 0;  ///< the number of loans that are returned
 };
+inline constexpr std::uint64_t lent_part = std::uint64_t{1} << 63;
 
 /// Takes frames out of the bytes of one connection, whichever pieces they come in.
 class FrameReceiver {
  public:
-  FrameReceiver() = default;
+  /// Takes no lent parts if `borrowed` is null, which must outlive this object otherwise.
+  explicit FrameReceiver(BorrowedMemory* borrowed = nullptr) : borrowed_(borrowed) {}
   FrameReceiver(const FrameReceiver&) = delete;
   FrameReceiver& operator=(const FrameReceiver&) = delete;
 
@@ -43,17 +54,21 @@ class FrameReceiver {
   /// Takes note that the first `bytes` of `space()` have been filled.
   void filled(std::size_t bytes);
 
+  /// Returns the descriptors that have come with the bytes, to which others are added before `filled` is called.
+  [[nodiscard]] std::vector<Descriptor>& descriptors() noexcept { return descriptors_; }
+
   /// A frame with its head.
   struct Received {
     FrameHead head;
     Frame frame;
+    std::vector<std::uint64_t> returned;  ///< loans that the other end has returned
   };
   /// Returns the next frame that is whole. Throws SerializationError if the bytes are no frame, and std::bad_alloc if
   /// there is no memory for it: the connection must be given up.
   [[nodiscard]] std::optional<Received> next();
 
  private:
-  enum class Stage : std::uint8_t { head, sizes, body, part };
+  enum class Stage : std::uint8_t { head, numbers, body, part };
 
   /// Moves what is buffered to where it belongs; returns whether the bytes of this stage are complete.
   bool complete_stage();
@@ -62,11 +77,14 @@ class FrameReceiver {
     stage_ = stage;
     target_ = target;
   }
-  void begin_sizes();
+  void begin_numbers();
   void begin_piece(Stage stage, std::uint64_t bytes);
   /// Returns whether the piece is whole; makes room for more of it otherwise.
   bool piece_is_whole();
   void begin_part_or_head();
+  /// Adds the next part of the frame, which is lent.
+  void borrow_part(std::uint64_t bytes);
+  [[nodiscard]] Received whole_frame();
 
   static constexpr std::size_t buffer_bytes = 64 * 1024;
   Bytes buffer_ = Bytes(buffer_bytes);
@@ -78,7 +96,10 @@ class FrameReceiver {
   std::array<std::byte, sizeof(FrameHead)> head_bytes_{};
   std::span<std::byte> target_ = head_bytes_;
   FrameHead head_{};
-  std::vector<std::uint64_t> sizes_;
+  std::vector<std::uint64_t> numbers_;
+  std::size_t borrowed_parts_ = 0;  // of this frame
+  BorrowedMemory* borrowed_;
+  std::vector<Descriptor> descriptors_;
   Bytes piece_;  // the body or a part, as much of it as there is memory for yet
   std::uint64_t piece_bytes_ = 0;
   Frame frame_;
@@ -99,18 +120,23 @@ class FrameSender {
   /// Takes note that all frames up to `number` have arrived at the other end. Throws SerializationError if so many were
   /// not sent.
   void arrived(std::uint64_t number);
-  /// Begins again on a new connection, whose other end has received all frames up to `number`. Throws
-  /// SerializationError if it cannot go on from there.
-  void restart(std::uint64_t number);
+  /// Tells the other end, at once, which loans have ended.
+  void give_back(std::vector<std::uint64_t> loans);
+  /// Begins again on a new connection, whose other end has received all frames up to `number`. Lends no parts if
+  /// `lent` is null, which must outlive the connection otherwise. Throws SerializationError if it cannot go on from
+  /// there.
+  void restart(std::uint64_t number, LentMemory* lent = nullptr);
 
   /// Returns the bytes that are to be written next, in pieces; empty if there are none.
   [[nodiscard]] std::span<iovec> pieces();
+  /// Returns the descriptors that are to go with the first of the bytes which `pieces` has returned.
+  [[nodiscard]] std::span<const int> descriptors() const noexcept { return descriptors_; }
   /// Takes note that the first `bytes` of `pieces()` have been written.
   void written(std::size_t bytes);
 
   /// Returns whether a frame, or a part of one, has not been written yet.
   [[nodiscard]] bool has_more() const noexcept {
-    return !pieces_.empty() || acknowledge_at_once_ || next_ < frames_.size();
+    return !pieces_.empty() || acknowledge_at_once_ || !returned_.empty() || next_ < frames_.size();
   }
   /// Returns the bytes of the frames that have not arrived.
   [[nodiscard]] std::size_t unacknowledged_bytes() const noexcept { return bytes_; }
@@ -120,9 +146,13 @@ class FrameSender {
     std::uint64_t number;
     std::size_t bytes;
     Frame frame;
+    std::size_t lent = 0;
   };
 
   void begin_frame();
+  /// Adds a frame to what is written next. Lends those of its parts that can be lent.
+  void add_frame(Numbered& numbered);
+  [[nodiscard]] bool may_lend() const noexcept;
   void forget_up_to(std::uint64_t number);
 
   std::deque<Numbered> frames_;  // those that have not arrived
@@ -134,11 +164,17 @@ class FrameSender {
   std::uint64_t acknowledged_ = 0;  // what this end has received
   bool acknowledge_at_once_ = false;
 
-  // The frame that is being written, its head and sizes, and its pieces, which are empty if there is none.
-  std::uint64_t writing_ = 0;
-  std::vector<std::byte> head_;
+  LentMemory* lent_ = nullptr;
+  std::size_t lent_under_way_ = 0;  // the parts that are lent in frames which have not arrived
+  std::vector<std::uint64_t> returned_;
+
+  // The frame that is being written, in pieces, which are empty if there is none.
+  FrameHead head_{};
+  std::vector<std::uint64_t> numbers_;
   std::vector<iovec> pieces_;
   std::size_t first_piece_ = 0;
+  std::vector<int> descriptors_;
+  std::vector<std::shared_ptr<const void>> keepers_;  // of the descriptors
 };
 
 }  // namespace joblib_mpi

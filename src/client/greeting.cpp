@@ -46,6 +46,7 @@ Bytes encode(const ClientGreeting& greeting) {
   writer.write(greeting.session);
   writer.write(greeting.received);
   writer.write(greeting.resume_seconds);
+  writer.write(greeting.can_borrow);
   return behind_beginning(fields);
 }
 
@@ -58,6 +59,7 @@ Bytes encode(const ServerGreeting& greeting) {
   for (const std::string& host : greeting.hosts) write_text(writer, host);
   writer.write(greeting.client);
   write_text(writer, greeting.description);
+  writer.write(greeting.lends);
   return behind_beginning(fields);
 }
 
@@ -85,6 +87,7 @@ ClientGreeting GreetingReceiver::of_client() const {
   greeting.session = reader.read<SessionKey>();
   greeting.received = reader.read<std::uint64_t>();
   greeting.resume_seconds = reader.read<double>();
+  greeting.can_borrow = reader.read<bool>();
   return greeting;
 }
 
@@ -96,6 +99,7 @@ ServerGreeting GreetingReceiver::of_server() const {
   for (auto left = reader.read<std::uint64_t>(); left > 0; --left) greeting.hosts.push_back(read_text(reader));
   greeting.client = reader.read<std::uint64_t>();
   greeting.description = read_text(reader);
+  greeting.lends = reader.read<bool>();
   return greeting;
 }
 

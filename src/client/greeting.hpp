@@ -24,6 +24,7 @@ struct ClientGreeting {
   SessionKey session{};        ///< new for a new session
   std::uint64_t received = 0;  ///< the number of the last frame that has arrived, 0 in a new session
   double resume_seconds = 0;   ///< how long rank 0 is to wait for the client once a connection is cut; 0 is not at all
+  bool can_borrow = false;     ///< whether descriptors can come over the connection
 };
 
 /// What rank 0 answers.
@@ -33,6 +34,7 @@ struct ServerGreeting {
   std::vector<std::string> hosts;  ///< the processor names, by rank
   std::uint64_t client = 0;        ///< the number of the client in the job; see object_owner.hpp
   std::string description = {};    ///< what the job's program says of it to those of clients: any bytes
+  bool lends = false;              ///< whether both ends may lend memory to each other
 };
 
 /// Returns the bytes of a greeting, which are few.

@@ -34,12 +34,12 @@ Coordinator::Coordinator(Transport& transport, ObjectStore& store, const Setting
   for (int rank = 1; rank < transport.size(); ++rank) tell_scheduler(event::WorkerJoined{WorkerId{rank}});
 }
 
-CallId Coordinator::start_call(const CallOptions& options, CompletionSink& sink) {
+CallId Coordinator::start_call(const CallOptions& options, CompletionSink& sink, std::uint64_t owner) {
   const CallId call{++calls_started_};
   results_.start_call(call, options.spill);
   calls_.emplace(call, Call{&sink, {options.task_timeout_seconds, options.memory_limit_bytes}});
-  tell_scheduler(
-      event::CallStarted{call, static_cast<std::size_t>(options.n_jobs), {options.retries, options.retry_exceptions}});
+  tell_scheduler(event::CallStarted{
+      call, static_cast<std::size_t>(options.n_jobs), {options.retries, options.retry_exceptions}, owner});
   return call;
 }
 

@@ -53,8 +53,9 @@ class Coordinator {
   /// Lets large results of later calls go through files of `store`, which must outlive the coordinator.
   void spill_with(ResultStore& store) noexcept { results_.spill_with(store); }
 
-  /// Starts a call and returns its id. `sink` must live until end_call. Throws what ResultStore::start_call throws.
-  [[nodiscard]] CallId start_call(const CallOptions& options, CompletionSink& sink);
+  /// Starts a call and returns its id. `sink` must live until end_call. `owner` is the number of a client, or 0 for the
+  /// program of rank 0; owners take turns. Throws what ResultStore::start_call throws.
+  [[nodiscard]] CallId start_call(const CallOptions& options, CompletionSink& sink, std::uint64_t owner = 0);
   /// Queues a task of the call. Does nothing if the call has ended.
   void submit(CallId call, TaskRequest request);
   /// Prevents further tasks of the call from starting. Tasks that have not started come back as `cancelled`, at once or

@@ -18,11 +18,11 @@ void CoordinatorDriver::require_memory() {
   if (!reserve_.refill()) throw std::bad_alloc();
 }
 
-CallId CoordinatorDriver::start_call(const CallOptions& options, CompletionSink& sink) {
+CallId CoordinatorDriver::start_call(const CallOptions& options, CompletionSink& sink, std::uint64_t owner) {
   const Turn turn(*this);
   Coordinator& coordinator = this->coordinator("start_call");
   require_memory();
-  return coordinator.start_call(options, sink);
+  return coordinator.start_call(options, sink, owner);
 }
 
 void CoordinatorDriver::submit(CallId call, TaskRequest request) {

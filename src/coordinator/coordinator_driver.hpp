@@ -60,7 +60,7 @@ class CoordinatorDriver {
 
   // Thread-safe. These functions wait while another thread takes a turn and make no MPI call: `drive` carries out the
   // requests. `start_call` may create a folder for large results, `end_call` may write their index file.
-  [[nodiscard]] CallId start_call(const CallOptions& options, CompletionSink& sink);
+  [[nodiscard]] CallId start_call(const CallOptions& options, CompletionSink& sink, std::uint64_t owner = 0);
   void submit(CallId call, TaskRequest request);
   void stop_starting(CallId call);
   void end_call(CallId call);

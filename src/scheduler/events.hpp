@@ -5,6 +5,7 @@
 #include "scheduler/retry_policy.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <variant>
 
 namespace joblib_mpi {
@@ -24,6 +25,7 @@ struct CallStarted {
   CallId call;
   std::size_t max_running;
   RetryPolicy retry = {};
+  std::uint64_t owner = 0;  ///< The owners of calls take turns.
 };
 struct TaskSubmitted {
   TaskId task;

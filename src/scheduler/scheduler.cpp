@@ -43,6 +43,7 @@ void Scheduler::on(const event::CallStarted& event, SchedulerActions&) {
                     .max_running = std::max<std::size_t>(event.max_running, 1),
                     .retry = event.retry,
                     .credits = Credits(options_.prefetch_seconds, options_.max_credits)});
+  turns_.add(event.call, event.owner);
 }
 
 void Scheduler::on(const event::TaskSubmitted& event, SchedulerActions& actions) {
@@ -107,10 +108,7 @@ void Scheduler::cancel_at_workers(const Call& call, WhatRuns running, SchedulerA
 }
 
 void Scheduler::assign_ready(SchedulerActions& actions) {
-  for (std::size_t without_success = 0; without_success < calls_.size();) {
-    if (turn_ >= calls_.size()) turn_ = 0;
-    without_success = assign_next(calls_[turn_++], actions) ? 0 : without_success + 1;
-  }
+  turns_.go_round([&](CallId call) { return assign_next(call_of(call), actions); });
 }
 
 bool Scheduler::assign_next(Call& call, SchedulerActions& actions) {
@@ -189,6 +187,7 @@ Scheduler::Call& Scheduler::call_of(CallId id) {
 
 void Scheduler::forget(CallId id) {
   calls_.erase(std::ranges::find(calls_, id, &Call::id));
+  turns_.remove(id);
 }
 
 }  // namespace joblib_mpi

@@ -6,6 +6,7 @@
 #include "scheduler/events.hpp"
 #include "scheduler/ready_queue.hpp"
 #include "scheduler/retry_policy.hpp"
+#include "scheduler/turns.hpp"
 #include "scheduler/worker_table.hpp"
 
 #include <cstddef>
@@ -22,8 +23,8 @@ struct SchedulerOptions {
 /// Decides which worker runs which task, and does nothing else: it does no I/O, reads no clock and starts no thread.
 /// Equal sequences of events give equal actions.
 ///
-/// Tasks of one call start in the order of their submission, except that tasks which run again come first; calls take
-/// turns. A call never has tasks on more workers at a time than its `max_running`.
+/// Tasks of one call start in the order of their submission, except that tasks which run again come first. The owners of
+/// calls take turns, and so do the calls of each. A call never has tasks on more workers at a time than its `max_running`.
 ///
 /// When a worker is lost, the scheduler does not know which of its tasks was running and may have caused the loss. It
 /// charges each of them one attempt and treats each as a suspect from then on. A suspect runs alone: its worker holds
@@ -88,7 +89,7 @@ class Scheduler {
   WorkerTable workers_;
   bool all_lost_ = false;    // the last worker was lost and none has joined since
   std::vector<Call> calls_;  // a handful at most
-  std::size_t turn_ = 0;     // the call that is served next
+  Turns turns_;
   std::vector<Task> tasks_;  // by slot
 };
 

@@ -72,9 +72,13 @@ void Segment::seal() const noexcept {
 }
 
 SharedBytes copy_on_write(const Segment& segment, std::size_t offset, std::size_t bytes) {
+  return copy_on_write(segment.file(), offset, bytes);
+}
+
+SharedBytes copy_on_write(const Descriptor& file, std::size_t offset, std::size_t bytes) {
   const std::size_t in_page = offset % static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   const std::size_t length = in_page + bytes;
-  void* memory = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, segment.descriptor(),
+  void* memory = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file.get(),
                       static_cast<off_t>(offset - in_page));
   if (memory == MAP_FAILED) throw_no_memory(bytes);
   const std::shared_ptr<const void> owner(memory, [length](void* done) { munmap(done, length); });

@@ -42,6 +42,7 @@ class Segment {
   [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
   [[nodiscard]] std::span<std::byte> bytes() const noexcept { return mapping_.bytes(); }
   [[nodiscard]] int descriptor() const noexcept { return file_.get(); }
+  [[nodiscard]] const Descriptor& file() const noexcept { return file_; }
   [[nodiscard]] Access access() const noexcept { return access_; }
 
   /// Copies `content` to `offset`, in bytes. As long as the pages are untouched, this is cheaper than writing through
@@ -61,5 +62,7 @@ class Segment {
 /// Maps bytes of a segment for reading and writing. A page shows the segment's content until this process writes to it,
 /// and is a private copy from then on. Throws std::system_error.
 [[nodiscard]] SharedBytes copy_on_write(const Segment& segment, std::size_t offset, std::size_t bytes);
+/// Maps bytes of a file in this way. The file must have them: touching memory behind its end would kill the process.
+[[nodiscard]] SharedBytes copy_on_write(const Descriptor& file, std::size_t offset, std::size_t bytes);
 
 }  // namespace joblib_mpi

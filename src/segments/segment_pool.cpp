@@ -54,6 +54,7 @@ struct PooledSegment {
   std::shared_ptr<const Segment> segment;
   Shelf* shelf;
   bool sealed = false;
+  bool retired = false;
   std::size_t used_bytes = 0;
   std::size_t blocks = 0;
 };
@@ -80,6 +81,8 @@ struct SegmentPool::State {
   void keep_spare(PooledSegment& pooled);
   /// Drops the oldest unused segments beyond `most_bytes`. The lock must be held.
   void drop_spare(Shelf& shelf, std::size_t most_bytes);
+  /// Gives a segment in which nothing is in use back to the system. The lock must be held.
+  void forget(const PooledSegment& pooled);
   /// Returns the bytes of unused segments of each kind that may be kept if `needed` bytes are taken next. The lock must
   /// be held.
   [[nodiscard]] std::size_t allowed_spare_bytes(std::size_t needed = 0);
@@ -153,6 +156,7 @@ ReceiveMemory::Block SegmentPool::State::allocate(std::size_t bytes, Shelf& shel
 void SegmentPool::State::let_go(PooledSegment& pooled) {
   const std::lock_guard lock(mutex);
   if (--pooled.blocks > 0) return;
+  if (pooled.retired) return forget(pooled);
   pooled.used_bytes = 0;
   if (&pooled != pooled.shelf->common) keep_spare(pooled);
 }
@@ -182,12 +186,16 @@ void SegmentPool::State::give_way(std::size_t needed) {
 
 void SegmentPool::State::drop_spare(Shelf& shelf, std::size_t most_bytes) {
   while (shelf.spare_bytes > most_bytes) {
-    const std::shared_ptr<const Segment> oldest = shelf.spare.front()->segment;
+    PooledSegment& oldest = *shelf.spare.front();
     shelf.spare.pop_front();
-    shelf.spare_bytes -= oldest->bytes().size();
-    ++dropped;
-    segments.erase(oldest->bytes().data());
+    shelf.spare_bytes -= oldest.segment->bytes().size();
+    forget(oldest);
   }
+}
+
+void SegmentPool::State::forget(const PooledSegment& pooled) {
+  ++dropped;
+  segments.erase(pooled.segment->bytes().data());
 }
 
 void SegmentPool::State::let_go_adopted(const std::byte* begin) {
@@ -241,6 +249,14 @@ void SegmentPool::seal(ByteView block) {
   const std::lock_guard lock(state_->mutex);
   PooledSegment* pooled = state_->pooled_at(block.data());
   if (pooled != nullptr && !std::exchange(pooled->sealed, true)) pooled->segment->seal();
+}
+
+void SegmentPool::retire(ByteView bytes) {
+  const std::lock_guard lock(state_->mutex);
+  PooledSegment* const pooled = state_->pooled_at(bytes.data());
+  if (pooled == nullptr || bytes.data() >= pooled->segment->bytes().data() + pooled->segment->bytes().size()) return;
+  pooled->retired = true;
+  if (pooled->shelf->common == pooled) pooled->shelf->common = nullptr;
 }
 
 std::shared_ptr<const Segment> SegmentPool::adopt(Descriptor file, std::size_t bytes) {

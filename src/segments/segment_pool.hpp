@@ -41,6 +41,10 @@ class SegmentPool final : public ReceiveMemory {
   /// Seals the segment of a block that is complete, see Segment::seal.
   void seal(ByteView block);
 
+  /// Lets the segment in which these bytes are never be used for other ones: a process that this one hears of no more
+  /// may have it mapped. Does nothing if they are in no segment of the pool.
+  void retire(ByteView bytes);
+
   /// Maps a segment of another process; `find` finds it as long as the returned pointer is kept. Throws
   /// std::system_error.
   [[nodiscard]] std::shared_ptr<const Segment> adopt(Descriptor file, std::size_t bytes);

@@ -6,6 +6,7 @@
 #include "client/stream_io.hpp"
 #include "core/clock_duration.hpp"
 #include "core/process_watch.hpp"
+#include "segments/mapped_files.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <algorithm>
@@ -46,6 +47,7 @@ std::chrono::steady_clock::duration time_to_resume(double seconds) {
 
 ClientServer::ClientServer(CoordinatorDriver& driver, Options options)
     : driver_(&driver), options_(std::move(options)), listening_(listen_at(options_.socket)) {
+  if (options_.segments != nullptr) MappedFiles::of_process().hand_on();
   thread_ = std::thread([this] { serve(); });
 }
 
@@ -128,6 +130,7 @@ bool ClientServer::receive_greeting(Stranger& stranger) {
     const ServerGreeting answer = answer_to(greeting);
     if (answer.refusal.empty()) stranger.greeted = std::move(greeting);
     stranger.number = answer.client;
+    stranger.lends = answer.lends;
     stranger.answer = encode(answer);
   } catch (const VersionMismatch& error) {
     // The beginning of this answer tells any version what it needs.
@@ -162,6 +165,7 @@ ServerGreeting ClientServer::answer_to(const ClientGreeting& greeting) {
   }
   if (known == nullptr && last_number_ == most_clients) return {"the job has had as many clients as it can", 0, {}};
   ServerGreeting answer{.hosts = options_.hosts, .description = options_.description};
+  answer.lends = greeting.can_borrow && options_.segments != nullptr;
   answer.received = known != nullptr ? known->client->link().received() : 0;
   answer.client = known != nullptr ? known->client->number() : ++last_number_;
   return answer;
@@ -185,7 +189,9 @@ void ClientServer::admit(Stranger& stranger) {
   }
   try {
     admitted->process = peer_process(stranger.socket);
-    admitted->client->link().connect(std::move(stranger.socket), greeting.received, options_.heartbeat_seconds);
+    const Lending lending{stranger.lends ? options_.segments : nullptr, [this] { event_.notify(); }};
+    admitted->client->link().connect(std::move(stranger.socket), greeting.received, options_.heartbeat_seconds,
+                                     lending);
     admitted->gone_since.reset();
   } catch (const SerializationError&) {  // it has lost what it had, and is kept until its time is over
   }

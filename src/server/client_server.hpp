@@ -5,6 +5,7 @@
 #include "client/wake_event.hpp"
 #include "coordinator/coordinator_driver.hpp"
 #include "segments/descriptor.hpp"
+#include "segments/segment_pool.hpp"
 #include "server/served_client.hpp"
 
 #include <atomic>
@@ -35,6 +36,8 @@ class ClientServer {
     std::size_t most_untaken_bytes = std::size_t{256} << 20;    ///< of results, beyond which a client's tasks wait
     double heartbeat_seconds = default_link_heartbeat_seconds;  ///< as that of the clients; 0 allows any silence
     std::string description = {};  ///< What the job's program says of it to those of clients: any bytes.
+    /// The memory for messages, which is lent to clients on this machine, as theirs is to rank 0; null for neither.
+    SegmentPool* segments = nullptr;
   };
 
   /// Throws std::system_error if the socket cannot be made.
@@ -61,6 +64,7 @@ class ClientServer {
     std::size_t answered = 0;
     std::optional<ClientGreeting> greeted{};  ///< unless it was refused
     std::uint64_t number = 0;                 ///< that it was told
+    bool lends = false;                       ///< whether it was told that memory is lent
   };
   struct Member {
     SessionKey session;

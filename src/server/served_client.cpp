@@ -50,7 +50,7 @@ to_client::CallStarted ServedClient::start(const to_rank0::StartCall& message) {
   to_client::CallStarted started{message.call};
   try {
     auto call = std::make_unique<Call>(*this, message.call);
-    call->call = driver_->start_call(message.options, *call);
+    call->call = driver_->start_call(message.options, *call, number_);
     calls_.insert_or_assign(message.call, std::move(call));
   } catch (const SpillError& error) {
     started.refusal = CallRefusal::spill;

@@ -22,11 +22,11 @@ constexpr std::chrono::seconds time_for_last_line{1};
 }  // namespace
 
 MpiRank::MpiRank(const MpiWorld::Options& options, bool has_executor_processes)
-    : world_(prepared(options)), transport_(start_transport(memory_.for_messages(has_executor_processes))) {}
+    : world_(prepared(options)), transport_(start_transport(has_executor_processes)) {}
 
 MpiRank::MpiRank(MPI_Comm communicator, const MpiWorld::Options& options, bool has_executor_processes)
     : world_(communicator, prepared(options)),
-      transport_(start_transport(memory_.for_messages(has_executor_processes))) {}
+      transport_(start_transport(has_executor_processes)) {}
 
 Rank MpiRank::parts() noexcept {
   return {.settings = settings_,
@@ -125,7 +125,8 @@ MpiWorld::Options MpiRank::prepared(MpiWorld::Options options) const {
   return options;
 }
 
-MpiTransport MpiRank::start_transport(ReceiveMemory& memory) {
+MpiTransport MpiRank::start_transport(bool has_executor_processes) {
+  if (has_executor_processes) memory_.messages().share();
   const DeadlineGuard guard(
       {.seconds = settings_.start_seconds, .operation = this_process() + ": connecting the ranks of each node"});
   NodeMeeting meeting = meet_node(world_.communicator());
@@ -133,7 +134,7 @@ MpiTransport MpiRank::start_transport(ReceiveMemory& memory) {
     links_.members.push_back(std::make_unique<NodeLink>(std::move(member), memory_.segments()));
   }
   if (meeting.head.open()) links_.head = std::make_unique<NodeLink>(std::move(meeting.head), memory_.segments());
-  return MpiTransport(world_.communicator(), meeting.heads, settings_.broadcast_chunk_bytes, memory,
+  return MpiTransport(world_.communicator(), meeting.heads, settings_.broadcast_chunk_bytes, memory_.messages(),
                       settings_.message_piece_bytes);
 }
 

@@ -29,6 +29,7 @@ class MpiRank {
   [[nodiscard]] const MpiWorld& world() const noexcept { return world_; }
   /// Returns the parts from which CoordinatingRank and ServingRank are composed.
   [[nodiscard]] Rank parts() noexcept;
+  [[nodiscard]] RankMemory& memory() noexcept { return memory_; }
   /// Returns rank 0's record of the workers that are gone.
   [[nodiscard]] LossLog& losses() noexcept { return losses_; }
 
@@ -60,7 +61,7 @@ class MpiRank {
   /// Returns the options with the settings' time for the start, after raising the limit of open files.
   [[nodiscard]] MpiWorld::Options prepared(MpiWorld::Options options) const;
   /// Connects the ranks of the node and returns the transport. Also makes `links_`.
-  [[nodiscard]] MpiTransport start_transport(ReceiveMemory& memory);
+  [[nodiscard]] MpiTransport start_transport(bool has_executor_processes);
 
   const Settings settings_ = settings_from_environment();
   RankMemory memory_{settings_};

@@ -7,6 +7,8 @@
 #include "store/node_link.hpp"
 #include "transport/transport.hpp"
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -14,7 +16,26 @@
 
 namespace joblib_mpi {
 
-/// The memory into which a rank receives. It is made before the transport.
+/// The memory for large arrays in messages: the heap, or segments once other processes of this machine have to map
+/// the arrays. Any thread may call the functions.
+class MessageMemory final : public ReceiveMemory {
+ public:
+  /// `segments` must outlive this object.
+  explicit MessageMemory(SegmentPool& segments) : segments_(&segments) {}
+
+  /// Lets arrays arrive in segments from now on.
+  void share() noexcept { is_shared_ = true; }
+  [[nodiscard]] Block allocate(std::size_t bytes) override {
+    return is_shared_ ? segments_->allocate(bytes) : heap_.allocate(bytes);
+  }
+
+ private:
+  SegmentPool* segments_;
+  HeapMemory heap_;
+  std::atomic<bool> is_shared_{false};
+};
+
+/// The memory of a rank. It is made before the transport.
 class RankMemory {
  public:
   /// Makes the memory as the settings say.
@@ -23,14 +44,12 @@ class RankMemory {
 
   /// Returns the segments that the processes of the node share.
   [[nodiscard]] SegmentPool& segments() noexcept { return segments_; }
-  /// Returns the memory for large arrays in messages: segments if executor processes must map them, otherwise the heap.
-  [[nodiscard]] ReceiveMemory& for_messages(bool has_executor_processes) noexcept {
-    return has_executor_processes ? static_cast<ReceiveMemory&>(segments_) : heap_;
-  }
+  /// Returns the memory for messages.
+  [[nodiscard]] MessageMemory& messages() noexcept { return messages_; }
 
  private:
   SegmentPool segments_;
-  HeapMemory heap_;
+  MessageMemory messages_{segments_};
 };
 
 /// The parts of a rank that do not depend on its role. Everything that they refer to must outlive the roles,

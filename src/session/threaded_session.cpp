@@ -105,6 +105,7 @@ struct ThreadedSession::State {
 
   // Set by the session's thread before `started`.
   std::shared_ptr<CoordinatorDriver> driver;  // rank 0
+  RankMemory* memory = nullptr;               // rank 0
   std::optional<HandoffExecutor> handoff;     // workers without a zygote
 
   bool may_help = false;            // any thread may make MPI calls
@@ -157,6 +158,7 @@ void ThreadedSession::State::coordinate(MpiRank& mpi, std::promise<void>& starte
   CoordinatingRank coordinating(mpi.parts(), mpi.losses());
   coordinating.coordinator().always_asks();
   driver = coordinating.driver();
+  memory = &mpi.memory();
   may_help = mpi.world().any_thread_may_call();
   // A thread that submits a task soon asks for results and drives then; if it does not, the session's thread drives
   // within its longest pause.
@@ -219,6 +221,11 @@ int ThreadedSession::rank() const noexcept {
 
 const std::vector<std::string>& ThreadedSession::hosts() const noexcept {
   return state_->hosts;
+}
+
+SegmentPool& ThreadedSession::share_results() noexcept {
+  state_->memory->messages().share();
+  return state_->memory->segments();
 }
 
 CoordinatorDriver& ThreadedSession::driver() noexcept {

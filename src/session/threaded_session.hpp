@@ -3,6 +3,7 @@
 #include "coordinator/coordinator_driver.hpp"
 #include "executor/task_port.hpp"
 #include "executor/zygote.hpp"
+#include "segments/segment_pool.hpp"
 
 #include <functional>
 #include <memory>
@@ -39,6 +40,9 @@ class ThreadedSession {
   /// Returns the driver, through which the program starts calls, submits tasks and shares objects. It is closed
   /// together with the session.
   [[nodiscard]] CoordinatorDriver& driver() noexcept;
+  /// Lets large results arrive in memory that other processes of this machine can map, and returns that memory. It
+  /// exists until the session is closed.
+  [[nodiscard]] SegmentPool& share_results() noexcept;
   /// Returns the sink for `CoordinatorDriver::start_call` that collects the results of all calls for `next_results`.
   [[nodiscard]] CompletionSink& results() noexcept;
   /// Returns the results that have arrived. Waits until there are some, `wake` was called, or `seconds` have passed.

@@ -1,6 +1,7 @@
 #include "spill/result_file.hpp"
 
 #include "files/guarded_folder.hpp"
+#include "segments/mapped_files.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <cerrno>
@@ -102,10 +103,14 @@ class MappedFile {
       read_only_ = true;
     }
     if (address_ == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mapping a result file");
+    MappedFiles::of_process().keep(view(), file.descriptor());
   }
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
-  ~MappedFile() { munmap(address_, bytes_); }
+  ~MappedFile() {
+    MappedFiles::of_process().forget(view());
+    munmap(address_, bytes_);
+  }
 
   [[nodiscard]] ByteView view() const noexcept { return {static_cast<const std::byte*>(address_), bytes_}; }
   [[nodiscard]] bool is_read_only() const noexcept { return read_only_; }

@@ -50,7 +50,11 @@ struct Job {
   explicit Job(int workers = 2, std::size_t most_untaken_bytes = std::size_t{256} << 20)
       : cluster(workers),
         server(std::in_place, cluster.driver(),
-               ClientServer::Options{folder / "socket", "version 1", {"host0", "host1", "host2"}, most_untaken_bytes}),
+               ClientServer::Options{.socket = folder / "socket",
+                                     .identity = "version 1",
+                                     .hosts = {"host0", "host1", "host2"},
+                                     .most_untaken_bytes = most_untaken_bytes,
+                                     .segments = &segments}),
         driving([this](const std::stop_token& stop) {
           while (!stop.stop_requested()) {
             if (!cluster.driver().drive()) std::this_thread::yield();
@@ -67,6 +71,7 @@ struct Job {
   }
 
   TemporaryFolder folder;
+  SegmentPool segments;
   LoopbackCluster cluster;
   std::optional<ClientServer> server;
   std::jthread driving;

@@ -5,8 +5,10 @@
 #include <joblib_mpi/error.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <limits>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -133,8 +135,9 @@ TEST_CASE("what was not sent cannot have arrived") {
 
 TEST_CASE("bytes that are no frame are refused") {
   const std::uint64_t endless = std::numeric_limits<std::uint64_t>::max();
-  for (const FrameHead head : {FrameHead{1, 0, endless, 0}, FrameHead{1, 0, 1, endless}, FrameHead{1, 0, 0, 0},
-                               FrameHead{0, 0, 1, 0}, FrameHead{0, 0, 0, 1}}) {
+  for (const FrameHead head :
+       {FrameHead{1, 0, endless, 0}, FrameHead{1, 0, 1, endless}, FrameHead{1, 0, 0, 0}, FrameHead{0, 0, 1, 0},
+        FrameHead{0, 0, 0, 1}, FrameHead{1, 0, 1, 1, 2}, FrameHead{1, 0, 1, 1, 0, endless}}) {
     INFO(head.number << " " << head.body_bytes << " " << head.parts);
     CHECK_THROWS_AS(received_from(head_bytes(head)), SerializationError);
   }
@@ -142,4 +145,10 @@ TEST_CASE("bytes that are no frame are refused") {
   too_large.insert(too_large.end(), sizeof endless, std::byte{0xff});  // the size of the part
   too_large.push_back(std::byte{0});
   CHECK_THROWS_AS(received_from(too_large), SerializationError);
+  Bytes lent = head_bytes({1, 0, 1, 1, 1});
+  const std::array<std::uint64_t, 2> size_and_place{lent_part + 1, 0};
+  const auto numbers = std::as_bytes(std::span(size_and_place));
+  lent.insert(lent.end(), numbers.begin(), numbers.end());
+  lent.push_back(std::byte{0});
+  CHECK_THROWS_AS(received_from(lent), SerializationError);  // this connection carries no descriptors
 }

@@ -26,19 +26,21 @@ GreetingReceiver received(ByteView bytes, std::size_t most) {
 }  // namespace
 
 TEST_CASE("greetings arrive in any pieces, and nothing behind them is taken") {
-  const Bytes of_client = encode(ClientGreeting{"python 3.11", {1, 2}, 3, 60});
-  const Bytes of_server = encode(ServerGreeting{"no", 4, {"host0", "host1"}, 5, std::string("any\0bytes", 9)});
+  const Bytes of_client = encode(ClientGreeting{"python 3.11", {1, 2}, 3, 60, true});
+  const Bytes of_server = encode(ServerGreeting{"no", 4, {"host0", "host1"}, 5, std::string("any\0bytes", 9), true});
   for (const std::size_t most : {1, 5, 1000}) {
     const ClientGreeting client = received(of_client, most).of_client();
     CHECK(client.identity == "python 3.11");
     CHECK(client.session == SessionKey{1, 2});
     CHECK(client.received == 3);
     CHECK(client.resume_seconds == 60);
+    CHECK(client.can_borrow);
     const ServerGreeting server = received(of_server, most).of_server();
     CHECK(server.refusal == "no");
     CHECK(server.received == 4);
     CHECK(server.hosts == std::vector<std::string>{"host0", "host1"});
     CHECK(server.client == 5);
+    CHECK(server.lends);
     CHECK(server.description == std::string("any\0bytes", 9));
   }
   Bytes longer = of_client;

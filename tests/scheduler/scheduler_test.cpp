@@ -47,6 +47,39 @@ TEST_CASE("calls take turns") {
   CHECK(of_second <= 5);
 }
 
+TEST_CASE("owners take turns, however many calls each has, and so do the calls of one owner") {
+  ScriptedScheduler scheduler(1);
+  constexpr std::uint64_t n_calls_of_first = 4;
+  for (std::uint64_t call = 1; call <= n_calls_of_first; ++call) {
+    scheduler.start(call, 1000, 2, 1);
+    scheduler.submit(call, static_cast<std::uint32_t>(100 * call), static_cast<std::uint32_t>(100 * call + 50));
+  }
+  scheduler.start(5, 1000, 2, 2);
+  scheduler.submit(5, 500, 550);
+  for (int finished = 0; finished < 39; ++finished) scheduler.finish(scheduler.assigned.back());
+  std::map<std::uint32_t, int> of_call;
+  for (const std::uint32_t slot : scheduler.assigned) ++of_call[slot / 100];
+  CHECK(scheduler.assigned.size() == 40);
+  CHECK(of_call[5] >= 19);
+  CHECK(of_call[5] <= 20);
+  for (std::uint32_t call = 1; call <= n_calls_of_first; ++call) {
+    CHECK(of_call[call] >= 5);
+    CHECK(of_call[call] <= 6);
+  }
+}
+
+TEST_CASE("an owner whose calls have ended has no turns, and can have others later") {
+  ScriptedScheduler scheduler(1);
+  scheduler.start(1, 1000, 2, 7);
+  scheduler.start(2, 1000, 2, 8);
+  scheduler.tell(event::CallEnded{CallId{1}});
+  scheduler.submit(2, 0, 3);
+  for (std::uint32_t slot = 0; slot < 3; ++slot) scheduler.finish(slot);
+  scheduler.start(3, 1000, 2, 7);
+  scheduler.submit(3, 10, 12);
+  CHECK(scheduler.assigned == Slots{0, 1, 2, 10});
+}
+
 TEST_CASE("a call never has tasks on more workers than it may use") {
   ScriptedScheduler scheduler(8);
   scheduler.start(1, 2);

@@ -40,8 +40,9 @@ class ScriptedScheduler {
       }
     }
   }
-  void start(std::uint64_t call, std::size_t max_running = 1000, unsigned retries = 2) {
-    tell(event::CallStarted{CallId{call}, max_running, {retries, false}});
+  void start(std::uint64_t call, std::size_t max_running = 1000, unsigned retries = 2,
+             std::uint64_t owner = 0) {
+    tell(event::CallStarted{CallId{call}, max_running, {retries, false}, owner});
   }
   void submit(std::uint64_t call, std::uint32_t first, std::uint32_t end) {
     for (std::uint32_t slot = first; slot < end; ++slot) tell(event::TaskSubmitted{TaskId{slot, 0}, CallId{call}});

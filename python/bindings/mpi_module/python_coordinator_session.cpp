@@ -25,7 +25,8 @@ void PythonCoordinatorSession::listen(const std::string& path, std::string ident
   ClientServer::Options options{.socket = path,
                                 .identity = std::move(identity),
                                 .hosts = session_->hosts(),
-                                .description = std::string(description.c_str(), description.size())};
+                                .description = std::string(description.c_str(), description.size()),
+                                .segments = &session_->share_results()};
   server_.reset(without_gil([&] { return new ClientServer(session_->driver(), std::move(options)); }));
 }
 

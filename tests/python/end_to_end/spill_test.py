@@ -161,6 +161,7 @@ def test_h5py_works_beside_results_that_go_through_files(mpirun, order):
     assert (done.status, done.stdout) == (0, "20 records\n"), done
 
 
+@pytest.mark.also_attached
 def test_memory_of_rank_0_stays_within_its_budget(mpirun):
     done = mpirun.script(
         3,
@@ -214,12 +215,14 @@ def stalled_generator(return_as, pre_dispatch, pause, before):
     )
 
 
+@pytest.mark.also_attached
 @pytest.mark.parametrize("return_as", ["generator", "generator_unordered"])
 def test_a_consumer_that_stalls_makes_the_tasks_of_its_generator_wait(mpirun, return_as):
     done = mpirun.script(3, stalled_generator(return_as, "2 * n_jobs", pause="0", before="pass"))
     assert (done.status, done.stdout) == (0, "waited\n"), done
 
 
+@pytest.mark.also_attached
 @pytest.mark.parametrize("return_as", ["generator", "generator_unordered"])
 def test_its_tasks_wait_also_if_results_spill_before_the_budget_is_used_up(mpirun, return_as):
     # The backend knows the size to expect; with three others running, the budget never has room for one more.
