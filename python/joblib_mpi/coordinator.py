@@ -68,12 +68,13 @@ class Coordinator(Job, Protocol):
         head: bytes,
         buffers: "Sequence[SupportsBuffer]",
         objects: Sequence[int],
+        only_on: int | None = None,
     ) -> None:
         """Queue a task, which comes back once from `next_results`, with `call` and `index`.
 
         `name` is for messages ("fit_fold"). `buffers` (C-contiguous, any number) are not copied: they are kept alive
-        and sent from where they are. The task starts on its worker after all `objects` have arrived there. Does
-        nothing if another thread has ended the call.
+        and sent from where they are. The task starts on its worker after all `objects` have arrived there; only
+        the worker of rank `only_on` may run it, if that is given. Does nothing if another thread has ended the call.
         """
 
     def stop_starting(self, call: int) -> None:

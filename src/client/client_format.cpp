@@ -100,9 +100,10 @@ void append(Frame& frame, const to_rank0::StartCall& message) {
 
 void append(Frame& frame, to_rank0::SubmitTask&& message) {
   TaskRequest& task = message.task;
-  BodyWriter writer(frame, 1 + sizeof message.call + sizeof task.index + list_bytes(task.name) +
+  const WorkerId only_on = task.only_on.value_or(WorkerId{});  // rank 0 is no worker
+  BodyWriter writer(frame, 1 + sizeof message.call + sizeof task.index + sizeof only_on + list_bytes(task.name) +
                                list_bytes(task.objects) + payload_bytes(task.arguments));
-  writer << kind_to_rank0<to_rank0::SubmitTask> << message.call << task.index;
+  writer << kind_to_rank0<to_rank0::SubmitTask> << message.call << task.index << only_on;
   write_list(writer, task.name);
   write_list(writer, task.objects);
   write_payload(writer, frame, std::move(task.arguments));
@@ -194,6 +195,7 @@ MessageToRank0 ClientFrameReader::next_to_rank0() {
     case kind_to_rank0<to_rank0::SubmitTask>: {
       to_rank0::SubmitTask message{reader_.read<CallId>(), {}};
       message.task.index = reader_.read<std::uint64_t>();
+      if (const auto worker = reader_.read<WorkerId>(); worker != WorkerId{}) message.task.only_on = worker;
       message.task.name = read_list<std::string>(reader_);
       message.task.objects = read_list<std::vector<ObjectId>>(reader_);
       message.task.arguments = read_payload(reader_).payload;

@@ -52,8 +52,9 @@ void Coordinator::submit(CallId call, TaskRequest request) {
   const TaskId task =
       tasks_.add({sink,
                   std::move(request.name),
-                  {TaskId{}, call, limits, std::move(request.objects), std::move(request.arguments), request.index}});
-  tell_scheduler(event::TaskSubmitted{task, call});
+                  {TaskId{}, call, limits, std::move(request.objects), std::move(request.arguments), request.index},
+                  request.only_on.value_or(WorkerId{})});
+  tell_scheduler(event::TaskSubmitted{task, call, request.only_on});
 }
 
 void Coordinator::stop_starting(CallId call) {
@@ -260,6 +261,11 @@ void Coordinator::perform(const action::GiveUp& action) {
 }
 
 std::string Coordinator::how_lost(const TaskTable::Entry& entry) const {
+  if (entry.attempts == 0 && entry.worker != WorkerId{}) {  // no other worker may run it
+    const auto& lost = roster_.lost();
+    const auto loss = std::find_if(lost.rbegin(), lost.rend(), [&](auto& one) { return one.worker == entry.worker; });
+    return loss == lost.rend() ? "there is no such worker" : "the rank was lost (" + loss->reason + ")";
+  }
   const LostWorker& last = roster_.lost().back();
   if (scheduler_.workers() > 0 || timed_out_ == entry.message.task) return "the rank was lost (" + last.reason + ")";
   return "no worker is left; the last one, rank " + std::to_string(last.worker.value) + ", was lost (" + last.reason +

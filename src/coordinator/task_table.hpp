@@ -23,7 +23,7 @@ class TaskTable {
     CompletionSink* sink;
     std::string name;
     to_worker::RunTask message;  // kept until the task is complete, because it may have to be sent again
-    WorkerId worker{};           // the worker of the last attempt, if any
+    WorkerId worker{};           // the worker of the last attempt, or the only one that may run the task, if any
     unsigned attempts = 0;
     bool held = false;  // by `worker`
   };

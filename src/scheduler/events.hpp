@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <variant>
 
 namespace joblib_mpi {
@@ -30,6 +31,7 @@ struct CallStarted {
 struct TaskSubmitted {
   TaskId task;
   CallId call;
+  std::optional<WorkerId> only_on = {};  ///< The only worker that may run the task, if not every one may.
 };
 /// The worker has finished an attempt at the task, whose function took `seconds`.
 struct TaskFinished {

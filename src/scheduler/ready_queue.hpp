@@ -2,8 +2,10 @@
 
 #include "core/ids.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
+#include <optional>
 
 namespace joblib_mpi {
 
@@ -16,6 +18,15 @@ class ReadyQueue {
   [[nodiscard]] TaskId pop() {
     const TaskId task = tasks_.front();
     tasks_.pop_front();
+    return task;
+  }
+  /// Takes the first task for which `matches` returns true out of the queue.
+  template <class Predicate>
+  [[nodiscard]] std::optional<TaskId> pop_first(Predicate matches) {
+    const auto found = std::ranges::find_if(tasks_, matches);
+    if (found == tasks_.end()) return std::nullopt;
+    const TaskId task = *found;
+    tasks_.erase(found);
     return task;
   }
   [[nodiscard]] bool empty() const noexcept { return tasks_.empty(); }

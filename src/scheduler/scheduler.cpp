@@ -26,7 +26,7 @@ void Scheduler::on(const event::WorkerLost& event, SchedulerActions& actions) {
     if (call.ended) {
       actions.push_back(action::Discard{task->id});
       if (call.holders == 0) forget(call.id);
-    } else if (call.retry.allows_more(task->attempts)) {
+    } else if (!task->only_on && call.retry.allows_more(task->attempts)) {
       task->alone = true;
       run_again(call, *task);
     } else {
@@ -34,6 +34,7 @@ void Scheduler::on(const event::WorkerLost& event, SchedulerActions& actions) {
     }
   }
   workers_.remove(event.worker);
+  give_up_pinned(event.worker, actions);
   all_lost_ = workers_.size() == 0;
   all_lost_ ? give_up_all(actions) : assign_ready(actions);
 }
@@ -47,7 +48,7 @@ void Scheduler::on(const event::CallStarted& event, SchedulerActions&) {
 }
 
 void Scheduler::on(const event::TaskSubmitted& event, SchedulerActions& actions) {
-  if (all_lost_) {
+  if (all_lost_ || (event.only_on && !workers_.contains(*event.only_on))) {
     actions.push_back(action::GiveUp{event.task});
     return;
   }
@@ -57,8 +58,8 @@ void Scheduler::on(const event::TaskSubmitted& event, SchedulerActions& actions)
     return;
   }
   if (tasks_.size() <= event.task.slot) tasks_.resize(event.task.slot + 1);
-  tasks_[event.task.slot] = {.id = event.task, .call = event.call};
-  call.ready.push(event.task);
+  tasks_[event.task.slot] = {.id = event.task, .call = event.call, .only_on = event.only_on};
+  (event.only_on ? call.ready_pinned : call.ready).push(event.task);
   assign_ready(actions);
 }
 
@@ -84,7 +85,7 @@ void Scheduler::on(const event::CallStopped& event, SchedulerActions& actions) {
   Call& call = call_of(event.call);
   call.stopped = true;
   call.retry = {};
-  for (ReadyQueue* queue : {&call.ready_alone, &call.ready}) {
+  for (ReadyQueue* queue : call.queues()) {
     while (!queue->empty()) actions.push_back(action::Withdraw{queue->pop()});
   }
   cancel_at_workers(call, WhatRuns::goes_on, actions);
@@ -93,7 +94,7 @@ void Scheduler::on(const event::CallStopped& event, SchedulerActions& actions) {
 void Scheduler::on(const event::CallEnded& event, SchedulerActions& actions) {
   Call& call = call_of(event.call);
   call.ended = true;
-  for (ReadyQueue* queue : {&call.ready_alone, &call.ready}) {
+  for (ReadyQueue* queue : call.queues()) {
     while (!queue->empty()) actions.push_back(action::Discard{queue->pop()});
   }
   cancel_at_workers(call, WhatRuns::is_interrupted, actions);
@@ -108,7 +109,20 @@ void Scheduler::cancel_at_workers(const Call& call, WhatRuns running, SchedulerA
 }
 
 void Scheduler::assign_ready(SchedulerActions& actions) {
+  for (Call& call : calls_) assign_pinned(call, actions);
   turns_.go_round([&](CallId call) { return assign_next(call_of(call), actions); });
+}
+
+void Scheduler::assign_pinned(Call& call, SchedulerActions& actions) {
+  const auto can_start = [&](TaskId id) {
+    const WorkerId worker = *tasks_[id.slot].only_on;
+    return workers_.load(worker) == 0 && call.holders < call.max_running;  // such a worker holds nothing of this call
+  };
+  while (const std::optional<TaskId> id = call.ready_pinned.pop_first(can_start)) {
+    Task& task = tasks_[id->slot];
+    actions.push_back(action::Assign{*id, *task.only_on});
+    take(call, task, *task.only_on);
+  }
 }
 
 bool Scheduler::assign_next(Call& call, SchedulerActions& actions) {
@@ -143,21 +157,30 @@ std::optional<WorkerId> Scheduler::worker_for(const Call& call, const Task& task
 
 std::size_t Scheduler::most_held(const Call& call) const {
   // Calls that compete hold nothing ahead: the tasks of other calls would have to wait behind it. Nothing is held ahead
-  // either while a task waits to run alone: no worker would ever be idle.
+  // either while a task waits for a worker that holds none: no worker would ever be idle.
   const bool competes = std::ranges::any_of(calls_, [&](const Call& other) {
-    return !other.ready_alone.empty() || (&other != &call && !other.ready.empty());
+    return !other.ready_alone.empty() || !other.ready_pinned.empty() || (&other != &call && !other.ready.empty());
   });
   if (competes || !call.retry.allows_more(1)) return 1;
   return call.credits.per_worker(call.ready.size(), std::min(call.max_running, workers_.size()));
 }
 
 void Scheduler::run_again(Call& call, Task& task) {
-  (task.alone ? call.ready_alone : call.ready).push_front(task.id);
+  (task.only_on ? call.ready_pinned : task.alone ? call.ready_alone : call.ready).push_front(task.id);
+}
+
+void Scheduler::give_up_pinned(WorkerId worker, SchedulerActions& actions) {
+  const auto waits_for_it = [&](TaskId id) { return tasks_[id.slot].only_on == worker; };
+  for (Call& call : calls_) {
+    while (const std::optional<TaskId> id = call.ready_pinned.pop_first(waits_for_it)) {
+      actions.push_back(action::GiveUp{*id});
+    }
+  }
 }
 
 void Scheduler::give_up_all(SchedulerActions& actions) {
   for (Call& call : calls_) {
-    for (ReadyQueue* queue : {&call.ready_alone, &call.ready}) {
+    for (ReadyQueue* queue : call.queues()) {
       while (!queue->empty()) actions.push_back(action::GiveUp{queue->pop()});
     }
   }

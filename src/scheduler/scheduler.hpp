@@ -9,6 +9,7 @@
 #include "scheduler/turns.hpp"
 #include "scheduler/worker_table.hpp"
 
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <vector>
@@ -31,6 +32,9 @@ struct SchedulerOptions {
 /// no other task at that time. A task that has one attempt left after failed attempts also runs alone, so that no other
 /// task can cost it that attempt. A task of a call without retries is not held ahead.
 ///
+/// A task that one worker alone may run starts before all others once that worker holds nothing. It is given up if that
+/// worker is lost, even with attempts left.
+///
 /// Once the last worker is lost, all tasks are given up, including those submitted later, until another worker joins.
 class Scheduler {
  public:
@@ -49,16 +53,19 @@ class Scheduler {
     Credits credits;
     ReadyQueue ready = {};
     ReadyQueue ready_alone = {};         // tasks that may not share their worker with another
+    ReadyQueue ready_pinned = {};        // tasks that one worker alone may run
     std::vector<std::size_t> held = {};  // the number of this call's tasks that each worker holds, by worker id
     std::size_t holders = 0;             // the number of workers that hold any
     bool stopped = false;
     bool ended = false;
 
     [[nodiscard]] bool has_ready() const noexcept { return !ready.empty() || !ready_alone.empty(); }
+    [[nodiscard]] std::array<ReadyQueue*, 3> queues() { return {&ready_pinned, &ready_alone, &ready}; }
   };
   struct Task {
     TaskId id;
     CallId call;
+    std::optional<WorkerId> only_on = {};
     WorkerId worker{};  // the worker of the last attempt, if any
     unsigned attempts = 0;
     bool held = false;
@@ -74,11 +81,13 @@ class Scheduler {
   void on(const event::CallEnded& event, SchedulerActions& actions);
 
   void assign_ready(SchedulerActions& actions);
+  void assign_pinned(Call& call, SchedulerActions& actions);
   bool assign_next(Call& call, SchedulerActions& actions);
   [[nodiscard]] std::optional<WorkerId> worker_for(const Call& call, const Task& task) const;
   [[nodiscard]] std::size_t most_held(const Call& call) const;
   static void cancel_at_workers(const Call& call, WhatRuns running, SchedulerActions& actions);
   void run_again(Call& call, Task& task);
+  void give_up_pinned(WorkerId worker, SchedulerActions& actions);
   void give_up_all(SchedulerActions& actions);
   void take(Call& call, Task& task, WorkerId worker);
   void release(Call& call, Task& task);

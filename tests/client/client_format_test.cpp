@@ -65,6 +65,7 @@ TEST_CASE("tasks and results arrive with their arrays, which are not copied") {
   Payload arguments{bytes("head"), {part("array")}};
   const std::byte* const array = arguments.parts[0].view().data();
   const auto submitted = sent_to_rank0(to_rank0::SubmitTask{{1}, {2, "name", std::move(arguments), {{3}, {4}}}});
+  CHECK_FALSE(submitted.task.only_on);
   CHECK(submitted.task.index == 2);
   CHECK(submitted.task.name == "name");
   CHECK(submitted.task.objects == std::vector<ObjectId>{{3}, {4}});
@@ -83,6 +84,10 @@ TEST_CASE("tasks and results arrive with their arrays, which are not copied") {
   CHECK(finished.name == "name");
   CHECK(finished.result.on_disk);
   CHECK(text(finished.result.parts.at(0).view()) == "of it");
+}
+
+TEST_CASE("the only worker that may run a task arrives with it") {
+  CHECK(sent_to_rank0(to_rank0::SubmitTask{{1}, {2, "name", {}, {}, WorkerId{5}}}).task.only_on == WorkerId{5});
 }
 
 TEST_CASE("questions and answers arrive") {

@@ -471,3 +471,19 @@ TEST_CASE("workers that get no tasks are not asked for a file, and one that come
   (void)cluster.coordinator.ask_for_file({.path = "/data/x"});
   CHECK(all<to_worker::CompareFile>(cluster.told(2)).size() == 1);
 }
+
+TEST_CASE("a task that only a lost worker may run ends as lost on that worker, with the reason of its last loss") {
+  ScriptedCluster cluster(3);
+  cluster.coordinator.lose(WorkerId{2}, "was unplugged");
+  cluster.coordinator.lose(WorkerId{1}, "was found dead");
+  const CallId call = cluster.coordinator.start_call({.n_jobs = 3}, cluster.inbox);
+  for (const int worker : {2, 9}) {
+    cluster.coordinator.submit(call, {static_cast<std::uint64_t>(worker), "look", {}, {}, WorkerId{worker}});
+  }
+  REQUIRE(cluster.inbox.tasks.size() == 2);
+  CHECK(cluster.inbox.tasks[0].ending == TaskEnding::lost);
+  CHECK(cluster.inbox.tasks[0].worker == WorkerId{2});
+  CHECK(cluster.inbox.tasks[0].attempts == 0);
+  CHECK(text(cluster.inbox.tasks[0].result.head) == "the rank was lost (was unplugged)");
+  CHECK(text(cluster.inbox.tasks[1].result.head) == "there is no such worker");
+}

@@ -99,7 +99,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 std::vector<Bytes> joblib_mpi::test::fuzz_seeds() {
   Frame up;
   append(up, to_rank0::StartCall{{1}, {.spill = {.threshold_bytes = 1, .folder = "/folder", .keep = true}}});
-  append(up, to_rank0::SubmitTask{{1}, {2, "name", some_payload(), {{3}}}});
+  append(up, to_rank0::SubmitTask{{1}, {2, "name", some_payload(), {{3}}, WorkerId{4}}});
   append(up, to_rank0::StopStarting{{1}});
   append(up, to_rank0::EndCall{{1}});
   append(up, to_rank0::ShareObject{{3}, some_payload()});

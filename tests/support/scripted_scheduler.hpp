@@ -47,6 +47,9 @@ class ScriptedScheduler {
   void submit(std::uint64_t call, std::uint32_t first, std::uint32_t end) {
     for (std::uint32_t slot = first; slot < end; ++slot) tell(event::TaskSubmitted{TaskId{slot, 0}, CallId{call}});
   }
+  void submit_to(int worker, std::uint64_t call, std::uint32_t slot) {
+    tell(event::TaskSubmitted{TaskId{slot, 0}, CallId{call}, WorkerId{worker}});
+  }
   void finish(std::uint32_t slot, double seconds = 1.0, TaskEnding ending = TaskEnding::returned) {
     std::erase(held_[worker_of.at(slot)], slot);
     tell(event::TaskFinished{TaskId{slot, 0}, seconds, ending});

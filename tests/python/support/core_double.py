@@ -81,9 +81,9 @@ class Job:
             thread.join(END_SECONDS)
             assert not thread.is_alive(), "a task is still running"
 
-    def _startable(self):
+    def _startable(self, rank):
         for index, task in enumerate(self.tasks):
-            if self.running[task[0]] < self.calls[task[0]]:
+            if self.running[task[0]] < self.calls[task[0]] and task[-1] in (None, rank):
                 del self.tasks[index]
                 return task
         return None
@@ -100,11 +100,11 @@ class Job:
         while True:
             with self.changed:
                 task = None
-                while self.closed_with is None and (task := self._startable()) is None:
+                while self.closed_with is None and (task := self._startable(session.rank)) is None:
                     self.changed.wait()
                 if task is None:
                     return
-                call, index, name, head, buffers, objects = task
+                call, index, name, head, buffers, objects, _ = task
                 self.running[call] += 1
                 self.most_running[call] = max(self.most_running[call], self.running[call])
             session.allowed = set(objects)
@@ -167,7 +167,9 @@ class CoordinatorSession:
             self._job.spill_options[call] = tuple(spill.values())
         return call
 
-    def submit(self, call, index, name, head, buffers, objects):
+    def submit(self, call, index, name, head, buffers, objects, only_on=None):
+        if only_on is not None and not 1 <= only_on <= self._job.n_workers:
+            raise Refused(f"only_on={only_on} with {self._job.n_workers} workers")
         if type(name) is not str or type(head) is not bytes:
             raise Refused(f"name {name!r}, head {type(head)}")
         for buffer in buffers:
@@ -186,7 +188,7 @@ class CoordinatorSession:
                     raise Refused(f"task needs object {object_id}, which does not exist")
             self._indices[call].add(index)
             self._job.submitted.append((call, index, name, head, list(buffers), list(objects)))
-            self._job.tasks.append((call, index, name, head, buffers, objects))
+            self._job.tasks.append((call, index, name, head, buffers, objects, only_on))
             self._job.changed.notify_all()
 
     def stop_starting(self, call):
@@ -335,5 +337,6 @@ def install_if_not_built():
         core.FinishedTask = FinishedTask
         for name in ("CoordinatorSession", "WorkerSession", "Zygote", "ExecutorPort"):
             setattr(core, name, type(name, (), {}))
+        core.FolderReaper = type("FolderReaper", (), {"__init__": lambda self, folder: None})
         core.is_double = True
         sys.modules["joblib_mpi._core"] = core
