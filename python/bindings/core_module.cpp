@@ -8,11 +8,14 @@
 #include "python_journal.hpp"
 #include "python_zygote.hpp"
 #include "segments/memory_room.hpp"
+#include "spill/folder_reaper.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/filesystem.h>
 
 #include <exception>
+#include <filesystem>
 #include <system_error>
 
 namespace nb = nanobind;
@@ -69,5 +72,7 @@ NB_MODULE(_core, module) {
   joblib_mpi::bind_client(module);
   joblib_mpi::bind_journal(module);
   joblib_mpi::bind_zygote(module);
+  nb::class_<joblib_mpi::FolderReaper>(module, "FolderReaper")
+      .def(nb::init<const std::filesystem::path&>(), nb::arg("folder"));
   module.def("memory_room", [] { return joblib_mpi::memory_room().bytes; });
 }

@@ -44,6 +44,16 @@ def content_hash(buffer: SupportsBuffer) -> bytes:
     """Returns 16 bytes (xxHash3) that tell contents apart, equal in all processes. Releases the GIL."""
 
 @final
+class FolderReaper:
+    """A process that removes a folder when this process ends, for any reason, or when the last reference to this goes.
+
+    In a fork of this process nothing is removed.
+    """
+
+    def __init__(self, folder: str) -> None:
+        """Starts the process. Raises OSError."""
+
+@final
 class Journal:
     """The finished results of a program on disk, by call and task; see src/checkpoint/journal.hpp.
 

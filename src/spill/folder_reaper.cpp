@@ -3,6 +3,7 @@
 #include <spawn.h>
 
 #include <cerrno>
+#include <csignal>
 #include <fcntl.h>
 #include <string>
 #include <sys/socket.h>
@@ -26,7 +27,7 @@ FolderReaper::FolderReaper(const std::filesystem::path& folder) : owner_(getpid(
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
     throw std::system_error(errno, std::generic_category(),
-                            "creating a socket for the process that removes the spill folder");
+                            "creating a socket for the process that removes " + folder.string());
   }
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
@@ -36,7 +37,11 @@ FolderReaper::FolderReaper(const std::filesystem::path& folder) : owner_(getpid(
   posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
+  sigset_t ignored;  // until the script has got as far as its trap
+  sigemptyset(&ignored);
+  for (const int signal : {SIGHUP, SIGINT, SIGTERM, SIGPIPE}) sigaddset(&ignored, signal);
+  posix_spawnattr_setsigmask(&attributes, &ignored);
   std::string path = folder.string();
   std::string text = script;
   char name[] = "sh";
@@ -49,7 +54,7 @@ FolderReaper::FolderReaper(const std::filesystem::path& folder) : owner_(getpid(
   socket_ = ends[1];
   if (error == 0) return;
   close(socket_);
-  throw std::system_error(error, std::generic_category(), "starting /bin/sh, which removes the spill folder");
+  throw std::system_error(error, std::generic_category(), "starting /bin/sh, which removes " + folder.string());
 }
 
 FolderReaper::~FolderReaper() {
