@@ -177,8 +177,13 @@ _session: Session | None = None
 
 
 def identity() -> str:
-    """Return the versions that must be equal on all ranks, because pickles depend on them."""
-    return f"joblib-mpi {_core.__version__}, Python {platform.python_version()}, cloudpickle {cloudpickle.__version__}"
+    """Return the versions that must be equal on all ranks and in clients, because all pickles depend on them.
+
+    Of Python's version, the code of functions depends on major and minor only. Versions of other modules count only
+    for the tasks that use them.
+    """
+    python = ".".join(platform.python_version_tuple()[:2])
+    return f"joblib-mpi {_core.__version__}, Python {python}, cloudpickle {cloudpickle.__version__}"
 
 
 def current() -> Session | None:
