@@ -3,7 +3,6 @@
 The methods are those of `joblib.parallel.ParallelBackendBase`; joblib's own documentation says when each is called.
 """
 
-import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -15,16 +14,19 @@ from joblib.parallel import AutoBatchingMixin, FallbackToBackend, ParallelBacken
 from joblib_mpi import joblib_internals, joining
 from joblib_mpi import session as sessions
 from joblib_mpi.calls.back_pressure import BackPressure
+from joblib_mpi.calls.call import Call
 from joblib_mpi.calls.call_options import CallOptions, documented_with_options, shows_options, without_joblibs
+from joblib_mpi.calls.dispatcher import Encode
 from joblib_mpi.calls.initializer import pickled_initializer
 from joblib_mpi.calls.inline_backend import InlineBackend
 from joblib_mpi.calls.refilled_buffers import RefilledBuffers
 from joblib_mpi.calls.running_call import RunningCall
 from joblib_mpi.calls.running_calls import CallSettings, RunningCalls
+from joblib_mpi.calls.shipping import shipped
 from joblib_mpi.calls.single_tasks import GatheredOutcomes
 from joblib_mpi.calls.tasks_at_a_time import tasks_at_a_time, workers_for
-from joblib_mpi.checkpoint.checkpoint import Checkpoints
-from joblib_mpi.payloads.outcome import RETURNED, FinishedTask, Outcome, results_of
+from joblib_mpi.checkpoint.checkpoint import CheckpointedCall, Checkpoints
+from joblib_mpi.payloads.outcome import RETURNED, FinishedTask, Outcome, loaded_results, results_of
 from joblib_mpi.payloads.task_context import TaskContext, authkey
 from joblib_mpi.payloads.task_format import TaskEncoder
 from joblib_mpi.scattering import ScatteredObjects, check_scatter
@@ -254,8 +256,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             The results of the batch's tasks.
         """
         if type(out) is FinishedTask and out.ending == RETURNED:  # first, since nearly all are
-            results: list[Any] = pickle.loads(out.head, buffers=out.buffers)
-            return results
+            return loaded_results(out, _host)
         if type(out) is GatheredOutcomes:
             return out.results(_host)
         return results_of(out, _host)
@@ -305,6 +306,44 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         session = joining.require()
         settings = self._calls.settings_of.get(parallel, CallSettings(self._options))
         n_jobs = getattr(parallel, "n_jobs", self.default_n_jobs)
+        max_running = workers_for(n_jobs, session.core.n_workers)
+        checkpoint = self._checkpoints.of(parallel)
+        kept = None if checkpoint is None else checkpoint.start_call(settings.options.checkpoint_key)
+        call, encode = self._start(session, settings, max_running, kept)
+        if joblib_internals.returns_generator(parallel) is True:
+            call.pressure = BackPressure(session.core, call.id, parallel, max_running)
+        return self._calls.add(session.dispatcher, call, encode, parallel)
+
+    def start_on_workers(self) -> tuple[Call, Encode]:
+        """Start a call with the options of this backend that may use all workers, and that `Parallel` knows nothing of.
+
+        Returns
+        -------
+        tuple of Call and callable
+            The call, which the caller ends, and what pickles its batches.
+        """
+        session = joining.require()
+        self._scattered = self._scattered.in_session(session.shared)
+        options = self._options._replace(checkpoint=None, on_error="raise")
+        settings = CallSettings(options, initializer=self._initializer)
+        return self._start(session, settings, session.core.n_workers)
+
+    def _start(
+        self,
+        session: sessions.Session,
+        settings: CallSettings,
+        max_running: int,
+        kept: CheckpointedCall | None = None,
+    ) -> tuple[Call, Encode]:
+        options = settings.options
+        if options.memory_limit is None:
+            options = options._replace(memory_limit=session.memory_limit)
+        buffers = CallBuffers(session.shared, settings.sharing.threshold, self._scattered.regions)
+        try:
+            modules = shipped(options.ship, buffers)
+        except BaseException:
+            buffers.release()
+            raise
         context = TaskContext(
             nested_backend=self.get_nested_backend()[0],
             nested_n_jobs=None,
@@ -312,19 +351,10 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             script=session.script.packed(),
             authkey=authkey(),
             initializer=settings.initializer,
+            shipped=modules,
         )
-        options = settings.options
-        if options.memory_limit is None:
-            options = options._replace(memory_limit=session.memory_limit)
-        max_running = workers_for(n_jobs, session.core.n_workers)
-        checkpoint = self._checkpoints.of(parallel)
-        kept = None if checkpoint is None else checkpoint.start_call(options.checkpoint_key)
-        buffers = CallBuffers(session.shared, settings.sharing.threshold, self._scattered.regions)
         call = session.dispatcher.start_call(max_running, options, buffers, kept)
-        encode = TaskEncoder(context, self._scattered.ids, buffers, settings.sharing.private).encode
-        if joblib_internals.returns_generator(parallel) is True:
-            call.pressure = BackPressure(session.core, call.id, parallel, max_running)
-        return self._calls.add(session.dispatcher, call, encode, parallel)
+        return call, TaskEncoder(context, self._scattered.ids, buffers, settings.sharing.private).encode
 
     def _watched_buffers(self, parallel: Any, sharing: Sharing, are_sent: bool) -> RefilledBuffers | None:
         buffers = None

@@ -108,7 +108,7 @@ def test_options_about_large_results_are_read():
     options = CallOptions().updated(
         {"spill_threshold": "1MB", "memory_budget": "2GB", "spill_dir": Path("/tmp/x"), "keep_spill": True}
     )
-    assert options[7:] == (10**6, 2 * 10**9, "/tmp/x", True, None)
+    assert options[7:12] == (10**6, 2 * 10**9, "/tmp/x", True, None)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from joblib.parallel import SequentialBackend, ThreadingBackend
 
 from joblib_mpi.executor.context_keeper import ContextKeeper
 from joblib_mpi.executor.script_follower import ScriptFollower
+from joblib_mpi.executor.shipped_modules import ShippedModules
 from joblib_mpi.payloads.task_context import TaskContext
 
 FILTER = ("error", None, DeprecationWarning, None, 0)
@@ -19,6 +20,10 @@ FILTER = ("error", None, DeprecationWarning, None, 0)
 def script(pickled_filters):
     """Return what a script sends that has changed its warning filters."""
     return pickle.dumps({"warning filters": pickled_filters})
+
+
+def no_objects(object_id):
+    raise AssertionError(f"object {object_id} was asked for")
 
 
 def context(nested, **changes):
@@ -42,7 +47,7 @@ def state():
 def keeper(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
-    keeper = ContextKeeper(ScriptFollower())
+    keeper = ContextKeeper(ScriptFollower(), ShippedModules(no_objects, lambda: None))
     yield keeper
     keeper.leave()
 

@@ -1,9 +1,11 @@
 """Tests of `TaskRunner.run`: answers, errors and cancellation of single tasks, without threads."""
 
+import importlib
 import math
 import operator
 import os
 import pickle
+import platform
 import sys
 import threading
 import warnings
@@ -173,8 +175,27 @@ def test_a_module_that_the_worker_lacks_is_named_with_what_to_do(runner):
     error = error_of(runner.run(head, ()))
     assert isinstance(error, WorkerImportError)
     assert "No module named '_operatoX'" in str(error)
-    assert "cloudpickle.register_pickle_by_value(_operatoX)" in str(error)
-    assert "beside the script" in str(error)
+    assert f"the Python of a worker ({platform.python_version()}, {sys.executable})" in str(error)
+    for remedy in ("install _operatoX", 'ship=["_operatoX"]', "PYTHONPATH"):
+        assert remedy in str(error)
+
+
+def test_a_name_that_the_workers_module_lacks_is_an_error_with_both_versions(runner, monkeypatch):
+    _, head, _, _ = encode(operator.add, 1, 2)
+    monkeypatch.setattr(sys.modules["_operator"], "__version__", "1.0", raising=False)
+    packed = runner.run(head.replace(b"\x03add", b"\x03adX"), ())[1]
+    monkeypatch.setattr(sys.modules["_operator"], "__version__", "2.0")
+    error = unpack_error(packed, "rank 1 on host1")
+    assert isinstance(error, WorkerImportError)
+    assert 'something of the module "_operator"' in str(error)
+    assert "this program has _operator 2.0, the worker 1.0" in str(error)
+    assert error.worker_version == "1.0"
+
+
+def test_a_module_that_a_task_imports_itself_and_the_worker_lacks_is_an_error_with_what_to_do(runner):
+    error = error_of(run(runner, importlib.import_module, "nowhere.part"))
+    assert type(error) is ModuleNotFoundError
+    assert 'ship=["nowhere"]' in error.__notes__[0]
 
 
 def test_a_task_runs_under_the_warning_filters_of_its_caller(runner):

@@ -22,6 +22,8 @@ from joblib_mpi.calls.option_checks import (
     truth,
     whole_number,
 )
+from joblib_mpi.calls.shipping import optional_modules
+from joblib_mpi.payloads.module_files import ModuleFiles
 
 #: The largest number of retries: what fits the core's counter with room to spare.
 MOST_RETRIES = 1_000_000
@@ -160,6 +162,16 @@ class CallOptions(NamedTuple):
             """"gzip", "gzip:6" or another filter that HDF5 has. Compressed results are read into memory.""",
         ),
     ] = None
+    ship: Annotated[
+        tuple[ModuleFiles, ...],
+        Option(
+            optional_modules,
+            "list of modules or str",
+            """Modules of the program that the Python of the workers lacks, or has in another version: source files or
+            packages without compiled parts. Their files are sent to each node as they are at the start of a call, and
+            again when they have changed.""",
+        ),
+    ] = ()
 
     @property
     def need_single_tasks(self) -> bool:
@@ -245,7 +257,7 @@ def _entry(name: str) -> str:
     default = CallOptions._field_defaults[name]
     if isinstance(default, str):
         after = f', default="{default}"'
-    elif default is not None:
+    elif default is not None and default != ():
         after = f", default={default}"
     else:
         after = f", default={option.none_means}" if option.none_means else ", optional"

@@ -18,14 +18,15 @@ def tasks_at_a_time(n_jobs: int, n_workers: int) -> int:
     That is 1 without workers, so that joblib runs the tasks inline, and 2 for a single worker.
     """
     if n_workers == 0:
-        _warn_about_one_rank()
+        warn_about_one_rank()
         return 1
     if n_workers == 1 and (n_jobs == -1 or n_jobs > 1):
         return 2
     return workers_for(n_jobs, n_workers)
 
 
-def _warn_about_one_rank() -> None:
+def warn_about_one_rank() -> None:
+    """Warn, once, that the job has no workers."""
     global _warned_about_one_rank
     if not _warned_about_one_rank:
         _warned_about_one_rank = True

@@ -10,6 +10,7 @@ import joblib
 
 from joblib_mpi import thread_limits
 from joblib_mpi.executor.script_follower import ScriptFollower
+from joblib_mpi.executor.shipped_modules import ShippedModules
 from joblib_mpi.payloads.task_context import TaskContext
 
 #: The variables that the libraries of each kind, as threadpoolctl names them, have read when they were loaded.
@@ -26,10 +27,13 @@ class ContextKeeper:
     ----------
     follower : ScriptFollower
         Sets what the script has changed in its process.
+    modules : ShippedModules
+        Lets the process import what the script has sent along.
     """
 
-    def __init__(self, follower: ScriptFollower) -> None:
+    def __init__(self, follower: ScriptFollower, modules: ShippedModules) -> None:
         self._follower = follower
+        self._modules = modules
         self._undo = ExitStack()
         self._script = b""
         self._initializer: bytes | None = None
@@ -43,6 +47,8 @@ class ContextKeeper:
         self._undo.callback(_set_authkey, multiprocessing.current_process().authkey)
         _set_authkey(context.authkey)
         self._follow(context.script)
+        self._undo.callback(self._modules.leave)
+        self._modules.enter(context.shipped)
         limit = context.inner_max_num_threads
         if limit is not None:
             # The variables are for libraries that a task will load; for those loaded already there is threadpoolctl.
@@ -60,6 +66,7 @@ class ContextKeeper:
         """Restore what held before a context was entered. Does nothing if none has been entered."""
         self._undo.close()
         self._follow(b"")
+        self._modules.remove()
 
     def _follow(self, script: bytes) -> None:
         if script != self._script:

@@ -87,6 +87,10 @@ class SharedObjects:
         for object_id in object_ids:
             self._objects.pop(object_id, None)
 
+    def forget_all(self) -> None:
+        """Drop all objects, because they may be of modules that have changed."""
+        self._objects.clear()
+
     def _load(self, object_id: int, private: bool) -> Any:
         head: Head
         head, buffers = self._core.object(object_id)

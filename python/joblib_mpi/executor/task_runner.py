@@ -13,8 +13,10 @@ from joblib_mpi import _core, worker_identity
 from joblib_mpi.executor.context_keeper import ContextKeeper
 from joblib_mpi.executor.script_follower import ScriptFollower
 from joblib_mpi.executor.shared_objects import SharedObjects
+from joblib_mpi.executor.shipped_modules import ShippedModules
 from joblib_mpi.payloads import by_value
-from joblib_mpi.payloads.errors import TaskCancelled, import_error, pack_error, read_only_hint
+from joblib_mpi.payloads.errors import TaskCancelled, pack_error, read_only_hint
+from joblib_mpi.payloads.import_errors import import_error, missing_module_hint
 from joblib_mpi.payloads.result_pickling import Layout, ResultPickler
 from joblib_mpi.payloads.shared_pickling import Head
 from joblib_mpi.payloads.task_format import TaskDecoder
@@ -43,7 +45,7 @@ class TaskRunner:
         self._core = core
         self._objects = SharedObjects(core)
         follower = ScriptFollower(_say, lambda: self._decoder.forget_functions())
-        self._context = ContextKeeper(follower)
+        self._context = ContextKeeper(follower, ShippedModules(self._objects.whole, self._forget_modules))
         self._decoder = TaskDecoder(self._objects, self._context.enter, self._end_child)
         self._pickler = ResultPickler()
         self._running = False
@@ -61,6 +63,8 @@ class TaskRunner:
                 self._end_child(error)
                 if (buffers or self._objects.in_use) and (hint := read_only_hint(error)) is not None:
                     error.add_note(hint)
+                if isinstance(error, ModuleNotFoundError):
+                    error.add_note(missing_module_hint(error, _place()))
                 return False, pack_error(error), (), None
             finally:
                 self._running = False
@@ -71,6 +75,10 @@ class TaskRunner:
     def forget(self, object_ids: Sequence[int]) -> None:
         """Drop objects that rank 0 has dropped, and all functions, because they may hold such an object."""
         self._objects.forget(object_ids)
+        self._decoder.forget_functions()
+
+    def _forget_modules(self) -> None:
+        self._objects.forget_all()
         self._decoder.forget_functions()
 
     def leave_context(self) -> None:
@@ -88,7 +96,7 @@ class TaskRunner:
         try:
             task = self._decoder.decode(head, buffers)
         except (ImportError, AttributeError) as error:
-            raise import_error(error) from error
+            raise import_error(error, _place()) from error
         results = task()
         self._end_child()
         try:
@@ -142,11 +150,14 @@ def serve_tasks(core: "WorkerSession | _core.ExecutorPort", runner: TaskRunner) 
         flush_output()
 
 
-def _say(line: str) -> None:
+def _place() -> str:
     worker = worker_identity.this_worker()
-    who = "a worker" if worker is None else f"rank {worker.rank} on {worker.host}"
+    return "a worker" if worker is None else f"rank {worker.rank} on {worker.host}"
+
+
+def _say(line: str) -> None:
     with suppress(Exception):  # a task may have closed it
-        print(f"joblib-mpi: {who} {line}", file=sys.stderr, flush=True)
+        print(f"joblib-mpi: {_place()} {line}", file=sys.stderr, flush=True)
 
 
 def flush_output() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import sys
 import traceback
 from types import TracebackType
 from typing import Any
@@ -20,7 +21,36 @@ class RemoteTraceback(Exception):
 
 
 class WorkerImportError(ImportError):
-    """A task needs a module, function or class that its worker rank cannot import."""
+    """A task needs a module, function or class that its worker rank cannot import.
+
+    Attributes
+    ----------
+    name : str or None
+        The module, if that is known.
+    worker_version : str or None
+        The ``__version__`` of the module, or of its package, that the worker has.
+    """
+
+    worker_version: str | None = None
+
+    def with_version_of_program(self) -> "WorkerImportError":
+        """Return this error as the program gets it: the text also says whether it has another version of the module."""
+        package = (self.name or "").partition(".")[0]
+        own = version_of(package)
+        if own is None or self.worker_version in (None, own):
+            return self
+        told = WorkerImportError(
+            f"{self.msg} The versions differ: this program has {package} {own}, the worker {self.worker_version}.",
+            name=self.name,
+        )
+        told.worker_version = self.worker_version
+        return told
+
+
+def version_of(module: str) -> str | None:
+    """Return the ``__version__`` of a module that this process has imported, if it has one."""
+    version = getattr(sys.modules.get(module), "__version__", None)
+    return version if isinstance(version, str) else None
 
 
 class TaskCancelled(BaseException):
@@ -41,6 +71,8 @@ def unpack_error(head: bytes | memoryview, where: str) -> BaseException:
         error = pickle.loads(pickled) if pickled is not None else RuntimeError(summary)
     except BaseException as load_error:
         error = RuntimeError(f"{summary} (the exception itself cannot be unpickled here: {load_error!r})")
+    if isinstance(error, WorkerImportError):
+        error = error.with_version_of_program()
     error.__cause__ = RemoteTraceback(f"Raised by a task on {where}:\n\n{text}")
     return error
 
@@ -55,18 +87,6 @@ def as_error_of_program(error: BaseException) -> BaseException:
     if isinstance(error, SystemExit) and not error.code:
         error.code = f"a task has called sys.exit, so its call has no results.{error.__cause__ or ''}"
     return error
-
-
-def import_error(error: BaseException) -> WorkerImportError:
-    """Return the error that explains why a worker could not unpickle a task."""
-    module = getattr(error, "name", None) if isinstance(error, ImportError) else None
-    fix = "register_pickle_by_value(" + (module or "the module") + ")"
-    return WorkerImportError(
-        f"a task needs something that its worker rank cannot import: {error}. Install the module in the same "
-        "environment on every node, or put its file beside the script, or send its content along with "
-        f"cloudpickle.{fix} before the call.",
-        name=module,
-    )
 
 
 def without_own_frames(frames: TracebackType | None) -> TracebackType | None:

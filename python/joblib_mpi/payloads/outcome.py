@@ -6,6 +6,7 @@ from typing import Any
 
 from joblib_mpi import _core
 from joblib_mpi.payloads.errors import as_error_of_program, unpack_error
+from joblib_mpi.payloads.import_errors import result_import_error
 from joblib_mpi.payloads.lost_tasks import TaskTimeoutError, WorkerLostError
 
 #: A finished task, as `Coordinator.next_results` returns it.
@@ -63,5 +64,13 @@ def results_of(outcome: Outcome, host: Callable[[int], str]) -> list[Any]:
     if error is not None:
         raise as_error_of_program(error)
     assert not isinstance(outcome, BaseException)  # as it would be the error
-    results: list[Any] = pickle.loads(outcome.head, buffers=outcome.buffers)
+    return loaded_results(outcome, host)
+
+
+def loaded_results(finished: FinishedTask, host: Callable[[int], str]) -> list[Any]:
+    """Return the results of a batch that has returned; raises ImportError, with what to do, if this process cannot."""
+    try:
+        results: list[Any] = pickle.loads(finished.head, buffers=finished.buffers)
+    except (ImportError, AttributeError) as error:
+        raise result_import_error(error, f"rank {finished.rank} on {host(finished.rank)}") from error
     return results

@@ -4,6 +4,24 @@ import multiprocessing
 from typing import Any, NamedTuple
 
 
+class ShippedModule(NamedTuple):
+    """A module that is sent along with a call.
+
+    Parameters
+    ----------
+    name : str
+        The name under which it is imported.
+    digest : bytes
+        The hash of its files.
+    object_id : int
+        The shared object that has its files, in a zip archive.
+    """
+
+    name: str
+    digest: bytes
+    object_id: int
+
+
 class TaskContext(NamedTuple):
     """The context of the tasks of one call.
 
@@ -21,6 +39,8 @@ class TaskContext(NamedTuple):
         The caller's multiprocessing key, which proxies of its managers need.
     initializer : bytes or None
         A function and its arguments, pickled; an executor calls it before its first task with this initializer.
+    shipped : tuple of ShippedModule
+        Modules that the executor imports from what the program has sent.
     """
 
     nested_backend: Any
@@ -29,6 +49,7 @@ class TaskContext(NamedTuple):
     script: bytes
     authkey: bytes
     initializer: bytes | None = None
+    shipped: tuple[ShippedModule, ...] = ()
 
 
 def authkey() -> bytes:

@@ -82,8 +82,10 @@ class _Wrapped(NamedTuple):
     state: Any
 
 
-#: The arguments of `Coordinator.submit` after the index: name, head, buffers, objects.
-EncodedTask = tuple[str, bytes, Sequence[memoryview], Sequence[int]]
+#: The arguments of `Coordinator.submit` after the index: name, head, buffers, objects, and perhaps the only rank.
+EncodedTask = (
+    tuple[str, bytes, Sequence[memoryview], Sequence[int]] | tuple[str, bytes, Sequence[memoryview], Sequence[int], int]
+)
 
 
 class TaskEncoder:
@@ -109,7 +111,7 @@ class TaskEncoder:
         # By id, with the function itself beside it so that the id stays its own.
         self._functions: dict[int, tuple[Reference, str, Callable[..., Any]]] = {}
         self._constant_id = buffers.constant
-        self._constants: set[int] = set()
+        self._constants = {module.object_id for module in context.shipped}
         if shared:
             self._pickler: SharingPickler = ObjectSharingPickler(shared, buffers, private)
         else:

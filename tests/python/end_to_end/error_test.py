@@ -102,8 +102,8 @@ def test_a_module_that_only_rank_0_has(first_line):
     sys.modules["only_here"] = only_here
     show(delayed(only_here.f)(), delayed(only_here.f)())
     """)
-    assert line.startswith("WorkerImportError | a task needs something that its worker rank cannot import")
-    assert "cloudpickle.register_pickle_by_value(only_here)" in line
+    assert line.startswith('WorkerImportError | a task needs the module "only_here", which the Python of rank ')
+    assert 'ship=["only_here"]' in line
     assert "rank " in line
 
 

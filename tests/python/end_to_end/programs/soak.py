@@ -9,6 +9,7 @@ end with no more than these.
 import ctypes
 import gc
 import hashlib
+import importlib
 import multiprocessing
 import os
 import random
@@ -531,6 +532,28 @@ def kill(pid):
         pass
 
 
+def call_on_workers():
+    number = chance.randrange(1000)
+    check(joblib_mpi.run_on_workers(abs, -number), [number] * max(n_workers, 1), "results of each worker")
+
+
+def call_ship():
+    folder, added = MARKS / f"modules-{time.monotonic_ns()}", chance.randrange(8)
+    folder.mkdir()
+    (folder / "shipped_in_soak.py").write_text(f"def add(i):\n    return i + {added}\n")
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    try:
+        module = importlib.import_module("shipped_in_soak")
+        sys.path.remove(str(folder))
+        with parallel_config(backend="mpi", ship=[module]):
+            results = Parallel(**options())(delayed(module.add)(i) for i in range(10))
+    finally:
+        sys.modules.pop("shipped_in_soak", None)
+        shutil.rmtree(folder)
+    check(results, [i + added for i in range(10)], "results of a module that was sent")
+
+
 def lose_a_rank():
     """Kill a rank during a call, which ends only when the loss is known, because each rank gets some of its tasks."""
     victim = chance.choice(sorted(worker_ranks()))
@@ -577,11 +600,13 @@ def usage():
     counts = Usage()
     counts.take_process("rank 0", os.getpid())
     ranks = worker_ranks()
+    n_executors = 0
     for rank in ranks:
         counts.take_process("worker", rank)
         for zygote in children(rank):
             counts.take_process("zygote", zygote)
             of_zygote = children(zygote)
+            n_executors += len(of_zygote)
             counts.raise_to("executors of a worker", len(of_zygote))
             for executor in of_zygote:
                 counts.take_process("executor", executor)
@@ -598,7 +623,10 @@ def usage():
     for name in [name for name in counts if name.endswith("descriptors of memfd")]:
         counts[name] = max(0, counts[name] - n_kept)
     counts["shared megabytes"] = stats["segment_bytes"] >> 20
-    counts["files in TMPDIR"] = len(files_in(tempfile.gettempdir()))
+    files = files_in(tempfile.gettempdir())
+    of_modules = [path for path in files if path.name.startswith("joblib-mpi-modules-")]
+    counts["folders of modules without an executor"] = max(0, len(of_modules) - n_executors)
+    counts["files in TMPDIR"] = sum(not any(path.is_relative_to(folder) for folder in of_modules) for path in files)
     kinds = Counter(type(thing).__qualname__ for thing in gc.get_objects() if is_ours(type(thing)))
     kinds["Content"] -= n_kept
     for name, count in kinds.items():
@@ -664,7 +692,7 @@ NEED_WORKERS = {
     call_timed_out_task,
 }
 #: Calls whose tasks have one attempt, which a rank takes along that is killed, or silent for a short heartbeat.
-NEED_ALL_RANKS = {call_deaths_returned}
+NEED_ALL_RANKS = {call_deaths_returned, call_on_workers}
 LEFT_OUT = (NEED_WORKERS if n_workers == 0 else set()) | (NEED_ALL_RANKS if most_ranks > 0 else set())
 CALLS_OF_ALL_KINDS = [
     function for name, function in sorted(globals().items()) if name.startswith("call_") and function not in LEFT_OUT
