@@ -23,6 +23,7 @@ except ImportError as error:  # a library is missing, perhaps on this rank only
 from joblib_mpi.backend import MpiBackend, register  # noqa: E402
 from joblib_mpi.checkpoint.checkpoint_signals import CheckpointInterrupt  # noqa: E402
 from joblib_mpi.joining import cluster, init, shutdown  # noqa: E402
+from joblib_mpi.on_workers import run_on_workers  # noqa: E402
 from joblib_mpi.payloads.errors import RemoteTraceback, TaskCancelled, WorkerImportError  # noqa: E402
 from joblib_mpi.payloads.lost_tasks import TaskTimeoutError, WorkerLostError  # noqa: E402
 from joblib_mpi.scattering import scatter, stats  # noqa: E402
@@ -46,6 +47,7 @@ __all__ = [
     "cluster",
     "init",
     "register",
+    "run_on_workers",
     "scatter",
     "shutdown",
     "stats",

@@ -90,6 +90,12 @@ def discard_prepared_batches(parallel: Any) -> None:
                 prepared.get(block=False)
 
 
+def active_backend() -> Any:
+    """Return the backend of the ``parallel_config`` around the caller, or joblib's own; None if joblib does not say."""
+    find = getattr(joblib.parallel, "get_active_backend", None)
+    return None if find is None else find()[0]
+
+
 def threading_backend(nesting_level: int) -> ParallelBackendBase:
     """Return joblib's backend that runs tasks on threads; the sequential one if joblib does not list it."""
     known = getattr(joblib.parallel, "BACKENDS", {})
