@@ -24,8 +24,9 @@ struct SchedulerOptions {
 /// Decides which worker runs which task, and does nothing else: it does no I/O, reads no clock and starts no thread.
 /// Equal sequences of events give equal actions.
 ///
-/// Tasks of one call start in the order of their submission, except that tasks which run again come first. The owners of
-/// calls take turns, and so do the calls of each. A call never has tasks on more workers at a time than its `max_running`.
+/// Tasks of one call start in the order of their submission, except that tasks which run again come first. The owners
+/// of calls take turns, and so do the calls of each. A call never has tasks on more workers at a time than its
+/// `max_running`.
 ///
 /// When a worker is lost, the scheduler does not know which of its tasks was running and may have caused the loss. It
 /// charges each of them one attempt and treats each as a suspect from then on. A suspect runs alone: its worker holds

@@ -40,8 +40,7 @@ class ScriptedScheduler {
       }
     }
   }
-  void start(std::uint64_t call, std::size_t max_running = 1000, unsigned retries = 2,
-             std::uint64_t owner = 0) {
+  void start(std::uint64_t call, std::size_t max_running = 1000, unsigned retries = 2, std::uint64_t owner = 0) {
     tell(event::CallStarted{CallId{call}, max_running, {retries, false}, owner});
   }
   void submit(std::uint64_t call, std::uint32_t first, std::uint32_t end) {
