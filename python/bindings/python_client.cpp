@@ -73,6 +73,7 @@ void bind_client(nb::module_& module) {
       .def_prop_ro("is_gone", &PythonClient::is_gone)
       .def("wait_until_cut", &PythonClient::wait_until_cut, nb::arg("seconds"))
       .def("resume", &PythonClient::resume, nb::arg("descriptor"), nb::arg("patience"))
+      .def("give_up", &PythonClient::give_up, nb::arg("why"))
       .def("close", &PythonClient::close)
       .def("leave_to_parent", &PythonClient::leave_to_parent);
 }

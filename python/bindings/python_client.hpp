@@ -8,6 +8,7 @@
 #include <nanobind/nanobind.h>
 
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -34,6 +35,7 @@ class PythonClient {
   [[nodiscard]] bool is_gone() const { return client_ == nullptr || client_->is_gone(); }
   [[nodiscard]] bool wait_until_cut(double seconds) const;
   void resume(int descriptor, double patience_seconds) const;
+  void give_up(std::string why) { coordinator().give_up(std::move(why)); }
   void close();
   void leave_to_parent() noexcept;
 

@@ -187,6 +187,8 @@ class Client(Coordinator):  # type: ignore[misc]  # the compiled class is not ab
         Nothing is lost, and nothing comes twice. The client closes the descriptor. Raises SessionError if the job is
         gone for the client (see `is_gone`), and otherwise if another connection may help.
         """
+    def give_up(self, why: str) -> None:
+        """Lets the job be gone for that reason if the connection is cut, or once it is: waits for no other one."""
     @property
     def description(self) -> bytes:
         """What the job was given for its clients; see `CoordinatorSession.listen`."""

@@ -249,6 +249,10 @@ void Client::resume(Descriptor connection, std::chrono::milliseconds patience) {
   handover_.bring(std::move(met));
 }
 
+void Client::give_up(std::string why) {
+  handover_.give_up(std::move(why));
+}
+
 void Client::leave_to_parent() noexcept {
   // The lock may be that of a thread which the child does not have.
   is_parents_ = true;

@@ -101,6 +101,10 @@ class Client {
   /// UsageError if the connection is not cut.
   void resume(Descriptor connection, std::chrono::milliseconds patience);
 
+  /// Lets the job be gone for the reason `why` if the connection is cut, or once it is, instead of waiting for another
+  /// one.
+  void give_up(std::string why);
+
   /// Closes the connection in a child process that was forked, where it is the parent's; `close` does nothing then.
   /// Nothing else may be called in the child, which must not destroy the client either.
   void leave_to_parent() noexcept;
