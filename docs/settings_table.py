@@ -66,10 +66,25 @@ OTHER_ROWS = [
         "precedence.",
     ),
     Row(
+        "JOBLIB_MPI_REMOTE_COMMAND",
+        "`joblib-mpi`",
+        "",
+        "a text for a shell",
+        "Python: the command joblib-mpi at the other end of ssh or srun, for clients that reach their job that way.",
+    ),
+    Row(
+        "JOBLIB_MPI_RESUME_SECONDS",
+        "60",
+        "seconds",
+        "0 to 86400",
+        "Python: the time for which a client that reaches its job through ssh or srun is kept, and tries to connect again, "
+        "when its connection is cut.",
+    ),
+    Row(
         "JOBLIB_MPI_SCHEDULER_HOST",
         "none",
         "",
-        "`auto`, the name of a job, or a path",
+        "as of `scheduler_host`",
         "Python: the job whose client a program becomes that is no rank, for backends without `scheduler_host`. The "
         "option `--scheduler-host` takes precedence.",
     ),

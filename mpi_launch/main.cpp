@@ -25,6 +25,7 @@ struct CarryOut {
   int operator()(const RunOptions& options) const { return run(options); }
   int operator()(const ServeOptions& options) const { return serve(options); }
   int operator()(const ServingJobsOptions& options) const { ask_about_jobs(options); }
+  int operator()(const ConnectOptions& options) const { connect(options); }
   int operator()(const SubmitOptions& options) const { return submit(options); }
   int operator()(const DoctorOptions& options) const { return doctor(options); }
 };

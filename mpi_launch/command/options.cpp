@@ -44,8 +44,8 @@ constexpr const char* more_about_serve =
   import joblib, joblib_mpi
   with joblib.parallel_config(backend="mpi", scheduler_host="NAME"):
 
-Only your own processes on the host of rank 0 can be clients. "joblib-mpi list" shows the jobs that serve, and
-"joblib-mpi stop NAME" ends one, as do Ctrl-C and the idle timeout.
+Only your own processes can be clients: on the host of rank 0, or elsewhere through srun or ssh. "joblib-mpi list" shows
+the jobs that serve, and "joblib-mpi stop NAME" ends one, as do Ctrl-C and the idle timeout.
 
   joblib-mpi serve                                   one rank per core of this machine, or per task of the allocation
   joblib-mpi serve -n 64 --preload sklearn           63 workers that have imported sklearn
@@ -59,6 +59,16 @@ constexpr const char* about_stop = "Ends one of your jobs that serve clients.";
 constexpr const char* more_about_stop =
     R"(Exit status: 0 if the job has ended; 1 if there is none of that name, if it has not ended within 30 seconds, or if
 it runs on another host and Slurm cannot end it; 2 if the command cannot be carried out.)";
+
+constexpr const char* about_connect = "Joins standard input and output with a job that serves clients.";
+
+constexpr const char* more_about_connect =
+    R"(Programs elsewhere start this command through ssh or srun to become clients of the job; it copies bytes to the job's
+socket and back until one side ends. JOB is the name of a job, slurm:JOBID, a path, or auto (the default) for the only
+job of yours on this host. If the job is on another host of Slurm, the command goes there through srun.
+
+Exit status: 0 if the connection was made and has ended; 1 if it could not be made; 2 if the command cannot be carried
+out; 3 if there is no such job, or several.)";
 
 constexpr const char* about_doctor = R"(Starts ranks as run does, and reports what they find and what is wrong.
 
@@ -135,6 +145,12 @@ Options options_from(std::vector<std::string> words) {
       ->type_name("");
   add_interpreter_option(stop_command, stop.python);
 
+  ConnectOptions connect;
+  CLI::App& connect_command = *command.add_subcommand("connect", about_connect)->footer(more_about_connect);
+  connect_command.add_option("JOB", connect.job, "The job, as for scheduler_host")->type_name("");
+  connect_command.add_flag("--here", connect.is_here, "Only a job whose rank 0 runs on this host");
+  add_interpreter_option(connect_command, connect.python);
+
   SubmitOptions submit;
   CLI::App& submit_command = *command.add_subcommand("submit", about_submit)->footer(more_about_submit);
   add_submit_options(submit_command, submit);
@@ -173,6 +189,7 @@ Options options_from(std::vector<std::string> words) {
   }
   if (serve_command.parsed()) return serve;
   if (list_command.parsed()) return list;
+  if (connect_command.parsed()) return connect;
   if (doctor_command.parsed()) return doctor;
   stop.words.push_back(job);
   return stop;

@@ -52,6 +52,13 @@ struct ServingJobsOptions {
   std::vector<std::string> words;  ///< the command and its arguments
 };
 
+/// The command `joblib-mpi connect [JOB]`.
+struct ConnectOptions {
+  PythonOptions python;  ///< only the interpreter is used
+  std::string job = "auto";
+  bool is_here = false;  ///< --here: the job's rank 0 has to run on this host
+};
+
 /// The options of `joblib-mpi submit`: a batch job of Slurm. Slurm decides what is empty or unset.
 struct SubmitOptions {
   std::optional<int> nodes;
@@ -90,7 +97,8 @@ struct Answer {
   std::string text;
 };
 
-using Options = std::variant<Answer, RunOptions, ServeOptions, ServingJobsOptions, SubmitOptions, DoctorOptions>;
+using Options =
+    std::variant<Answer, RunOptions, ServeOptions, ServingJobsOptions, ConnectOptions, SubmitOptions, DoctorOptions>;
 
 /// Parses the command line, given without its first word. Throws LaunchError if it is wrong.
 [[nodiscard]] Options options_from(std::vector<std::string> words);

@@ -26,6 +26,18 @@ bool is_file(const std::string& path) {
   return fs::exists(path, error) && !fs::is_directory(path, error);
 }
 
+/// Runs `joblib_mpi.serving.connect` without the package's own contents, which import joblib and NumPy: half a second
+/// that each client would wait. A look beforehand at whether Python has joblib_mpi would cost another start of Python.
+constexpr const char* code_that_connects = R"(
+import importlib.util, sys
+package = importlib.util.find_spec("joblib_mpi")
+if package is None:
+    sys.exit(f"joblib-mpi: {sys.executable} has no module joblib_mpi; name another Python with --python")
+sys.modules["joblib_mpi"] = importlib.util.module_from_spec(package)
+from joblib_mpi.serving.connect import main
+sys.exit(main(sys.argv[1:]))
+)";
+
 /// Returns the Python that `options` names, or that is found. Throws LaunchError unless it has joblib_mpi.
 std::string python_with_joblib_mpi(const PythonOptions& options) {
   std::string python = find_python(options);
@@ -104,6 +116,13 @@ Command command_that_serves(const PythonOptions& options, long idle_timeout_seco
 std::vector<std::string> command_about_jobs(const ServingJobsOptions& options) {
   std::vector<std::string> words{python_with_joblib_mpi(options.python), "-P", "-m", "joblib_mpi.serving.command"};
   words.insert(words.end(), options.words.begin(), options.words.end());
+  return words;
+}
+
+std::vector<std::string> command_that_connects(const ConnectOptions& options) {
+  std::vector<std::string> words{find_python(options.python), "-P", "-c", code_that_connects};
+  if (options.is_here) words.emplace_back("--here");
+  words.push_back(options.job);
   return words;
 }
 

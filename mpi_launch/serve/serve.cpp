@@ -22,4 +22,8 @@ void ask_about_jobs(const ServingJobsOptions& options) {
   become(command_about_jobs(options));
 }
 
+void connect(const ConnectOptions& options) {
+  become(command_that_connects(options));
+}
+
 }  // namespace joblib_mpi::launch

@@ -13,6 +13,9 @@ int serve(const ServeOptions& options);
 /// Becomes the Python program that carries out `joblib-mpi list` or `stop`. Throws LaunchError if there is none.
 [[noreturn]] void ask_about_jobs(const ServingJobsOptions& options);
 
+/// Becomes the Python program that carries out `joblib-mpi connect`. Throws LaunchError if there is no Python.
+[[noreturn]] void connect(const ConnectOptions& options);
+
 /// Decides how to start `command`, which serves clients, on ranks. Throws LaunchError if that is impossible, or if
 /// there would be no workers.
 [[nodiscard]] LaunchPlan plan_serving(const LaunchOptions& options, const LaunchEnvironment& environment,

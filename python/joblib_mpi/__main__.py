@@ -12,7 +12,8 @@ usage: mpirun -n N python -m joblib_mpi [option ...] script.py [argument ...]
 options:
   --isolation process|none  run tasks in processes beside the worker ranks (the default), or in the ranks themselves
   --preload MODULE[,...]    import modules once on each worker, for all executor processes; may be repeated
-  --scheduler-host JOB      run the program as a client of a job that "joblib-mpi serve" has started: its name, or auto
+  --scheduler-host JOB      run the program as a client of a job that "joblib-mpi serve" has started: its name, auto,
+                            slurm:JOBID, or ssh:NODE/JOB
   --unsafe-path             (first) find the program's modules as without Python's option -P
   --memory-limit SIZE       the private memory of one executor process, such as 500MB or 2GiB
 
@@ -68,7 +69,7 @@ def main(argv: list[str]) -> int:
     try:
         host = options.scheduler_host
         active = session.start(options) if host is None else joining.attach(host)
-    except SessionError as error:
+    except (SessionError, ValueError) as error:
         if speaks or not isinstance(error, VersionMismatchError):
             print(f"joblib_mpi: {error}", file=sys.stderr)
         else:

@@ -3,6 +3,7 @@
 The methods are those of `joblib.parallel.ParallelBackendBase`; joblib's own documentation says when each is called.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -50,11 +51,15 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         Its arrays are read-only there. The copies are freed when the ``with`` block ends.
     scheduler_host : str, optional
         The job whose workers are to be used, for a program that is no rank itself: the name that ``joblib-mpi list``
-        shows, "auto" for the only job of this user on this machine, or the path of its socket or access file.
-        ``joblib-mpi serve`` starts such a job. By default the environment variable JOBLIB_MPI_SCHEDULER_HOST.
+        shows, "auto" for the only job of this user on this machine or else in Slurm, "slurm:1234" for that of a Slurm
+        job, the path of its socket or access file, or "ssh:NODE" and "ssh:NODE/JOB" for a job as it is named on another
+        host, such as "ssh:login/slurm:1234". ``joblib-mpi serve`` starts such a job. By default the environment
+        variable JOBLIB_MPI_SCHEDULER_HOST.
     n_workers : int, optional
         The number of workers that a program which is no rank starts for itself, once, before its first call. By default
         as many as there are cores; see `joblib_mpi.cluster`.
+    scheduler_file : str or path-like, optional
+        The path of the access file of the job whose workers are to be used, in place of ``scheduler_host``.
     {options}
 
     Raises
@@ -112,6 +117,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         scatter: Any = None,
         scheduler_host: str | None = None,
         n_workers: int | None = None,
+        scheduler_file: str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
@@ -121,8 +127,8 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         self._calls = RunningCalls()
         self._nested: ParallelBackendBase | None = None
         self._scattered = ScatteredObjects()
-        joins = scheduler_host is not None or n_workers is not None
-        session = joining.join(scheduler_host, n_workers) if joins else sessions.current()
+        joins = (scheduler_host, n_workers, scheduler_file) != (None, None, None)
+        session = joining.join(scheduler_host, n_workers, scheduler_file) if joins else sessions.current()
         if session is not None and session.is_worker:
             self.default_n_jobs = 1
         if scatter is not None:
@@ -135,6 +141,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         scatter: Any = None,
         scheduler_host: str | None = None,
         n_workers: int | None = None,
+        scheduler_file: str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> int:
         """Prepare for a call and return how many tasks may run at a time; 1 has joblib run them inline.
@@ -151,6 +158,8 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             As for `MpiBackend`.
         n_workers : int, optional
             As for `MpiBackend`.
+        scheduler_file : str or path-like, optional
+            As for `MpiBackend`.
         **options
             Options of the call, and arguments of joblib's other backends, which are ignored.
 
@@ -159,7 +168,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         int
             The number of tasks at a time.
         """
-        session = joining.join(scheduler_host, n_workers)
+        session = joining.join(scheduler_host, n_workers, scheduler_file)
         if session.is_worker:  # inside a task
             raise FallbackToBackend(self._local_backend())
         own_options = without_joblibs(options)

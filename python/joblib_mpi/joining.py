@@ -11,13 +11,18 @@ from joblib_mpi import _core
 from joblib_mpi import session as sessions
 from joblib_mpi.job_description import JobDescription
 from joblib_mpi.local_job import LocalJob, may_start
-from joblib_mpi.serving.access import find
+from joblib_mpi.serving.relay import Relay
+from joblib_mpi.serving.resumption import Resumption
+from joblib_mpi.serving.routes import Route, route_to
 from joblib_mpi.session import Session
 from joblib_mpi.start_options import from_environment, missing_module
 
 #: How long a job may take to answer a client. Chosen, not measured: rank 0 answers within milliseconds, unless its
 #: machine is out of memory.
 _PATIENCE_SECONDS = 30.0
+
+_RESUME = "JOBLIB_MPI_RESUME_SECONDS"
+_RESUME_SECONDS = 60.0
 
 _FORKED = (
     "this process was forked from a client of an MPI job, whose connection is its parent's. Use another backend here, "
@@ -55,36 +60,42 @@ def require() -> Session:
         return start_workers(None if session is None or session.local_job is None else session.local_job.n_workers)
 
 
-def join(scheduler_host: str | None, n_workers: int | None) -> Session:
-    """Return the session that a backend with these options uses; both as for `MpiBackend`.
+def join(
+    scheduler_host: str | None, n_workers: int | None, scheduler_file: str | os.PathLike[str] | None = None
+) -> Session:
+    """Return the session that a backend with these options uses; all as for `MpiBackend`.
 
     Raises
     ------
     SessionError
         There can be none; the text says why and what to do.
     TypeError
-        ``n_workers`` is no integer, or ``scheduler_host`` no text.
+        ``n_workers`` is no integer, or one of the others is no text.
     ValueError
-        ``n_workers`` is less than 1, or both are given.
+        ``n_workers`` is less than 1, ``scheduler_host`` has none of its forms, or more than one of them is given.
     """
+    given = {"scheduler_host": scheduler_host, "scheduler_file": scheduler_file, "n_workers": n_workers}
+    given = {name: value for name, value in given.items() if value is not None}
+    if len(given) > 1:
+        raise ValueError(
+            f"{' and '.join(f'{name}={value!r}' for name, value in given.items())}; allowed: one of them, because each "
+            "says which workers are used"
+        )
+    if scheduler_file is not None:
+        return attach(scheduler_file=_path(scheduler_file))
     if scheduler_host is None:
         return require() if n_workers is None else start_workers(check_n_workers(n_workers))
-    if n_workers is not None:
-        raise ValueError(
-            f"scheduler_host={scheduler_host!r} and n_workers={n_workers!r}; allowed: one of the two, because a job "
-            "that waits for clients has its workers"
-        )
     if not isinstance(scheduler_host, str):
         raise TypeError(f'scheduler_host={scheduler_host!r}; allowed: a text, such as "auto" or the name of a job')
     return attach(scheduler_host)
 
 
-def attach(scheduler_host: str) -> Session:
-    """Become a client of the job that ``scheduler_host`` names, unless this process is that already.
+def attach(scheduler_host: str | None = None, scheduler_file: str | None = None) -> Session:
+    """Become a client of the job that one of the arguments names, unless this process is that already.
 
     Parameters
     ----------
-    scheduler_host : str
+    scheduler_host, scheduler_file : str, optional
         As for `MpiBackend`.
 
     Returns
@@ -97,17 +108,19 @@ def attach(scheduler_host: str) -> Session:
     SessionError
         There is no such job, it does not accept this process, this process is rank 0 of a job, or calls of another job
         are running.
+    ValueError
+        ``scheduler_host`` has none of its forms.
     """
     with _lock:
-        session = _no_rank_0("scheduler_host")
+        session = _no_rank_0("scheduler_host" if scheduler_file is None else "scheduler_file")
         if session is not None and session.is_worker:
             return session
-        socket = find(scheduler_host).socket
+        route = route_to(scheduler_host, scheduler_file)
         if session is not None:
-            if session.socket == socket and not session.is_gone:
+            if session.socket == route.target and not session.is_gone:
                 return session
-            _leave(session, f"the job {scheduler_host}")
-        return sessions.adopt(_client_of(socket))
+            _leave(session, f"the job {scheduler_file or scheduler_host}")
+        return sessions.adopt(_client_through(route) if route.command else _client_of(route.target))
 
 
 def start_workers(n_workers: int | None) -> Session:
@@ -274,11 +287,50 @@ def _client_of(socket: str, local_job: LocalJob | None = None) -> Session:
             f'no job answers at {socket} ({os.strerror(error.errno or 0)}): it may have ended; "joblib-mpi list" shows '
             "the jobs that serve"
         ) from error
+    return _session_of(client, socket, local_job)
+
+
+def _client_through(route: Route) -> Session:
+    window = _resume_seconds()
+    relay = Relay(route)
+    try:
+        client = _core.Client(  # type: ignore[abstract]
+            relay.take_descriptor(), sessions.identity(), _PATIENCE_SECONDS, window
+        )
+    except _core.VersionMismatchError:
+        relay.end()
+        raise
+    except (OSError, _core.SessionError) as error:
+        raise _core.SessionError(relay.why_not(error)) from error
+    except BaseException:  # Ctrl-C
+        relay.end()
+        raise
+    return _session_of(client, route.target, Resumption(client, route, relay, window, _PATIENCE_SECONDS, _say))
+
+
+def _session_of(client: _core.Client, target: str, ends_with_it: LocalJob | Resumption | None) -> Session:
     described = JobDescription.unpacked(client.description)
+    local_job = ends_with_it if isinstance(ends_with_it, LocalJob) else None
     session = Session(client, described.isolation, described.start, local_job)
+    session.resumption = ends_with_it if isinstance(ends_with_it, Resumption) else None
     session.memory_limit = described.memory_limit
-    session.socket = socket
+    session.socket = target
     return session
+
+
+def _path(scheduler_file: object) -> str:
+    path = os.fspath(scheduler_file) if isinstance(scheduler_file, str | os.PathLike) else None
+    if not isinstance(path, str) or not path:
+        raise TypeError(f"scheduler_file={scheduler_file!r}; allowed: the path of an access file")
+    return path
+
+
+def _resume_seconds() -> float:
+    text = os.environ.get(_RESUME) or str(_RESUME_SECONDS)
+    with suppress(ValueError):
+        if 0 <= float(text) <= 86400:
+            return float(text)
+    raise ValueError(f"{_RESUME}={text!r}; allowed: seconds from 0 to 86400")
 
 
 def _client_of_own(n_workers: int | None) -> Session:

@@ -24,6 +24,7 @@ from joblib_mpi.executor.task_runner import TaskRunner, serve_tasks
 from joblib_mpi.job_description import JobDescription
 from joblib_mpi.local_job import LocalJob
 from joblib_mpi.payloads.script_state import ScriptState
+from joblib_mpi.serving.resumption import Resumption
 from joblib_mpi.sharing.scatter_handle import SharedObject
 from joblib_mpi.sharing.shared_buffers import SharedBuffers
 from joblib_mpi.start_options import StartOptions
@@ -68,7 +69,9 @@ class Session:
     is_worker : bool
         True if this process runs tasks.
     socket : str
-        The path at which a client has found its job.
+        The path at which a client has found its job, or the target of the `Route` on which it has.
+    resumption : Resumption or None
+        For a client that speaks through a relay: what makes its connection again.
     status : int
         The exit status that the worker ranks get when the session closes.
     memory_limit : int or None
@@ -90,6 +93,7 @@ class Session:
         self.isolation = isolation
         self.local_job = local_job
         self.socket = ""
+        self.resumption: Resumption | None = None
         self.status = 0
         self.memory_limit: int | None = None
         self.is_client = isinstance(core, _core.Client)
@@ -167,8 +171,9 @@ class Session:
             self._dispatcher.stop()
         if self.is_client:
             self.core.close()
-            if self.local_job is not None:
-                self.local_job.end()
+            for what in (self.local_job, self.resumption):
+                if what is not None:
+                    what.end()
         else:
             self.core.close(self.status & 0xFF)
 

@@ -109,6 +109,18 @@ TEST_CASE("list and stop are passed on") {
   CHECK_THAT(refused_options({"list", "one"}), contains("one"));
 }
 
+TEST_CASE("connect takes a job, by default the only one of this host") {
+  const auto automatic = std::get<ConnectOptions>(options_from({"connect", "--python", "py"}));
+  CHECK(automatic.job == "auto");
+  CHECK_FALSE(automatic.is_here);
+  CHECK(automatic.python.interpreter == "py");
+  const auto named = std::get<ConnectOptions>(options_from({"connect", "--here", "slurm:12"}));
+  CHECK(named.job == "slurm:12");
+  CHECK(named.is_here);
+  CHECK_THAT(refused_options({"connect", "one", "two"}), contains("two"));
+  CHECK_THAT(refused_options({"connect", "--", "one"}), contains("one"));
+}
+
 TEST_CASE("a wrong command line is refused with the word that is wrong") {
   CHECK_THAT(refused_options({}), contains("no command") && contains("--help"));
   CHECK_THAT(refused_options({"start"}), contains("start") && contains("--help"));

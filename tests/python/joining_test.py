@@ -24,7 +24,7 @@ def test_what_a_launcher_or_a_task_has_started_starts_no_ranks(environment, expe
     assert local_job.may_start(environment) == expected
 
 
-@pytest.mark.parametrize("options", [{"scheduler_host": "auto"}, {"n_workers": 2}])
+@pytest.mark.parametrize("options", [{"scheduler_host": "auto"}, {"scheduler_file": "f"}, {"n_workers": 2}])
 def test_rank_0_is_no_client(job, options):
     with pytest.raises(joblib_mpi.SessionError, match="no part of an MPI job"):
         joblib_mpi.MpiBackend(**options)
@@ -33,10 +33,22 @@ def test_rank_0_is_no_client(job, options):
 
 
 def test_options_that_exclude_each_other_are_named():
-    with pytest.raises(ValueError, match="scheduler_host='auto' and n_workers=2; allowed: one of the two"):
+    with pytest.raises(ValueError, match="scheduler_host='auto' and n_workers=2; allowed: one of them"):
         joining.join("auto", 2)
+    with pytest.raises(ValueError, match="scheduler_file='file' and n_workers=2; allowed: one of them"):
+        joining.join(None, 2, "file")
     with pytest.raises(TypeError, match="scheduler_host=7; allowed: a text"):
         joining.join(7, None)
+    for wrong in (7, b"file", ""):
+        with pytest.raises(TypeError, match=r"scheduler_file=.*; allowed: the path of an access file"):
+            joining.join(None, None, wrong)
+
+
+@pytest.mark.parametrize("value", ["-1", "soon", "nan", "1e9"])
+def test_a_resume_window_out_of_range_is_refused(monkeypatch, value):
+    monkeypatch.setenv("JOBLIB_MPI_RESUME_SECONDS", value)
+    with pytest.raises(ValueError, match=f"JOBLIB_MPI_RESUME_SECONDS='{value}'; allowed: seconds from 0 to 86400"):
+        joining.join("ssh:nowhere", None)
 
 
 def test_without_a_session_a_task_that_was_started_apart_is_told_why(monkeypatch):

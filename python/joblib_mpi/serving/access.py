@@ -12,6 +12,8 @@ from joblib_mpi._core import SessionError
 from joblib_mpi.serving import access_files, socket_folder
 from joblib_mpi.serving.listener import listening_process, process_start
 
+#: What precedes the id of a Slurm job.
+SLURM = "slurm:"
 _HOW_TO_START = 'start one with "joblib-mpi serve"'
 
 
@@ -40,6 +42,8 @@ class Access(NamedTuple):
         The id of the Slurm job to which the ranks belong.
     slurm_step : str or None
         The number of the step of that job that consists of the ranks alone, if srun has started them.
+    slurm_node : str or None
+        The name that Slurm has for the host of rank 0.
     """
 
     job: str
@@ -52,6 +56,10 @@ class Access(NamedTuple):
     started: str
     slurm_job: str | None = None
     slurm_step: str | None = None
+    slurm_node: str | None = None
+
+
+_OPTIONAL = Access._field_defaults
 
 
 class State(NamedTuple):
@@ -143,7 +151,7 @@ def read(path: str) -> Access:
     content = access_files.read(path)
     try:
         fields = json.loads(content)
-        access = Access(**{name: fields[name] for name in Access._fields})
+        access = Access(**{name: fields[name] for name in Access._fields if name in fields or name not in _OPTIONAL})
         if not all(_is_of_type(access, name) for name in Access._fields):
             raise ValueError
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -212,33 +220,39 @@ def named(job: str) -> Access:
     )
 
 
-def find(scheduler_host: str) -> Access:
+def find(scheduler_host: str, *, through_slurm: bool = False) -> Access:
     """Return the job that a client is to join.
 
     Parameters
     ----------
     scheduler_host : str
-        "auto" for the only job of this user on this host, the name of a job, or the path of an access file or of a
-        socket, which contains a slash.
+        "auto" for the only job of this user on this host, the name of a job, "slurm:" and the id of a Slurm job, or the
+        path of an access file or of a socket, which contains a slash.
+    through_slurm : bool, optional
+        Whether a job will do to whose socket only Slurm leads, such as one on another host. "auto" means such a job if
+        there is none on this host.
 
     Raises
     ------
     SessionError
         There is no such job, it cannot be reached from here, or "auto" could mean several; the text says what to do.
+    ValueError
+        "slurm:" is not followed by the id of a job.
     """
     if scheduler_host == "auto":
-        return _only_one()
+        return _only_one(through_slurm)
+    if scheduler_host.startswith(SLURM):
+        return _reachable(_of_slurm_job(scheduler_host), through_slurm)
     if "/" not in scheduler_host:
-        return _reachable(named(scheduler_host))
+        return _reachable(named(scheduler_host), through_slurm)
     path = os.path.expanduser(scheduler_host)
     try:
-        if stat.S_ISSOCK(os.stat(path).st_mode):
-            return _reachable(_at_socket(path))
-        return _reachable(read(path))
+        access = _at_socket(path) if stat.S_ISSOCK(os.stat(path).st_mode) else read(path)
     except OSError as error:
         raise SessionError(
             f'no access file or socket {path}: {error.strerror}; "joblib-mpi list" shows the names of your jobs'
         ) from error
+    return _reachable(access, through_slurm)
 
 
 def _of_job(name: str) -> Access:
@@ -249,16 +263,42 @@ def _of_job(name: str) -> Access:
     return access
 
 
-def _only_one() -> Access:
-    jobs = all_jobs()
-    here = [job.access for job in jobs.present if job.state.kind == "serves"]
-    if len(here) == 1:
-        return here[0]
-    host = socket.gethostname()
-    if here:
+def _of_slurm_job(scheduler_host: str) -> Access:
+    number = scheduler_host.removeprefix(SLURM)
+    if not (number.isascii() and number.isdecimal()):
+        raise ValueError(
+            f'scheduler_host="{scheduler_host}"; allowed after "{SLURM}": the number of a Slurm job, as squeue shows it'
+        )
+    present = [job.access for job in all_jobs().present]
+    found = [access for access in present if access.slurm_job == number]
+    if len(found) == 1:
+        return found[0]
+    if found:
         raise SessionError(
-            f"{len(here)} jobs of yours serve clients on {host}, {_names(here)}; choose one, such as with "
-            f'scheduler_host="{here[0].job}"'
+            f"{len(found)} jobs of yours serve clients in the Slurm job {number}, {_names(found)}; choose one, such as "
+            f'with scheduler_host="{found[0].job}"'
+        )
+    raise SessionError(
+        f"no job of yours serves clients in the Slurm job {number}: it has ended or has not started yet, or writes its "
+        f"access file to another folder than {access_files.folder_path()}"
+        + (f"; known: {_names(present)}" if present else "")
+    )
+
+
+def _only_one(through_slurm: bool) -> Access:
+    jobs = all_jobs()
+    host = socket.gethostname()
+    usable = [job.access for job in jobs.present if job.state.kind == "serves"]
+    where = f"on {host}"
+    if not usable and through_slurm:
+        usable = [job.access for job in jobs.present if _is_slurms(job)]
+        where = "in Slurm"
+    if len(usable) == 1:
+        return usable[0]
+    if usable:
+        raise SessionError(
+            f"{len(usable)} jobs of yours serve clients {where}, {_names(usable)}; choose one, such as with "
+            f'scheduler_host="{usable[0].job}"'
         )
     others = "".join(f"; {job.access.job} cannot be used: {job.state.reason}" for job in jobs.present)
     problems = "".join(f"; {problem}" for problem in jobs.problems)
@@ -273,11 +313,16 @@ def _at_socket(path: str) -> Access:
     return Access(path, path, socket.gethostname(), 0, 0, 0, "", "")
 
 
-def _reachable(access: Access) -> Access:
+def _reachable(access: Access, through_slurm: bool) -> Access:
     state = state_of(access)
-    if state.kind == "serves":
+    if state.kind == "serves" or (through_slurm and _is_slurms(Job(access, state))):
         return access
     raise SessionError(f"the job {access.job} cannot be used: {state.reason}; {_remedy(access, state)}")
+
+
+def _is_slurms(job: Job) -> bool:
+    # A Slurm job may have a private /tmp, in which processes outside of the job do not see its socket.
+    return job.access.slurm_job is not None and job.state.kind in ("elsewhere", "unreachable")
 
 
 def _remedy(access: Access, state: State) -> str:
@@ -286,8 +331,11 @@ def _remedy(access: Access, state: State) -> str:
     if state.kind == "unreachable":
         return f'end it with "joblib-mpi stop {access.job}", and {_HOW_TO_START.replace("one", "another one")}'
     if access.slurm_job is not None:
-        return f'start the program there, such as with "srun --jobid={access.slurm_job} --overlap -w {access.host}"'
-    return "start the program there"
+        return (
+            "start the program where srun is found, or on that host, such as with "
+            f'"srun --jobid={access.slurm_job} --overlap -w {access.host}"'
+        )
+    return f'start the program there, or use scheduler_host="ssh:{access.host}/{access.job}"'
 
 
 def _names(accesses: Iterable[Access]) -> str:

@@ -159,6 +159,7 @@ def _access(socket_path: str, n_workers: int) -> Access:
         started=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         slurm_job=slurm_job,
         slurm_step=slurm_step,
+        slurm_node=os.environ.get("SLURMD_NODENAME") or None,
     )
 
 

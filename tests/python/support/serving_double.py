@@ -27,6 +27,7 @@ def access_to(path, **changes):
         "started": "2026-11-29T19:00:00+00:00",
         "slurm_job": None,
         "slurm_step": None,
+        "slurm_node": None,
     }
     return Access(**{**fields, **changes})
 
