@@ -215,8 +215,13 @@ def test_ctrl_c_ends_the_call_and_the_next_one_works(cluster):
 
 
 def test_nothing_is_left_of_a_client_that_is_killed(cluster):
-    process = cluster.start("Parallel(backend='mpi', scheduler_host='ssh:there')(delayed(wait)() for i in range(3))")
-    wait_until((cluster.place.folder / "started").exists)
+    process = cluster.start(
+        """
+    Parallel(backend='mpi', scheduler_host='ssh:there')(delayed(wait)() for i in range(3))
+    """
+    )
+    wait_until(lambda: (cluster.place.folder / "started").exists() or process.poll() is not None)
+    assert process.poll() is None, process.communicate()
     process.kill()
     process.communicate(timeout=END_SECONDS)
     wait_until(lambda: not cluster.relays())
