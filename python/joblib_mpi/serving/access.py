@@ -44,6 +44,10 @@ class Access(NamedTuple):
         The number of the step of that job that consists of the ranks alone, if srun has started them.
     slurm_node : str or None
         The name that Slurm has for the host of rank 0.
+    address : str or None
+        The address HOST:PORT at which the job lets clients in over TLS, if it was told to.
+    server_certificate, client_certificate, client_key : str or None
+        The certificate of the job at that address, and the certificate and private key of its clients, in PEM.
     """
 
     job: str
@@ -57,6 +61,10 @@ class Access(NamedTuple):
     slurm_job: str | None = None
     slurm_step: str | None = None
     slurm_node: str | None = None
+    address: str | None = None
+    server_certificate: str | None = None
+    client_certificate: str | None = None
+    client_key: str | None = None
 
 
 _OPTIONAL = Access._field_defaults
@@ -120,7 +128,7 @@ def publish(access: Access) -> Access:
     The name gets a number if another job has it, as a second one in a Slurm job does. Raises SessionError.
     """
     name, number = access.job, 1
-    while not access_files.create(access.job, json.dumps(access._asdict()).encode()):
+    while not access_files.create(access.job, _content(access)):
         with suppress(FileNotFoundError, SessionError):
             known = _of_job(access.job)
             if state_of(known).kind == "ended" and forget(known):
@@ -253,6 +261,11 @@ def find(scheduler_host: str, *, through_slurm: bool = False) -> Access:
             f'no access file or socket {path}: {error.strerror}; "joblib-mpi list" shows the names of your jobs'
         ) from error
     return _reachable(access, through_slurm)
+
+
+def _content(access: Access) -> bytes:
+    fields = access._asdict()
+    return json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
 
 
 def _of_job(name: str) -> Access:
