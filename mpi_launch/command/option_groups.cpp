@@ -1,5 +1,6 @@
 #include "command/option_groups.hpp"
 
+#include "command/listen_address.hpp"
 #include "command/time_span.hpp"
 
 #include <charconv>
@@ -83,6 +84,11 @@ void add_serve_options(CLI::App& command, ServeOptions& serve) {
       ->check([](const std::string& text) -> std::string {
         return seconds_of_time_span(text) ? "" : "\"" + text + "\" is no time, such as 90 (seconds), 90s, 30m or 2h";
       });
+  command
+      .add_option("--listen", serve.listen,
+                  "Also let your programs on other hosts in, over TLS, at an address of rank 0's host (port 0: any)")
+      ->type_name("HOST:PORT")
+      ->check(why_no_address);
   command.add_flag("--dry-run", serve.dry_run, "Print the command and do not run it");
 }
 

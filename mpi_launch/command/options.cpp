@@ -44,12 +44,14 @@ constexpr const char* more_about_serve =
   import joblib, joblib_mpi
   with joblib.parallel_config(backend="mpi", scheduler_host="NAME"):
 
-Only your own processes can be clients: on the host of rank 0, or elsewhere through srun or ssh. "joblib-mpi list" shows
-the jobs that serve, and "joblib-mpi stop NAME" ends one, as do Ctrl-C and the idle timeout.
+Only your own processes can be clients: on the host of rank 0, or elsewhere through srun or ssh, or with --listen those
+that have a copy of the job's access file, which contains a key. "joblib-mpi list" shows the jobs that serve, and
+"joblib-mpi stop NAME" ends one, as do Ctrl-C and the idle timeout.
 
   joblib-mpi serve                                   one rank per core of this machine, or per task of the allocation
   joblib-mpi serve -n 64 --preload sklearn           63 workers that have imported sklearn
   joblib-mpi serve --idle-timeout 30m                end after 30 minutes without a client
+  joblib-mpi serve --listen cn042:0                  any free port of that interface
 
 Exit status: 0 if the job was ended in one of these ways; 2 if the command cannot be carried out.)";
 

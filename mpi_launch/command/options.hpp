@@ -43,6 +43,7 @@ struct ServeOptions {
   LaunchOptions launch;
   PythonOptions python;
   long idle_timeout_seconds = 0;  ///< after this time without a client the job ends; 0: never
+  std::string listen;             ///< the address HOST:PORT at which clients on other hosts are let in; empty: none
   bool dry_run = false;
 };
 

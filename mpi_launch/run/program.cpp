@@ -104,12 +104,13 @@ Command command_for(const std::vector<std::string>& program, const PythonOptions
   return is_python(program) ? python_command(program, options) : program_command(program, options);
 }
 
-Command command_that_serves(const PythonOptions& options, long idle_timeout_seconds) {
-  Command command = session_command(options, {});
+Command command_that_serves(const ServeOptions& options) {
+  Command command = session_command(options.python, {});
   command.words.emplace_back("--serve");
-  if (idle_timeout_seconds > 0) {
-    command.words.insert(command.words.end(), {"--idle-timeout", std::to_string(idle_timeout_seconds)});
+  if (options.idle_timeout_seconds > 0) {
+    command.words.insert(command.words.end(), {"--idle-timeout", std::to_string(options.idle_timeout_seconds)});
   }
+  if (!options.listen.empty()) command.words.insert(command.words.end(), {"--listen", options.listen});
   return command;
 }
 

@@ -13,7 +13,7 @@ namespace joblib_mpi::launch {
 [[nodiscard]] Command command_for(const std::vector<std::string>& program, const PythonOptions& options);
 
 /// Returns the command that each rank runs for `joblib-mpi serve`. Throws LaunchError if its Python has no joblib_mpi.
-[[nodiscard]] Command command_that_serves(const PythonOptions& options, long idle_timeout_seconds);
+[[nodiscard]] Command command_that_serves(const ServeOptions& options);
 
 /// Returns the command `joblib-mpi list` or `stop` in Python. Throws LaunchError if its Python has no joblib_mpi.
 [[nodiscard]] std::vector<std::string> command_about_jobs(const ServingJobsOptions& options);

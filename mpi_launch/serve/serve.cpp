@@ -14,7 +14,7 @@ LaunchPlan plan_serving(const LaunchOptions& options, const LaunchEnvironment& e
 
 int serve(const ServeOptions& options) {
   const LaunchEnvironment environment = environment_for_ranks();
-  const Command command = command_that_serves(options.python, options.idle_timeout_seconds);
+  const Command command = command_that_serves(options);
   return start(plan_serving(options.launch, environment, command), options.dry_run);
 }
 

@@ -5,7 +5,7 @@ usage: mpirun -n N python -m joblib_mpi [option ...] script.py [argument ...]
        mpirun -n N python -m joblib_mpi [option ...] -c code   [argument ...]
        mpirun -n N python -m joblib_mpi [option ...] -         [argument ...]   (reads the program from stdin)
        mpirun -n N python -m joblib_mpi [option ...] -i                         (an interactive console)
-       mpirun -n N python -m joblib_mpi [option ...] --serve [--idle-timeout SECONDS]   (waits for clients)
+       mpirun -n N python -m joblib_mpi [option ...] --serve [--idle-timeout SECONDS] [--listen HOST:PORT]   (for clients)
 
        python -m joblib_mpi --help | --version
 
@@ -18,7 +18,8 @@ options:
   --memory-limit SIZE       the private memory of one executor process, such as 500MB or 2GiB
 
 With --serve, rank 0 runs no program: it waits for clients, other programs of the same user, until SIGTERM or Ctrl-C, or
-until it has had no client for the idle timeout. "joblib-mpi serve" starts ranks so.
+until it has had no client for the idle timeout. With --listen it also lets the user's programs on other hosts in.
+"joblib-mpi serve" starts ranks so.
 
 The program runs as it would without "-m joblib_mpi"; the tasks of its calls inside
 joblib.parallel_config(backend="mpi") run on ranks 1 to N-1. The exit status is the program's. The environment
@@ -32,7 +33,9 @@ import time
 
 from joblib_mpi import VersionMismatchError, __version__, joining, program, session, start_options, thread_limits
 from joblib_mpi._core import SessionError
+from joblib_mpi.serving import serve_options
 from joblib_mpi.serving.serve import serve
+from joblib_mpi.serving.serve_options import ServeOptions
 
 #: How long the other ranks wait for the rank that prints the message, because a rank that fails ends the whole job.
 #: Chosen, not measured.
@@ -55,6 +58,7 @@ def main(argv: list[str]) -> int:
         options, rest = start_options.from_arguments(start_options.from_environment(), argv)
         wanted = program.parse(rest)
         options = _options_for(wanted, options)
+        serving = serve_options.parse(wanted.arguments if wanted.kind == "serve" else [])
     except (program.UsageError, ValueError) as error:
         if speaks:
             print(f"joblib_mpi: {error}\n\n{__doc__.strip()}", file=sys.stderr)
@@ -78,7 +82,7 @@ def main(argv: list[str]) -> int:
     if active.is_worker:
         return active.serve()
     active.status = program.INTERRUPTED  # if Ctrl-C comes before or after the program's own code
-    active.status = _serve_clients(active, wanted) if wanted.kind == "serve" else program.run(wanted)
+    active.status = _serve_clients(active, serving) if wanted.kind == "serve" else program.run(wanted)
     return active.status
 
 
@@ -94,9 +98,9 @@ def _options_for(wanted: program.Program, options: start_options.StartOptions) -
     return options._replace(scheduler_host=None)  # the variable is for the programs of this environment
 
 
-def _serve_clients(active: session.Session, wanted: program.Program) -> int:
+def _serve_clients(active: session.Session, options: ServeOptions) -> int:
     try:
-        return serve(active, float(wanted.arguments[0]) if wanted.arguments else None)
+        return serve(active, options.idle_timeout, options.listen)
     except SessionError as error:
         print(f"joblib_mpi: {error}", file=sys.stderr)
         return 1

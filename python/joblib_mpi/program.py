@@ -5,7 +5,6 @@ import code
 import importlib.machinery
 import importlib.util
 import io
-import math
 import os
 import sys
 import types
@@ -33,7 +32,7 @@ class Program(NamedTuple):
     target : str
         The path of a script, the name of a module, the code of a command, or else the option.
     arguments : list of str
-        The program's ``sys.argv[1:]``; of "serve", nothing, or the idle timeout in seconds.
+        The program's ``sys.argv[1:]``; of "serve", the words of its options, which `serving.serve_options` reads.
     """
 
     kind: str
@@ -57,28 +56,10 @@ def parse(argv: Sequence[str]) -> Program:
             raise UsageError(f"-i starts a console and takes no program, but {rest[0]!r} follows it")
         return Program("console", "-i", [])
     if first == "--serve":
-        return Program("serve", first, _idle_timeout(rest))
+        return Program("serve", first, rest)
     if first.startswith("-"):
         raise UsageError(f"unknown option {first}")
     return Program("script", first, rest)
-
-
-def _idle_timeout(options: Sequence[str]) -> list[str]:
-    if not options:
-        return []
-    option, _, joined = options[0].partition("=")
-    values = [joined, *options[1:]] if "=" in options[0] else list(options[1:])
-    if option != "--idle-timeout":
-        raise UsageError(f"--serve takes no program, and only the option --idle-timeout, but {options[0]!r} follows it")
-    if len(values) != 1:
-        raise UsageError("--idle-timeout needs one value, in seconds")
-    try:
-        is_valid = 0 <= float(values[0]) < math.inf
-    except ValueError:
-        is_valid = False
-    if not is_valid:
-        raise UsageError(f"--idle-timeout {values[0]!r}; allowed: seconds from 0, where 0 means never")
-    return values
 
 
 def set_import_path(program: Program, *, safe_path: bool | None = None) -> None:

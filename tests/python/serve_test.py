@@ -1,7 +1,9 @@
 """Tests of rank 0 while it waits for clients, on a double of its session."""
 
+import json
 import os
 import signal
+import socket
 import stat
 import threading
 import time
@@ -9,12 +11,15 @@ import time
 import pytest
 
 from joblib_mpi import SessionError, program
-from joblib_mpi.serving import access, access_files
+from joblib_mpi.serving import access, access_files, addresses, serve_options, tls_connect
 from joblib_mpi.serving import serve as serving
+from joblib_mpi.serving.addresses import Address
 from joblib_mpi.serving.serve import IdleClock, serve
+from joblib_mpi.serving.serve_options import ServeOptions
 from joblib_mpi.session import identity
 from support.serving_double import ServingCore, ServingSession
 from support.time_limits import TIMEOUT_SECONDS
+from support.tls_job import children, is_running, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -224,32 +229,105 @@ def send_when_there_is_a_job():
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+def test_without_an_address_no_port_is_opened_and_there_are_no_keys(make_session, capsys):
+    seen = []
+
+    def look():
+        seen.extend([access.find("auto"), access_files.read(access_files.path_of(access_files.jobs()[0]))])
+
+    assert serve(make_session(when_asked=ending_with(signal.SIGTERM, look))) == 0
+    found, content = seen
+    assert (found.address, found.client_key) == (None, None)
+    assert json.loads(content).keys().isdisjoint({"address", "server_certificate", "client_certificate", "client_key"})
+    assert "other hosts" not in capsys.readouterr().out
+
+
+def test_with_an_address_the_port_and_the_clients_key_are_in_the_access_file_and_go_with_the_job(make_session, capsys):
+    pytest.importorskip("cryptography")
+    seen = []
+
+    def look():
+        found = access.find("auto")
+        with tls_connect.connect(access_files.path_of(found.job)) as connection:
+            seen.extend([found, connection.version()])
+
+    session = make_session(when_asked=ending_with(signal.SIGTERM, look))
+    assert serve(session, listen=Address("127.0.0.1", 0)) == 0
+    found, version = seen
+    address = addresses.parse(found.address)
+    assert (address.host, version) == ("127.0.0.1", "TLSv1.3")
+    assert address.port > 0
+    assert "PRIVATE KEY" in found.client_key
+    printed = capsys.readouterr().out
+    assert f'scheduler_host="{address}"' in printed
+    assert f"scp -p {found.host}:{access_files.path_of(found.job)} joblib-mpi.json" in printed
+    assert 'scheduler_file="joblib-mpi.json"' in printed
+    assert "PRIVATE KEY" not in printed
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, TIMEOUT_SECONDS)
+
+
+def test_an_address_that_cannot_be_had_ends_the_job_with_one_sentence(make_session):
+    pytest.importorskip("cryptography")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        taken = Address("127.0.0.1", listener.getsockname()[1])
+        with pytest.raises(SessionError, match=rf"cannot listen at {taken}: the port is in use"):
+            serve(make_session(), listen=taken)
+
+
+def test_a_job_says_that_it_lets_no_more_clients_in_and_goes_on(make_session, capsys):
+    pytest.importorskip("cryptography")
+    asked = []
+
+    def when_asked():
+        asked.append(1)
+        if len(asked) == 1:
+            (process,) = children(os.getpid())
+            os.kill(process, signal.SIGKILL)
+            wait_until(lambda: not is_running(process))
+        if len(asked) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return 0
+
+    assert serve(make_session(when_asked=when_asked), listen=Address("127.0.0.1", 0)) == 0
+    assert capsys.readouterr().out.count("has ended; those on this host still join") == 1
+    assert len(asked) == 3
+
+
+def test_serve_is_a_kind_of_program():
+    assert tuple(program.parse(["--serve", "--idle-timeout", "90"])) == ("serve", "--serve", ["--idle-timeout", "90"])
+
+
 @pytest.mark.parametrize(
-    ("argv", "arguments"),
+    ("words", "options"),
     [
-        (["--serve"], []),
-        (["--serve", "--idle-timeout", "90"], ["90"]),
-        (["--serve", "--idle-timeout=1.5"], ["1.5"]),
-        (["--serve", "--idle-timeout", "0"], ["0"]),
+        ([], ServeOptions()),
+        (["--idle-timeout", "90"], ServeOptions(90.0)),
+        (["--idle-timeout=1.5"], ServeOptions(1.5)),
+        (["--idle-timeout", "0"], ServeOptions(0.0)),
+        (["--listen", "cn042:8786"], ServeOptions(None, Address("cn042", 8786))),
+        (["--listen=[::1]:0", "--idle-timeout", "1"], ServeOptions(1.0, Address("::1", 0))),
     ],
 )
-def test_serve_is_a_kind_of_program(argv, arguments):
-    assert tuple(program.parse(argv)) == ("serve", "--serve", arguments)
+def test_the_options_of_serve_are_read(words, options):
+    assert serve_options.parse(words) == options
 
 
 @pytest.mark.parametrize(
-    ("options", "text"),
+    ("words", "text"),
     [
         (["script.py"], "takes no program"),
         (["--idle"], "'--idle' follows"),
-        (["--idle-timeout"], "needs one value"),
-        (["--idle-timeout", "1", "2"], "needs one value"),
+        (["--idle-timeout"], "--idle-timeout needs a value"),
+        (["--idle-timeout", "1", "2"], "'2' follows"),
         (["--idle-timeout", "30m"], "'30m'; allowed: seconds"),
         (["--idle-timeout", "-1"], "'-1'"),
         (["--idle-timeout", "inf"], "'inf'"),
         (["--idle-timeout", "nan"], "'nan'"),
+        (["--listen"], "--listen needs a value"),
+        (["--listen", "cn042"], "--listen 'cn042' is no address; allowed: HOST:PORT"),
     ],
 )
-def test_wrong_options_of_serve_are_named(options, text):
-    with pytest.raises(program.UsageError, match=text):
-        program.parse(["--serve", *options])
+def test_wrong_options_of_serve_are_named(words, text):
+    with pytest.raises(ValueError, match=text):
+        serve_options.parse(words)

@@ -62,6 +62,21 @@ def test_list_shows_each_job_with_its_state(capsys, short_folder):
     assert access_files.jobs() == ["far", "lost", "one"]
 
 
+def test_list_shows_addresses_if_a_job_has_one(capsys, short_folder):
+    with listening(short_folder / "one"), listening(short_folder / "two"):
+        publish(short_folder / "one")
+        publish(short_folder / "two", "two", address="[::1]:8786", client_key="a key")
+        assert command.main(["list"]) == 0
+    shown = capsys.readouterr().out
+    rows = [re.split("  +", line) for line in shown.splitlines()]
+    assert [row[4:] for row in rows] == [
+        ["STATE", "ADDRESS"],
+        ["serves clients"],
+        ["serves clients", "[::1]:8786"],
+    ]
+    assert "a key" not in shown
+
+
 def test_list_names_what_it_does_not_use_and_shows_the_rest(capsys, state_folder, short_folder):
     with listening(short_folder / "one"):
         publish(short_folder / "one")

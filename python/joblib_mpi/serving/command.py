@@ -62,10 +62,14 @@ def show_jobs() -> int:
 
 
 def table(jobs: Sequence[Job]) -> str:
-    """Return the lines of a table of jobs, under their headings."""
-    rows = [("JOB", "HOST", "WORKERS", "STARTED", "STATE")]
+    """Return the lines of a table of jobs, under their headings; with addresses if a job has one."""
+    rows = [("JOB", "HOST", "WORKERS", "STARTED", "STATE", "ADDRESS")]
     for known, state in jobs:
-        rows.append((known.job, known.host, str(known.n_workers), _local_time(known.started), _STATES[state.kind]))
+        started = _local_time(known.started)
+        row = (known.job, known.host, str(known.n_workers), started, _STATES[state.kind], known.address or "")
+        rows.append(row)
+    if not any(row[-1] for row in rows[1:]):
+        rows = [row[:-1] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 

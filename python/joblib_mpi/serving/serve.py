@@ -3,6 +3,7 @@
 import datetime
 import os
 import select
+import shlex
 import signal
 import socket
 import time
@@ -11,9 +12,11 @@ from types import FrameType
 from typing import Any
 
 from joblib_mpi._core import SessionError
-from joblib_mpi.serving import access, socket_folder
+from joblib_mpi.serving import access, access_files, socket_folder
 from joblib_mpi.serving.access import Access
+from joblib_mpi.serving.addresses import Address, where_to_connect
 from joblib_mpi.serving.listener import process_start
+from joblib_mpi.serving.tls_process import TlsProcess
 from joblib_mpi.session import Session, identity
 
 #: The signals that end the job: Ctrl-C, "joblib-mpi stop", the end of the terminal, and Slurm before its time limit.
@@ -24,7 +27,7 @@ _LOOK_SECONDS = 1.0
 _FRESHEN_SECONDS = 3600.0
 
 
-def serve(session: Session, idle_timeout: float | None = None) -> int:
+def serve(session: Session, idle_timeout: float | None = None, listen: Address | None = None) -> int:
     """Let clients use the workers of the session until the job is told to end, and return the exit status.
 
     Main thread of rank 0 only. Writes the access file, prints the lines with which a program becomes a client, and
@@ -37,26 +40,33 @@ def serve(session: Session, idle_timeout: float | None = None) -> int:
         The session of this rank.
     idle_timeout : float, optional
         The time in seconds after which the job ends if it has no client; by default never.
+    listen : Address, optional
+        The address at which clients on other hosts are let in over TLS; by default no port is opened.
 
     Raises
     ------
     SessionError
-        The job has no workers, or access file or socket cannot be made; the text says what to do.
+        The job has no workers, or access file, socket or port cannot be made; the text says what to do.
     """
     if session.core.n_workers == 0:
         raise SessionError("1 rank has no workers, and clients need some; start more ranks, such as with -n 4")
     with _EndSignals() as signals:
+        tls = None if listen is None else TlsProcess(listen)
         path = socket_folder.make()
         published = None
         try:
             _listen(session, path)
-            published = access.publish(_access(path, session.core.n_workers))
+            if tls is not None:
+                tls.start(path)
+            published = access.publish(_access(path, session.core.n_workers, tls))
             _say(_welcome(published, idle_timeout))
-            why = _wait(session.core, path, signals, IdleClock(idle_timeout, time.monotonic()))
+            why = _wait(session.core, path, signals, IdleClock(idle_timeout, time.monotonic()), tls)
             _say(f"joblib-mpi: the job {published.job} ends: {why}")
         finally:
             if published is not None:
                 access.forget(published)
+            if tls is not None:
+                tls.end()
             socket_folder.remove(path)
     return 0
 
@@ -128,7 +138,7 @@ def _listen(session: Session, socket_path: str) -> None:
         ) from error
 
 
-def _wait(core: Any, socket_path: str, signals: _EndSignals, idle: IdleClock) -> str:
+def _wait(core: Any, socket_path: str, signals: _EndSignals, idle: IdleClock, tls: TlsProcess | None) -> str:
     freshen_at = time.monotonic() + _FRESHEN_SECONDS
     while True:
         number = signals.wait(_LOOK_SECONDS)
@@ -138,12 +148,15 @@ def _wait(core: Any, socket_path: str, signals: _EndSignals, idle: IdleClock) ->
         now = time.monotonic()
         if idle.is_over(core.n_clients, core.n_clients_so_far, now):
             return idle.text
+        if tls is not None and tls.has_ended:
+            _say(f"joblib-mpi: the process that let clients in at {tls.address} has ended; those on this host still join")
+            tls = None
         if now >= freshen_at:
             socket_folder.freshen(socket_path)
             freshen_at = now + _FRESHEN_SECONDS
 
 
-def _access(socket_path: str, n_workers: int) -> Access:
+def _access(socket_path: str, n_workers: int, tls: TlsProcess | None) -> Access:
     host, process = socket.gethostname(), os.getpid()
     slurm_job = os.environ.get("SLURM_JOB_ID") or None
     # Under mpirun the variable names the step of a shell or of mpirun's daemons.
@@ -160,6 +173,10 @@ def _access(socket_path: str, n_workers: int) -> Access:
         slurm_job=slurm_job,
         slurm_step=slurm_step,
         slurm_node=os.environ.get("SLURMD_NODENAME") or None,
+        address=None if tls is None else str(tls.address),
+        server_certificate=None if tls is None else tls.keys.server_certificate,
+        client_certificate=None if tls is None else tls.keys.client_certificate,
+        client_key=None if tls is None else tls.keys.client_key,
     )
 
 
@@ -174,8 +191,27 @@ joblib-mpi: {workers} for your programs on {published.host}. In Python there:
 
     with parallel_config(backend="mpi", scheduler_host="{published.job}"):
         ...
-
+{_welcome_elsewhere(published)}
 "joblib-mpi stop {published.job}" ends the job{ends}; "joblib-mpi list" shows your jobs."""
+
+
+def _welcome_elsewhere(published: Access) -> str:
+    if published.address is None:
+        return ""
+    address, path = where_to_connect(published), access_files.path_of(published.job)
+    return f"""
+On other hosts that have your home folder:
+
+    with parallel_config(backend="mpi", scheduler_host="{address}"):
+        ...
+
+Elsewhere, with a copy of the access file, which contains the key and is for you alone:
+
+    scp -p {published.host}:{shlex.quote(path)} joblib-mpi.json
+
+    with parallel_config(backend="mpi", scheduler_file="joblib-mpi.json"):
+        ...
+"""
 
 
 def _duration(seconds: float) -> str:
