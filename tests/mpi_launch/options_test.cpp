@@ -99,6 +99,18 @@ TEST_CASE("an idle timeout is a number of seconds, minutes, hours or days") {
              contains("\"soon\" is no time, such as 90 (seconds), 90s, 30m or 2h"));
 }
 
+TEST_CASE("the address of a job has a host and a port") {
+  CHECK(std::get<ServeOptions>(options_from({"serve"})).listen.empty());
+  for (const char* const text : {"127.0.0.1:8786", "cn042.example.org:0", "[::1]:65535", "0.0.0.0:1"}) {
+    CHECK(std::get<ServeOptions>(options_from({"serve", "--listen", text})).listen == text);
+  }
+  for (const char* const text : {"cn042", "cn042:", ":8786", "*:8786", "cn042:65536", "cn042:-1", "cn042:http",
+                                 "::1:8786", "[]:1", "http://cn042:1"}) {
+    CHECK_THAT(refused_options({"serve", std::string("--listen=") + text}),
+               contains("\"" + std::string(text) + "\" is no address HOST:PORT, such as 127.0.0.1:8786"));
+  }
+}
+
 TEST_CASE("list and stop are passed on") {
   const auto list = std::get<ServingJobsOptions>(options_from({"list", "--python", "py"}));
   CHECK(list.words == Words{"list"});

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from joblib_mpi.serving import access
+from joblib_mpi.serving import access, tls_connect
 from support.place import COMMAND
 from support.time_limits import TIMEOUT_SECONDS
 
@@ -236,6 +237,81 @@ def test_a_variable_that_names_a_job_is_for_clients_and_starts_another_job_all_t
     both = ["-m", "joblib_mpi", "--scheduler-host", "auto", "--serve"]
     refused = serving.place(*both, command=[sys.executable])
     assert (refused.returncode, "omit one of them" in refused.stderr) == (2, True), refused
+
+
+def listening_ports(processes):
+    """Return the address and port in hexadecimal of each TCP socket at which one of these processes listens."""
+    listening = {}
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A":
+                listening[f"socket:[{fields[9]}]"] = fields[1]
+    found = set()
+    for process in processes:
+        with suppress(OSError):
+            for name in os.listdir(f"/proc/{process}/fd"):
+                with suppress(OSError):
+                    found.add(listening.get(os.readlink(f"/proc/{process}/fd/{name}")))
+    return found - {None}
+
+
+def own_ports(mpirun):
+    """Return the ports of all processes of a job but mpirun's own."""
+    return listening_ports(number for number, name in mpirun.processes().items() if "(mpirun" not in name)
+
+
+def test_a_job_opens_no_port_unless_it_is_told_to(serving, mpirun):
+    job, found = serving.start("-n", "2")
+    assert len(mpirun.processes()) > 2
+    assert (own_ports(mpirun), found.address) == (set(), None)
+    assert serving.place("stop", found.job).returncode == 0
+    assert job.wait(TIMEOUT_SECONDS) == 0
+
+
+def test_a_job_that_is_told_to_listens_at_one_port_and_lets_its_key_in(serving, mpirun):
+    pytest.importorskip("cryptography")
+    job, found = serving.start("-n", "2", "--listen", "127.0.0.1:0")
+    host, _, port = found.address.rpartition(":")
+    wait_until(lambda: own_ports(mpirun) == {f"0100007F:{int(port):04X}"})
+    assert host == "127.0.0.1"
+    assert found.address in serving.place("list").stdout
+    assert f'scheduler_host="{found.address}"' in serving.output()
+    with tls_connect.connect(str(serving.jobs / f"{found.job}.json")) as connection:
+        connection.settimeout(TIMEOUT_SECONDS)
+        connection.sendall(b"no frame of a client")
+        assert connection.recv(1) != b""  # rank 0 says which versions it has
+    assert serving.place("stop", found.job).returncode == 0
+    assert job.wait(TIMEOUT_SECONDS) == 0
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((host, int(port)), TIMEOUT_SECONDS)
+
+
+def test_the_port_of_a_job_whose_rank_0_was_killed_is_closed(serving, mpirun):
+    pytest.importorskip("cryptography")
+    job, found = serving.start("-n", "2", "--listen", "127.0.0.1:0")
+    os.kill(found.pid, signal.SIGKILL)
+    assert job.wait(TIMEOUT_SECONDS) != 0
+    wait_until(lambda: mpirun.processes() == {})
+    assert "has ended without removing its access file" in serving.place("list").stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "text"),
+    [
+        ("127.0.0.1", 2, '"127.0.0.1" is no address HOST:PORT'),
+        ("127.0.0.1:65536", 2, '"127.0.0.1:65536" is no address HOST:PORT'),
+        (":8786", 2, '":8786" is no address HOST:PORT'),
+        ("192.0.2.1:0", 1, "rank 0 cannot listen at 192.0.2.1:0: this host"),
+        ("127.0.0.1:{taken}", 1, "the port is in use"),
+    ],
+)
+def test_an_address_that_is_none_or_cannot_be_had_is_refused(serving, address, status, text):
+    pytest.importorskip("cryptography")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ended = serving.place("serve", "-n", "2", "--listen", address.format(taken=listener.getsockname()[1]))
+    assert ended.returncode == status, ended
+    assert ended.stderr.count(text) == 1, ended
 
 
 OTHER_USER = """
