@@ -5,7 +5,7 @@ usage: mpirun -n N python -m joblib_mpi [option ...] script.py [argument ...]
        mpirun -n N python -m joblib_mpi [option ...] -c code   [argument ...]
        mpirun -n N python -m joblib_mpi [option ...] -         [argument ...]   (reads the program from stdin)
        mpirun -n N python -m joblib_mpi [option ...] -i                         (an interactive console)
-       mpirun -n N python -m joblib_mpi [option ...] --serve [--idle-timeout SECONDS] [--listen HOST:PORT]   (for clients)
+       mpirun -n N python -m joblib_mpi [option ...] --serve [--idle-timeout SECONDS] [--listen HOST:PORT]
 
        python -m joblib_mpi --help | --version
 

@@ -133,7 +133,7 @@ def test_a_client_with_the_key_of_another_job_is_refused(make_job):
 
 def test_the_certificate_of_the_clients_is_of_no_use_without_its_key(job):
     other = tls_process.make_keys()
-    with pytest.raises(ssl.SSLError, match="(?i)mismatch"):
+    with pytest.raises(ssl.SSLError, match=r"(?i)mismatch"):
         tls_contexts.client_context(job.access.client_certificate, other.client_key, job.access.server_certificate)
 
 
@@ -227,8 +227,10 @@ def test_another_user_of_the_machine_cannot_join(job):
             print("refused")
     """
     tried = subprocess.run(
-        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-I", "-c"]
-        + [tries, job.path, job.address.host, str(job.address.port)],
+        [
+            *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-I", "-c"),
+            *(tries, job.path, job.address.host, str(job.address.port)),
+        ],
         capture_output=True,
         text=True,
         cwd="/",

@@ -1,10 +1,8 @@
 """Addresses HOST:PORT at which a job lets clients in over TLS: how they are written, bound, and found again."""
 
 import errno
-import os
 import re
 import socket
-import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import NamedTuple
@@ -98,13 +96,12 @@ def bind(address: Address) -> socket.socket:
     except (OSError, UnicodeError) as error:  # a name that is unknown or no name
         raise SessionError(
             f"rank 0 cannot listen at {address}: {socket.gethostname()} knows no host {address.host} "
-            f"({getattr(error, 'strerror', None) or error}); use an address that it has, such as 127.0.0.1:{address.port}"
+            f"({getattr(error, 'strerror', None) or error}); use an address that it has, such as "
+            f"127.0.0.1:{address.port}"
         ) from error
     assert refusal is not None
     reason = _REASONS.get(refusal.errno or 0, f"{refusal.strerror}; use another address")
-    raise SessionError(
-        f"rank 0 cannot listen at {address}: {reason.format(here=socket.gethostname())}"
-    ) from refusal
+    raise SessionError(f"rank 0 cannot listen at {address}: {reason.format(here=socket.gethostname())}") from refusal
 
 
 def find(scheduler_host: str) -> Found:
@@ -136,8 +133,8 @@ def find(scheduler_host: str) -> Found:
         )
     others = f"; known: {_names(known)}" if known else ""
     raise SessionError(
-        f"no access file in {access_files.folder_path()} is of a job that listens at {wanted}; copy that of the job from "
-        f'its host to this one with mode 0600 and name it with scheduler_file="PATH"{others}'
+        f"no access file in {access_files.folder_path()} is of a job that listens at {wanted}; copy that of the job "
+        f'from its host to this one with mode 0600 and name it with scheduler_file="PATH"{others}'
         + "".join(f"; {problem}" for problem in problems)
     )
 
@@ -154,35 +151,6 @@ def where_to_connect(job: Access) -> Address:
     except ValueError as error:
         raise SessionError(f"the access file of the job {job.job} is damaged: {error}; copy it again") from error
     return address._replace(host=job.host) if address.is_of_all_interfaces else address
-
-
-def relay_command(path: str, scheduler_host: str | None = None) -> tuple[str, ...]:
-    """Return the command whose stdin and stdout lead over TLS to the job with the access file ``path``.
-
-    Parameters
-    ----------
-    path : str
-        The path of an access file.
-    scheduler_host : str, optional
-        The address to connect to, by default that of the access file.
-    """
-    address = () if scheduler_host is None else (scheduler_host,)
-    return (*module_command("joblib_mpi.serving.tls_connect"), os.path.abspath(path), *address)
-
-
-def module_command(module: str) -> tuple[str, ...]:
-    """Return the command that calls ``main(arguments)`` of a module of this package, without what the package imports.
-
-    That is joblib and NumPy, which take half a second.
-    """
-    return (sys.executable, "-P", "-c", _CODE, module)
-
-
-_CODE = """\
-import importlib, importlib.util, sys
-sys.modules["joblib_mpi"] = importlib.util.module_from_spec(importlib.util.find_spec("joblib_mpi"))
-sys.exit(importlib.import_module(sys.argv[1]).main(sys.argv[2:]))
-"""
 
 
 def _listening(family: int, kind: int, protocol: int, where: object) -> socket.socket:

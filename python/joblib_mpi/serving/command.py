@@ -68,9 +68,8 @@ def table(jobs: Sequence[Job]) -> str:
         started = _local_time(known.started)
         row = (known.job, known.host, str(known.n_workers), started, _STATES[state.kind], known.address or "")
         rows.append(row)
-    if not any(row[-1] for row in rows[1:]):
-        rows = [row[:-1] for row in rows]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    n_columns = len(rows[0]) if any(row[-1] for row in rows[1:]) else len(rows[0]) - 1
+    widths = [max(len(row[column]) for row in rows) for column in range(n_columns)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 

@@ -149,7 +149,9 @@ def _wait(core: Any, socket_path: str, signals: _EndSignals, idle: IdleClock, tl
         if idle.is_over(core.n_clients, core.n_clients_so_far, now):
             return idle.text
         if tls is not None and tls.has_ended:
-            _say(f"joblib-mpi: the process that let clients in at {tls.address} has ended; those on this host still join")
+            _say(
+                f"joblib-mpi: the process that let clients in at {tls.address} has ended; those on this host still join"
+            )
             tls = None
         if now >= freshen_at:
             socket_folder.freshen(socket_path)

@@ -76,7 +76,8 @@ def _context(path: str, job: Access) -> ssl.SSLContext:
         return tls_contexts.client_context(job.client_certificate, job.client_key, job.server_certificate)
     except (OSError, ValueError) as error:
         raise SessionError(
-            f"the keys in the access file {path} cannot be read ({_reason(error)}); copy it again from the host of the job"
+            f"the keys in the access file {path} cannot be read ({_reason(error)}); copy it again from the host of "
+            "the job"
         ) from error
 
 
@@ -85,8 +86,8 @@ def _connected(address: Address, job: Access) -> socket.socket:
         connection = socket.create_connection(address, timeout=_CONNECT_SECONDS)
     except (OSError, UnicodeError) as error:
         raise SessionError(
-            f"nothing answers at {address} ({_reason(error)}): the job {job.job} may have ended, or a firewall is between; "
-            f'if ssh leads to its host, scheduler_host="ssh:{job.host}/{job.job}" needs no port'
+            f"nothing answers at {address} ({_reason(error)}): the job {job.job} may have ended, or a firewall is "
+            f'between; if ssh leads to its host, scheduler_host="ssh:{job.host}/{job.job}" needs no port'
         ) from error
     tls_flow.prepare(connection)
     return connection
@@ -96,8 +97,8 @@ def _after_handshake(
     connection: socket.socket, context: ssl.SSLContext, address: Address, path: str, job: Access
 ) -> ssl.SSLSocket:
     another = (
-        f"{address} is not the job {job.job}, whose key is in {path}: another job listens there now, or something stands "
-        "between; copy the access file of the job that runs"
+        f"{address} is not the job {job.job}, whose key is in {path}: another job listens there now, or something "
+        "stands between; copy the access file of the job that runs"
     )
     try:
         secured = context.wrap_socket(connection)
@@ -107,8 +108,8 @@ def _after_handshake(
     except (OSError, ValueError) as error:
         connection.close()
         raise SessionError(
-            f"{address} does not answer as the job {job.job} with TLS 1.3 ({_reason(error)}): something else listens there, "
-            "or the job has just ended"
+            f"{address} does not answer as the job {job.job} with TLS 1.3 ({_reason(error)}): something else listens "
+            "there, or the job has just ended"
         ) from error
     if not tls_contexts.has_certificate(secured, job.server_certificate or ""):
         secured.close()

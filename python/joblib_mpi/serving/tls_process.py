@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from joblib_mpi.serving import addresses
 from joblib_mpi.serving.addresses import Address
+from joblib_mpi.serving.module_command import module_command
 from joblib_mpi.serving.tls_keys import make_keys
 
 #: The time for the process to end once its stdin is closed, before it is killed.
@@ -43,7 +44,7 @@ class TlsProcess:
         """Start the process, which joins clients with rank 0's socket at that path. Those that came before wait."""
         number = self._listener.fileno()
         self._process = subprocess.Popen(
-            addresses.module_command("joblib_mpi.serving.tls_listener"),
+            module_command("joblib_mpi.serving.tls_listener"),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             pass_fds=(number,),
@@ -68,7 +69,7 @@ class TlsProcess:
         return self._process is not None and self._process.poll() is not None
 
     def end(self) -> None:
-        """End the process, if it was started, and give the port back. Clients that have joined stay until rank 0 ends."""
+        """End the process, if it was started, and give the port back; clients stay until rank 0 ends."""
         self._listener.close()
         if self._process is None:
             return

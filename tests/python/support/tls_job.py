@@ -11,11 +11,14 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from joblib_mpi.serving import access, access_files, addresses
+from joblib_mpi.serving import access, access_files, tls_routes
 from joblib_mpi.serving.addresses import Address
 from joblib_mpi.serving.tls_process import TlsProcess
 from support.serving_double import access_to
 from support.time_limits import TIMEOUT_SECONDS
+
+#: Any free port of this host alone.
+ANY_PORT = Address("127.0.0.1", 0)
 
 
 class TlsJob:
@@ -31,7 +34,7 @@ class TlsJob:
         The number of files that the listener may open, by default as many as this process.
     """
 
-    def __init__(self, address=Address("127.0.0.1", 0), name="one", n_files=None):
+    def __init__(self, address=ANY_PORT, name="one", n_files=None):
         self._folder = Path(tempfile.mkdtemp(prefix="jm"))
         path = str(self._folder / "socket")
         self.rank0 = EchoingRank0(path)
@@ -63,7 +66,7 @@ class TlsJob:
         ours.settimeout(TIMEOUT_SECONDS)
         with theirs:
             relay = subprocess.Popen(
-                addresses.relay_command(path or self.path, *address),
+                tls_routes.relay_command(path or self.path, *address),
                 stdin=theirs,
                 stdout=theirs,
                 stderr=subprocess.PIPE,
