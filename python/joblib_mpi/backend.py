@@ -52,9 +52,9 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
     scheduler_host : str, optional
         The job whose workers are to be used, for a program that is no rank itself: the name that ``joblib-mpi list``
         shows, "auto" for the only job of this user on this machine or else in Slurm, "slurm:1234" for that of a Slurm
-        job, the path of its socket or access file, or "ssh:NODE" and "ssh:NODE/JOB" for a job as it is named on another
-        host, such as "ssh:login/slurm:1234". ``joblib-mpi serve`` starts such a job. By default the environment
-        variable JOBLIB_MPI_SCHEDULER_HOST.
+        job, HOST:PORT for one that listens there, the path of its socket or access file, or "ssh:NODE" and
+        "ssh:NODE/JOB" for a job as it is named on another host, such as "ssh:login/slurm:1234". ``joblib-mpi serve``
+        starts such a job. By default the environment variable JOBLIB_MPI_SCHEDULER_HOST.
     n_workers : int, optional
         The number of workers that a program which is no rank starts for itself, once, before its first call. By default
         as many as there are cores; see `joblib_mpi.cluster`.

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from joblib_mpi.serving import access, access_files
 from joblib_mpi.serving.access import Access
+from joblib_mpi.serving.tls_routes import route_over_tls
 
 _SSH = "ssh:"
 _REMOTE_COMMAND = "JOBLIB_MPI_REMOTE_COMMAND"
@@ -44,8 +45,8 @@ def route_to(scheduler_host: str | None = None, scheduler_file: str | None = Non
     Parameters
     ----------
     scheduler_host : str, optional
-        As for `access.find`; or "ssh:NODE" for the only job of this user there, or "ssh:NODE/" and the job as it is
-        named there, such as "ssh:LOGIN/slurm:1234".
+        As for `access.find`; or HOST:PORT for a job that listens there; or "ssh:NODE" for the only job of this user
+        there, or "ssh:NODE/" and the job as it is named there, such as "ssh:LOGIN/slurm:1234".
     scheduler_file : str, optional
         The path of an access file.
 
@@ -56,6 +57,9 @@ def route_to(scheduler_host: str | None = None, scheduler_file: str | None = Non
     ValueError
         ``scheduler_host`` has none of these forms; the text says which are allowed.
     """
+    over_tls = route_over_tls(scheduler_host, scheduler_file)
+    if over_tls is not None:
+        return Route(*over_tls)
     if scheduler_file is not None:
         scheduler_host = os.path.join(os.curdir, os.path.expanduser(scheduler_file))  # a path also without a slash
     assert scheduler_host is not None

@@ -1,5 +1,6 @@
 """Tests of jobs that wait for clients: how they start, are shown and found, and end."""
 
+import json
 import os
 import shutil
 import signal
@@ -285,6 +286,31 @@ def test_a_job_that_is_told_to_listens_at_one_port_and_lets_its_key_in(serving, 
     assert job.wait(TIMEOUT_SECONDS) == 0
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((host, int(port)), TIMEOUT_SECONDS)
+
+
+def test_a_client_finds_the_job_by_its_address_or_by_a_copy_of_its_access_file(serving):
+    pytest.importorskip("cryptography")
+    job, found = serving.start("-n", "2", "--listen", "127.0.0.1:0")
+    serving.place.write("client.py", CLIENT)
+    by_address = serving.place("client.py", found.address, command=[sys.executable])
+    assert (by_address.returncode, by_address.stdout) == (0, "True True\n"), by_address
+    # As on another host, where there is no socket of the job.
+    fields = json.loads((serving.jobs / f"{found.job}.json").read_text())
+    copied = serving.place.write("copied.json", json.dumps({**fields, "host": "another.invalid"}))
+    copied.chmod(0o600)
+    serving.place.environment["XDG_STATE_HOME"] = str(serving.place.folder / "elsewhere")
+    by_copy = serving.place("client.py", "./copied.json", command=[sys.executable])
+    assert (by_copy.returncode, by_copy.stdout) == (0, "True True\n"), by_copy
+    copied.chmod(0o644)
+    refused = serving.place("client.py", "./copied.json", command=[sys.executable])
+    assert (refused.returncode, "has mode 0644" in refused.stderr) == (1, True), refused
+    no_key = serving.place("client.py", found.address, command=[sys.executable])
+    assert "no access file in" in no_key.stderr, no_key
+    serving.place.environment["XDG_STATE_HOME"] = str(serving.place.folder / "state")
+    assert serving.place("stop", found.job).returncode == 0
+    assert job.wait(TIMEOUT_SECONDS) == 0
+    ended = serving.place("client.py", found.address, command=[sys.executable])
+    assert f"is of a job that listens at {found.address}" in ended.stderr, ended
 
 
 def test_the_port_of_a_job_whose_rank_0_was_killed_is_closed(serving, mpirun):
