@@ -109,7 +109,7 @@ def _after_handshake(
         connection.close()
         raise SessionError(
             f"{address} does not answer as the job {job.job} with TLS 1.3 ({_reason(error)}): something else listens "
-            "there, or the job has just ended"
+            "there, the job has just ended, or too many others connect; try again"
         ) from error
     if not tls_contexts.has_certificate(secured, job.server_certificate or ""):
         secured.close()
