@@ -4,6 +4,7 @@ import os
 import resource
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -54,6 +55,13 @@ class TlsJob:
             )
         )
         self.path = access_files.path_of(name)
+        self._wait_until_it_answers()
+
+    def _wait_until_it_answers(self):
+        # A relay waits for a limited time, which the start of the listener may take on a busy machine.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.wrap_socket(self.connect()).close()
 
     @property
     def pid(self):
