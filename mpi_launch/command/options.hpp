@@ -52,6 +52,12 @@ struct ServingJobsOptions {
   std::vector<std::string> words;  ///< the command and its arguments
 };
 
+/// The command `joblib-mpi kernel`, whose words Python reads.
+struct KernelOptions {
+  PythonOptions python;            ///< only the interpreter is used
+  std::vector<std::string> words;  ///< what follows "kernel"
+};
+
 /// The options of `joblib-mpi submit`: a batch job of Slurm. Slurm decides what is empty or unset.
 struct SubmitOptions {
   std::optional<int> nodes;
@@ -90,7 +96,8 @@ struct Answer {
   std::string text;
 };
 
-using Options = std::variant<Answer, RunOptions, ServeOptions, ServingJobsOptions, SubmitOptions, DoctorOptions>;
+using Options =
+    std::variant<Answer, RunOptions, ServeOptions, ServingJobsOptions, KernelOptions, SubmitOptions, DoctorOptions>;
 
 /// Parses the command line, given without its first word. Throws LaunchError if it is wrong.
 [[nodiscard]] Options options_from(std::vector<std::string> words);
