@@ -1,7 +1,9 @@
 #include "command/launch_error.hpp"
 #include "command/options.hpp"
 #include "doctor/doctor.hpp"
+#include "run/program.hpp"
 #include "run/run.hpp"
+#include "run/start.hpp"
 #include "serve/serve.hpp"
 #include "submit/submit.hpp"
 #include "terminal/rank_start.hpp"
@@ -26,6 +28,7 @@ struct CarryOut {
   int operator()(const ServeOptions& options) const { return serve(options); }
   int operator()(const ServingJobsOptions& options) const { ask_about_jobs(options); }
   int operator()(const ConnectOptions& options) const { connect(options); }
+  int operator()(const KernelOptions& options) const { become(command_about_kernels(options)); }
   int operator()(const SubmitOptions& options) const { return submit(options); }
   int operator()(const DoctorOptions& options) const { return doctor(options); }
 };

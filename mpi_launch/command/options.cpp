@@ -72,6 +72,8 @@ job of yours on this host. If the job is on another host of Slurm, the command g
 Exit status: 0 if the connection was made and has ended; 1 if it could not be made; 2 if the command cannot be carried
 out; 3 if there is no such job, or several.)";
 
+constexpr const char* about_kernel = "Installs, shows and removes Jupyter kernels whose ranks start with the kernel.";
+
 constexpr const char* about_doctor = R"(Starts ranks as run does, and reports what they find and what is wrong.
 
 The report covers hosts, cores, memory, MPI, Python and its packages, the spill folder, and the links from rank 0.)";
@@ -153,6 +155,11 @@ Options options_from(std::vector<std::string> words) {
   connect_command.add_flag("--here", connect.is_here, "Only a job whose rank 0 runs on this host");
   add_interpreter_option(connect_command, connect.python);
 
+  KernelOptions kernel;
+  CLI::App& kernel_command = *command.add_subcommand("kernel", about_kernel)->allow_extras();
+  kernel_command.set_help_flag();  // Python has the help
+  add_interpreter_option(kernel_command, kernel.python);
+
   SubmitOptions submit;
   CLI::App& submit_command = *command.add_subcommand("submit", about_submit)->footer(more_about_submit);
   add_submit_options(submit_command, submit);
@@ -181,6 +188,12 @@ Options options_from(std::vector<std::string> words) {
     if (submit.program.empty())
       throw LaunchError("no script or program given", "usage: joblib-mpi submit [options] script.py");
     return submit;
+  }
+  if (kernel_command.parsed()) {
+    kernel.words = kernel_command.remaining();
+    if (!after_dashes.empty()) kernel.words.emplace_back("--");
+    kernel.words.insert(kernel.words.end(), after_dashes.begin(), after_dashes.end());
+    return kernel;
   }
   if (command.get_subcommands().empty()) {
     throw LaunchError("no command given", "joblib-mpi --help lists the commands");

@@ -60,6 +60,12 @@ struct ConnectOptions {
   bool is_here = false;  ///< --here: the job's rank 0 has to run on this host
 };
 
+/// The command `joblib-mpi kernel`, whose words Python reads.
+struct KernelOptions {
+  PythonOptions python;            ///< only the interpreter is used
+  std::vector<std::string> words;  ///< what follows "kernel"
+};
+
 /// The options of `joblib-mpi submit`: a batch job of Slurm. Slurm decides what is empty or unset.
 struct SubmitOptions {
   std::optional<int> nodes;
@@ -99,7 +105,8 @@ struct Answer {
 };
 
 using Options =
-    std::variant<Answer, RunOptions, ServeOptions, ServingJobsOptions, ConnectOptions, SubmitOptions, DoctorOptions>;
+    std::variant<Answer, RunOptions, ServeOptions, ServingJobsOptions, ConnectOptions, KernelOptions, SubmitOptions,
+                 DoctorOptions>;
 
 /// Parses the command line, given without its first word. Throws LaunchError if it is wrong.
 [[nodiscard]] Options options_from(std::vector<std::string> words);

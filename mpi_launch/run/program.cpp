@@ -75,6 +75,14 @@ Command python_command(const std::vector<std::string>& program, const PythonOpti
   return command;
 }
 
+/// Returns the command `python -m module arguments…`.
+std::vector<std::string> module_command(const std::string& module, const PythonOptions& options,
+                                        const std::vector<std::string>& arguments) {
+  std::vector<std::string> words{python_with_joblib_mpi(options), "-P", "-m", module};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  return words;
+}
+
 void require_program(const std::string& name) {
   if (found_on_path(name)) return;
   if (is_file(name)) {
@@ -115,9 +123,11 @@ Command command_that_serves(const ServeOptions& options) {
 }
 
 std::vector<std::string> command_about_jobs(const ServingJobsOptions& options) {
-  std::vector<std::string> words{python_with_joblib_mpi(options.python), "-P", "-m", "joblib_mpi.serving.command"};
-  words.insert(words.end(), options.words.begin(), options.words.end());
-  return words;
+  return module_command("joblib_mpi.serving.command", options.python, options.words);
+}
+
+std::vector<std::string> command_about_kernels(const KernelOptions& options) {
+  return module_command("joblib_mpi.kernel.command", options.python, options.words);
 }
 
 std::vector<std::string> command_that_connects(const ConnectOptions& options) {

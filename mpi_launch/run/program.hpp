@@ -20,6 +20,8 @@ namespace joblib_mpi::launch {
 
 /// Returns the command `joblib-mpi connect` in Python, which says itself if joblib_mpi is missing there.
 [[nodiscard]] std::vector<std::string> command_that_connects(const ConnectOptions& options);
+/// Returns the command `joblib-mpi kernel` in Python. Throws LaunchError if its Python has no joblib_mpi.
+[[nodiscard]] std::vector<std::string> command_about_kernels(const KernelOptions& options);
 
 /// Returns the Python that runs scripts: --python, or else the first that exists of that of $VIRTUAL_ENV, the one
 /// beside this command, and python3 on PATH. Throws LaunchError if there is none.

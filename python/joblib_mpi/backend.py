@@ -4,8 +4,8 @@ The methods are those of `joblib.parallel.ParallelBackendBase`; joblib's own doc
 """
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +14,7 @@ from joblib.parallel import AutoBatchingMixin, FallbackToBackend, ParallelBacken
 
 from joblib_mpi import joblib_internals, joining
 from joblib_mpi import session as sessions
+from joblib_mpi._core import SessionError
 from joblib_mpi.calls.back_pressure import BackPressure
 from joblib_mpi.calls.call import Call
 from joblib_mpi.calls.call_options import CallOptions, documented_with_options, shows_options, without_joblibs
@@ -120,6 +121,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         scheduler_file: str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> None:
+        __tracebackhide__ = True  # in the tracebacks of IPython and pytest
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
         self._options = CallOptions().updated(without_joblibs(options))
         self._initializer = pickled_initializer(options)
@@ -128,7 +130,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         self._nested: ParallelBackendBase | None = None
         self._scattered = ScatteredObjects()
         joins = (scheduler_host, n_workers, scheduler_file) != (None, None, None)
-        session = joining.join(scheduler_host, n_workers, scheduler_file) if joins else sessions.current()
+        session = _joined(scheduler_host, n_workers, scheduler_file) if joins else sessions.current()
         if session is not None and session.is_worker:
             self.default_n_jobs = 1
         if scatter is not None:
@@ -168,7 +170,8 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         int
             The number of tasks at a time.
         """
-        session = joining.join(scheduler_host, n_workers, scheduler_file)
+        __tracebackhide__ = True
+        session = _joined(scheduler_host, n_workers, scheduler_file)
         if session.is_worker:  # inside a task
             raise FallbackToBackend(self._local_backend())
         own_options = without_joblibs(options)
@@ -219,7 +222,8 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         """
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
-        session = joining.require()
+        __tracebackhide__ = True
+        session = _joined()
         if n_jobs is None:
             n_jobs = self.default_n_jobs
         if session.is_worker:
@@ -266,15 +270,19 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         """
         if type(out) is FinishedTask and out.ending == RETURNED:  # first, since nearly all are
             return loaded_results(out, _host)
-        if type(out) is GatheredOutcomes:
-            return out.results(_host)
-        return results_of(out, _host)
+        try:
+            return out.results(_host) if type(out) is GatheredOutcomes else results_of(out, _host)
+        except SessionError as error:
+            raise _as_error_of_client(error) from error.__cause__
 
-    @contextmanager
-    def retrieval_context(self) -> Iterator[None]:
+    def retrieval_context(self) -> AbstractContextManager[None]:
         """Wait until the call of this thread is over, so that joblib need not poll for it."""
-        self._calls.wait_until_over()
-        yield
+        try:
+            self._calls.wait_until_over()
+        except KeyboardInterrupt as interrupt:
+            # A notebook shows every frame with its surroundings, and those of a wait tell a user nothing.
+            raise interrupt.with_traceback(None) from None
+        return nullcontext()
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
         """End the calls that are aborting.
@@ -388,6 +396,30 @@ MpiBackend.__doc__ = documented_with_options(MpiBackend.__doc__)
 
 #: Stands in for the `Parallel` object between calls.
 _NO_PARALLEL = SimpleNamespace(verbose=0)
+
+
+def _joined(
+    scheduler_host: str | None = None,
+    n_workers: int | None = None,
+    scheduler_file: str | os.PathLike[str] | None = None,
+) -> sessions.Session:
+    __tracebackhide__ = True
+    try:
+        return joining.join(scheduler_host, n_workers, scheduler_file)
+    except (SessionError, KeyboardInterrupt) as error:
+        # Its text says all: in a notebook, the frames of the start would be pages above it.
+        raise error.with_traceback(None) from error.__cause__
+
+
+def _as_error_of_client(error: SessionError) -> SessionError:
+    """Return ``error``, or what a program is told whose workers were started by itself and are gone."""
+    session = sessions.current()
+    if session is None or session.local_job is None or not session.is_gone:
+        return error
+    return SessionError(
+        f"the workers that this program has started are gone: {error}. What the ranks and their launcher have printed "
+        "may say why. The next call starts new ones"
+    )
 
 
 def _host(rank: int) -> str:

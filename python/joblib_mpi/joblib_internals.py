@@ -160,6 +160,7 @@ class _Outputs:
         return next(self._outputs)
 
     def __iter__(self) -> Iterator[Any]:
+        __tracebackhide__ = True  # in the tracebacks of IPython and pytest
         try:
             return iter(list(self._outputs))
         except RuntimeError as error:

@@ -35,6 +35,8 @@ _NOT_A_CLIENT = (
 )
 
 _lock = threading.RLock()
+#: The number of workers of a program that says none, as for `cluster`.
+_default_n_workers: int | None = None
 
 
 def require() -> Session:
@@ -156,7 +158,30 @@ def start_workers(n_workers: int | None) -> Session:
             raise _core.SessionError(_FORKED)
         if not may_start():
             raise _core.SessionError(sessions.NO_SESSION)
-        return sessions.adopt(_client_of_own(n_workers))
+        return sessions.adopt(_client_of_own(_default_n_workers if n_workers is None else n_workers))
+
+
+def start_ahead(n_workers: int | None) -> None:
+    """Get a session as `require` does, on a separate thread: the first call waits only if it comes before that is done.
+
+    If it fails, stderr tells why, and the first call tries again.
+
+    Parameters
+    ----------
+    n_workers : int or None
+        As for `cluster`. It holds whenever this program starts workers without saying how many.
+    """
+    global _default_n_workers
+    _default_n_workers = n_workers
+    # A daemon, because the end of the program is not to wait for ranks that do not start.
+    threading.Thread(target=_start_ahead, name="joblib-mpi start", daemon=True).start()
+
+
+def _start_ahead() -> None:
+    try:
+        require()
+    except Exception as error:
+        _say(f"the workers could not be started yet, and the first call tries it again: {error}")
 
 
 def shutdown() -> None:

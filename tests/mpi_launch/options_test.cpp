@@ -133,6 +133,15 @@ TEST_CASE("connect takes a job, by default the only one of this host") {
   CHECK_THAT(refused_options({"connect", "--", "one"}), contains("one"));
 }
 
+TEST_CASE("the words of kernel are passed on, but for the interpreter") {
+  const auto install = std::get<KernelOptions>(options_from(
+      {"kernel", "install", "-n", "4", "--python", "py", "--name=four", "--slurm", "-N 2 -p short", "--", "--user"}));
+  CHECK(install.words == Words{"install", "-n", "4", "--name=four", "--slurm", "-N 2 -p short", "--", "--user"});
+  CHECK(install.python.interpreter == "py");
+  CHECK(std::get<KernelOptions>(options_from({"kernel", "--help"})).words == Words{"--help"});
+  CHECK(std::get<KernelOptions>(options_from({"kernel"})).words.empty());
+}
+
 TEST_CASE("a wrong command line is refused with the word that is wrong") {
   CHECK_THAT(refused_options({}), contains("no command") && contains("--help"));
   CHECK_THAT(refused_options({"start"}), contains("start") && contains("--help"));

@@ -16,6 +16,7 @@ ALLOWED = {
     "checkpoint": {"_core", "joblib_internals", "payloads"},
     "calls": {"_core", "coordinator", "joblib_internals", "user_code", "checkpoint", "payloads", "sharing"},
     "serving": {"_core", "session"},
+    "kernel": {"joining", "thread_limits"},
     # `program` has the exit status that a SystemExit asks for.
     "executor": {"_core", "_mpi", "thread_limits", "worker_identity", "program", "payloads", "sharing"},
 }

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from joblib.parallel import BatchedCalls, SequentialBackend
 
+from joblib_mpi import SessionError
 from joblib_mpi.executor.shared_objects import SharedObjects
 from joblib_mpi.payloads.shared_pickling import SharingPickler, loads
 from joblib_mpi.payloads.task_context import TaskContext
@@ -117,6 +118,7 @@ def test_the_first_use_goes_with_the_task_and_the_second_is_broadcast():
 
 def test_a_content_made_anew_in_each_call_stays_from_the_second_call_on():
     wire = Wire()
+    wire = Wire()
     wire.promote(normal())
     wire.end_call()
     assert wire.nodes.objects == {}
@@ -203,11 +205,13 @@ def test_an_array_changed_within_a_call_is_sent_anew_and_its_old_content_forgott
 
 def test_content_that_was_under_way_when_its_call_ended_is_not_used_again():
     wire = Wire()
+    wire = Wire()
     wire.promote(normal())
     wire.nodes.transfers = 1
     wire.end_call()
     assert wire.nodes.objects == {}
     wire.nodes.transfers = 0
+    wire = Wire()
     wire.promote(normal())
     assert len(wire.nodes.objects) == 1
 
@@ -223,6 +227,18 @@ def views():
     yield "other type", lambda x: x.view(np.uint64)
     yield "view of a view", lambda x: x[3:][:, ::3]
     yield "diagonal", lambda x: x.diagonal()
+
+
+def test_a_call_ends_although_its_job_is_gone(monkeypatch):
+    def object_stats():
+        raise SessionError("the job has closed the connection")
+
+    wire = Wire()
+    wire.promote(normal())
+    assert wire.stats["automatic_objects"] == 1
+    monkeypatch.setattr(wire.nodes, "object_stats", object_stats)
+    wire.end_call()
+    assert wire.stats["automatic_objects"] == 0
 
 
 @pytest.mark.parametrize("view", [pytest.param(v, id=name) for name, v in views()])

@@ -129,7 +129,7 @@ class SharedBuffers:
         """
         if not contents:
             return
-        under_way = self._core.object_stats()["transfers"] > 0
+        under_way = self._is_sending()
         with self._lock:
             for content in contents:
                 if under_way:
@@ -189,6 +189,12 @@ class SharedBuffers:
 
     def _held_bytes(self) -> int:
         return self._automatic_bytes + sum(self._scattered_bytes.values())
+
+    def _is_sending(self) -> bool:
+        try:
+            return self._core.object_stats()["transfers"] > 0
+        except _core.SessionError:  # the job is gone
+            return False
 
     def _becomes_object(self, content: bytes, nbytes: int, at_once: bool) -> bool:
         if nbytes >= ASKED_BYTES and self._room() < 2 * nbytes + ASKED_BYTES:

@@ -303,6 +303,52 @@ def test_ctrl_c_ends_the_call_and_the_next_one_works(place):
     assert terminal.finish() == 0
 
 
+def test_ctrl_c_in_ipython_ends_the_call_and_the_next_one_uses_the_same_workers(place):
+    pytest.importorskip("IPython")
+    place.environment["IPYTHONDIR"] = str(place.folder / "ipython")
+    place.write("calls.py", PRELUDE)
+    code = "from calls import *; call = Parallel(backend='mpi', n_workers=1, batch_size=1)"
+    ipython = ["-m", "IPython", "--no-banner", "--colors=NoColor", "-i", "-c", code]
+    shown = Terminal([sys.executable, *ipython], cwd=place.folder, env=place.environment)
+    shown.expect(r"In \[")
+    shown.type("first = call(delayed(where)(i) for i in range(2))\r")
+    shown.expect(r"In \[")
+    shown.type("call(delayed(wait)() for i in range(4))\r")
+    wait_for(place.folder / "started")
+    shown.type(INTERRUPT)
+    shown.expect("KeyboardInterrupt")
+    shown.expect(r"In \[")
+    shown.type("print('same', call(delayed(where)(i) for i in range(2))[0][1] == first[0][1])\r")
+    shown.expect("same True")
+    shown.expect(r"In \[")
+    shown.type("exit()\r")
+    assert shown.finish() == 0, shown.shown
+
+
+@pytest.mark.parametrize("options", [[], ["-n", "2"]], ids=["one_process", "xdist"])
+def test_tests_that_use_the_backend_end_and_leave_nothing(place, options):
+    if options:
+        pytest.importorskip("xdist")
+    place.write(
+        "squares_test.py",
+        """
+        import joblib_mpi
+        import pytest
+        from joblib import Parallel, delayed
+        def square(x):
+            return x * x
+        @pytest.mark.parametrize("n", [3, 4])
+        def test_squares(n):
+            calls = Parallel(backend="mpi", n_workers=1)
+            assert calls(delayed(square)(i) for i in range(n)) == [i * i for i in range(n)]
+        """,
+    )
+    command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--basetemp=temporary")
+    ended = place(*options, "squares_test.py", command=command)
+    assert ended.returncode == 0, ended
+    assert "2 passed" in ended.stdout
+
+
 def test_ctrl_c_while_the_ranks_start_leaves_none(place, mpirun):
     script = place.write(
         "script.py",

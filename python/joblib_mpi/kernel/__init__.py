@@ -1,0 +1,1 @@
+"""A Jupyter kernel whose ranks start with it, and the command that installs it."""
