@@ -77,8 +77,8 @@ OTHER_ROWS = [
         "60",
         "seconds",
         "0 to 86400",
-        "Python: the time for which a client that reaches its job through ssh or srun is kept, and tries to connect again, "
-        "when its connection is cut.",
+        "Python: the time for which a client that reaches its job through ssh or srun is kept, and tries to connect "
+        "again, when its connection is cut.",
     ),
     Row(
         "JOBLIB_MPI_SCHEDULER_HOST",

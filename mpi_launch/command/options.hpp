@@ -104,9 +104,8 @@ struct Answer {
   std::string text;
 };
 
-using Options =
-    std::variant<Answer, RunOptions, ServeOptions, ServingJobsOptions, ConnectOptions, KernelOptions, SubmitOptions,
-                 DoctorOptions>;
+using Options = std::variant<Answer, RunOptions, ServeOptions, ServingJobsOptions, ConnectOptions, KernelOptions,
+                             SubmitOptions, DoctorOptions>;
 
 /// Parses the command line, given without its first word. Throws LaunchError if it is wrong.
 [[nodiscard]] Options options_from(std::vector<std::string> words);
