@@ -2,6 +2,7 @@
 
 import os
 import resource
+import select
 import shutil
 import socket
 import ssl
@@ -9,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from joblib_mpi.serving import access, access_files, tls_routes
@@ -18,6 +19,7 @@ from joblib_mpi.serving.tls_process import TlsProcess
 from support.serving_double import access_to
 from support.time_limits import TIMEOUT_SECONDS
 
+NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 #: Any free port of this host alone.
 ANY_PORT = Address("127.0.0.1", 0)
 
@@ -148,12 +150,29 @@ def file_limit(n_files):
 
 
 def echoed(end, data):
-    """Send data through one end of a connection, and return what comes back, as much as that."""
-    sender = threading.Thread(target=end.sendall, args=(data,), daemon=True)
-    sender.start()
-    got = received(end, len(data))
-    sender.join(TIMEOUT_SECONDS)
-    return got
+    """Send data through one end of a connection, and return what comes back, as much as that.
+
+    One thread does both: OpenSSL allows no two of them at one connection.
+    """
+    left, parts, nbytes = memoryview(data), [], 0
+    timeout = end.gettimeout()
+    end.setblocking(False)
+    while nbytes < len(data):
+        with suppress(*NOT_NOW):
+            while left:
+                left = left[end.send(left) :]
+        try:
+            part = end.recv(1 << 16)
+        except NOT_NOW:
+            waits = select.select([end], [end] if left else [], [], TIMEOUT_SECONDS)
+            assert waits != ([], [], [])
+            continue
+        if not part:
+            break
+        parts.append(part)
+        nbytes += len(part)
+    end.settimeout(timeout)
+    return b"".join(parts)
 
 
 def received(end, nbytes):
