@@ -5,6 +5,9 @@ import time
 import pytest
 from joblib import Parallel, delayed
 
+from joblib_mpi import SessionError
+from joblib_mpi.calls.back_pressure import BackPressure
+
 N_TASKS = 60
 #: Longer than the dispatcher waits before it looks again at the tasks that it holds back.
 SOME_TIME = 0.3
@@ -56,6 +59,30 @@ def test_a_generator_that_is_dropped_leaves_nothing_held_back(job, start):
     next(results)
     results.close()
     assert Parallel(backend="mpi")(delayed(abs)(i) for i in range(20)) == list(range(20))
+
+
+def test_tasks_that_are_held_back_when_the_job_is_lost_end_with_its_error(job, start):
+    job.memory_is_full = True
+    results = start()
+    next(results)
+    wait_until_still(job)
+    job.failure = SessionError("the job is gone")
+    with pytest.raises(SessionError, match="the job is gone"):
+        list(results)
+
+
+def test_an_error_while_tasks_are_held_back_is_one_of_the_call(job, start, monkeypatch):
+    job.memory_is_full = True
+    results = start()
+    next(results)
+    wait_until_still(job)
+
+    def fail(*arguments):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(BackPressure, "must_wait", fail)
+    with pytest.raises(RuntimeError, match="broken"):
+        list(results)
 
 
 def test_a_list_of_results_does_not_wait(job):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from joblib_mpi import joblib_internals
+from joblib_mpi._core import SessionError
 from joblib_mpi.coordinator import Coordinator
 
 
@@ -33,7 +34,10 @@ class BackPressure:
         A consumer that has taken every result and waits for the next one is served even when memory is full; otherwise
         it would never get one.
         """
-        if not self._core.results_fill_memory(self._call_id):
-            return False
+        try:
+            if not self._core.results_fill_memory(self._call_id):
+                return False
+        except SessionError:
+            return False  # the job is gone, which the task that is sent next is told
         # If joblib does not tell of waiting results, no task is kept back for them, and large results spill.
         return under_way >= self._max_running or joblib_internals.has_results_waiting(self._parallel)

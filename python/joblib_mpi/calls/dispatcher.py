@@ -120,6 +120,8 @@ class _ServiceThread(threading.Thread):
                 self._wait_for_more()
             except MemoryError as error:
                 self._end_all(error)
+            except Exception as error:  # a thread that ended would let all calls wait without end
+                self._fail_all(error)
 
     def _serve_all(self) -> None:
         calls, queued, received = self._dispatcher.calls, self._dispatcher.queued, self._dispatcher.received
@@ -238,8 +240,14 @@ class _ServiceThread(threading.Thread):
         except MemoryError:
             raise
         except Exception as error:
-            self._dispatcher.failure = error
-            for call in list(self._dispatcher.calls.values()):
-                for index in call.outstanding():
-                    call.deliver_elsewhere(index, error, False)
+            self._fail_all(error)
             return []
+
+    def _fail_all(self, error: Exception) -> None:
+        """End all calls, and those that start later, with an error of the session."""
+        self._dispatcher.waiting = False
+        self._dispatcher.failure = error
+        for call in list(self._dispatcher.calls.values()):
+            call.held.clear()
+            for index in call.outstanding():
+                call.deliver_elsewhere(index, error, False)

@@ -244,6 +244,8 @@ class CoordinatorSession:
         return 0
 
     def results_fill_memory(self, call):
+        if self._job.failure is not None:  # as a client's job that is gone
+            raise self._job.failure
         return self._job.memory_is_full
 
     def compare_file(self, path, for_writing, mark):
