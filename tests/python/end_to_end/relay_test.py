@@ -1,5 +1,6 @@
 """Tests of clients that reach their job through ssh or srun, which are programs here that run their command."""
 
+import json
 import os
 import signal
 import subprocess
@@ -169,10 +170,9 @@ def test_a_client_reaches_a_job_on_another_host_of_slurm(cluster):
     there.mkdir(parents=True, mode=0o700)
     del cluster.place.environment["JOBLIB_MPI_REMOTE_COMMAND"]
     here = cluster._jobs / f"{cluster.access.job}.json"
-    text = here.read_text().replace(cluster.access.job, "slurm-12").replace('"slurm_job": null', '"slurm_job": "12"')
-    write_private(there / "slurm-12.json", text)
-    far = text.replace(f'"host": "{cluster.access.host}"', '"host": "far"')
-    write_private(cluster._jobs / "slurm-12.json", far)
+    of_slurm = {**json.loads(here.read_text()), "job": "slurm-12", "slurm_job": "12"}
+    write_private(there / "slurm-12.json", json.dumps(of_slurm))
+    write_private(cluster._jobs / "slurm-12.json", json.dumps({**of_slurm, "host": "far"}))
     for host in ("slurm:12", "slurm-12"):
         assert cluster.run(MAIN_PATHS.replace("HOST", repr(host))) == (MAIN_PATHS_PRINT, "")
     assert len(cluster.pids.read_text().split()) == 2
