@@ -27,8 +27,8 @@ class Turns {
     if (owner->calls.empty()) owners_.erase(owner);
   }
 
-  /// Lets one call after another have its turn, by `serve(CallId)`, until none has a use for it; `serve` returns whether
-  /// the call had, and must neither add nor remove calls.
+  /// Lets one call after another have its turn, by `serve(CallId)`, until none has a use for it; `serve` returns
+  /// whether the call had, and must neither add nor remove calls.
   template <class Serve>
   void go_round(const Serve& serve) {
     for (std::size_t without_use = 0; without_use < owners_.size();) {

@@ -25,8 +25,7 @@ MpiRank::MpiRank(const MpiWorld::Options& options, bool has_executor_processes)
     : world_(prepared(options)), transport_(start_transport(has_executor_processes)) {}
 
 MpiRank::MpiRank(MPI_Comm communicator, const MpiWorld::Options& options, bool has_executor_processes)
-    : world_(communicator, prepared(options)),
-      transport_(start_transport(has_executor_processes)) {}
+    : world_(communicator, prepared(options)), transport_(start_transport(has_executor_processes)) {}
 
 Rank MpiRank::parts() noexcept {
   return {.settings = settings_,
