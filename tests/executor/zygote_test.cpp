@@ -135,9 +135,9 @@ TEST_CASE("when the rank is killed its zygote, executor and all that tasks have 
     while (true) pause();
   }
   std::array<pid_t, 5> pids{};
+  close(ends[1]);  // so that reading ends if the rank does
   REQUIRE(read(ends[0], pids.data(), sizeof pids) == sizeof pids);
   close(ends[0]);
-  close(ends[1]);
   for (const pid_t process : pids) CHECK(kill(process, 0) == 0);
   kill(rank, SIGKILL);
   waitpid(rank, nullptr, 0);
@@ -156,9 +156,9 @@ TEST_CASE("a zygote that does not react when its rank is killed is killed, too, 
     while (true) pause();
   }
   std::array<pid_t, 3> pids{};
+  close(ends[1]);  // so that reading ends if the rank does
   REQUIRE(read(ends[0], pids.data(), sizeof pids) == sizeof pids);
   close(ends[0]);
-  close(ends[1]);
   kill(rank, SIGKILL);
   waitpid(rank, nullptr, 0);
   for (const pid_t process : pids) wait_until_gone(process);
