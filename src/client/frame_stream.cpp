@@ -216,8 +216,8 @@ void FrameSender::add_frame(Numbered& numbered) {
     if (place) {
       places.push_back(place->offset);
       descriptors_.push_back(place->file);
+      lent_->lend(part, *place);
       keepers_.push_back(std::move(place->keeper));
-      lent_->lend(part);
     } else if (part.size() != 0) {
       pieces_.push_back(piece_of(part.view()));
     }

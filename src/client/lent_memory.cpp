@@ -3,24 +3,35 @@
 #include "segments/mapped_files.hpp"
 #include <joblib_mpi/error.hpp>
 
+#include <sys/resource.h>
 #include <utility>
 
 namespace joblib_mpi {
 
+LentMemory::LentMemory(SegmentPool& pool, std::size_t most_lent) : pool_(&pool), most_lent_(most_lent) {}
+
 LentMemory::~LentMemory() {
-  for (const auto& [loan, part] : lent_) pool_->retire(part.view());
+  for (const auto& [loan, part] : lent_) {
+    if (part.size() > 0) pool_->retire(part.view());
+  }
+}
+
+std::size_t LentMemory::quarter_of_open_files() noexcept {
+  rlimit limit{};
+  return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur / 4 : 0;
 }
 
 std::optional<LentMemory::Place> LentMemory::place_of(const SharedBytes& part) const {
   if (part.size() < least_bytes) return std::nullopt;
   if (auto place = pool_->find(part.view())) {
+    if (lent_.size() >= most_lent_) return std::nullopt;
     const int file = place->segment->descriptor();
-    return Place{file, place->offset, std::move(place->segment)};
+    return Place{file, place->offset, std::move(place->segment), true};
   }
   if (auto place = MappedFiles::of_process().find(part.view())) {
     auto keeper = std::make_shared<const Descriptor>(std::move(place->file));
     const int file = keeper->get();
-    return Place{file, place->offset, std::move(keeper)};
+    return Place{file, place->offset, std::move(keeper), false};
   }
   return std::nullopt;
 }

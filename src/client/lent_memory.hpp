@@ -20,8 +20,10 @@ class LentMemory {
   /// Smaller parts are sent as bytes. Chosen, not measured.
   static constexpr std::size_t least_bytes = std::size_t{256} << 10;
 
-  /// Lends memory of `pool`, which must outlive this object, and the files that this process has mapped.
-  explicit LentMemory(SegmentPool& pool) : pool_(&pool) {}
+  /// Lends memory of `pool`, which must outlive this object, and the files that this process has mapped. Not more than
+  /// `most_lent` parts of the pool are lent at a time, by default a quarter of the files that this process may open: a
+  /// large part costs it one.
+  explicit LentMemory(SegmentPool& pool, std::size_t most_lent = quarter_of_open_files());
   LentMemory(const LentMemory&) = delete;
   LentMemory& operator=(const LentMemory&) = delete;
   /// Keeps the memory that was not returned from being used again: the other end may have it mapped for as long as it
@@ -33,18 +35,24 @@ class LentMemory {
     int file;  ///< The file's descriptor, open as long as `keeper` lives.
     std::uint64_t offset;
     std::shared_ptr<const void> keeper;
+    bool is_memory;  ///< Whether this process must keep the bytes until they are returned, as in a segment.
   };
   /// Returns where the other end finds the part; nothing if its bytes have to be sent.
   [[nodiscard]] std::optional<Place> place_of(const SharedBytes& part) const;
-  /// Notes that a part is lent. The loans of a connection have the numbers from 1 on, at both ends.
-  void lend(const SharedBytes& part) { lent_.emplace(++last_, part); }
+  /// Notes that a part is lent from that place. The loans of a connection have the numbers from 1 on, at both ends.
+  void lend(const SharedBytes& part, const Place& place) {
+    lent_.emplace(++last_, place.is_memory ? part : SharedBytes());
+  }
   /// Ends loans that the other end has returned. Throws SerializationError if there are no such loans.
   void end_loans(std::span<const std::uint64_t> loans);
   /// Returns the number of loans that have not ended.
   [[nodiscard]] std::size_t size() const noexcept { return lent_.size(); }
 
  private:
+  [[nodiscard]] static std::size_t quarter_of_open_files() noexcept;
+
   SegmentPool* pool_;
+  std::size_t most_lent_;
   std::uint64_t last_ = 0;
   std::unordered_map<std::uint64_t, SharedBytes> lent_;
 };

@@ -160,9 +160,37 @@ TEST_CASE("an end that may open no more files says so when a descriptor comes") 
 TEST_CASE("loans that were not made cannot be returned") {
   SegmentPool pool;
   LentMemory lent(pool);
-  lent.lend(filled_with(pool, 'a'));
+  const SharedBytes part = filled_with(pool, 'a');
+  lent.lend(part, lent.place_of(part).value());
   const std::array<std::uint64_t, 1> loans{1};
   lent.end_loans(loans);
   CHECK(lent.size() == 0);
   CHECK_THROWS_AS(lent.end_loans(loans), SerializationError);
+}
+
+TEST_CASE("memory is lent as long as the limit of open files is far, and files, of which nothing is kept, always") {
+  SegmentPool pool;
+  LentMemory lent(pool, 1);
+  const SharedBytes part = filled_with(pool, 'a');
+  const auto place = lent.place_of(part);
+  REQUIRE(place);
+  CHECK(place->is_memory);
+  lent.lend(part, *place);
+  CHECK_FALSE(lent.place_of(part));
+
+  const Descriptor file = make_memory_file(large);
+  auto mapping = std::make_shared<const Mapping>(file, large, Access::writable);
+  const ByteView bytes = mapping->bytes();
+  MappedFiles& files = MappedFiles::of_process();
+  files.hand_on();
+  files.keep(bytes, file.get());
+  SharedBytes mapped(mapping, bytes);
+  const std::weak_ptr<const Mapping> kept = std::exchange(mapping, nullptr);
+  const auto place_in_file = lent.place_of(mapped);
+  REQUIRE(place_in_file);
+  CHECK_FALSE(place_in_file->is_memory);
+  lent.lend(std::exchange(mapped, {}), *place_in_file);
+  files.forget(bytes);
+  CHECK(lent.size() == 2);
+  CHECK(kept.expired());
 }
