@@ -24,6 +24,7 @@ def run(shared_script):
     return run
 
 
+@pytest.mark.also_attached
 @pytest.mark.parametrize("ranks", [2, 4])
 def test_each_worker_runs_the_function_once(run, ranks):
     assert run(

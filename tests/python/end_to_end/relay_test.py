@@ -5,14 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from joblib_mpi.serving import access
 from support.place import COMMAND
+from support.serving_jobs import ServingJobs, wait_until
 from support.terminal import INTERRUPT, Terminal
 from support.time_limits import END_SECONDS, TIMEOUT_SECONDS
 
@@ -69,23 +68,10 @@ class Cluster:
             )
             place.write(f"bin/{name}", text.lstrip(), executable=True)
         place.environment["PATH"] = f"{programs}:{place.environment['PATH']}"
-        place.environment["XDG_STATE_HOME"] = str(place.folder / "state")
         place.environment["JOBLIB_MPI_REMOTE_COMMAND"] = str(COMMAND)
-        for name in ("XDG_RUNTIME_DIR", "SLURM_JOB_ID"):
-            place.environment.pop(name, None)
-        self._jobs = place.folder / "state" / "joblib-mpi" / "jobs"
-        self.job = subprocess.Popen(
-            [str(COMMAND), "serve", "-n", "3"],
-            cwd=place.folder,
-            env=place.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=(place.folder / "output").open("w"),
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        wait_until(lambda: list(self._jobs.glob("[!.]*.json")) or self.job.poll() is not None)
-        (path,) = self._jobs.glob("[!.]*.json")
-        self.access = access.read(str(path))
+        self._serving = ServingJobs(place)
+        self.jobs = self._serving.jobs
+        self.job, self.access = self._serving.start("-n", "3")
 
     def start(self, text, **settings):
         """Start a script that is a client, and return its process."""
@@ -117,14 +103,7 @@ class Cluster:
         if self.job.poll() is None:
             self.place("stop", self.access.job)
         self.job.wait(TIMEOUT_SECONDS)
-
-
-def wait_until(condition):
-    """Wait until `condition()` is true."""
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+        self._serving.end()
 
 
 @pytest.fixture
@@ -169,18 +148,18 @@ def test_a_client_reaches_a_job_on_another_host_of_slurm(cluster):
     there = cluster.place.folder / "there" / "joblib-mpi" / "jobs"
     there.mkdir(parents=True, mode=0o700)
     del cluster.place.environment["JOBLIB_MPI_REMOTE_COMMAND"]
-    here = cluster._jobs / f"{cluster.access.job}.json"
+    here = cluster.jobs / f"{cluster.access.job}.json"
     of_slurm = {**json.loads(here.read_text()), "job": "slurm-12", "slurm_job": "12"}
     write_private(there / "slurm-12.json", json.dumps(of_slurm))
-    write_private(cluster._jobs / "slurm-12.json", json.dumps({**of_slurm, "host": "far"}))
+    write_private(cluster.jobs / "slurm-12.json", json.dumps({**of_slurm, "host": "far"}))
     for host in ("slurm:12", "slurm-12"):
         assert cluster.run(MAIN_PATHS.replace("HOST", repr(host))) == (MAIN_PATHS_PRINT, "")
     assert len(cluster.pids.read_text().split()) == 2
-    (cluster._jobs / "slurm-12.json").unlink()
+    (cluster.jobs / "slurm-12.json").unlink()
 
 
 def test_an_access_file_in_any_folder_names_a_job(cluster):
-    (cluster._jobs / f"{cluster.access.job}.json").rename(cluster.place.folder / "job.json")
+    (cluster.jobs / f"{cluster.access.job}.json").rename(cluster.place.folder / "job.json")
     text = MAIN_PATHS.replace("scheduler_host=HOST", "scheduler_file='job.json'")
     assert cluster.run(text) == (MAIN_PATHS_PRINT, "")
 

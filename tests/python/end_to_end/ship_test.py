@@ -91,6 +91,7 @@ def test_a_result_that_the_program_cannot_load_is_an_error_with_what_to_do(run):
     assert line == "of_workers_only True True True"
 
 
+@pytest.mark.also_attached
 @pytest.mark.parametrize("ranks", [2, 4])
 def test_a_file_and_a_package_are_sent_and_work_as_if_installed(run, ranks):
     assert run(
