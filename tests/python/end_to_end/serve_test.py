@@ -4,8 +4,8 @@ import json
 import os
 import shutil
 import signal
-import struct
 import socket
+import struct
 import sys
 from contextlib import suppress
 from pathlib import Path
