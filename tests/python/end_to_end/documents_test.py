@@ -24,6 +24,7 @@ PRINTED = {
     "docs/data-that-tasks-share.md": [r"100 means; 1 array was broadcast\n", r"81\.0\n"],
     "docs/failures.md": [r"\['int', 'int', 'WorkerLostError', 'int'\]\n"],
     "docs/large-results.md": [r"8 tables; writable: True\n"],
+    "docs/modules-that-workers-lack.md": [r"\['([^']+)', '\1', '\1'\]\n\[usage\(total=\d+, used=\d+, free=\d+\)\]\n"],
     "docs/python.md": [r"9900\n"],
     "docs/what-tasks-see.md": ["".join(rf"fold {fold} ran on device [123]\n" for fold in range(8))],
     "docs/runs-that-resume.md": [r"best alpha [0-9.]+\n"],
