@@ -88,3 +88,16 @@ def test_files_that_take_too_much_are_refused_with_the_values(folder, monkeypatc
     write(folder / "shipped_large.py", "x" * 11)
     with pytest.raises(ValueError, match="take 11 bytes; allowed: 10"):
         module_files("shipped_large").packed()
+
+
+def test_few_archives_are_kept_and_one_of_each_module(tmp_path):
+    for number in range(100):
+        (tmp_path / str(number)).mkdir()
+        for name in ("always_the_same", f"another{number}"):
+            path = tmp_path / str(number) / f"{name}.py"
+            path.write_text(f"NUMBER = {number}\n")
+            tested.ModuleFiles(name, str(path)).packed()
+    kept = tested._packed
+    assert len(kept) < 20
+    assert "another99" in kept
+    assert list(kept).count("always_the_same") == 1

@@ -22,6 +22,9 @@ MOST_BYTES = 100_000_000
 #: The earliest time that a zip archive can have, for all its files.
 _TIME = (1980, 1, 1, 0, 0, 0)
 
+#: The most archives that are kept for later calls. Chosen, not measured.
+_MOST_KEPT = 16
+
 _LEFT_OUT = (".pyc", ".pyo")
 
 
@@ -49,9 +52,12 @@ class ModuleFiles(NamedTuple):
                 "Install the module where the workers run, or keep its data elsewhere"
             )
         with _lock:
-            known = _packed.get(self)
+            known = _packed.pop(self.name, None)
             if known is None or known[0] != files:
-                known = _packed[self] = files, _archive(files)
+                known = files, _archive(files)
+            _packed[self.name] = known  # the last one
+            if len(_packed) > _MOST_KEPT:
+                del _packed[next(iter(_packed))]
         return known[1]
 
     def _found(self) -> Iterator[tuple[str, str]]:
@@ -157,5 +163,5 @@ def _archive(files: list[_File]) -> bytes:
     return archive.getvalue()
 
 
-_packed: dict[ModuleFiles, tuple[list[_File], bytes]] = {}
+_packed: dict[str, tuple[list[_File], bytes]] = {}  # by name; those that were not used for longest come first
 _lock = threading.Lock()  # of the line above
