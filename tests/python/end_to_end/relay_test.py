@@ -159,9 +159,11 @@ def test_a_client_reaches_a_job_on_another_host_of_slurm(cluster):
 
 
 def test_an_access_file_in_any_folder_names_a_job(cluster):
-    (cluster.jobs / f"{cluster.access.job}.json").rename(cluster.place.folder / "job.json")
+    known, moved = cluster.jobs / f"{cluster.access.job}.json", cluster.place.folder / "job.json"
+    known.rename(moved)
     text = MAIN_PATHS.replace("scheduler_host=HOST", "scheduler_file='job.json'")
     assert cluster.run(text) == (MAIN_PATHS_PRINT, "")
+    moved.rename(known)
 
 
 def write_private(path, text):
