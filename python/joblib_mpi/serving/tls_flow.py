@@ -71,7 +71,7 @@ class _Direction(ABC):
         self._sink = sink
         self._buffer = memoryview(bytearray(_BUFFER_BYTES))
         self._left = self._buffer[:0]
-        self._has_ended = False
+        self.has_ended = False
         self.is_done = False
 
     def move(self) -> bool:
@@ -79,13 +79,13 @@ class _Direction(ABC):
         if self.is_done:
             return False
         n_left = len(self._left)
-        if n_left == 0 and not self._has_ended:
+        if n_left == 0 and not self.has_ended:
             self._left = self._buffer[: self._read()]
         n_read = len(self._left) - n_left
         with suppress(*_NOT_NOW):
             while self._left:
                 self._left = self._left[self._write(self._left) :]
-        if self._has_ended and not self._left:
+        if self.has_ended and not self._left:
             self.is_done = True
             self._pass_end_on()
         return self.is_done or n_read > 0 or len(self._left) < n_left
@@ -118,10 +118,10 @@ class _Incoming(_Direction):
         # A read returns one record. Several are passed on at once if they are there.
         filled = 0
         with suppress(*_NOT_NOW):
-            while filled < _BUFFER_BYTES and not self._has_ended:
+            while filled < _BUFFER_BYTES and not self.has_ended:
                 nbytes = self._connection.recv_into(self._buffer[filled:])
                 filled += nbytes
-                self._has_ended = nbytes == 0
+                self.has_ended = nbytes == 0
         return filled
 
     def _write(self, left: memoryview) -> int:
@@ -148,7 +148,7 @@ class _Outgoing(_Direction):
                 nbytes = os.readv(self._source, [self._buffer])
             except _IS_GONE:
                 nbytes = 0
-            self._has_ended = nbytes == 0
+            self.has_ended = nbytes == 0
             return nbytes
         return 0
 
@@ -169,12 +169,25 @@ def _copy(connection: ssl.SSLSocket, ends: tuple[int, ...], from_job: _Direction
         for end in ends:
             os.set_blocking(end, False)
         while not from_job.is_done:
-            if not from_job.move() | to_job.move():
+            try:
+                has_moved = from_job.move()
+            except OSError:
+                if not to_job.has_ended:
+                    raise
+                _finish(to_job)  # since OpenSSL 3.5, a side that has said its last bytes hears nothing more
+                return
+            if not has_moved | to_job.move():
                 _wait(from_job, to_job)
     finally:
         for end, blocks in blocked.items():
             with suppress(OSError):
                 os.set_blocking(end, blocks)
+
+
+def _finish(direction: _Direction) -> None:
+    while not direction.is_done:
+        if not direction.move():
+            _wait(direction)
 
 
 def _wait(*directions: _Direction) -> None:

@@ -164,8 +164,9 @@ def echoed(end, data):
         try:
             part = end.recv(1 << 16)
         except NOT_NOW:
-            waits = select.select([end], [end] if left else [], [], TIMEOUT_SECONDS)
-            assert waits != ([], [], [])
+            poll = select.poll()  # unlike select, it takes all descriptors
+            poll.register(end, select.POLLIN | (select.POLLOUT if left else 0))
+            assert poll.poll(TIMEOUT_SECONDS * 1000)
             continue
         if not part:
             break
