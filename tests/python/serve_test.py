@@ -18,8 +18,9 @@ from joblib_mpi.serving.serve import IdleClock, serve
 from joblib_mpi.serving.serve_options import ServeOptions
 from joblib_mpi.session import identity
 from support.serving_double import ServingCore, ServingSession
+from support.sockets import is_running
 from support.time_limits import TIMEOUT_SECONDS
-from support.tls_job import children, is_running, wait_until
+from support.tls_job import children, wait_until
 
 
 @pytest.fixture(autouse=True)

@@ -6,12 +6,12 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
 from support.place import COMMAND
 from support.serving_jobs import ServingJobs, wait_until
+from support.sockets import is_running
 from support.terminal import INTERRUPT, Terminal
 from support.time_limits import END_SECONDS, TIMEOUT_SECONDS
 
@@ -94,7 +94,7 @@ class Cluster:
     def relays(self):
         """Return the ids of the relays' processes that run."""
         with suppress(FileNotFoundError):
-            return [pid for pid in self.pids.read_text().split() if Path(f"/proc/{pid}").exists()]
+            return [pid for pid in self.pids.read_text().split() if is_running(pid)]
         return []
 
     def end(self):

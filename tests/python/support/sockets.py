@@ -1,4 +1,4 @@
-"""TCP sockets of running processes, from /proc."""
+"""Running processes and their TCP sockets, from /proc."""
 
 import re
 from pathlib import Path
@@ -35,3 +35,12 @@ def open_ports(process):
         if socket and socket[1] in listening:
             ports.append(listening[socket[1]])
     return ports
+
+
+def is_running(process):
+    """Return whether there is a process of that id which has not ended."""
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except OSError:
+        return False

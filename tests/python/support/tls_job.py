@@ -193,15 +193,6 @@ def wait_until(condition):
         time.sleep(0.01)
 
 
-def is_running(process):
-    """Return whether there is a process of that id which has not ended."""
-    try:
-        with open(f"/proc/{process}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
-    except OSError:
-        return False
-
-
 def children(process):
     """Return the ids of the processes that a process has started and that run."""
     found = []
