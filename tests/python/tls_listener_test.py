@@ -16,6 +16,7 @@ import pytest
 from joblib_mpi import SessionError
 from joblib_mpi.serving import tls_connect, tls_contexts, tls_listener, tls_process
 from joblib_mpi.serving.addresses import Address
+from support.sockets import is_running
 from support.time_limits import TIMEOUT_SECONDS
 from support.tls_job import TlsJob, children, echoed, received, wait_until
 
@@ -423,7 +424,7 @@ def test_the_end_of_a_job_ends_its_relays_and_their_other_ends(job):
     job.rank0.close()
     assert end.recv(1) == b""
     assert relay.wait(TIMEOUT_SECONDS) == 0
-    wait_until(lambda: not any(map(copiers)))
+    wait_until(lambda: not any(map(is_running, copiers)))
 
 
 def test_a_relay_that_is_killed_ends_its_other_end(job):
