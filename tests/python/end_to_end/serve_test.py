@@ -200,14 +200,7 @@ def own_ports(mpirun):
     )
 
 
-def without_ports_of_mpi(serving, mpirun):
-    """Let the ranks of jobs, which are on one host, open no ports for messages over TCP, as Open MPI 5 does."""
-    if mpirun.tells_of_dead_ranks:
-        serving.place.environment["OMPI_MCA_btl"] = "^tcp"
-
-
 def test_a_job_opens_no_port_unless_it_is_told_to(serving, mpirun):
-    without_ports_of_mpi(serving, mpirun)
     job, found = serving.start("-n", "2")
     assert len(mpirun.processes()) > 2
     assert (own_ports(mpirun), found.address) == (set(), None)
@@ -217,7 +210,6 @@ def test_a_job_opens_no_port_unless_it_is_told_to(serving, mpirun):
 
 def test_a_job_that_is_told_to_listens_at_one_port_and_lets_its_key_in(serving, mpirun):
     pytest.importorskip("cryptography")
-    without_ports_of_mpi(serving, mpirun)
     job, found = serving.start("-n", "2", "--listen", "127.0.0.1:0")
     host, _, port = found.address.rpartition(":")
     wait_until(lambda: own_ports(mpirun) == {f"0100007F:{int(port):04X}"})
