@@ -100,6 +100,23 @@ def job(make_job):
     return make_job(2)
 
 
+@pytest.fixture
+def make_tls_job(tmp_path, monkeypatch):
+    """Return a function that makes a `TlsJob`, of a user who has no other access files."""
+    from support.tls_job import TlsJob
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    jobs = []
+
+    def make(**settings):
+        jobs.append(TlsJob(**settings))
+        return jobs[-1]
+
+    yield make
+    for job in jobs:
+        job.end()
+
+
 def skip_if_not_built():
     """Skip a test that needs the compiled part."""
     if getattr(joblib_mpi._core, "is_double", False):

@@ -28,18 +28,6 @@ FAULTS = {
 
 
 @pytest.fixture
-def run(shared_script):
-    """Run a script in a job that these tests share; none may notice what an earlier one did to the executors."""
-
-    def run(text):
-        ended = shared_script(RANKS, PRELUDE + text)
-        assert ended.status == 0, ended
-        return ended.stdout.splitlines()
-
-    return run
-
-
-@pytest.fixture
 def run_alone(mpirun):
     """Run a script in a separate job."""
 

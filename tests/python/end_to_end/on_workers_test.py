@@ -2,6 +2,8 @@
 
 import pytest
 
+RANKS = 4
+
 PRELUDE = """
     import os
     import joblib_mpi
@@ -12,27 +14,15 @@ PRELUDE = """
 """
 
 
-@pytest.fixture
-def run(shared_script):
-    """Return a function that runs a script after the prelude and returns the lines of its output."""
-
-    def run(ranks, text):
-        ended = shared_script(ranks, PRELUDE + text)
-        assert ended.status == 0, ended
-        return ended.stdout.splitlines()
-
-    return run
-
-
 @pytest.mark.also_attached
 @pytest.mark.parametrize("ranks", [2, 4])
 def test_each_worker_runs_the_function_once(run, ranks):
     assert run(
-        ranks,
         """
     print(run_on_workers(rank))
     print(run_on_workers(rank, once_per_host=True))
     """,
+        ranks,
     ) == [str(list(range(1, ranks))), "[1]"]
 
 
@@ -45,7 +35,6 @@ def test_on_the_only_rank_of_a_job_the_function_runs_there(mpirun):
 
 def test_it_runs_between_the_tasks_of_a_call_that_keeps_all_workers_busy(run):
     assert run(
-        4,
         """
     import threading
     def wait(i, path):
@@ -77,7 +66,6 @@ def test_it_runs_between_the_tasks_of_a_call_that_keeps_all_workers_busy(run):
 
 def test_an_error_names_rank_and_host_and_the_other_workers(run):
     assert run(
-        4,
         """
     import socket
     def fail():
@@ -97,7 +85,6 @@ def test_an_error_names_rank_and_host_and_the_other_workers(run):
 
 def test_a_function_that_ends_its_executor_is_tried_again_on_the_same_worker(run):
     assert run(
-        4,
         """
     def crash_once():
         path = f"crashed_{rank()}"
@@ -120,7 +107,6 @@ def test_a_function_that_ends_its_executor_is_tried_again_on_the_same_worker(run
 
 def test_inside_a_task_it_is_refused(run):
     assert run(
-        2,
         """
     def nested(i):
         try:
@@ -129,4 +115,5 @@ def test_inside_a_task_it_is_refused(run):
             return str(error)
     print(set(Parallel(backend="mpi")(delayed(nested)(i) for i in range(3))))
     """,
+        2,
     ) == ["{'joblib_mpi.run_on_workers() works in the program, not inside a task'}"]

@@ -2,6 +2,8 @@
 
 import pytest
 
+RANKS = 3
+
 PRELUDE = """
     import collections, functools, gc, os, random, time
     from dataclasses import dataclass
@@ -12,18 +14,6 @@ PRELUDE = """
         with parallel_config(backend="mpi"):
             return Parallel(batch_size=batch_size)(delayed(function)(*arguments) for _ in range(n))
 """
-
-
-@pytest.fixture
-def run(shared_script):
-    """Run a script in a job that these tests share."""
-
-    def run(text, ranks=3):
-        ended = shared_script(ranks, PRELUDE + text)
-        assert ended.status == 0, ended
-        return ended.stdout.splitlines()
-
-    return run
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])

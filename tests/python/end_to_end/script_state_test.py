@@ -2,6 +2,8 @@
 
 import pytest
 
+RANKS = 3
+
 PRELUDE = """
     import importlib, locale, logging, os, sys, tempfile
     import numpy
@@ -10,18 +12,6 @@ PRELUDE = """
         seen = Parallel(backend="mpi", batch_size=1)(delayed(function)(*args) for _ in range(6))
         return seen[0] if all(one == seen[0] for one in seen) else seen
 """
-
-
-@pytest.fixture
-def run(shared_script):
-    """Run a script in a job that these tests share, and return the lines that it prints."""
-
-    def run(text):
-        ended = shared_script(3, PRELUDE + text)
-        assert ended.status == 0, ended
-        return ended.stdout.splitlines()
-
-    return run
 
 
 @pytest.mark.also_attached

@@ -2,6 +2,8 @@
 
 import pytest
 
+RANKS = 2
+
 # The module is where the program alone finds it.
 PRELUDE = """
     import importlib, os, sys
@@ -24,21 +26,8 @@ PRELUDE = """
 """
 
 
-@pytest.fixture
-def run(shared_script):
-    """Return a function that runs a script after the prelude and returns the lines of its output."""
-
-    def run(ranks, text):
-        ended = shared_script(ranks, PRELUDE + text)
-        assert ended.status == 0, ended
-        return ended.stdout.splitlines()
-
-    return run
-
-
 def test_a_module_that_workers_lack_is_named_with_worker_python_and_remedies(run):
     (line,) = run(
-        2,
         """
     import platform, socket
     write("lacking_one.py", "def f(i): return i")
@@ -56,7 +45,6 @@ def test_a_module_that_workers_lack_is_named_with_worker_python_and_remedies(run
 
 def test_another_version_of_a_module_is_an_error_with_both_versions(run):
     (line,) = run(
-        2,
         """
     with open("versioned_one.py", "w") as file:
         file.write("__version__ = '1.0'")
@@ -74,7 +62,6 @@ def test_another_version_of_a_module_is_an_error_with_both_versions(run):
 
 def test_a_result_that_the_program_cannot_load_is_an_error_with_what_to_do(run):
     (line,) = run(
-        2,
         """
     def make(folder):
         sys.path.insert(0, folder)
@@ -95,7 +82,6 @@ def test_a_result_that_the_program_cannot_load_is_an_error_with_what_to_do(run):
 @pytest.mark.parametrize("ranks", [2, 4])
 def test_a_file_and_a_package_are_sent_and_work_as_if_installed(run, ranks):
     assert run(
-        ranks,
         """
     write("sent_file.py", "def double(i): return 2 * i")
     write("sent_package/__init__.py", "from sent_package.part import triple")
@@ -116,12 +102,12 @@ def test_a_file_and_a_package_are_sent_and_work_as_if_installed(run, ranks):
     except WorkerImportError as error:
         print(error.name)
     """,
+        ranks,
     ) == ["570", "{'data'}", "{'other'}", "sent_package"]
 
 
 def test_a_module_that_has_changed_is_sent_again(run):
     assert run(
-        4,
         """
     write("edited.py", "def f(i): return i")
     edited = bring("edited")
@@ -135,12 +121,12 @@ def test_a_module_that_has_changed_is_sent_again(run):
         print(Parallel()(delayed(edited.f)(i) for i in range(4)))
         print(Parallel()(delayed(edited.f)(i) for i in range(4)))
     """,
+        4,
     ) == ["[0, 1, 2, 3]", "[0, -1, -2, -3]", "[0, -1, -2, -3]"]
 
 
 def test_a_process_that_a_task_starts_has_the_module(run):
     assert run(
-        2,
         """
     write("for_children.py", "def f(i): return i + 1")
     for_children = bring("for_children")
@@ -159,7 +145,6 @@ def test_a_process_that_a_task_starts_has_the_module(run):
 
 def test_what_cannot_be_sent_is_refused(run):
     assert run(
-        2,
         """
     for module in ("numpy", "sys", "nowhere_at_all"):
         try:

@@ -13,7 +13,7 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from joblib_mpi.serving import access, access_files, tls_routes
+from joblib_mpi.serving import access, access_files, tls_connect, tls_routes
 from joblib_mpi.serving.addresses import Address
 from joblib_mpi.serving.tls_process import TlsProcess
 from support.serving_double import access_to
@@ -88,6 +88,13 @@ class TlsJob:
         """Return a connection without TLS to where the job listens."""
         connection = socket.create_connection(self.address, TIMEOUT_SECONDS)
         connection.settimeout(TIMEOUT_SECONDS)
+        return connection
+
+    def join(self):
+        """Return a connection that has joined the job, as its first bytes tell."""
+        connection = tls_connect.connect(self.path)
+        connection.settimeout(TIMEOUT_SECONDS)
+        assert echoed(connection, b"first") == b"first"
         return connection
 
     def end(self):
@@ -174,6 +181,14 @@ def echoed(end, data):
         nbytes += len(part)
     end.settimeout(timeout)
     return b"".join(parts)
+
+
+def answer(connection):
+    """Return what the other end of a connection says, or nothing if it has ended it; alerts of TLS are no answer."""
+    try:
+        return connection.recv(1000)
+    except (ssl.SSLError, ConnectionError):
+        return b""
 
 
 def received(end, nbytes):
