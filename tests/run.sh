@@ -5,6 +5,7 @@
 #   tests/run.sh                      every test
 #   tests/run.sh --smoke              one or two tests of each kind
 #   tests/run.sh --cpp LABELS         of C++ only tests with one of these ctest labels: loss,slurm; none skips C++
+#   tests/run.sh --without LABELS     of C++ no tests with one of these ctest labels
 #   tests/run.sh --python LABELS      of Python only tests with one of these marks: unit,system; none skips Python
 #   tests/run.sh --once               does not run failed tests again
 #   tests/run.sh --again              runs the failed tests of the last run again, and counts both runs
@@ -19,17 +20,18 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=tests/suites.sh
 . tests/suites.sh
 
-cpp=all python=all first=yes again=yes cmake_options=()
+cpp=all python=all without="" first=yes again=yes cmake_options=()
 while [[ $# -gt 0 ]]; do
   case $1 in
     --smoke) cpp=smoke python=smoke ;;
     --cpp) cpp=${2:?--cpp needs labels}; shift ;;
+    --without) without=${2:?--without needs labels}; shift ;;
     --python) python=${2:?--python needs labels}; shift ;;
     --once) again=no ;;
     --again) first=no ;;
     --reports) reports+=/${2:?--reports needs a name}; shift ;;
     -D*) cmake_options+=("$1") ;;
-    *) echo "run.sh: unknown argument $1; known: --smoke, --cpp, --python, --once, --again, --reports, -DNAME=VALUE" >&2; exit 2 ;;
+    *) echo "run.sh: unknown argument $1; known: --smoke, --cpp, --without, --python, --once, --again, --reports, -DNAME=VALUE" >&2; exit 2 ;;
   esac
   shift
 done
@@ -37,6 +39,7 @@ done
 run_selected_ctest() {
   local selection=()
   [[ $cpp == all ]] || selection=(--label-regex "^(${cpp//,/|})\$")
+  [[ -z $without ]] || selection+=(--label-exclude "^(${without//,/|})\$")
   run_ctest ctest develop "${selection[@]}"
 }
 
