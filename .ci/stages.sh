@@ -33,11 +33,12 @@ run_logged() {
   set -e
 }
 
-# note_result NAME LOG STATUS SECONDS [EXPECTED]: tests that are missing of that number have failed.
+# note_result NAME LOG STATUS SECONDS [EXPECTED [BUSY]]: tests that are missing of that number have failed; processors were
+# busy for so many seconds before.
 note_result() {
-  local name=$1 status=$3 expected=${5:-0} missing last busy passed=0 failed=0 flaky=0
+  local name=$1 status=$3 expected=${5:-0} before=${6:-0} missing last busy passed=0 failed=0 flaky=0
   last=$(tail -n 1 "$2")
-  busy=$(awk '{ print int($1 + $2) }' "$2.cpu")
+  busy=$(awk -v before="$before" '{ print int($1 + $2 + before) }' "$2.cpu")
   if is_suite "$last"; then
     read -r passed _ failed _ <<<"${last//,/}"
     flaky=$(grep -oE '^[0-9]+ flaky$' "$2" | tail -n 1 | cut -d ' ' -f 1)
@@ -59,16 +60,18 @@ is_suite() { [[ $1 =~ ^[0-9]+\ passed,\ [0-9]+\ failed$ ]]; }
 
 run_stages() { for name in "$@"; do run_stage "$name"; done; }
 
-# run_again NAME...: runs once more, alone, what failed in the suites among these stages.
+# run_again NAME...: runs once more, alone, what failed in the suites among these stages. Their seconds are those of both
+# runs.
 run_again() {
-  local name last seconds status passed failed
+  local name last seconds busy status passed failed
   for name in "$@"; do
     last=$(tail -n 1 "$logs/$name.log") || continue
     if ! declare -F "again_$name" >/dev/null || ! is_suite "$last" || [[ $last == *" 0 failed" ]]; then continue; fi
     read -r passed _ failed _ <<<"${last//,/}"
-    seconds=$SECONDS
+    read -r _ _ _ _ seconds _ _ busy _ <"$logs/$name.result"
+    seconds=$((SECONDS - seconds))
     run_logged "again_$name" "$name, again" "$logs/$name.again.log"
-    note_result "$name" "$logs/$name.again.log" "$status" $((SECONDS - seconds)) $((passed + failed))
+    note_result "$name" "$logs/$name.again.log" "$status" $((SECONDS - seconds)) $((passed + failed)) "$busy"
   done
 }
 

@@ -130,7 +130,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         self._nested: ParallelBackendBase | None = None
         self._scattered = ScatteredObjects()
         joins = (scheduler_host, n_workers, scheduler_file) != (None, None, None)
-        session = _joined(scheduler_host, n_workers, scheduler_file) if joins else sessions.current()
+        session = joining.join(scheduler_host, n_workers, scheduler_file) if joins else sessions.current()
         if session is not None and session.is_worker:
             self.default_n_jobs = 1
         if scatter is not None:
@@ -171,7 +171,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             The number of tasks at a time.
         """
         __tracebackhide__ = True
-        session = _joined(scheduler_host, n_workers, scheduler_file)
+        session = joining.join(scheduler_host, n_workers, scheduler_file)
         if session.is_worker:  # inside a task
             raise FallbackToBackend(self._local_backend())
         own_options = without_joblibs(options)
@@ -223,7 +223,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
         __tracebackhide__ = True
-        session = _joined()
+        session = joining.join()
         if n_jobs is None:
             n_jobs = self.default_n_jobs
         if session.is_worker:
@@ -273,7 +273,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         try:
             return out.results(_host) if type(out) is GatheredOutcomes else results_of(out, _host)
         except SessionError as error:
-            raise _as_error_of_client(error) from error.__cause__
+            raise sessions.explained(error) from error.__cause__
 
     def retrieval_context(self) -> AbstractContextManager[None]:
         """Wait until the call of this thread is over, so that joblib need not poll for it."""
@@ -396,30 +396,6 @@ MpiBackend.__doc__ = documented_with_options(MpiBackend.__doc__)
 
 #: Stands in for the `Parallel` object between calls.
 _NO_PARALLEL = SimpleNamespace(verbose=0)
-
-
-def _joined(
-    scheduler_host: str | None = None,
-    n_workers: int | None = None,
-    scheduler_file: str | os.PathLike[str] | None = None,
-) -> sessions.Session:
-    __tracebackhide__ = True
-    try:
-        return joining.join(scheduler_host, n_workers, scheduler_file)
-    except (SessionError, KeyboardInterrupt) as error:
-        # Its text says all: in a notebook, the frames of the start would be pages above it.
-        raise error.with_traceback(None) from error.__cause__
-
-
-def _as_error_of_client(error: SessionError) -> SessionError:
-    """Return ``error``, or what a program is told whose workers were started by itself and are gone."""
-    session = sessions.current()
-    if session is None or session.local_job is None or not session.is_gone:
-        return error
-    return SessionError(
-        f"the workers that this program has started are gone: {error}. What the ranks and their launcher have printed "
-        "may say why. The next call starts new ones"
-    )
 
 
 def _host(rank: int) -> str:

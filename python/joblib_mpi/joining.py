@@ -3,26 +3,15 @@
 import os
 import sys
 import threading
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
-from joblib_mpi import _core
+from joblib_mpi import _core, client_sessions
 from joblib_mpi import session as sessions
-from joblib_mpi.job_description import JobDescription
-from joblib_mpi.local_job import LocalJob, may_start
-from joblib_mpi.serving.relay import Relay
-from joblib_mpi.serving.resumption import Resumption
-from joblib_mpi.serving.routes import Route, route_to
+from joblib_mpi.local_job import may_start
+from joblib_mpi.serving.routes import route_to
 from joblib_mpi.session import Session
 from joblib_mpi.start_options import from_environment, missing_module
-
-#: How long a job may take to answer a client. Chosen, not measured: rank 0 answers within milliseconds, unless its
-#: machine is out of memory.
-_PATIENCE_SECONDS = 30.0
-
-_RESUME = "JOBLIB_MPI_RESUME_SECONDS"
-_RESUME_SECONDS = 60.0
 
 _FORKED = (
     "this process was forked from a client of an MPI job, whose connection is its parent's. Use another backend here, "
@@ -63,7 +52,9 @@ def require() -> Session:
 
 
 def join(
-    scheduler_host: str | None, n_workers: int | None, scheduler_file: str | os.PathLike[str] | None = None
+    scheduler_host: str | None = None,
+    n_workers: int | None = None,
+    scheduler_file: str | os.PathLike[str] | None = None,
 ) -> Session:
     """Return the session that a backend with these options uses; all as for `MpiBackend`.
 
@@ -76,6 +67,15 @@ def join(
     ValueError
         ``n_workers`` is less than 1, ``scheduler_host`` has none of its forms, or more than one of them is given.
     """
+    __tracebackhide__ = True
+    try:
+        return _join(scheduler_host, n_workers, scheduler_file)
+    except (_core.SessionError, KeyboardInterrupt) as error:
+        # Its text says all: in a notebook, the frames of the start would be pages above it.
+        raise error.with_traceback(None) from error.__cause__
+
+
+def _join(scheduler_host: str | None, n_workers: int | None, scheduler_file: str | os.PathLike[str] | None) -> Session:
     given = {"scheduler_host": scheduler_host, "scheduler_file": scheduler_file, "n_workers": n_workers}
     given = {name: value for name, value in given.items() if value is not None}
     if len(given) > 1:
@@ -122,7 +122,9 @@ def attach(scheduler_host: str | None = None, scheduler_file: str | None = None)
             if session.socket == route.target and not session.is_gone:
                 return session
             _leave(session, f"the job {scheduler_file or scheduler_host}")
-        return sessions.adopt(_client_through(route) if route.command else _client_of(route.target))
+        return sessions.adopt(
+            client_sessions.through(route) if route.command else client_sessions.at_socket(route.target)
+        )
 
 
 def start_workers(n_workers: int | None) -> Session:
@@ -158,7 +160,7 @@ def start_workers(n_workers: int | None) -> Session:
             raise _core.SessionError(_FORKED)
         if not may_start():
             raise _core.SessionError(sessions.NO_SESSION)
-        return sessions.adopt(_client_of_own(_default_n_workers if n_workers is None else n_workers))
+        return sessions.adopt(client_sessions.with_own_workers(_default_n_workers if n_workers is None else n_workers))
 
 
 def start_ahead(n_workers: int | None) -> None:
@@ -181,7 +183,7 @@ def _start_ahead() -> None:
     try:
         require()
     except Exception as error:
-        _say(f"the workers could not be started yet, and the first call tries it again: {error}")
+        client_sessions.say(f"the workers could not be started yet, and the first call tries it again: {error}")
 
 
 def shutdown() -> None:
@@ -303,82 +305,11 @@ def _leave(session: Session, for_what: str) -> None:
     session.close()
 
 
-def _client_of(socket: str, local_job: LocalJob | None = None) -> Session:
-    try:
-        # The compiled class is not abstract.
-        client = _core.Client(socket, sessions.identity(), _PATIENCE_SECONDS)  # type: ignore[abstract]
-    except OSError as error:
-        raise _core.SessionError(
-            f'no job answers at {socket} ({os.strerror(error.errno or 0)}): it may have ended; "joblib-mpi list" shows '
-            "the jobs that serve"
-        ) from error
-    return _session_of(client, socket, local_job)
-
-
-def _client_through(route: Route) -> Session:
-    window = _resume_seconds()
-    relay = Relay(route)
-    try:
-        client = _core.Client(  # type: ignore[abstract]
-            relay.take_descriptor(), sessions.identity(), _PATIENCE_SECONDS, window
-        )
-    except _core.VersionMismatchError:
-        relay.end()
-        raise
-    except (OSError, _core.SessionError) as error:
-        raise _core.SessionError(relay.why_not(error)) from error
-    except BaseException:  # Ctrl-C
-        relay.end()
-        raise
-    return _session_of(client, route.target, Resumption(client, route, relay, window, _PATIENCE_SECONDS, _say))
-
-
-def _session_of(client: _core.Client, target: str, ends_with_it: LocalJob | Resumption | None) -> Session:
-    described = JobDescription.unpacked(client.description)
-    local_job = ends_with_it if isinstance(ends_with_it, LocalJob) else None
-    session = Session(client, described.isolation, described.start, local_job)
-    session.resumption = ends_with_it if isinstance(ends_with_it, Resumption) else None
-    session.memory_limit = described.memory_limit
-    session.socket = target
-    return session
-
-
 def _path(scheduler_file: object) -> str:
     path = os.fspath(scheduler_file) if isinstance(scheduler_file, str | os.PathLike) else None
     if not isinstance(path, str) or not path:
         raise TypeError(f"scheduler_file={scheduler_file!r}; allowed: the path of an access file")
     return path
-
-
-def _resume_seconds() -> float:
-    text = os.environ.get(_RESUME) or str(_RESUME_SECONDS)
-    with suppress(ValueError):
-        if 0 <= float(text) <= 86400:
-            return float(text)
-    raise ValueError(f"{_RESUME}={text!r}; allowed: seconds from 0 to 86400")
-
-
-def _client_of_own(n_workers: int | None) -> Session:
-    started = time.monotonic()
-    _say(f"starting {'workers' if n_workers is None else _workers(n_workers)} for this program")
-    local_job = LocalJob(n_workers)
-    try:
-        session = _client_of(local_job.socket, local_job)
-    except BaseException:
-        local_job.end()
-        raise
-    _say(f"started {_workers(session.core.n_workers)} in {time.monotonic() - started:.1f} s")
-    return session
-
-
-def _workers(number: int) -> str:
-    return "1 worker" if number == 1 else f"{number} workers"
-
-
-def _say(text: str) -> None:
-    if sys.stderr is not None:
-        with suppress(OSError, ValueError):
-            print(f"joblib-mpi: {text}", file=sys.stderr, flush=True)
 
 
 def _leave_to_parent() -> None:

@@ -196,6 +196,17 @@ def current() -> Session | None:
     return _session if _session is not None and _session.is_mine else None
 
 
+def explained(error: _core.SessionError) -> _core.SessionError:
+    """Return ``error``, or what a program is told whose workers were started by itself and are gone."""
+    session = current()
+    if session is None or session.local_job is None or not session.is_gone:
+        return error
+    return _core.SessionError(
+        f"the workers that this program has started are gone: {error}. What the ranks and their launcher have printed "
+        "may say why. The next call starts new ones"
+    )
+
+
 def adopt(session: Session) -> Session:
     """Make ``session`` the one that this process uses, until it ends or another one is adopted, and return it."""
     global _session

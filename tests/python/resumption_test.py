@@ -185,7 +185,7 @@ def test_a_client_gives_up_at_once_if_the_job_has_ended(watch):
 def test_a_client_that_the_job_has_given_up_is_not_tried_again(watch):
     class GivenUp(ClientDouble):
         def resume(self, descriptor, patience):
-            self.is_gone = True
+            self.close()
             raise SessionError("the job has given this client up")
 
     client = GivenUp()
