@@ -1,4 +1,4 @@
-"""Tests that a job's port lets nobody in without the keys of the access file, and that no other job passes for it."""
+"""Tests that a job's port lets no one in without the keys of the access file, and that no other job passes for it."""
 
 import os
 import socket
