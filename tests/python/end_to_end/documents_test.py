@@ -54,11 +54,7 @@ def anchors(document):
 
 @pytest.mark.parametrize(
     ("document", "number"),
-    [
-        pytest.param(document, number, marks=[pytest.mark.smoke] if document == "README.md" else [])
-        for document, printed in PRINTED.items()
-        for number in range(len(printed))
-    ],
+    [(document, number) for document, printed in PRINTED.items() for number in range(len(printed))],
 )
 def test_a_program_of_a_document_runs_and_prints_what_it_should(mpirun, document, number):
     ended = mpirun.script(4, programs(document)[number], name="search.py")
