@@ -42,11 +42,12 @@ with socket.socket(socket.AF_UNIX) as connection:
 """
 
 DASK_CLUSTER = """
+import sys
 from dask.distributed import LocalCluster
 if __name__ == "__main__":
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         print(cluster.scheduler_address, flush=True)
-        input()
+        sys.stdin.read()
 """
 
 
@@ -85,6 +86,8 @@ def work(settings):
         from dask.distributed import Client
 
         Client(settings.pop("address"))
+    else:
+        import joblib_mpi  # noqa: F401
     with parallel_config(**settings):
         noop_microseconds(200)
         print("ready", flush=True)
@@ -123,6 +126,7 @@ def serving_job(stack, folder):
     stack.callback(job.wait)
     stack.callback(job.terminate)
     while not (found := list(folder.glob("joblib-mpi/jobs/*.json"))):
+        assert job.poll() is None
         time.sleep(0.1)
     name = json.loads(found[0].read_text())["job"]
     (folder / "ssh").write_text(SSH)
@@ -210,6 +214,8 @@ def main():
     parser.add_argument("--first-result", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.first_result:
+        import joblib_mpi  # noqa: F401
+
         print(Parallel(backend="mpi")([delayed(nothing)(0)]), flush=True)
         return None
     if arguments.work:

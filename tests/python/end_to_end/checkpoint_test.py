@@ -11,8 +11,6 @@ import pytest
 
 from support.time_limits import TIMEOUT_SECONDS
 
-pytestmark = pytest.mark.system
-
 N_TASKS = 60
 RANKS = 3
 

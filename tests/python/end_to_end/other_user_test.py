@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.system
-
 NO_ONE = 65534
 ANOTHER = 65533
 

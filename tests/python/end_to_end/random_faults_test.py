@@ -4,8 +4,6 @@ import os
 
 import pytest
 
-pytestmark = pytest.mark.system
-
 
 def run(mpirun, ranks, seed, most_ranks, **options):
     """Run programs/random_faults.py, which kills that many ranks."""

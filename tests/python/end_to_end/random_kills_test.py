@@ -13,8 +13,6 @@ import pytest
 
 from support.time_limits import END_SECONDS, TIMEOUT_SECONDS
 
-pytestmark = pytest.mark.system
-
 #: JOBLIB_MPI_TEST_ROUNDS=6 kills more processes.
 ROUNDS = int(os.environ.get("JOBLIB_MPI_TEST_ROUNDS", "1"))
 KILLS_PER_ROUND = 6

@@ -15,8 +15,6 @@ from support.sockets import is_running
 from support.terminal import INTERRUPT, Terminal
 from support.time_limits import END_SECONDS, TIMEOUT_SECONDS
 
-pytestmark = pytest.mark.system
-
 #: Refuses arguments that are not expected, notes its process, and runs the command here, as sshd does by a shell.
 SSH = """
     #!/bin/sh

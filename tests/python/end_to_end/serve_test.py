@@ -16,8 +16,6 @@ from joblib_mpi.serving import tls_connect
 from support.serving_jobs import ServingJobs, wait_until
 from support.time_limits import TIMEOUT_SECONDS
 
-pytestmark = pytest.mark.system
-
 
 @pytest.fixture
 def serving(place):

@@ -13,8 +13,6 @@ from support.place import COMMAND
 from support.terminal import END_OF_INPUT, INTERRUPT, SUSPEND, Terminal
 from support.time_limits import TIMEOUT_SECONDS
 
-pytestmark = pytest.mark.system
-
 RUN = [str(COMMAND), "run", "-n", "3"]
 
 CALL = """
