@@ -119,7 +119,8 @@ class TransportRank {
     }
   }
 
-  /// Sends large and small frames to all survivors and back.
+  /// Sends large and small frames to all survivors and back. The others return when rank 0 has all of theirs: a rank
+  /// that leaves is dead to MPI, which then may throw away what has come from it.
   void talk(int rounds) {
     for (int round = 0; round < rounds; ++round) {
       if (rank() != 0) {
@@ -130,6 +131,8 @@ class TransportRank {
       for (int other = 1; other < victim_; ++other) send(other, 20, 300'000);
       for (int other = 1; other < victim_; ++other) wait_for_frame();
     }
+    if (rank() != 0) return wait_for_farewell();
+    for (int other = 1; other < victim_; ++other) send(other, 10, 0);
   }
 
   void settle() {
@@ -154,6 +157,17 @@ class TransportRank {
   }
 
  private:
+  /// Waits for a frame of rank 0 after which it may leave, or has left.
+  void wait_for_farewell() {
+    for (;;) {
+      if (transport_->receive()) return;
+      for (const int lost : transport_->take_lost_ranks()) {
+        if (lost == 0) return;
+      }
+      if (!mpi_tells_of_dead_ranks() && has_ended(pids_.at(0))) return;
+    }
+  }
+
   static void expect_whole(const FrameView& frame) {
     expect(is_pattern(frame.body, frame.body.size(), 1), "a body is whole");
     for (const SharedBytes& part : frame.parts) {
