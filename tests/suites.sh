@@ -29,7 +29,7 @@ build_for_tests() {
 run_ctest() {
   local name=$1 preset=$2
   shift 2
-  timeout -k 10 3600 ctest --preset "$preset" --parallel "$((4 * $(nproc)))" --output-junit "$PWD/$reports/$name.xml" "$@" ||
+  timeout -k 10 1800 ctest --preset "$preset" --parallel "$((4 * $(nproc)))" --output-junit "$PWD/$reports/$name.xml" "$@" ||
     echo "ctest ended with status $?"
 }
 
@@ -39,7 +39,7 @@ run_pytest() {
   local name=$1
   shift
   # The older report format names the file of each test.
-  timeout -k 10 3600 .venv/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder \
+  timeout -k 10 1800 .venv/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder \
     --junitxml="$reports/$name.xml" -o junit_family=xunit1 "$@" ||
     echo "pytest ended with status $?"
 }

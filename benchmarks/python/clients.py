@@ -122,12 +122,11 @@ def serving_job(stack, folder):
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
     command = [str(BIN / "joblib-mpi"), "serve", "-n", str(N_WORKERS + 1), "--listen", address]
-    job = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    stack.callback(job.wait)
+    job = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
     stack.callback(job.terminate)
-    while not (found := list(folder.glob("joblib-mpi/jobs/*.json"))):
+    while "joblib-mpi list" not in job.stdout.readline():
         assert job.poll() is None
-        time.sleep(0.1)
+    found = list(folder.glob("joblib-mpi/jobs/*.json"))
     name = json.loads(found[0].read_text())["job"]
     (folder / "ssh").write_text(SSH)
     (folder / "ssh").chmod(0o700)
@@ -142,18 +141,19 @@ def bare_relay_milliseconds(nbytes, folder):
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()
-        if (sink := os.fork()) == 0:
-            connection, _ = listener.accept()
-            left, buffer = nbytes, bytearray(1 << 20)
-            while left > 0:
-                left -= connection.recv_into(buffer)
-            connection.sendall(b"1")
-            os._exit(0)
         ours, theirs = socket.socketpair()
         relay = subprocess.Popen([sys.executable, "-c", BARE_RELAY, path], stdin=theirs, stdout=theirs)
         theirs.close()
+        connection, _ = listener.accept()
+    if (sink := os.fork()) == 0:
+        ours.close()
+        left, buffer = nbytes, bytearray(1 << 20)
+        while left > 0:
+            left -= connection.recv_into(buffer)
+        connection.sendall(b"1")
+        os._exit(0)
+    connection.close()
     data = bytes(nbytes)
-    time.sleep(1)  # for its start, which is no part of the copy
     start = time.perf_counter()
     ours.sendall(data)
     ours.recv(1)

@@ -160,7 +160,7 @@ class TransportRank {
   /// Waits for a frame of rank 0 after which it may leave, or has left.
   void wait_for_farewell() {
     for (;;) {
-      if (transport_->receive()) return;
+      if (const auto arrived = transport_->receive()) return expect_whole(arrived->frame);
       for (const int lost : transport_->take_lost_ranks()) {
         if (lost == 0) return;
       }

@@ -5,6 +5,7 @@ set -euo pipefail
 # shellcheck source=tests/cluster/slurm/slurm.sh
 . "$(dirname "${BASH_SOURCE[0]}")/slurm.sh"
 
+search=$slurm_here/search_on_nodes.py
 nodes=(--nodes=4 --ntasks-per-node=2)
 needs_python
 start_slurm 4
@@ -21,10 +22,10 @@ submit "${nodes[@]}" slurm/cpp.sbatch "$2" program
 must_end "$job" COMPLETED 0:0
 must_have_said "$job" "all ranks have met"
 
-submit "${nodes[@]}" slurm/python.sbatch "$slurm_here/search_on_nodes.py"
+submit "${nodes[@]}" slurm/python.sbatch "$search"
 must_end "$job" COMPLETED 0:0
 must_have_said "$job" "fitted on nodes 1 2 3 4, scores are those of a sequential search"
 
-submit "${nodes[@]}" --wrap "mpirun .venv/bin/python -m joblib_mpi $slurm_here/nodes_of_workers.py"
+submit "${nodes[@]}" --wrap "mpirun .venv/bin/python -m joblib_mpi $search"
 must_end "$job" COMPLETED 0:0
-must_have_said "$job" "workers on n1 n2 n3 n4"
+must_have_said "$job" "fitted on nodes 1 2 3 4, scores are those of a sequential search"

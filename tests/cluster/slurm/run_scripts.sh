@@ -10,7 +10,7 @@ found_by() { output_of "$1" | grep "best parameters"; }
 needs_python
 start_slurm 2
 
-submit --ntasks-per-node=2 --array=2-3 slurm/array.sbatch
+submit --ntasks-per-node=2 slurm/array.sbatch
 array=$job
 submit --nodes=2 --ntasks-per-node=2 slurm/python.sbatch examples/python/digits_search.py --n-iter 5
 python=$job
@@ -18,7 +18,7 @@ submit --nodes=2 --ntasks-per-node=2 slurm/requeue.sbatch
 resumable=$job
 
 must_end "$array" COMPLETED 0:0
-for name in iris wine; do
+for name in breast_cancer digits iris wine; do
   grep -q '"score": 0.9' "$name.json" || fail "the element for $name found nothing"
 done
 must_end "$python" COMPLETED 0:0

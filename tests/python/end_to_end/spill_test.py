@@ -223,10 +223,11 @@ def test_a_consumer_that_stalls_makes_the_tasks_of_its_generator_wait(mpirun, re
 
 
 @pytest.mark.also_attached
-def test_its_tasks_wait_also_if_results_spill_before_the_budget_is_used_up(mpirun):
+@pytest.mark.parametrize("return_as", ["generator", "generator_unordered"])
+def test_its_tasks_wait_also_if_results_spill_before_the_budget_is_used_up(mpirun, return_as):
     # The backend knows the size to expect; with three others running, the budget never has room for one more.
     before = "for _ in range(20): Parallel(batch_size=1)(delayed(np.full)(1_000_000, 1.0) for _ in range(4))"
-    done = mpirun.script(5, stalled_generator("generator_unordered", 4, pause="0.1 + 0.02 * (i % 4)", before=before))
+    done = mpirun.script(5, stalled_generator(return_as, 4, pause="0.1 + 0.02 * (i % 4)", before=before))
     assert (done.status, done.stdout) == (0, "waited\n"), done
 
 
