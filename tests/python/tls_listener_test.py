@@ -117,10 +117,10 @@ def test_the_port_is_closed_when_rank_0_is_killed():
     process = subprocess.Popen([sys.executable, "-c", rank0], stdout=subprocess.PIPE, text=True)
     listener, port = map(int, process.stdout.readline().split())
     socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS).close()
+    descriptor = os.pidfd_open(listener)
     process.kill()
     process.wait(TIMEOUT_SECONDS)
     process.stdout.close()
-    descriptor = os.pidfd_open(listener)
     assert select.select([descriptor], [], [], TIMEOUT_SECONDS)[0]
     os.close(descriptor)
     with pytest.raises(ConnectionRefusedError):

@@ -82,7 +82,7 @@ def test_a_program_goes_on_whichever_process_of_its_job_is_killed(program, place
     (place.folder / "enough").touch()
     output, _ = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == 0, output
-    assert output.endswith("True\n"), output
+    assert "True" in output.splitlines(), output  # Open MPI may add that a rank has missed a killed launcher at its end
     wait_until_none_is_left(mpirun)
 
 
