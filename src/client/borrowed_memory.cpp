@@ -1,5 +1,6 @@
 #include "client/borrowed_memory.hpp"
 
+#include "core/open_files.hpp"
 #include "segments/segment.hpp"
 #include <joblib_mpi/error.hpp>
 
@@ -52,19 +53,29 @@ struct BorrowedMemory::Books {
   std::atomic<bool> any{false};
 };
 
-BorrowedMemory::BorrowedMemory(std::function<void()> on_return)
-    : books_(std::make_shared<Books>(std::move(on_return))) {}
+BorrowedMemory::BorrowedMemory(std::function<void()> on_return, SegmentPool* adopting)
+    : adopting_(adopting), books_(std::make_shared<Books>(std::move(on_return))) {}
 
 BorrowedMemory::~BorrowedMemory() {
   const std::lock_guard lock(books_->mutex);
   books_->on_return = {};
 }
 
+SharedBytes BorrowedMemory::adopted(const Descriptor& file, std::uint64_t offset, std::uint64_t bytes) const {
+  if (adopting_ == nullptr || bytes < least_adopted_bytes || !is_of_lasting_size(file)) return {};
+  if (adopting_->adopted_stats().segments >= open_file_limit() / 4) return {};
+  Descriptor kept = another_descriptor(file.get());
+  if (!kept.open()) return {};
+  const std::shared_ptr<const Segment> segment = adopting_->adopt(std::move(kept), offset + bytes);
+  return {segment, segment->bytes().subspan(offset, bytes)};
+}
+
 SharedBytes BorrowedMemory::map(const Descriptor& file, std::uint64_t offset, std::uint64_t bytes) {
   require_bytes(file, offset, bytes);
   const std::uint64_t loan = ++last_;
   try {
-    SharedBytes mapped = copy_on_write(file, offset, bytes);
+    SharedBytes mapped = adopted(file, offset, bytes);
+    if (!mapped.owner()) mapped = copy_on_write(file, offset, bytes);
     const ByteView view = mapped.view();
     // The mapping ends before the loan, whose memory may be used again then.
     auto let_go = [mapping = mapped.owner(), books = books_, loan](const void*) mutable {

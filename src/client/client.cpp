@@ -21,11 +21,17 @@ namespace joblib_mpi {
 namespace {
 
 // Chosen, not measured.
+constexpr std::size_t large_part_bytes = std::size_t{1} << 20;
 constexpr std::size_t worth_giving_back = std::size_t{1} << 16;
 constexpr std::chrono::seconds goodbye_patience{5};
 constexpr std::chrono::milliseconds longest_wait{100};
 // Before there is a turn for what is to be written.
 constexpr int most_reads = 16;
+
+bool has_large_parts(const Frame& frame) {
+  return std::any_of(frame.parts.begin(), frame.parts.end(),
+                     [](const SharedBytes& part) { return part.size() >= large_part_bytes; });
+}
 
 SessionKey new_session() {
   std::random_device source;
@@ -63,8 +69,8 @@ void Client::begin(Met met) {
   description_ = std::move(met.greeting.description);
   number_ = met.greeting.client;
   lends_ = met.greeting.lends;
-  const Lending lending{lends_ ? &pool_ : nullptr, [this] { event_.notify(); }};
-  link_.connect(std::move(met.socket), met.greeting.received, options_.heartbeat_seconds, lending);
+  const LinkMemory memory{lends_ ? &pool_ : nullptr, [this] { event_.notify(); }};
+  link_.connect(std::move(met.socket), met.greeting.received, options_.heartbeat_seconds, memory);
   thread_ = std::thread([this] { move_bytes(); });
 }
 
@@ -78,7 +84,9 @@ void Client::require_job() const {
 
 template <class Message>
 void Client::tell(Message&& message) {
-  append(queued_, std::forward<Message>(message));
+  // What has large parts has a frame of its own, whose memory is not kept for the sake of another message.
+  if (queued_.empty() || has_large_parts(queued_.back())) queued_.emplace_back();
+  append(queued_.back(), std::forward<Message>(message));
   event_.notify();
 }
 
@@ -127,6 +135,23 @@ void Client::make_lendable(Payload& value) {
   }
 }
 
+SharedBytes Client::block_of(const Payload& value, const PartBytes& part_bytes) {
+  const std::size_t bytes = block_bytes(part_bytes);
+  if (!lends_ || bytes < BorrowedMemory::least_adopted_bytes) return {};
+  try {
+    ReceiveMemory::Block block = pool_.allocate_for_node(bytes);
+    std::size_t offset = 0;
+    for (std::size_t part = 0; part < part_bytes.size(); ++part) {
+      pool_.write(block.bytes.subspan(offset, part_bytes[part]), part_of(value, part));
+      offset += aligned(part_bytes[part]);
+    }
+    pool_.seal(block.bytes);
+    return {std::move(block.owner), block.bytes};
+  } catch (const std::exception&) {
+    return {};
+  }
+}
+
 void Client::submit(CallId call, TaskRequest task) {
   make_lendable(task.arguments);
   const std::lock_guard lock(mutex_);
@@ -152,12 +177,18 @@ void Client::end_call(CallId call) {
 }
 
 ObjectId Client::share(Payload value) {
-  make_lendable(value);
+  PartBytes part_bytes = part_bytes_of(value);
+  SharedBytes block = block_of(value, part_bytes);
+  if (block.size() == 0) make_lendable(value);
   const std::lock_guard lock(mutex_);
   require_job();
   const ObjectId object = object_of_client(number_, next_number());
   objects_.insert(object);
-  tell(to_rank0::ShareObject{object, std::move(value)});
+  if (block.size() > 0) {
+    tell(to_rank0::ShareBlock{object, std::move(part_bytes), std::move(block)});
+  } else {
+    tell(to_rank0::ShareObject{object, std::move(value)});
+  }
   return object;
 }
 
@@ -324,7 +355,9 @@ void Client::wait_for_bytes(FrameLink::Clock::time_point now) {
 bool Client::take_what_is_queued() {
   const std::lock_guard lock(mutex_);
   // What is queued until the last messages have been written goes out together.
-  if (!queued_.empty() && !link_.has_more()) link_.send(std::exchange(queued_, {}));
+  if (!link_.has_more()) {
+    for (Frame& frame : std::exchange(queued_, {})) link_.send(std::move(frame));
+  }
   return !closing_ || !queued_.empty();
 }
 
@@ -376,7 +409,7 @@ void Client::note_end(std::string why) {
   {
     const std::lock_guard lock(mutex_);
     if (!why_gone_) why_gone_ = closing_ ? "the client has left the job" : std::move(why);
-    queued_ = {};
+    queued_.clear();
   }
   changed_.notify_all();
 }

@@ -1,6 +1,7 @@
 #include "client/client_format.hpp"
 
 #include "protocol/message_bytes.hpp"
+#include "segments/payload_block.hpp"
 
 #include <optional>
 #include <span>
@@ -118,9 +119,19 @@ void append(Frame& frame, const to_rank0::EndCall& message) {
 }
 
 void append(Frame& frame, to_rank0::ShareObject&& message) {
+  Payload& value = message.value;
+  // The head is a part, so that it arrives where the parts do.
+  if (!value.head.empty()) value.long_head = SharedBytes(std::exchange(value.head, {}));
   BodyWriter writer(frame, 1 + sizeof message.object + payload_bytes(message.value));
   writer << kind_to_rank0<to_rank0::ShareObject> << message.object;
   write_payload(writer, frame, std::move(message.value));
+}
+
+void append(Frame& frame, to_rank0::ShareBlock&& message) {
+  BodyWriter writer(frame, 1 + sizeof message.object + list_bytes(message.part_bytes));
+  writer << kind_to_rank0<to_rank0::ShareBlock> << message.object;
+  write_list(writer, message.part_bytes);
+  frame.parts.push_back(std::move(message.block));
 }
 
 void append(Frame& frame, const to_rank0::DropObject& message) {
@@ -208,6 +219,13 @@ MessageToRank0 ClientFrameReader::next_to_rank0() {
     case kind_to_rank0<to_rank0::ShareObject>: {
       to_rank0::ShareObject message{reader_.read<ObjectId>(), {}};
       message.value = read_payload(reader_).payload;
+      if (const SharedBytes head = message.value.long_head; head.size() > 0) message.value.set_packed(head);
+      return message;
+    }
+    case kind_to_rank0<to_rank0::ShareBlock>: {
+      to_rank0::ShareBlock message{reader_.read<ObjectId>(), {}, {}};
+      message.part_bytes = read_list<PartBytes>(reader_);
+      message.block = reader_.read_part();
       return message;
     }
     case kind_to_rank0<to_rank0::DropObject>:

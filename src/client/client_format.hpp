@@ -16,6 +16,7 @@ void append(Frame& frame, to_rank0::SubmitTask&& message);
 void append(Frame& frame, const to_rank0::StopStarting& message);
 void append(Frame& frame, const to_rank0::EndCall& message);
 void append(Frame& frame, to_rank0::ShareObject&& message);
+void append(Frame& frame, to_rank0::ShareBlock&& message);
 void append(Frame& frame, const to_rank0::DropObject& message);
 void append(Frame& frame, const to_rank0::Ask& message);
 void append(Frame& frame, const to_rank0::CompareFile& message);

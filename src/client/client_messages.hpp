@@ -5,7 +5,9 @@
 #include "core/finished_task.hpp"
 #include "core/ids.hpp"
 #include "core/task_request.hpp"
+#include "segments/payload_block.hpp"
 #include <joblib_mpi/detail/call_options.hpp>
+#include <joblib_mpi/detail/payload.hpp>
 
 #include <cstdint>
 #include <string>
@@ -52,6 +54,12 @@ struct EndCall {
 struct ShareObject {
   ObjectId object;
   Payload value;
+};
+/// Shares an object with all workers, which is one block in the client's memory; see payload_block.hpp.
+struct ShareBlock {
+  ObjectId object;
+  PartBytes part_bytes;
+  SharedBytes block;
 };
 /// Tells that no later task names the object.
 struct DropObject {
@@ -106,9 +114,9 @@ struct SessionEnded {
 
 }  // namespace to_client
 
-using MessageToRank0 =
-    std::variant<to_rank0::StartCall, to_rank0::SubmitTask, to_rank0::StopStarting, to_rank0::EndCall,
-                 to_rank0::ShareObject, to_rank0::DropObject, to_rank0::Ask, to_rank0::CompareFile, to_rank0::Goodbye>;
+using MessageToRank0 = std::variant<to_rank0::StartCall, to_rank0::SubmitTask, to_rank0::StopStarting,
+                                    to_rank0::EndCall, to_rank0::ShareObject, to_rank0::ShareBlock,
+                                    to_rank0::DropObject, to_rank0::Ask, to_rank0::CompareFile, to_rank0::Goodbye>;
 using MessageToClient = std::variant<to_client::CallStarted, to_client::TaskFinished, to_client::Answer,
                                      to_client::FileRefusals, to_client::SessionEnded>;
 

@@ -16,15 +16,15 @@ constexpr std::chrono::milliseconds acknowledge_after{100};
 
 }  // namespace
 
-void FrameLink::connect(Descriptor socket, std::uint64_t received, double heartbeat_seconds, const Lending& lending) {
+void FrameLink::connect(Descriptor socket, std::uint64_t received, double heartbeat_seconds, const LinkMemory& memory) {
   receiver_.reset();
   lent_.reset();
   borrowed_.reset();
-  if (lending.pool != nullptr) {
-    lent_.emplace(*lending.pool);
-    borrowed_.emplace(lending.on_return);
+  if (memory.lending != nullptr) {
+    lent_.emplace(*memory.lending);
+    borrowed_.emplace(memory.on_return, memory.arriving);
   }
-  receiver_.emplace(borrowed_ ? &*borrowed_ : nullptr);
+  receiver_.emplace(borrowed_ ? &*borrowed_ : nullptr, memory.arriving);
   sender_.restart(received, lent_ ? &*lent_ : nullptr);
   heartbeat_ = LinkHeartbeat(heartbeat_seconds);
   socket_ = std::move(socket);

@@ -17,10 +17,13 @@
 
 namespace joblib_mpi {
 
-/// The memory that the ends of a connection within one machine lend to each other.
-struct Lending {
-  SegmentPool* pool = nullptr;           ///< Its memory can be lent; null: neither end lends anything.
+/// The memory that one end of a connection has for large parts of frames.
+struct LinkMemory {
+  SegmentPool* lending = nullptr;        ///< Its memory can be lent; null: neither end lends anything.
   std::function<void()> on_return = {};  ///< Is called on any thread when there are loans to return.
+  /// Has large parts that arrive, in memory for the node: all its processes can map them, and none can write to them.
+  /// Null: they are this process's own.
+  SegmentPool* arriving = nullptr;
 };
 
 /// Carries frames in order between a client and rank 0, over one connection after another. Not thread-safe.
@@ -30,7 +33,7 @@ class FrameLink {
 
   /// Goes on over `socket`, a stream that does not block, whose other end has received all frames up to `received` and
   /// has the same heartbeat; 0 is none. Throws SerializationError if it cannot go on from there.
-  void connect(Descriptor socket, std::uint64_t received, double heartbeat_seconds = 0, const Lending& lending = {});
+  void connect(Descriptor socket, std::uint64_t received, double heartbeat_seconds = 0, const LinkMemory& memory = {});
   /// Closes the connection for the reason that `why_gone` then returns.
   void end_connection(std::string why);
   [[nodiscard]] bool connected() const noexcept { return socket_.open(); }

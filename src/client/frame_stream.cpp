@@ -1,6 +1,8 @@
 #include "client/frame_stream.hpp"
 
 #include "client/stream_io.hpp"
+#include "segments/memory_room.hpp"
+#include "segments/payload_block.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <algorithm>
@@ -14,6 +16,9 @@ namespace {
 [[noreturn]] void refuse_frame(const std::string& what) {
   throw SerializationError("the other end of a client's connection sent " + what);
 }
+
+/// The size from which the parts of a frame have one block, in bytes. Chosen, not measured.
+constexpr std::uint64_t least_block_bytes = std::uint64_t{4} << 20;
 
 /// The memory that a body or a part has at first; most are smaller.
 constexpr std::uint64_t first_room = std::uint64_t{64} << 20;
@@ -63,11 +68,12 @@ std::optional<FrameReceiver::Received> FrameReceiver::next() {
       case Stage::body:
         if (!piece_is_whole()) break;
         frame_.body = std::exchange(piece_, {});
+        allocate_block();
         begin_part_or_head();
         break;
       case Stage::part:
-        if (!piece_is_whole()) break;
-        frame_.parts.emplace_back(std::exchange(piece_, {}));
+        if (!block_.owner && !piece_is_whole()) break;
+        take_part();
         begin_part_or_head();
         break;
     }
@@ -79,6 +85,7 @@ std::optional<FrameReceiver::Received> FrameReceiver::next() {
 FrameReceiver::Received FrameReceiver::whole_frame() {
   if (borrowed_parts_ != head_.lent) refuse_frame("a message with another number of lent parts than it says");
   descriptors_.erase(descriptors_.begin(), descriptors_.begin() + static_cast<std::ptrdiff_t>(borrowed_parts_));
+  block_ = {};
   const auto returned = std::span(numbers_).subspan(head_.parts + head_.lent);
   return {head_, std::exchange(frame_, {}), {returned.begin(), returned.end()}};
 }
@@ -119,10 +126,38 @@ void FrameReceiver::begin_part_or_head() {
     const std::uint64_t size = numbers_[frame_.parts.size()];
     const std::uint64_t bytes = size & ~lent_part;
     if (bytes > most_part_bytes) refuse_frame("a part of " + std::to_string(bytes) + " bytes");
+    if (block_.owner) return begin(Stage::part, block_.bytes.subspan(in_block_, bytes));
     if (bytes == size) return begin_piece(Stage::part, bytes);
     borrow_part(bytes);
   }
   begin(Stage::head, head_bytes_);
+}
+
+void FrameReceiver::allocate_block() {
+  if (pool_ == nullptr || head_.lent > 0) return;
+  const auto sizes = std::span<const std::uint64_t>(numbers_).first(head_.parts);
+  std::uint64_t total = 0;
+  for (const std::uint64_t size : sizes) {
+    if (size > most_part_bytes || total > most_part_bytes) return;  // it is no frame, or there is no such memory
+    total += aligned(size);
+  }
+  // There must be memory, so that a size alone takes no room on a disk instead.
+  if (total < least_block_bytes || total > memory_room().bytes) return;
+  try {
+    block_ = pool_->allocate_for_node(total);
+    in_block_ = 0;
+  } catch (const std::exception&) {  // the parts have to do with what there is
+  }
+}
+
+void FrameReceiver::take_part() {
+  if (!block_.owner) {
+    frame_.parts.emplace_back(std::exchange(piece_, {}));
+    return;
+  }
+  const std::uint64_t bytes = numbers_[frame_.parts.size()];
+  frame_.parts.emplace_back(block_.owner, block_.bytes.subspan(in_block_, bytes));
+  in_block_ += aligned(bytes);
 }
 
 void FrameReceiver::borrow_part(std::uint64_t bytes) {

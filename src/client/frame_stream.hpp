@@ -4,6 +4,7 @@
 #include "client/lent_memory.hpp"
 #include "core/frame.hpp"
 #include "segments/descriptor.hpp"
+#include "segments/segment_pool.hpp"
 
 #include <array>
 #include <cstddef>
@@ -38,8 +39,10 @@ inline constexpr std::uint64_t lent_part = std::uint64_t{1} << 63;
 /// Takes frames out of the bytes of one connection, whichever pieces they come in.
 class FrameReceiver {
  public:
-  /// Takes no lent parts if `borrowed` is null, which must outlive this object otherwise.
-  explicit FrameReceiver(BorrowedMemory* borrowed = nullptr) : borrowed_(borrowed) {}
+  /// Takes no lent parts if `borrowed` is null. If `pool` is not, the parts of a large frame arrive in one block of its
+  /// memory for the node, in the places of payload_block.hpp. Both must outlive this object.
+  explicit FrameReceiver(BorrowedMemory* borrowed = nullptr, SegmentPool* pool = nullptr)
+      : borrowed_(borrowed), pool_(pool) {}
   FrameReceiver(const FrameReceiver&) = delete;
   FrameReceiver& operator=(const FrameReceiver&) = delete;
 
@@ -81,6 +84,10 @@ class FrameReceiver {
   void begin_piece(Stage stage, std::uint64_t bytes);
   /// Returns whether the piece is whole; makes room for more of it otherwise.
   bool piece_is_whole();
+  /// Allocates the memory for all parts of a large frame.
+  void allocate_block();
+  /// Adds the part that has arrived to the frame.
+  void take_part();
   void begin_part_or_head();
   /// Adds the next part of the frame, which is lent.
   void borrow_part(std::uint64_t bytes);
@@ -102,6 +109,9 @@ class FrameReceiver {
   std::vector<Descriptor> descriptors_;
   Bytes piece_;  // the body or a part, as much of it as there is memory for yet
   std::uint64_t piece_bytes_ = 0;
+  SegmentPool* pool_;
+  ReceiveMemory::Block block_ = {};  // of the parts of this frame; empty if each is allocated alone
+  std::size_t in_block_ = 0;         // where the next part begins there
   Frame frame_;
 };
 

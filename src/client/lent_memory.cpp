@@ -3,7 +3,6 @@
 #include "segments/mapped_files.hpp"
 #include <joblib_mpi/error.hpp>
 
-#include <sys/resource.h>
 #include <utility>
 
 namespace joblib_mpi {
@@ -14,11 +13,6 @@ LentMemory::~LentMemory() {
   for (const auto& [loan, part] : lent_) {
     if (part.size() > 0) pool_->retire(part.view());
   }
-}
-
-std::size_t LentMemory::quarter_of_open_files() noexcept {
-  rlimit limit{};
-  return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur / 4 : 0;
 }
 
 std::optional<LentMemory::Place> LentMemory::place_of(const SharedBytes& part) const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/open_files.hpp"
 #include "segments/descriptor.hpp"
 #include "segments/segment_pool.hpp"
 #include <joblib_mpi/detail/payload.hpp>
@@ -23,7 +24,7 @@ class LentMemory {
   /// Lends memory of `pool`, which must outlive this object, and the files that this process has mapped. Not more than
   /// `most_lent` parts of the pool are lent at a time, by default a quarter of the files that this process may open: a
   /// large part costs it one.
-  explicit LentMemory(SegmentPool& pool, std::size_t most_lent = quarter_of_open_files());
+  explicit LentMemory(SegmentPool& pool, std::size_t most_lent = open_file_limit() / 4);
   LentMemory(const LentMemory&) = delete;
   LentMemory& operator=(const LentMemory&) = delete;
   /// Keeps the memory that was not returned from being used again: the other end may have it mapped for as long as it
@@ -49,8 +50,6 @@ class LentMemory {
   [[nodiscard]] std::size_t size() const noexcept { return lent_.size(); }
 
  private:
-  [[nodiscard]] static std::size_t quarter_of_open_files() noexcept;
-
   SegmentPool* pool_;
   std::size_t most_lent_;
   std::uint64_t last_ = 0;

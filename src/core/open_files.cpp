@@ -15,4 +15,10 @@ void raise_open_file_limit() noexcept {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+std::uint64_t open_file_limit() noexcept {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return UINT64_MAX;
+  return limit.rlim_cur;
+}
+
 }  // namespace joblib_mpi

@@ -9,6 +9,14 @@
 
 namespace joblib_mpi {
 
+/// The alignment of large arrays that lie in one block: the size of a cache line.
+inline constexpr std::size_t part_alignment = 64;
+
+/// Returns where the next array begins in a block of which `bytes` bytes are used.
+[[nodiscard]] constexpr std::size_t aligned(std::size_t bytes) {
+  return (bytes + part_alignment - 1) / part_alignment * part_alignment;
+}
+
 /// Allocates memory for large arrays that arrive: on the heap, or where another process can map it.
 class ReceiveMemory {
  public:

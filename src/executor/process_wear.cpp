@@ -1,11 +1,11 @@
 #include "executor/process_wear.hpp"
 
+#include "core/open_files.hpp"
 #include "executor/process_tree.hpp"
 
 #include <algorithm>
 #include <filesystem>
 #include <string>
-#include <sys/resource.h>
 #include <system_error>
 
 namespace joblib_mpi {
@@ -14,9 +14,7 @@ namespace {
 /// Returns the number of files that a process may have open between tasks: three quarters of what the system allows.
 /// Chosen: shared arrays are open files, too.
 std::uint64_t most_open_files() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return UINT64_MAX;
-  return limit.rlim_cur / 4 * 3;
+  return open_file_limit() / 4 * 3;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <system_error>
 #include <thread>
@@ -40,6 +41,10 @@ Descriptor::~Descriptor() {
 
 void Descriptor::close() noexcept {
   if (number_ >= 0) ::close(std::exchange(number_, -1));
+}
+
+Descriptor another_descriptor(int number) noexcept {
+  return Descriptor(fcntl(number, F_DUPFD_CLOEXEC, 0));
 }
 
 SocketPair make_socket_pair() {

@@ -33,6 +33,9 @@ class Descriptor {
   int number_ = -1;
 };
 
+/// Returns another descriptor of the file `number`, which exec closes; none if this process may open no more files.
+[[nodiscard]] Descriptor another_descriptor(int number) noexcept;
+
 /// Two connected sockets that keep the bounds of messages and are closed by exec.
 struct SocketPair {
   Descriptor first;

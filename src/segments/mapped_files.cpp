@@ -1,17 +1,9 @@
 #include "segments/mapped_files.hpp"
 
-#include <fcntl.h>
 #include <iterator>
 #include <utility>
 
 namespace joblib_mpi {
-namespace {
-
-Descriptor another_descriptor(int number) {
-  return Descriptor(fcntl(number, F_DUPFD_CLOEXEC, 0));
-}
-
-}  // namespace
 
 MappedFiles& MappedFiles::of_process() {
   static MappedFiles files;

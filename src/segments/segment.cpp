@@ -53,6 +53,11 @@ Descriptor make_memory_file(std::size_t bytes) {
   return file;
 }
 
+bool is_of_lasting_size(const Descriptor& file) noexcept {
+  const int seals = fcntl(file.get(), F_GET_SEALS);
+  return seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
+}
+
 Segment::Segment(std::uint64_t id, Descriptor file, std::size_t bytes, Access access)
     : id_(id), file_(std::move(file)), mapping_(file_, bytes, access), access_(access) {}
 

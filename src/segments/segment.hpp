@@ -32,6 +32,9 @@ class Mapping {
 /// Throws std::system_error.
 [[nodiscard]] Descriptor make_memory_file(std::size_t bytes);
 
+/// Returns whether the file is in memory and can never become shorter.
+[[nodiscard]] bool is_of_lasting_size(const Descriptor& file) noexcept;
+
 /// Memory that other processes can map once they have its descriptor.
 class Segment {
  public:

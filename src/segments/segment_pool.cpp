@@ -10,6 +10,7 @@
 #include <mutex>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace joblib_mpi {
 namespace {
@@ -30,8 +31,6 @@ constexpr std::size_t common_bytes(std::size_t segments) {
   return smallest_common_bytes << std::min(segments / segments_per_doubling, most_doublings);
 }
 
-constexpr std::size_t alignment = 64;
-
 /// Rounds up by at most an eighth, so that arrays of nearly the same size fit into each other's segments.
 std::size_t rounded(std::size_t bytes) {
   const std::size_t step = std::max(std::bit_floor(bytes) / 8, smallest_common_bytes / 8);
@@ -42,6 +41,13 @@ std::size_t rounded(std::size_t bytes) {
 /// such segments.
 constexpr std::uint64_t room_per_spare = 8;
 constexpr std::chrono::milliseconds between_looks_at_room{10};  // a look takes some 50 µs
+
+/// Returns whether the bytes, which begin at or behind the segment's beginning, lie in it.
+bool holds(const Segment& segment, ByteView bytes) {
+  const std::span<std::byte> all = segment.bytes();
+  const auto offset = static_cast<std::size_t>(bytes.data() - all.data());
+  return offset <= all.size() && bytes.size() <= all.size() - offset;
+}
 
 bool lacks_descriptors(const std::system_error& error) {
   return error.code() == std::errc::too_many_files_open || error.code() == std::errc::too_many_files_open_in_system;
@@ -88,8 +94,11 @@ struct SegmentPool::State {
   [[nodiscard]] std::size_t allowed_spare_bytes(std::size_t needed = 0);
   void give_way(std::size_t needed = 0);
   void let_go_adopted(const std::byte* begin);
-  /// Returns the segment that begins last at or before `place`, or nullptr. The lock must be held.
-  [[nodiscard]] PooledSegment* pooled_at(const std::byte* place);
+  /// Returns the segment of the pool in which the bytes lie, or nullptr. The lock must be held.
+  [[nodiscard]] PooledSegment* pooled_with(ByteView bytes);
+  /// Returns the adopted segment that begins last at or before `place`, or nullptr. The lock must be held; what is
+  /// returned must outlive it, because the segment's deleter takes it.
+  [[nodiscard]] std::shared_ptr<const Segment> adopted_at(const std::byte* place) const;
 
   const std::size_t most_spare_bytes;
   const SegmentSource source;  // the source of memory for the node, and of large memory for one process
@@ -148,7 +157,7 @@ ReceiveMemory::Block SegmentPool::State::allocate(std::size_t bytes, Shelf& shel
     }
   }
   const std::span<std::byte> place = pooled->segment->bytes().subspan(pooled->used_bytes, bytes);
-  pooled->used_bytes = (pooled->used_bytes + bytes + alignment - 1) / alignment * alignment;
+  pooled->used_bytes = aligned(pooled->used_bytes + bytes);
   ++pooled->blocks;
   return {std::shared_ptr<const void>(place.data(), [self, pooled](const void*) { self->let_go(*pooled); }), place};
 }
@@ -204,9 +213,16 @@ void SegmentPool::State::let_go_adopted(const std::byte* begin) {
   ++dropped;
 }
 
-PooledSegment* SegmentPool::State::pooled_at(const std::byte* place) {
-  const auto after = segments.upper_bound(place);
-  return after == segments.begin() ? nullptr : &std::prev(after)->second;
+PooledSegment* SegmentPool::State::pooled_with(ByteView bytes) {
+  const auto after = segments.upper_bound(bytes.data());
+  if (after == segments.begin()) return nullptr;
+  PooledSegment& pooled = std::prev(after)->second;
+  return holds(*pooled.segment, bytes) ? &pooled : nullptr;
+}
+
+std::shared_ptr<const Segment> SegmentPool::State::adopted_at(const std::byte* place) const {
+  const auto after = adopted.upper_bound(place);
+  return after == adopted.begin() ? nullptr : std::prev(after)->second.lock();
 }
 
 SegmentPool::SegmentPool(std::size_t spare_bytes, SegmentSource source)
@@ -233,7 +249,7 @@ void SegmentPool::write(std::span<std::byte> place, ByteView content) {
   std::shared_ptr<const Segment> fresh;
   {
     const std::lock_guard lock(state_->mutex);
-    const PooledSegment* pooled = state_->pooled_at(place.data());
+    const PooledSegment* pooled = state_->pooled_with(place);
     assert(pooled != nullptr);
     if (!pooled->sealed) fresh = pooled->segment;
   }
@@ -247,14 +263,14 @@ void SegmentPool::write(std::span<std::byte> place, ByteView content) {
 void SegmentPool::seal(ByteView block) {
   if (block.empty()) return;
   const std::lock_guard lock(state_->mutex);
-  PooledSegment* pooled = state_->pooled_at(block.data());
+  PooledSegment* pooled = state_->pooled_with(block);
   if (pooled != nullptr && !std::exchange(pooled->sealed, true)) pooled->segment->seal();
 }
 
 void SegmentPool::retire(ByteView bytes) {
   const std::lock_guard lock(state_->mutex);
-  PooledSegment* const pooled = state_->pooled_at(bytes.data());
-  if (pooled == nullptr || bytes.data() >= pooled->segment->bytes().data() + pooled->segment->bytes().size()) return;
+  PooledSegment* const pooled = state_->pooled_with(bytes);
+  if (pooled == nullptr) return;
   pooled->retired = true;
   if (pooled->shelf->common == pooled) pooled->shelf->common = nullptr;
 }
@@ -272,19 +288,21 @@ std::shared_ptr<const Segment> SegmentPool::adopt(Descriptor file, std::size_t b
 }
 
 std::optional<SegmentPool::Place> SegmentPool::find(ByteView bytes) const {
-  const auto place_in = [bytes](const std::shared_ptr<const Segment>& segment) -> std::optional<Place> {
-    const auto offset = static_cast<std::size_t>(bytes.data() - segment->bytes().data());
-    if (offset + bytes.size() > segment->bytes().size()) return std::nullopt;
-    return Place{segment, offset};
-  };
-  std::shared_ptr<const Segment> found;  // outlives the lock: the segment's deleter takes the lock
+  std::shared_ptr<const Segment> segment;  // outlives the lock
   const std::lock_guard lock(state_->mutex);
-  if (const PooledSegment* pooled = state_->pooled_at(bytes.data())) {
-    if (auto place = place_in(pooled->segment)) return place;
-  }
-  const auto after = state_->adopted.upper_bound(bytes.data());
-  if (after != state_->adopted.begin()) found = std::prev(after)->second.lock();
-  return found ? place_in(found) : std::nullopt;
+  const PooledSegment* const pooled = state_->pooled_with(bytes);
+  segment = pooled != nullptr ? pooled->segment : state_->adopted_at(bytes.data());
+  if (!segment || !holds(*segment, bytes)) return std::nullopt;
+  const auto offset = static_cast<std::size_t>(bytes.data() - segment->bytes().data());
+  return Place{segment, offset};
+}
+
+bool SegmentPool::has_for_node(ByteView bytes) const {
+  std::shared_ptr<const Segment> segment;  // outlives the lock
+  const std::lock_guard lock(state_->mutex);
+  if (const PooledSegment* const pooled = state_->pooled_with(bytes)) return pooled->shelf == &state_->for_node;
+  segment = state_->adopted_at(bytes.data());
+  return segment && holds(*segment, bytes);
 }
 
 void SegmentPool::give_way() {
@@ -304,6 +322,19 @@ SegmentPool::Stats SegmentPool::node_stats() const {
     if (pooled.shelf != &state_->for_node) continue;
     ++stats.segments;
     stats.bytes += pooled.segment->bytes().size();
+  }
+  return stats;
+}
+
+SegmentPool::Stats SegmentPool::adopted_stats() const {
+  std::vector<std::shared_ptr<const Segment>> segments;  // outlive the lock
+  const std::lock_guard lock(state_->mutex);
+  Stats stats;
+  for (const auto& [begin, adopted] : state_->adopted) {
+    segments.push_back(adopted.lock());
+    if (!segments.back()) continue;
+    ++stats.segments;
+    stats.bytes += segments.back()->bytes().size();
   }
   return stats;
 }

@@ -38,7 +38,7 @@ class SegmentPool final : public ReceiveMemory {
   [[nodiscard]] Block allocate_for_node(std::size_t bytes);
   /// Copies `content` to the beginning of `place`, which lies in a block that no other process has yet.
   void write(std::span<std::byte> place, ByteView content);
-  /// Seals the segment of a block that is complete, see Segment::seal.
+  /// Seals the segment of a block that is complete, see Segment::seal. Does nothing if it is in an adopted segment.
   void seal(ByteView block);
 
   /// Lets the segment in which these bytes are never be used for other ones: a process that this one hears of no more
@@ -56,6 +56,9 @@ class SegmentPool final : public ReceiveMemory {
   };
   /// Returns the place of these bytes in the pool's segments; nothing if they lie elsewhere.
   [[nodiscard]] std::optional<Place> find(ByteView bytes) const;
+  /// Returns whether these bytes lie in memory for the node: from `allocate_for_node`, or in a segment that was
+  /// adopted.
+  [[nodiscard]] bool has_for_node(ByteView bytes) const;
 
   /// Gives unused segments back to the system as far as the room has become small. May be called often: looks at the
   /// room only if there are such segments, and a hundred times a second at most.
@@ -72,6 +75,8 @@ class SegmentPool final : public ReceiveMemory {
   };
   /// Returns the figures of the memory for the node.
   [[nodiscard]] Stats node_stats() const;
+  /// Returns the figures of the segments that were adopted and are in use.
+  [[nodiscard]] Stats adopted_stats() const;
 
  private:
   struct State;

@@ -189,9 +189,9 @@ void ClientServer::admit(Stranger& stranger) {
   }
   try {
     admitted->process = peer_process(stranger.socket);
-    const Lending lending{stranger.lends ? options_.segments : nullptr, [this] { event_.notify(); }};
-    admitted->client->link().connect(std::move(stranger.socket), greeting.received, options_.heartbeat_seconds,
-                                     lending);
+    const LinkMemory memory{stranger.lends ? options_.segments : nullptr, [this] { event_.notify(); },
+                            options_.segments};
+    admitted->client->link().connect(std::move(stranger.socket), greeting.received, options_.heartbeat_seconds, memory);
     admitted->gone_since.reset();
   } catch (const SerializationError&) {  // it has lost what it had, and is kept until its time is over
   }

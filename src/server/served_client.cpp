@@ -3,6 +3,7 @@
 #include "client/client_format.hpp"
 #include "client/object_owner.hpp"
 #include "segments/memory_room.hpp"
+#include "segments/payload_block.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <algorithm>
@@ -117,9 +118,17 @@ void ServedClient::handle(const to_rank0::EndCall& message) {
 }
 
 void ServedClient::handle(to_rank0::ShareObject&& message) {
-  if (objects_.contains(message.object)) throw SerializationError("a client has shared one object twice");
-  if (owner_of(message.object) != number_) throw SerializationError("a client has named an object as another does");
-  objects_.insert(driver_->share(std::move(message.value), message.object));
+  share(message.object, std::move(message.value));
+}
+
+void ServedClient::handle(to_rank0::ShareBlock&& message) {
+  share(message.object, payload_in(message.block.owner(), message.block.view(), message.part_bytes));
+}
+
+void ServedClient::share(ObjectId object, Payload value) {
+  if (objects_.contains(object)) throw SerializationError("a client has shared one object twice");
+  if (owner_of(object) != number_) throw SerializationError("a client has named an object as another does");
+  objects_.insert(driver_->share(std::move(value), object));
 }
 
 void ServedClient::handle(const to_rank0::DropObject& message) {

@@ -81,12 +81,14 @@ class ServedClient {
   void handle(const to_rank0::StopStarting& message);
   void handle(const to_rank0::EndCall& message);
   void handle(to_rank0::ShareObject&& message);
+  void handle(to_rank0::ShareBlock&& message);
   void handle(const to_rank0::DropObject& message);
   void handle(const to_rank0::Ask& message);
   void handle(to_rank0::CompareFile&& message);
   void handle(const to_rank0::Goodbye&) { has_left_ = true; }
 
   void submit(to_rank0::SubmitTask&& message);
+  void share(ObjectId object, Payload value);
   void drop(const to_rank0::DropObject& message);
   [[nodiscard]] bool must_wait() const { return link_.unacknowledged_bytes() > most_untaken_bytes_; }
   [[nodiscard]] to_client::CallStarted start(const to_rank0::StartCall& message);

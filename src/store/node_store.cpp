@@ -1,9 +1,9 @@
 #include "store/node_store.hpp"
 
+#include "segments/payload_block.hpp"
 #include "segments/segment_source.hpp"
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 namespace joblib_mpi {
@@ -20,36 +20,6 @@ constexpr unsigned progresses_between_looks_at_room = 128;
 /// The number of turns between two checks for what need not be known at once.
 constexpr unsigned turns_between_looks = 64;
 
-/// The alignment of a part in its object's block: the size of a cache line.
-constexpr std::size_t part_alignment = 64;
-
-std::size_t aligned(std::size_t bytes) {
-  return (bytes + part_alignment - 1) / part_alignment * part_alignment;
-}
-
-/// Returns the size of a block that holds the head and the parts of an object.
-std::size_t block_bytes(std::span<const std::uint64_t> part_bytes) {
-  return std::accumulate(part_bytes.begin(), part_bytes.end(), std::size_t{0},
-                         [](std::size_t total, std::uint64_t bytes) { return total + aligned(bytes); });
-}
-
-Payload payload_in(const std::shared_ptr<const void>& owner, ByteView block,
-                   std::span<const std::uint64_t> part_bytes) {
-  Payload value;
-  value.set_packed({owner, block.first(part_bytes.front())});
-  std::size_t offset = aligned(part_bytes.front());
-  for (const std::uint64_t bytes : part_bytes.subspan(1)) {
-    value.parts.emplace_back(owner, block.subspan(offset, bytes));
-    offset += aligned(bytes);
-  }
-  return value;
-}
-
-/// Returns a part by its number. The head is number 0.
-ByteView part_of(const Payload& value, std::size_t number) {
-  return number == 0 ? value.packed() : value.parts[number - 1].view();
-}
-
 /// Returns `bytes` as MPI takes them. Rank 0's memory is only read.
 std::span<std::byte> memory_of(ByteView bytes) {
   return {const_cast<std::byte*>(bytes.data()), bytes.size()};
@@ -64,10 +34,9 @@ NodeStore::NodeStore(Transport& transport, SegmentPool& pool, NodeLinks& links)
 
 void NodeStore::publish(ObjectId object, Payload value) {
   auto source = std::make_shared<const Payload>(std::move(value));
-  Transfer transfer{.object = object, .part_bytes = {source->packed().size()}, .source = source};
-  for (const SharedBytes& part : source->parts) transfer.part_bytes.push_back(part.size());
+  Transfer transfer{.object = object, .part_bytes = part_bytes_of(*source), .source = source};
   whole_.emplace(object, source);  // rank 0 has the object already
-  if (!links_->members.empty()) allocate(transfer);
+  if (!links_->members.empty() && !use_in_place(transfer)) allocate(transfer);
   for (std::size_t part = 0; part <= source->parts.size(); ++part) {
     transfer.last_broadcast = transport_->broadcast(memory_of(part_of(*source, part)), source);
   }
@@ -95,6 +64,16 @@ void NodeStore::expect(ObjectId object, std::span<const std::uint64_t> part_byte
     offset += aligned(bytes);
   }
   transfers_.push_back(std::move(transfer));
+}
+
+bool NodeStore::use_in_place(Transfer& transfer) {
+  const ByteView block = block_around(*transfer.source);
+  const ByteView head = transfer.source->packed();
+  if (block.empty() || !pool_->has_for_node(block)) return false;
+  if (head.data() != block.data() && !std::ranges::equal(head, block.first(head.size()))) return false;
+  transfer.block = {transfer.source, memory_of(block)};
+  transfer.part = transfer.part_bytes.size();  // nothing is left to be copied
+  return true;
 }
 
 void NodeStore::allocate(Transfer& transfer) {
@@ -232,8 +211,6 @@ void NodeStore::take_offers() {
 void NodeStore::accept(ObjectId object, const PartBytes& part_bytes, const NodeLink::Offer& offer) {
   if (!offer.block) {
     refused_.emplace(object, offer.refusal);
-  } else if (offer.block->size() != block_bytes(part_bytes)) {
-    throw SerializationError("a scattered object has another size on its node than rank 0 announced");
   } else {
     whole_.emplace(object,
                    std::make_shared<const Payload>(payload_in(offer.block->owner(), offer.block->view(), part_bytes)));
@@ -252,10 +229,12 @@ void NodeStore::keep_links_clean() {
 
 ObjectStats NodeStore::stats() const {
   const SegmentPool::Stats node = pool_->node_stats();
+  // A node head adopts what clients lend; on other ranks the memory is the node head's.
+  const SegmentPool::Stats lent = is_node_head() ? pool_->adopted_stats() : SegmentPool::Stats();
   ObjectStats stats{.objects = whole_.size(),
                     .transfers = transfers_.size(),
-                    .segments = node.segments,
-                    .segment_bytes = node.bytes,
+                    .segments = node.segments + lent.segments,
+                    .segment_bytes = node.bytes + lent.bytes,
                     .spare_bytes = node.spare_bytes};
   for (const auto& [object, value] : whole_) stats.object_bytes += value->size_bytes();
   return stats;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "segments/payload_block.hpp"
 #include "segments/segment_pool.hpp"
 #include "store/node_link.hpp"
 #include "store/object_store.hpp"
@@ -17,8 +18,9 @@ namespace joblib_mpi {
 /// Keeps one copy of every object on each node: it is broadcast to the node head, which shares its memory with the
 /// other ranks of the node.
 ///
-/// On rank 0's node the copy is filled piece by piece from the object itself during the broadcast; if rank 0 is alone
-/// on its node, no copy is made. A node without room for an object takes part in its broadcast and refuses the object.
+/// On rank 0's node the copy is filled piece by piece from the object itself during the broadcast. No copy is made if
+/// rank 0 is alone on its node, or if the object lies in memory for the node already, as one that a client lends. A
+/// node without room for an object takes part in its broadcast and refuses the object.
 class NodeStore final : public ObjectStore {
  public:
   /// Makes an empty store. All three arguments must outlive it. Each run of a session has a separate store on the same
@@ -41,8 +43,6 @@ class NodeStore final : public ObjectStore {
   [[nodiscard]] bool is_node_head() const noexcept { return links_->head == nullptr; }
 
  private:
-  using PartBytes = std::vector<std::uint64_t>;
-
   /// An object on its way to a node head. It keeps the memory until the broadcast is complete, even if the object is
   /// dropped.
   struct Transfer {
@@ -57,6 +57,8 @@ class NodeStore final : public ObjectStore {
     bool dropped = false;            // true if the object was dropped in the meantime
   };
 
+  /// Makes the original the node's copy, and returns true, if it lies in memory for the node as the copy would.
+  [[nodiscard]] bool use_in_place(Transfer& transfer);
   /// Allocates the node's copy, or notes why there is no room.
   void allocate(Transfer& transfer);
   /// Copies a piece of the object into the node's copy. Returns true if more is left.

@@ -13,13 +13,6 @@ namespace {
 /// The number of pieces of a frame that are posted at the same time, so that one can travel while another is taken.
 constexpr std::size_t most_posted_pieces = 2;
 
-/// The alignment of the parts of a frame in memory: the size of a cache line.
-constexpr std::size_t part_alignment = 64;
-
-constexpr std::size_t aligned(std::size_t size) {
-  return (size + part_alignment - 1) / part_alignment * part_alignment;
-}
-
 }  // namespace
 
 MpiIncoming::MpiIncoming(MPI_Comm communicator, MpiPeers& peers, ReceiveMemory& memory, std::size_t piece_bytes)

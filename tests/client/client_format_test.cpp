@@ -86,6 +86,18 @@ TEST_CASE("tasks and results arrive with their arrays, which are not copied") {
   CHECK(text(finished.result.parts.at(0).view()) == "of it");
 }
 
+TEST_CASE("a shared object arrives with its head, as a block or with its parts") {
+  const auto shared = sent_to_rank0(to_rank0::ShareObject{{1}, {bytes("head"), {part("array")}}});
+  CHECK(text(shared.value.head) == "head");
+  CHECK(text(shared.value.parts.at(0).view()) == "array");
+  CHECK(sent_to_rank0(to_rank0::ShareObject{{1}, {{}, {part("array")}}}).value.parts.size() == 1);
+
+  const auto block = sent_to_rank0(to_rank0::ShareBlock{{2}, {4, 5}, part("block")});
+  CHECK(block.object == ObjectId{2});
+  CHECK(block.part_bytes == PartBytes{4, 5});
+  CHECK(text(block.block.view()) == "block");
+}
+
 TEST_CASE("the only worker that may run a task arrives with it") {
   CHECK(sent_to_rank0(to_rank0::SubmitTask{{1}, {2, "name", {}, {}, WorkerId{5}}}).task.only_on == WorkerId{5});
 }

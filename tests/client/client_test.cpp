@@ -201,6 +201,34 @@ TEST_CASE("a task has the objects of its client, and none of an earlier job or t
   CHECK(value_of<std::string>(results(client, 1)[0]) == "a!");
 }
 
+TEST_CASE("a large object is lent as one block, which rank 0 has until it is dropped") {
+  Job job;
+  Client client(job.socket(), {"version 1", patience});
+  constexpr std::size_t size = 2 * BorrowedMemory::least_adopted_bytes;
+  const ObjectId object = client.share({bytes("head"), {SharedBytes(pattern(size, 1)), part("small")}});
+  CHECK(client.object_stats().object_bytes == size + 9);
+  CHECK(job.segments.adopted_stats().segments == 1);
+  CHECK(job.segments.adopted_stats().bytes >= size);
+  client.drop(object);
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (job.segments.adopted_stats().segments > 0 && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  CHECK(job.segments.adopted_stats().segments == 0);
+}
+
+TEST_CASE("a client whose block has another size than its object is told so and let go") {
+  Job job;
+  FrameLink link;
+  Met met = meet(job.socket(), {.identity = "version 1", .session = {1, 2}}, patience);
+  link.connect(std::move(met.socket), 0);
+  Frame frame;
+  const ObjectId object = object_of_client(met.greeting.client, 1);
+  append(frame, to_rank0::ShareBlock{object, {1, UINT64_MAX}, SharedBytes(Bytes(128))});
+  link.send(std::move(frame));
+  link.write();
+  CHECK(next_message<to_client::SessionEnded>(link).reason == "a shared object is larger than its block of memory");
+}
+
 TEST_CASE("objects of several clients and of rank 0 have different names") {
   Job job;
   const ObjectId own = job.cluster.driver().share({bytes("of rank 0"), {}});

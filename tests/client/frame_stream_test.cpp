@@ -1,5 +1,6 @@
 #include "client/frame_stream.hpp"
 
+#include "segments/payload_block.hpp"
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
 #include <joblib_mpi/error.hpp>
@@ -80,6 +81,50 @@ TEST_CASE("frames arrive whole in whichever pieces their bytes come") {
     CHECK(text(frames[1].frame.parts[2].view()) == "a part");
     CHECK(frames[2].head.number == 3);
   }
+}
+
+TEST_CASE("the parts of a large frame arrive in one block of memory for the node if there is a pool") {
+  constexpr std::size_t large = 5'000'000;
+  for (const std::size_t most : {std::size_t{4095}, std::size_t{1} << 20}) {
+    INFO("at most " << most << " bytes at a time");
+    FrameSender sender;
+    const std::vector<SharedBytes> parts{part("head"), SharedBytes(pattern(large, 1)), part(""), part("last")};
+    for (const char* body : {"first", "second"}) sender.send(frame_of(body, parts));
+    sender.send(frame_of("small", {part("part")}));
+    SegmentPool pool;
+    FrameReceiver receiver(nullptr, &pool);
+    auto frames = received_from(written_by(sender), most, receiver);
+    REQUIRE(frames.size() == 3);
+    for (int number : {0, 1}) {
+      const std::vector<SharedBytes>& arrived = frames[static_cast<std::size_t>(number)].frame.parts;
+      REQUIRE(arrived.size() == 4);
+      CHECK(text(arrived[0].view()) == "head");
+      CHECK(is_pattern(arrived[1].view(), large, 1));
+      CHECK(arrived[2].size() == 0);
+      CHECK(text(arrived[3].view()) == "last");
+      const ByteView block = block_around({{}, arrived});
+      REQUIRE(block.size() == 64 + 5'000'000 + 64);  // a multiple of 64 in the middle
+      CHECK(block.data() == arrived[0].view().data());
+      CHECK(pool.has_for_node(block));
+    }
+    CHECK(text(frames[2].frame.parts.at(0).view()) == "part");
+    CHECK_FALSE(pool.has_for_node(frames[2].frame.parts.at(0).view()));
+    CHECK(pool.node_stats().segments == 2);
+    frames.clear();
+    CHECK(pool.node_stats().spare_bytes == pool.node_stats().bytes);
+  }
+}
+
+TEST_CASE("a frame whose parts are larger than all memory takes none of the pool") {
+  SegmentPool pool;
+  FrameReceiver receiver(nullptr, &pool);
+  Bytes beginning = head_bytes({1, 0, 1, 2});
+  const std::array<std::uint64_t, 2> sizes{FrameReceiver::most_part_bytes, FrameReceiver::most_part_bytes};
+  const auto numbers = std::as_bytes(std::span(sizes));
+  beginning.insert(beginning.end(), numbers.begin(), numbers.end());
+  beginning.push_back(std::byte{0});  // the body
+  CHECK(received_from(beginning, beginning.size(), receiver).empty());
+  CHECK(pool.node_stats().segments == 0);
 }
 
 TEST_CASE("a frame is kept until it has arrived") {

@@ -5,9 +5,13 @@
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
 #include "support/open_files.hpp"
+#include "support/temporary_folder.hpp"
 
 #include <algorithm>
 #include <array>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,11 +45,12 @@ struct LendingEnds {
   std::optional<FrameLink> here{std::in_place};
   std::optional<FrameLink> there{std::in_place};
 
-  LendingEnds() {
+  /// The other end adopts large parts if `adopts`.
+  explicit LendingEnds(bool adopts = false) {
     std::array<int, 2> ends{};
     REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()) == 0);
     here->connect(Descriptor(ends[0]), 0, 0, {&pool});
-    there->connect(Descriptor(ends[1]), 0, 0, {&pool_there, [this] { ++returned; }});
+    there->connect(Descriptor(ends[1]), 0, 0, {&pool_there, [this] { ++returned; }, adopts ? &pool_there : nullptr});
   }
   /// Sends a frame to the other end, and returns it as it arrives.
   Frame arrived(std::vector<SharedBytes> parts) {
@@ -89,6 +94,47 @@ TEST_CASE("a large part in shared memory is mapped by the other end, which may w
   CHECK(ends.returned == 1);
   ends.hear_from_there();
   CHECK(owner.expired());
+}
+
+TEST_CASE("a large part becomes memory for the node of an end that adopts it, until nothing there uses it") {
+  LendingEnds ends(true);
+  constexpr std::size_t size = BorrowedMemory::least_adopted_bytes;
+  const SharedBytes part = filled_with(ends.pool, 'a', 2 * size);
+  Frame frame = ends.arrived({part, filled_with(ends.pool, 'b', size - 1)});
+  REQUIRE(frame.parts.size() == 2);
+  CHECK(has_only(frame.parts[0].view(), 'a'));
+  CHECK(has_only(frame.parts[1].view(), 'b'));
+  CHECK(ends.pool_there.has_for_node(frame.parts[0].view()));
+  CHECK_FALSE(ends.pool_there.has_for_node(frame.parts[1].view()));
+  CHECK(ends.pool_there.find(frame.parts[0].view())->segment->access() == Access::read_only);
+  const_cast<std::byte&>(part.view().front()) = std::byte{'c'};
+  CHECK(frame.parts[0].view().front() == std::byte{'c'});  // the same pages
+  CHECK(ends.pool_there.adopted_stats().segments == 1);
+  frame.parts.clear();
+  CHECK(ends.pool_there.adopted_stats().segments == 0);
+  CHECK(ends.returned == 1);  // once for both
+}
+
+TEST_CASE("no pool adopts a file that may become shorter, nor so many that open files become few") {
+  SegmentPool pool;
+  BorrowedMemory borrowed([] {}, &pool);
+  constexpr std::size_t size = BorrowedMemory::least_adopted_bytes;
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder / "file";
+  std::ofstream(path).put('a');
+  std::filesystem::resize_file(path, size);
+  const SharedBytes of_file = borrowed.map(Descriptor(open(path.c_str(), O_RDWR | O_CLOEXEC)), 0, size);
+  CHECK(of_file.view().front() == std::byte{'a'});
+  CHECK_FALSE(pool.has_for_node(of_file.view()));
+
+  const Descriptor memory = make_memory_file(size);
+  std::vector<SharedBytes> parts;
+  {
+    const OpenFileLimit few(64);
+    for (int part = 0; part < 20; ++part) parts.push_back(borrowed.map(memory, 0, size));
+  }
+  CHECK(pool.adopted_stats().segments == 16);
+  CHECK_FALSE(pool.has_for_node(parts.back().view()));
 }
 
 TEST_CASE("parts beyond the number of descriptors that may be under way go as bytes") {

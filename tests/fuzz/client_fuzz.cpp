@@ -5,6 +5,7 @@
 #include "client/frame_stream.hpp"
 #include "client/greeting.hpp"
 #include "fuzz/fuzz_target.hpp"
+#include "segments/payload_block.hpp"
 #include "support/bytes.hpp"
 #include <joblib_mpi/error.hpp>
 
@@ -26,6 +27,9 @@ constexpr std::byte to_rank_0{1};
 void touch_message(const MessageToRank0& message) {
   if (const auto* const task = std::get_if<to_rank0::SubmitTask>(&message)) touch(task->task.arguments);
   if (const auto* const object = std::get_if<to_rank0::ShareObject>(&message)) touch(object->value);
+  if (const auto* const object = std::get_if<to_rank0::ShareBlock>(&message)) {
+    touch(payload_in(object->block.owner(), object->block.view(), object->part_bytes));
+  }
   // A bool of another value than 0 and 1 is undefined behaviour where it is read.
   if (const auto* const call = std::get_if<to_rank0::StartCall>(&message)) {
     touch(Bytes(call->options.retry_exceptions ? 1 : 2));
@@ -47,7 +51,8 @@ void feed(Receiver& receiver, ByteView& input) {
 }
 
 void read_frames(ByteView input, bool at_rank_0) {
-  FrameReceiver receiver;
+  SegmentPool pool;
+  FrameReceiver receiver(nullptr, at_rank_0 ? &pool : nullptr);
   while (!input.empty()) {
     feed(receiver, input);
     while (const auto received = receiver.next()) {
@@ -103,6 +108,7 @@ std::vector<Bytes> joblib_mpi::test::fuzz_seeds() {
   append(up, to_rank0::StopStarting{{1}});
   append(up, to_rank0::EndCall{{1}});
   append(up, to_rank0::ShareObject{{3}, some_payload()});
+  append(up, to_rank0::ShareBlock{{4}, {5, 6}, SharedBytes(Bytes(128, std::byte{1}))});
   append(up, to_rank0::DropObject{{3}});
   append(up, to_rank0::Ask{4, Fact::unfinished_tasks});
   append(up, to_rank0::CompareFile{5, {.path = "/file"}});

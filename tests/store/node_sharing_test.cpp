@@ -1,13 +1,17 @@
 // Tests of what the ranks of a node share.
+#include "segments/payload_block.hpp"
 #include "store/node_store.hpp"
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
 #include "support/loopback_transport.hpp"
 #include "support/open_files.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cstring>
 #include <filesystem>
 #include <iterator>
+#include <string>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -78,6 +82,29 @@ void check_large_object(const Payload& value, std::size_t bytes) {
   CHECK(is_pattern(value.parts[2].view(), 1000, 2));
 }
 
+/// Memory of another process, in which an object lies as a node keeps it.
+struct ForeignObject {
+  explicit ForeignObject(const Payload& value) : part_bytes(part_bytes_of(value)) {
+    block = pool.allocate_for_node(block_bytes(part_bytes));
+    std::size_t offset = 0;
+    for (std::size_t part = 0; part < part_bytes.size(); ++part) {
+      pool.write(block.bytes.subspan(offset, part_bytes[part]), part_of(value, part));
+      offset += aligned(part_bytes[part]);
+    }
+  }
+  /// Returns the object in a segment that `adopting` has adopted.
+  [[nodiscard]] Payload adopted_by(SegmentPool& adopting) const {
+    const auto place = pool.find(block.bytes).value();
+    Descriptor file = another_descriptor(place.segment->descriptor());
+    const auto segment = adopting.adopt(std::move(file), place.segment->bytes().size());
+    return payload_in(segment, ByteView(segment->bytes()).subspan(place.offset, block.bytes.size()), part_bytes);
+  }
+
+  SegmentPool pool;
+  PartBytes part_bytes;
+  ReceiveMemory::Block block;
+};
+
 std::size_t open_files() {
   const auto files = std::filesystem::directory_iterator("/proc/self/fd");
   return static_cast<std::size_t>(std::distance(begin(files), end(files)));
@@ -103,6 +130,49 @@ TEST_CASE("an object is once on each node and its other ranks map the node head'
     const_cast<std::byte&>(mine.front()) = std::byte{7};
     CHECK(neighbours.front() == std::byte{7});
     CHECK(nodes.pools[head + 1].find(neighbours)->segment->access() == Access::read_only);
+  }
+}
+
+TEST_CASE("an object in memory for the node is not copied there, and is on other nodes") {
+  TwoNodes nodes;
+  const ForeignObject foreign(large_object(9 * megabyte));
+  nodes.publish(object, foreign.adopted_by(nodes.pools[0]));
+  nodes.progress();
+  for (const auto& store : nodes.stores) {
+    REQUIRE(store->find(object) != nullptr);
+    check_large_object(*store->find(object), 9 * megabyte);
+  }
+  CHECK(nodes.pools[0].node_stats().segments == 0);
+  CHECK(nodes.stores[0]->stats().segments == 1);
+  CHECK(nodes.stores[0]->stats().segment_bytes >= 9 * megabyte);
+  CHECK(nodes.stores[1]->stats().segments == 0);
+  foreign.block.bytes[aligned(foreign.part_bytes[0])] = std::byte{7};  // of the first part
+  CHECK(nodes.stores[1]->find(object)->parts[0].view().front() == std::byte{7});
+  CHECK(nodes.stores[2]->find(object)->parts[0].view().front() != std::byte{7});
+  nodes.drop(object);
+  nodes.progress();
+  CHECK(nodes.stores[0]->stats().segments == 0);
+  CHECK(nodes.pools[1].adopted_stats().segments == 0);
+}
+
+TEST_CASE("an object is copied if its memory is the program's, or begins with another head") {
+  TwoNodes nodes;
+  ReceiveMemory::Block of_program = nodes.pools[0].allocate_to_share(64 + 2 * megabyte);
+  const ForeignObject foreign({bytes("head"), {SharedBytes(pattern(2 * megabyte, 1))}});
+  std::memcpy(of_program.bytes.data(), foreign.block.bytes.data(), of_program.bytes.size());
+  nodes.publish(ObjectId{1}, payload_in(of_program.owner, of_program.bytes, foreign.part_bytes));
+  Payload other_head = foreign.adopted_by(nodes.pools[0]);
+  other_head.head = bytes("HEAD");
+  nodes.publish(ObjectId{2}, std::move(other_head));
+  nodes.progress();
+  std::fill(of_program.bytes.begin(), of_program.bytes.end(), std::byte{7});
+  std::fill(foreign.block.bytes.begin(), foreign.block.bytes.end(), std::byte{7});
+  const std::string heads[] = {"head", "HEAD"};
+  for (std::uint64_t id = 1; id <= 2; ++id) {
+    const auto value = nodes.stores[1]->find(ObjectId{id});
+    REQUIRE(value != nullptr);
+    CHECK(text(value->head) == heads[id - 1]);
+    CHECK(is_pattern(value->parts.at(0).view(), 2 * megabyte, 1));
   }
 }
 

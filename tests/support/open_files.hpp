@@ -27,6 +27,22 @@ class NoMoreFiles {
   rlimit before_{};
 };
 
+/// Lets this process open files with numbers below `limit` only, during the life of the object.
+class OpenFileLimit {
+ public:
+  explicit OpenFileLimit(rlim_t limit) {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit lower{limit, before_.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &lower);
+  }
+  OpenFileLimit(const OpenFileLimit&) = delete;
+  OpenFileLimit& operator=(const OpenFileLimit&) = delete;
+  ~OpenFileLimit() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
 /// Returns how many descriptors of this process are memory for other processes.
 [[nodiscard]] inline std::size_t open_memory_files() {
   std::size_t count = 0;
