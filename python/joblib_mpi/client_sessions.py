@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
 from joblib_mpi import _core
@@ -41,8 +42,8 @@ def at_socket(socket: str, local_job: LocalJob | None = None) -> Session:
     return _session_of(client, socket, local_job)
 
 
-def through(route: Route) -> Session:
-    """Return the session of a client of the job to which a relay leads.
+def through(route: Route, local_job: LocalJob | None = None) -> Session:
+    """Return the session of a client of the job to which a relay leads; with it ends ``local_job``.
 
     Raises
     ------
@@ -65,16 +66,19 @@ def through(route: Route) -> Session:
     except BaseException:  # Ctrl-C
         relay.end()
         raise
-    return _session_of(client, route.target, Resumption(client, route, relay, window, _PATIENCE_SECONDS, say))
+    resumption = Resumption(client, route, relay, window, _PATIENCE_SECONDS, say)
+    return _session_of(client, route.target, local_job, resumption)
 
 
-def with_own_workers(n_workers: int | None) -> Session:
+def with_own_workers(n_workers: int | None, slurm_options: Sequence[str] | None = None) -> Session:
     """Start ranks for this program, and return the session of their client.
 
     Parameters
     ----------
     n_workers : int or None
         As for `joblib_mpi.cluster`.
+    slurm_options : sequence of str, optional
+        As for `LocalJob`.
 
     Raises
     ------
@@ -83,9 +87,10 @@ def with_own_workers(n_workers: int | None) -> Session:
     """
     started = time.monotonic()
     say(f"starting {'workers' if n_workers is None else _workers(n_workers)} for this program")
-    local_job = LocalJob(n_workers)
+    local_job = LocalJob(n_workers, slurm_options)
+    route = local_job.route
     try:
-        session = at_socket(local_job.socket, local_job)
+        session = through(route, local_job) if route.command else at_socket(route.target, local_job)
     except BaseException:
         local_job.end()
         raise
@@ -93,11 +98,12 @@ def with_own_workers(n_workers: int | None) -> Session:
     return session
 
 
-def _session_of(client: _core.Client, target: str, ends_with_it: LocalJob | Resumption | None) -> Session:
+def _session_of(
+    client: _core.Client, target: str, local_job: LocalJob | None, resumption: Resumption | None = None
+) -> Session:
     described = JobDescription.unpacked(client.description)
-    local_job = ends_with_it if isinstance(ends_with_it, LocalJob) else None
     session = Session(client, described.isolation, described.start, local_job)
-    session.resumption = ends_with_it if isinstance(ends_with_it, Resumption) else None
+    session.resumption = resumption
     session.memory_limit = described.memory_limit
     session.socket = target
     return session

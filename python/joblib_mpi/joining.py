@@ -26,6 +26,8 @@ _NOT_A_CLIENT = (
 _lock = threading.RLock()
 #: The number of workers of a program that says none, as for `cluster`.
 _default_n_workers: int | None = None
+#: The options of salloc for the ranks of a program, as for `LocalJob`.
+_slurm_options: Sequence[str] | None = None
 
 
 def require() -> Session:
@@ -158,12 +160,13 @@ def start_workers(n_workers: int | None) -> Session:
             _leave(session, f"{n_workers} workers of its own")
         if sessions.parents() is not None:
             raise _core.SessionError(_FORKED)
+        n_workers = _default_n_workers if n_workers is None else n_workers
         if not may_start():
             raise _core.SessionError(sessions.NO_SESSION)
-        return sessions.adopt(client_sessions.with_own_workers(_default_n_workers if n_workers is None else n_workers))
+        return sessions.adopt(client_sessions.with_own_workers(n_workers, _slurm_options))
 
 
-def start_ahead(n_workers: int | None) -> None:
+def start_ahead(n_workers: int | None, slurm_options: Sequence[str] | None = None) -> None:
     """Get a session as `require` does, on a separate thread: the first call waits only if it comes before that is done.
 
     If it fails, stderr tells why, and the first call tries again.
@@ -172,9 +175,11 @@ def start_ahead(n_workers: int | None) -> None:
     ----------
     n_workers : int or None
         As for `cluster`. It holds whenever this program starts workers without saying how many.
+    slurm_options : sequence of str, optional
+        As for `LocalJob`. They hold whenever this program starts workers.
     """
-    global _default_n_workers
-    _default_n_workers = n_workers
+    global _default_n_workers, _slurm_options
+    _default_n_workers, _slurm_options = n_workers, slurm_options
     # A daemon, because the end of the program is not to wait for ranks that do not start.
     threading.Thread(target=_start_ahead, name="joblib-mpi start", daemon=True).start()
 

@@ -319,3 +319,16 @@ def test_a_job_that_has_ended_is_said_to_have(publish_job):
     said = refusal(access.find, "one")
     assert "it has ended" in said
     assert 'start another one with "joblib-mpi serve"' in said
+
+
+def test_the_access_file_of_a_programs_own_job_is_found_by_its_path_only(short_folder):
+    path = access_files.path_for_program("job")
+    assert not access_files.is_there(path)
+    access.publish_at(path, access_to(short_folder / "socket"))
+    assert access_files.is_there(path)
+    assert mode(os.path.dirname(path)) == 0o700
+    assert access.read(path).socket == str(short_folder / "socket")
+    assert access.all_jobs().present == []
+    assert "there is an access file" in refusal(access.publish_at, path, access_to(short_folder / "socket"))
+    assert access_files.remove_at(path)
+    assert not access_files.is_there(path)

@@ -49,6 +49,8 @@ def test_a_kernelspec_starts_a_plain_kernel_with_a_number_of_workers():
         "env": {},
     }
     assert "-n" not in specification.specification("All", None, {})["argv"]
+    on_slurm = specification.specification("Slurm", None, {}, slurm_options=["-N2", "--comment=two words"])
+    assert "--slurm=-N2 '--comment=two words'" in on_slurm["argv"]
 
 
 def test_a_kernelspec_keeps_what_finds_and_sets_up_mpi_and_nothing_else():
@@ -89,6 +91,14 @@ def test_a_kernel_is_installed_shown_and_removed(kernels, capsys, monkeypatch):
     assert not (kernels / "all").exists()
 
 
+def test_a_kernel_keeps_the_options_of_salloc(kernels, capsys, monkeypatch, tmp_path):
+    (tmp_path / "salloc").touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert command.main(["install", "-n", "4", "--slurm", "-N 2 -p short"]) == 0
+    assert '"Python 3 (MPI, 4 workers, Slurm)"' in capsys.readouterr().out
+    assert "--slurm=-N 2 -p short" in json.loads((kernels / "joblib-mpi" / "kernel.json").read_text())["argv"]
+
+
 def test_a_kernel_of_another_kind_is_not_removed(kernels, capsys):
     (kernels / "other").mkdir(parents=True)
     content = {"argv": ["python", "-m", "ipykernel_launcher"], "display_name": "Other", "language": "python"}
@@ -111,7 +121,10 @@ def test_a_wrong_number_of_workers_is_refused(capsys, number):
 def test_other_mistakes_are_refused_with_a_remedy(kernels, capsys, monkeypatch):
     assert "invalid choice: 'add'" in refused(capsys, "add")
     assert "not allowed with argument --user" in refused(capsys, "install", "--user", "--sys-prefix")
-    assert '"salloc -N 2 -p short joblib-mpi serve"' in refused(capsys, "install", "--slurm", "-N 2 -p short")
+    assert "cannot be split into words as a shell does" in refused(capsys, "install", "--slurm=--comment='two")
+    monkeypatch.setenv("PATH", "")
+    assert command.main(["install", "--slurm", "-N 2 -p short"]) == 1
+    assert "joblib-mpi: salloc, which allocates the nodes" in capsys.readouterr().err
     assert command.main(["install", "--name", "four workers"]) == 1
     assert "joblib-mpi: --name 'four workers': " in capsys.readouterr().err
     monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "0")

@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import shlex
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -45,9 +47,12 @@ def install(kernels: Any, options: argparse.Namespace) -> int:
 
     if thread_limits.is_launched():
         raise _CannotDo("a kernelspec keeps the environment of your shell, but this is a rank of a job: leave the job")
+    if options.slurm is not None and shutil.which("salloc") is None:
+        raise _CannotDo("salloc, which allocates the nodes that --slurm is about, is not on PATH")
     n_workers = options.workers
-    display_name = options.display_name or f"Python 3 (MPI{'' if n_workers is None else f', {_workers(n_workers)}'})"
-    content = specification(display_name, n_workers, os.environ)
+    parts = ["MPI", n_workers and _workers(n_workers), "Slurm" if options.slurm is not None else None]
+    display_name = options.display_name or f"Python 3 ({', '.join(filter(None, parts))})"
+    content = specification(display_name, n_workers, os.environ, slurm_options=options.slurm)
     prefix = sys.prefix if options.sys_prefix else options.prefix
     with tempfile.TemporaryDirectory() as folder:
         source = write_kernel_spec(os.path.join(folder, "kernel"), overrides=content)
@@ -115,7 +120,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     install.add_argument("--name", default=_DEFAULT_NAME, help=f"name of the kernelspec (default: {_DEFAULT_NAME})")
     install.add_argument("--display-name", metavar="TEXT", help='name that Jupyter shows (default: "Python 3 (MPI)")')
-    install.add_argument("--slurm", metavar="OPTIONS", type=_refuse_slurm, help=argparse.SUPPRESS)
+    install.add_argument(
+        "--slurm",
+        metavar="OPTIONS",
+        type=_slurm_options,
+        help='allocate nodes for the ranks with salloc and these options, such as --slurm="-N 2 -t 60"',
+    )
     place = install.add_mutually_exclusive_group()
     place.add_argument("--user", action="store_true", help="install it for this user (the default)")
     place.add_argument(
@@ -137,11 +147,11 @@ def _n_workers(text: str) -> int:
     return number
 
 
-def _refuse_slurm(options: str) -> str:
-    raise argparse.ArgumentTypeError(
-        "a kernel cannot allocate nodes. Start Jupyter inside an allocation, whose nodes the ranks then use, or ranks "
-        f'with "salloc {options} joblib-mpi serve" and name them in the notebook with scheduler_host'
-    )
+def _slurm_options(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be split into words as a shell does: {error}") from None
 
 
 def _workers(number: int) -> str:

@@ -1,20 +1,25 @@
 """The kernelspec of a kernel whose ranks start with it."""
 
+import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 MODULE = "joblib_mpi.kernel"
 
 #: The variables by which a shell, often through ``module load``, finds MPI: programs, libraries, and where it lies.
-_PLACES = frozenset({"PATH", "LD_LIBRARY_PATH", "OPAL_PREFIX", "SLURM_MPI_TYPE"})
+_PLACES = frozenset({"PATH", "LD_LIBRARY_PATH", "OPAL_PREFIX", "SLURM_CONF", "SLURM_MPI_TYPE"})
 #: The beginnings of settings of MPI and of this package.
 _SETTINGS = ("JOBLIB_MPI_", "OMPI_MCA_", "OMPI_ALLOW_", "PMIX_MCA_", "PRTE_MCA_", "PRTE_ALLOW_", "UCX_")
 
 
 def specification(
-    display_name: str, n_workers: int | None, environment: Mapping[str, str], python: str = sys.executable
+    display_name: str,
+    n_workers: int | None,
+    environment: Mapping[str, str],
+    python: str = sys.executable,
+    slurm_options: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Return the content of the file ``kernel.json``.
 
@@ -29,8 +34,12 @@ def specification(
         because Jupyter may have been started without it.
     python : str, optional
         The interpreter of the kernel.
+    slurm_options : sequence of str, optional
+        The options of salloc, which allocates nodes for the ranks; by default they run where the kernel does.
     """
     workers = [] if n_workers is None else ["-n", str(n_workers)]
+    if slurm_options is not None:
+        workers.append(f"--slurm={shlex.join(slurm_options)}")
     return {
         # With -P, a file of the notebook's folder takes no module's place; IPython then adds that folder. The other
         # option is ipykernel's own, for its debugger.

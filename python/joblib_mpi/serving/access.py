@@ -138,6 +138,12 @@ def publish(access: Access) -> Access:
     return access
 
 
+def publish_at(path: str, access: Access) -> None:
+    """Write the access file of a job to a path that only those know who are to find the job; raises SessionError."""
+    if not access_files.create_at(path, _content(access)):
+        raise SessionError(f"there is an access file {path} already")
+
+
 def forget(access: Access) -> bool:
     """Remove the access file of a job, its socket and the socket's folder; return whether the file is gone."""
     is_gone = access_files.remove(access.job)

@@ -13,12 +13,16 @@ _MOST_BYTES = 65536
 _OTHERS = 0o077
 
 
-def folder_path() -> str:
-    """Return the path of the folder, `${XDG_STATE_HOME:-~/.local/state}/joblib-mpi/jobs`, which may not exist."""
+def folder_path(kind: str = "jobs") -> str:
+    """Return the path of a folder of access files, `${XDG_STATE_HOME:-~/.local/state}/joblib-mpi/KIND`.
+
+    It may not exist. The kind is "jobs" for those that serve any program of the user, and "programs" for jobs of one
+    program.
+    """
     state = os.environ.get("XDG_STATE_HOME", "")
     if not os.path.isabs(state):  # as the XDG specification has it
         state = os.path.join(os.path.expanduser("~"), ".local", "state")
-    return os.path.join(state, "joblib-mpi", "jobs")
+    return os.path.join(state, "joblib-mpi", kind)
 
 
 def path_of(job: str) -> str:
@@ -26,10 +30,24 @@ def path_of(job: str) -> str:
     return os.path.join(folder_path(), job + _ENDING)
 
 
+def path_for_program(name: str) -> str:
+    """Return the path of the access file of a job that one program has started for itself."""
+    return os.path.join(folder_path("programs"), name + _ENDING)
+
+
+def is_there(path: str) -> bool:
+    """Return whether there is an access file at that path, also if another host has written it a moment ago."""
+    try:
+        # To list a folder on a network file system asks its server; that there is no file may be what was known before.
+        return os.path.basename(path) in os.listdir(os.path.dirname(path))
+    except FileNotFoundError:
+        return False
+
+
 def jobs() -> list[str]:
     """Return the names of the jobs that have an access file, sorted; raises SessionError if the folder is not safe."""
     try:
-        with _folder() as folder:
+        with _folder(folder_path()) as folder:
             names = os.listdir(folder)
     except FileNotFoundError:
         return []
@@ -75,27 +93,37 @@ def create(job: str, content: bytes) -> bool:
 
     Raises SessionError if that is impossible.
     """
+    return create_at(path_of(job), content)
+
+
+def create_at(path: str, content: bytes) -> bool:
+    """Write an access file as `create` does, at any path; its folder is made if there is none."""
+    parent, name = os.path.split(path)
     try:
-        os.makedirs(folder_path(), mode=0o700, exist_ok=True)
-        with _folder() as folder:
-            return _create(folder, job + _ENDING, content)
+        os.makedirs(parent, mode=0o700, exist_ok=True)
+        with _folder(parent) as folder:
+            return _create(folder, name, content)
     except OSError as error:
         raise SessionError(
-            f"no access file can be written to {folder_path()}: {error.strerror}; set XDG_STATE_HOME to a folder in "
+            f"no access file can be written to {parent}: {error.strerror}; set XDG_STATE_HOME to a folder in "
             "which this user may write"
         ) from error
 
 
 def remove(job: str) -> bool:
     """Remove the access file of a job, if there is one; return whether there is none any more."""
+    return remove_at(path_of(job))
+
+
+def remove_at(path: str) -> bool:
+    """Remove the access file at that path, if there is one; return whether there is none any more."""
     with suppress(OSError):
-        os.unlink(path_of(job))
-    return not os.path.lexists(path_of(job))
+        os.unlink(path)
+    return not os.path.lexists(path)
 
 
 @contextmanager
-def _folder() -> Iterator[int]:
-    path = folder_path()
+def _folder(path: str) -> Iterator[int]:
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         _require_own(path, os.fstat(folder), is_folder=True)

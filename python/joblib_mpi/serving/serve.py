@@ -58,7 +58,7 @@ def serve(session: Session, idle_timeout: float | None = None, listen: Address |
             _listen(session, path)
             if tls is not None:
                 tls.start(path)
-            published = access.publish(_access(path, session.core.n_workers, tls))
+            published = access.publish(own_access(path, session.core.n_workers, tls))
             _say(_welcome(published, idle_timeout))
             why = _wait(session.core, path, signals, IdleClock(idle_timeout, time.monotonic()), tls)
             _say(f"joblib-mpi: the job {published.job} ends: {why}")
@@ -158,7 +158,8 @@ def _wait(core: Any, socket_path: str, signals: _EndSignals, idle: IdleClock, tl
             freshen_at = now + _FRESHEN_SECONDS
 
 
-def _access(socket_path: str, n_workers: int, tls: TlsProcess | None) -> Access:
+def own_access(socket_path: str, n_workers: int, tls: TlsProcess | None = None) -> Access:
+    """Return what clients of the job whose rank 0 is this process have to know, with a name that others may have."""
     host, process = socket.gethostname(), os.getpid()
     slurm_job = os.environ.get("SLURM_JOB_ID") or None
     # Under mpirun the variable names the step of a shell or of mpirun's daemons.
