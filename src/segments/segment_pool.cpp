@@ -26,6 +26,10 @@ constexpr std::size_t most_doublings = 6;
 /// to fill some 100 KB.
 constexpr std::size_t least_asked_bytes = std::size_t{16} << 20;
 
+/// The size up to which memory is copied at once, in bytes. With what is larger than the caches memcpy bypasses them,
+/// which is slower unless source and target lie alike in their pages.
+constexpr std::size_t most_copied_bytes = std::size_t{4} << 20;
+
 /// Returns the size of the next common segment in a pool with so many segments.
 constexpr std::size_t common_bytes(std::size_t segments) {
   return smallest_common_bytes << std::min(segments / segments_per_doubling, most_doublings);
@@ -255,8 +259,12 @@ void SegmentPool::write(std::span<std::byte> place, ByteView content) {
   }
   if (fresh) {
     fresh->write(static_cast<std::size_t>(place.data() - fresh->bytes().data()), content);
-  } else if (!content.empty()) {
-    std::memcpy(place.data(), content.data(), content.size());
+  } else {
+    for (; !content.empty(); content = content.subspan(std::min(content.size(), most_copied_bytes))) {
+      const ByteView piece = content.first(std::min(content.size(), most_copied_bytes));
+      std::memcpy(place.data(), piece.data(), piece.size());
+      place = place.subspan(piece.size());
+    }
   }
 }
 
