@@ -365,6 +365,7 @@ void Client::take_what_has_come() {
   const std::size_t kept = link_.unacknowledged_bytes();
   for (int turn = 0; turn < most_reads && link_.read(); ++turn) {
     while (const auto frame = link_.receive()) deliver(*frame);
+    if (!link_.may_have_more()) break;
   }
   // The program may have memory to give back that messages had until now.
   if (link_.unacknowledged_bytes() + worth_giving_back <= kept) wake();

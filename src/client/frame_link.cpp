@@ -95,8 +95,9 @@ void FrameLink::write() {
 
 bool FrameLink::read() {
   if (!connected()) return false;
-  Moved moved = borrowed_ ? receive_now(socket_, receiver_->space(), receiver_->descriptors())
-                          : receive_now(socket_, receiver_->space());
+  const std::span<std::byte> space = receiver_->space();
+  Moved moved = borrowed_ ? receive_now(socket_, space, receiver_->descriptors()) : receive_now(socket_, space);
+  has_filled_space_ = moved.bytes == space.size();
   if (moved.is_gone) end_connection(std::move(moved.why));
   if (moved.bytes == 0) return false;
   receiver_->filled(moved.bytes);

@@ -54,6 +54,8 @@ class FrameLink {
   /// Reads what has come, as much as fits into memory at once; returns whether there was anything. To be called once
   /// `receive` returns nothing.
   bool read();
+  /// Returns whether the last `read` has filled all memory that there was: another one may find more.
+  [[nodiscard]] bool may_have_more() const noexcept { return has_filled_space_; }
   /// Lets an acknowledgement go out with the next `write` if the other end has waited for it, or has heard nothing for
   /// a quarter of the heartbeat, and returns what was borrowed and is not used any more. To be called after each look
   /// for what has come, several times in that quarter, and at the time that `next_attention` says, however much arrives
@@ -84,6 +86,7 @@ class FrameLink {
   std::optional<BorrowedMemory> borrowed_;
   std::optional<FrameReceiver> receiver_;
   LinkHeartbeat heartbeat_;
+  bool has_filled_space_ = false;  // by the last read
   FrameSender sender_;
   std::uint64_t received_ = 0;
   std::uint64_t told_ = 0;  // the number that was acknowledged last

@@ -62,10 +62,10 @@ ClientServer::~ClientServer() {
 void ClientServer::serve() {
   try {
     while (!stopping_) {
-      wait();
+      const bool is_wanted = wait();
       event_.take();
       const auto now = Clock::now();
-      welcome(now);
+      if (is_wanted) welcome(now);
       std::erase_if(strangers_, [&](Stranger& stranger) { return greet(stranger, now); });
       std::erase_if(members_, [&](Member& member) { return !serve(member, now); });
       n_clients_ = members_.size();
@@ -78,10 +78,10 @@ void ClientServer::serve() {
   say_farewell();
 }
 
-void ClientServer::wait() {
+bool ClientServer::wait() {
   const auto now = Clock::now();
-  std::vector<pollfd> waiting{{event_.descriptor().get(), POLLIN, 0}};
-  if (now >= listens_from_) waiting.push_back({listening_.get(), POLLIN, 0});
+  const int listening = now >= listens_from_ ? listening_.get() : -1;  // poll ignores what is negative
+  std::vector<pollfd> waiting{{event_.descriptor().get(), POLLIN, 0}, {listening, POLLIN, 0}};
   for (const Stranger& stranger : strangers_) {
     waiting.push_back({stranger.socket.get(), static_cast<short>(stranger.answer.empty() ? POLLIN : POLLOUT), 0});
   }
@@ -94,10 +94,10 @@ void ClientServer::wait() {
     waiting.push_back({link.socket().get(), static_cast<short>(link.has_more() ? POLLIN | POLLOUT : POLLIN), 0});
   }
   (void)poll(waiting.data(), waiting.size(), poll_patience(patience));
+  return waiting[1].revents != 0;
 }
 
 void ClientServer::welcome(Clock::time_point now) {
-  if (now < listens_from_) return;
   try {
     while (true) {
       Descriptor socket = accept_own(listening_);
@@ -203,6 +203,7 @@ bool ClientServer::serve(Member& member, Clock::time_point now) {
   try {
     for (int turn = 0; turn < most_reads && link.read(); ++turn) {
       while (const auto frame = link.receive()) client.take(*frame);
+      if (!link.may_have_more()) break;
     }
     if (client.has_left()) return false;
     client.go_on(now);

@@ -75,8 +75,8 @@ class ClientServer {
   };
 
   void serve();
-  /// Waits until there is something to do.
-  void wait();
+  /// Waits until there is something to do, and returns whether a process wants to connect.
+  [[nodiscard]] bool wait();
   void welcome(Clock::time_point now);
   /// Goes on with the greeting; returns true if the stranger is a stranger no more.
   [[nodiscard]] bool greet(Stranger& stranger, Clock::time_point now);
