@@ -1,7 +1,7 @@
 #include "client/client.hpp"
 
 #include "client/client_format.hpp"
-#include "client/lent_memory.hpp"
+#include "client/lendable_payload.hpp"
 #include "client/meeting_point.hpp"
 #include "client/object_owner.hpp"
 #include "client/poll_patience.hpp"
@@ -121,39 +121,8 @@ CallId Client::start_call(const CallOptions& options) {
   }
 }
 
-void Client::make_lendable(Payload& value) {
-  if (!lends_) return;
-  for (SharedBytes& part : value.parts) {
-    if (part.size() < LentMemory::least_bytes) continue;
-    try {
-      ReceiveMemory::Block block = pool_.allocate_to_share(part.size());
-      pool_.write(block.bytes, part.view());
-      part = {std::move(block.owner), block.bytes};
-    } catch (const std::exception&) {  // the bytes go over the connection
-      return;
-    }
-  }
-}
-
-SharedBytes Client::block_of(const Payload& value, const PartBytes& part_bytes) {
-  const std::size_t bytes = block_bytes(part_bytes);
-  if (!lends_ || bytes < BorrowedMemory::least_adopted_bytes) return {};
-  try {
-    ReceiveMemory::Block block = pool_.allocate_for_node(bytes);
-    std::size_t offset = 0;
-    for (std::size_t part = 0; part < part_bytes.size(); ++part) {
-      pool_.write(block.bytes.subspan(offset, part_bytes[part]), part_of(value, part));
-      offset += aligned(part_bytes[part]);
-    }
-    pool_.seal(block.bytes);
-    return {std::move(block.owner), block.bytes};
-  } catch (const std::exception&) {
-    return {};
-  }
-}
-
 void Client::submit(CallId call, TaskRequest task) {
-  make_lendable(task.arguments);
+  if (lends_) make_lendable(task.arguments, pool_);
   const std::lock_guard lock(mutex_);
   require_job();
   const auto is_here = [this](ObjectId object) { return objects_.contains(object); };
@@ -178,14 +147,14 @@ void Client::end_call(CallId call) {
 
 ObjectId Client::share(Payload value) {
   PartBytes part_bytes = part_bytes_of(value);
-  SharedBytes block = block_of(value, part_bytes);
-  if (block.size() == 0) make_lendable(value);
+  const SharedBytes block = lends_ ? lendable_block(value, part_bytes, pool_) : SharedBytes();
+  if (lends_ && block.size() == 0) make_lendable(value, pool_);
   const std::lock_guard lock(mutex_);
   require_job();
   const ObjectId object = object_of_client(number_, next_number());
   objects_.insert(object);
   if (block.size() > 0) {
-    tell(to_rank0::ShareBlock{object, std::move(part_bytes), std::move(block)});
+    tell(to_rank0::ShareBlock{object, std::move(part_bytes), block});
   } else {
     tell(to_rank0::ShareObject{object, std::move(value)});
   }

@@ -15,7 +15,6 @@
 #include "core/ids.hpp"
 #include "core/task_request.hpp"
 #include "segments/descriptor.hpp"
-#include "segments/payload_block.hpp"
 #include "segments/segment_pool.hpp"
 #include <joblib_mpi/detail/call_options.hpp>
 #include <joblib_mpi/error.hpp>
@@ -127,11 +126,6 @@ class Client {
 
   /// Returns what this client says first on a connection, when the frames up to `received` have arrived.
   [[nodiscard]] ClientGreeting greeting(std::uint64_t received) const;
-  /// Moves large parts to memory that can be lent, if memory is lent and there is room.
-  void make_lendable(Payload& value);
-  /// Copies a large object to one block, which rank 0's node can keep as it is, if memory is lent and there is room;
-  /// returns nothing otherwise.
-  [[nodiscard]] SharedBytes block_of(const Payload& value, const PartBytes& part_bytes);
   /// Begins to move bytes over the first connection. Throws JobGone if the job has refused.
   void begin(Met met);
 
