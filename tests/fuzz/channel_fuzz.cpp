@@ -41,6 +41,7 @@ void touch_message(const ExecutorMessage& message) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const ProcessorTimeLimit limit;
   Connection connection;
   MessageChannel channel(connection.pool, {*connection.from, *connection.to, connection.flag},
                          std::move(connection.sockets.first), MessageChannel::WhenFull::keep);

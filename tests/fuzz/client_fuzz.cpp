@@ -81,6 +81,7 @@ Bytes seed(std::byte way, const Bytes& greeting, Frame frame) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const ProcessorTimeLimit limit;
   if (size < 1) return 0;
   ByteView input = std::as_bytes(std::span(data, size));
   const bool at_rank_0 = input[0] == to_rank_0;

@@ -43,6 +43,7 @@ Bytes seed(std::byte way, const Frame& frame) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const ProcessorTimeLimit limit;
   if (size < 2) return 0;
   const ByteView input = std::as_bytes(std::span(data, size));
   const std::vector<SharedBytes> parts(std::to_integer<std::size_t>(input[1]), SharedBytes(bytes("a part")));

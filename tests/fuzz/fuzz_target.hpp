@@ -5,6 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
 #include <vector>
 
 /// Feeds bytes that may come from anybody to one decoder, and reads all that it yields. libFuzzer calls it, and
@@ -17,6 +20,24 @@ namespace joblib_mpi::test {
 
 /// Returns inputs that the decoder accepts, from which random ones are made.
 [[nodiscard]] std::vector<Bytes> fuzz_seeds();
+
+/// Ends the program as a defect does if the life of the object takes more than 10 s of a processor. The time that it
+/// waits for one does not count.
+class ProcessorTimeLimit {
+ public:
+  ProcessorTimeLimit() = default;
+  ProcessorTimeLimit(const ProcessorTimeLimit&) = delete;
+  ProcessorTimeLimit& operator=(const ProcessorTimeLimit&) = delete;
+  ~ProcessorTimeLimit() {
+    constexpr std::clock_t most_seconds = 10;
+    if (std::clock() - begin_ <= most_seconds * CLOCKS_PER_SEC) return;
+    std::fputs("the input takes more than 10 s of a processor\n", stderr);
+    std::abort();
+  }
+
+ private:
+  const std::clock_t begin_ = std::clock();
+};
 
 /// Reads every byte, so that a sanitizer sees those that are not there.
 inline void touch(ByteView bytes) {

@@ -105,6 +105,7 @@ Bytes seed(std::byte first) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const ProcessorTimeLimit limit;
   if (size < 1) return 0;
   Bytes content = copy_of(std::as_bytes(std::span(data, size)).subspan(1));
   if (data[0] % 2 == 1) seal_all(content);

@@ -61,6 +61,7 @@ void open_file(const ResultHandle& decoded, ByteView content) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const ProcessorTimeLimit limit;
   const ByteView input = std::as_bytes(std::span(data, size));
   try {
     (void)decode_spill_place(input);

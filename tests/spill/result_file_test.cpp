@@ -3,6 +3,7 @@
 #include "spill/hdf5_result_format.hpp"
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
+#include "support/resource_limit.hpp"
 #include "support/temporary_folder.hpp"
 #include <joblib_mpi/error.hpp>
 
@@ -106,18 +107,10 @@ rlim_t data_bytes() {
 /// A limit on the size of files during the life of the object, as on a disk that becomes full during a write.
 class FileSizeLimit {
  public:
-  explicit FileSizeLimit(rlim_t bytes) {
-    std::signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limit{bytes, before_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-  ~FileSizeLimit() { setrlimit(RLIMIT_FSIZE, &before_); }
+  explicit FileSizeLimit(rlim_t bytes) : limit_(bytes) { std::signal(SIGXFSZ, SIG_IGN); }
 
  private:
-  rlimit before_{};
+  ResourceLimit<RLIMIT_FSIZE> limit_;
 };
 
 }  // namespace

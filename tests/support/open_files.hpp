@@ -1,5 +1,7 @@
 #pragma once
 
+#include "support/resource_limit.hpp"
+
 #include <cstddef>
 #include <fcntl.h>
 #include <filesystem>
@@ -8,39 +10,23 @@
 
 namespace joblib_mpi::test {
 
+/// Lets this process open files with numbers below a limit only, during the life of the object.
+using OpenFileLimit = ResourceLimit<RLIMIT_NOFILE>;
+
 /// Lets this process open no more files during the life of the object.
 class NoMoreFiles {
  public:
-  NoMoreFiles() {
-    getrlimit(RLIMIT_NOFILE, &before_);
-    // Asked for one by one: another thread that opens a file for a moment would take a number from a file of ours.
-    int lowest_free = 0;
-    while (fcntl(lowest_free, F_GETFD) != -1) ++lowest_free;
-    const rlimit limit{static_cast<rlim_t>(lowest_free), before_.rlim_max};
-    setrlimit(RLIMIT_NOFILE, &limit);
-  }
-  NoMoreFiles(const NoMoreFiles&) = delete;
-  NoMoreFiles& operator=(const NoMoreFiles&) = delete;
-  ~NoMoreFiles() { setrlimit(RLIMIT_NOFILE, &before_); }
+  NoMoreFiles() : limit_(lowest_free()) {}
 
  private:
-  rlimit before_{};
-};
-
-/// Lets this process open files with numbers below `limit` only, during the life of the object.
-class OpenFileLimit {
- public:
-  explicit OpenFileLimit(rlim_t limit) {
-    getrlimit(RLIMIT_NOFILE, &before_);
-    const rlimit lower{limit, before_.rlim_max};
-    setrlimit(RLIMIT_NOFILE, &lower);
+  // Asked for one by one: another thread that opens a file for a moment would take a number from a file of ours.
+  static rlim_t lowest_free() {
+    int number = 0;
+    while (fcntl(number, F_GETFD) != -1) ++number;
+    return static_cast<rlim_t>(number);
   }
-  OpenFileLimit(const OpenFileLimit&) = delete;
-  OpenFileLimit& operator=(const OpenFileLimit&) = delete;
-  ~OpenFileLimit() { setrlimit(RLIMIT_NOFILE, &before_); }
 
- private:
-  rlimit before_{};
+  OpenFileLimit limit_;
 };
 
 /// Returns how many descriptors of this process are memory for other processes.
