@@ -57,6 +57,7 @@ class LocalJob:
     def __init__(self, n_workers: int | None, slurm_options: Sequence[str] | None = None) -> None:
         self.n_workers = n_workers
         self._slurm_options = slurm_options
+        self._may_be_elsewhere = slurm_options is not None or bool(os.environ.get("SLURM_JOB_ID"))
         self._socket = ""
         self._access_file = access_files.path_for_program(f"{socket.gethostname()}-{secrets.token_hex(8)}")
         self._launcher: subprocess.Popen[bytes] | None = None
@@ -115,7 +116,7 @@ class LocalJob:
         while True:
             if self._socket and listening_process(self._socket) is not None:
                 return Route(self._socket)
-            if access_files.is_there(self._access_file):
+            if self._may_be_elsewhere and access_files.is_there(self._access_file):
                 socket_folder.remove(self._socket)
                 return route_to(scheduler_file=self._access_file)
             status = self._launcher.poll()

@@ -324,6 +324,7 @@ def test_a_job_that_has_ended_is_said_to_have(publish_job):
 def test_the_access_file_of_a_programs_own_job_is_found_by_its_path_only(short_folder):
     path = access_files.path_for_program("job")
     assert not access_files.is_there(path)
+    assert not access_files.is_there("/dev/null/job.json")  # no folder that can be read
     access.publish_at(path, access_to(short_folder / "socket"))
     assert access_files.is_there(path)
     assert mode(os.path.dirname(path)) == 0o700

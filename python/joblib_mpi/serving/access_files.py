@@ -40,7 +40,7 @@ def is_there(path: str) -> bool:
     try:
         # To list a folder on a network file system asks its server; that there is no file may be what was known before.
         return os.path.basename(path) in os.listdir(os.path.dirname(path))
-    except FileNotFoundError:
+    except OSError:  # there is no such folder, or none that this user can read
         return False
 
 
