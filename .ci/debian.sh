@@ -93,6 +93,7 @@ use_compiler_cache() {
   mkdir -p "$cache" "$system/$compiler_cache"
   mount --bind "$cache" "$system/$compiler_cache"
   environment+=("CCACHE_DIR=/$compiler_cache" "CCACHE_BASEDIR=/$copy" CCACHE_NOHASHDIR=true) # see .ci/stages.sh
+  environment+=(CCACHE_DEPEND=true) # the copy always has this path, so the compiler need not be asked first for one without it
   [[ $account == root ]] || environment+=(CCACHE_READONLY=1 CCACHE_TEMPDIR=/tmp/ccache)
 }
 
