@@ -8,7 +8,7 @@ set(JOBLIB_MPI_MPIEXEC_OPTIONS
 # add_unit_test(NAME SOURCES file... [LIBRARIES target...] [TIMEOUT seconds] [LABEL label])
 #
 # A Catch2 program without MPI; every test case is a CTest entry `NAME.<test case>`, labelled `unit` or LABEL. The target
-# `unit_programs` builds all of them.
+# `unit_programs`, or `LABEL_programs`, builds all that have the same label.
 function(add_unit_test name)
   cmake_parse_arguments(PARSE_ARGV 1 test "" "TIMEOUT;LABEL" "SOURCES;LIBRARIES")
   _joblib_mpi_add_test_program()
@@ -18,11 +18,16 @@ function(add_unit_test name)
   if(NOT DEFINED test_LABEL)
     set(test_LABEL unit)
   endif()
-  if(NOT TARGET unit_programs)
-    add_custom_target(unit_programs)
-  endif()
-  add_dependencies(unit_programs ${name})
+  add_labelled_program(${test_LABEL} ${name})
   catch_discover_tests(${name} TEST_PREFIX "${name}." PROPERTIES LABELS ${test_LABEL} TIMEOUT ${test_TIMEOUT})
+endfunction()
+
+# add_labelled_program(LABEL target): lets `LABEL_programs` build this program, too.
+function(add_labelled_program label target)
+  if(NOT TARGET ${label}_programs)
+    add_custom_target(${label}_programs)
+  endif()
+  add_dependencies(${label}_programs ${target})
 endfunction()
 
 # add_mpi_test(NAME SOURCES file... RANKS n... [LIBRARIES target...] [ARGUMENTS word...] [TIMEOUT seconds]
