@@ -62,7 +62,11 @@ bool has_thread_at_work(const std::string& pid) {
 }  // namespace
 
 std::string own_process() {
-  const std::string pid = std::to_string(getpid());
+  return process_name(getpid());
+}
+
+std::string process_name(pid_t process) {
+  const std::string pid = std::to_string(process);
   return pid + ":" + state_of(pid).start_time;
 }
 

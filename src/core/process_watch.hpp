@@ -11,6 +11,9 @@ namespace joblib_mpi {
 /// is meaningless on other machines and in other PID namespaces.
 [[nodiscard]] std::string own_process();
 
+/// Returns such a name of another process, which must exist.
+[[nodiscard]] std::string process_name(pid_t process);
+
 /// Returns whether the process with this name exists and has not ended. Returns false for a name that is meaningless
 /// here.
 [[nodiscard]] bool is_running(const std::string& process);

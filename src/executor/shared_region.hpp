@@ -2,6 +2,7 @@
 
 #include "core/wake_flag.hpp"
 #include "executor/ring.hpp"
+#include "segments/descriptor.hpp"
 
 #include <array>
 #include <atomic>
@@ -11,15 +12,20 @@
 
 namespace joblib_mpi {
 
-/// The memory that a worker, its zygote and the running executor share, at one address in all three. Each group of
-/// members names its writer. Executors are told apart by their generation, 1 for the first.
+/// The memory that a worker, its keeper, its zygote and the running executor share. Each group of members names its
+/// writer. Executors are told apart by their generation, 1 for the first.
 struct SharedRegion {
   // Written by the zygote, before the first executor. 0 while it prepares.
   static constexpr std::uint32_t prepared = 1;
   static constexpr std::uint32_t preparing_failed = 2;
   std::atomic<std::uint32_t> zygote_state{0};
   std::array<char, 4096> failure{};  ///< The text of the failure, if preparing has failed.
-  std::atomic<pid_t> zygote_pid{0};  ///< Written by each zygote; the worker sets it to 0 before a new one.
+
+  // Written by the keeper, about the zygote.
+  std::atomic<std::uint32_t> zygotes{0};    ///< The number of those that were forked.
+  std::atomic<pid_t> zygote_pid{0};         ///< Written before `zygotes`; 0 if there is none.
+  std::atomic<int> zygote_wait_status{0};   ///< The last one's status from waitpid, written before `zygote_pid` is 0.
+  std::atomic<int> zygote_fork_error{0};    ///< The errno of a failed fork; the worker sets it to 0 before a new one.
 
   // Written by the zygote, about the executor, before `exited_generation`.
   std::atomic<pid_t> executor_pid{0};
@@ -52,8 +58,16 @@ struct UnmapRegion {
 };
 using SharedRegionPointer = std::unique_ptr<SharedRegion, UnmapRegion>;
 
-/// Returns a new region, which processes forked from now on share. Throws std::system_error.
-[[nodiscard]] SharedRegionPointer make_shared_region();
+/// A region, and the file of memory in which it lies: other processes map that.
+struct SharedRegionFile {
+  SharedRegionPointer region;
+  Descriptor file;
+};
+
+/// Makes a region, which processes forked from now on share. Throws std::system_error.
+[[nodiscard]] SharedRegionFile make_shared_region();
+/// Returns the region that another process of this user has made in `file`. Throws std::system_error.
+[[nodiscard]] SharedRegionPointer map_shared_region(const Descriptor& file);
 
 /// Keeps the region out of processes that are forked from now on.
 void hide_from_children(SharedRegion& region) noexcept;

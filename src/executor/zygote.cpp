@@ -14,7 +14,6 @@
 #include <cstdlib>
 #include <iostream>
 #include <poll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <system_error>
@@ -27,6 +26,9 @@ namespace {
 
 /// The longest time that a leaving rank waits for its zygote to end the processes that are left.
 constexpr int longest_farewell_milliseconds = 5000;
+
+/// Between checks whether the keeper has ended while a zygote is expected from it.
+constexpr std::chrono::milliseconds between_looks_at_keeper{10};
 
 /// The longest time for a new zygote in place of one that was killed. Chosen, not measured.
 constexpr std::chrono::seconds longest_start_again{10};
@@ -60,48 +62,90 @@ void send_command(const Descriptor& socket, ZygoteCommand::Kind kind, std::uint3
 
 std::variant<std::unique_ptr<Zygote>, std::unique_ptr<ExecutorPort>> Zygote::fork(ZygoteOptions options) {
   raise_open_file_limit();
-  SharedRegionPointer region = make_shared_region();
-  SocketPair commands = make_socket_pair();
+  auto [region, file] = make_shared_region();
   SocketPair requests = make_socket_pair();
   const pid_t rank_process = getpid();
   const pid_t keeper = fork_with(options.hooks);
   if (keeper == 0) {
-    commands = {};
     requests.first.close();  // open in a child, it would hide the rank's end
+    file.close();
     return ZygoteKeeper(*region.release(), std::move(requests.second), std::move(options), rank_process).run();
   }
-  const pid_t zygote = fork_with(options.hooks);
-  if (zygote == 0) {
-    commands.first.close();
-    requests = {};
-    region->zygote_pid = getpid();
-    return ZygoteProcess(*region.release(), std::move(commands.second), std::move(options), rank_process).run();
-  }
-  return std::unique_ptr<Zygote>(
-      new Zygote(std::move(region), std::move(commands.first), zygote, std::move(requests.first), keeper));
+  std::unique_ptr<Zygote> zygote(new Zygote(std::move(region), std::move(requests.first), keeper));
+  requests.second.close();  // with it open, the end of the keeper would go unnoticed
+  zygote->start();
+  return zygote;
 }
 
-Zygote::Zygote(SharedRegionPointer region, Descriptor commands, pid_t pid, Descriptor keeper, pid_t keeper_pid)
-    : region_(std::move(region)),
-      commands_(std::move(commands)),
-      pid_(pid),
-      keeper_(std::move(keeper)),
-      keeper_pid_(keeper_pid) {}
+std::pair<std::unique_ptr<Zygote>, Zygote::Lifeline> Zygote::with_keeper_elsewhere() {
+  raise_open_file_limit();
+  auto [region, file] = make_shared_region();
+  SocketPair requests = make_socket_pair();
+  std::unique_ptr<Zygote> zygote(new Zygote(std::move(region), std::move(requests.first), 0));
+  return {std::move(zygote), Lifeline{std::move(file), std::move(requests.second)}};
+}
+
+std::unique_ptr<ExecutorPort> Zygote::keep(Lifeline lifeline, ZygoteOptions options, pid_t rank_process) {
+  SharedRegionPointer region = map_shared_region(lifeline.region);
+  lifeline.region.close();
+  return ZygoteKeeper(*region.release(), std::move(lifeline.requests), std::move(options), rank_process).run();
+}
+
+Zygote::Zygote(SharedRegionPointer region, Descriptor keeper, pid_t keeper_child)
+    : region_(std::move(region)), keeper_(std::move(keeper)), keeper_child_(keeper_child) {}
 
 Zygote::~Zygote() {
+  if (commands_.open() && !failure()) {
+    if (region_->zygote_state == 0) ask_keeper_to_kill();  // the zygote would needlessly complete its preparation
+    shutdown(commands_.get(), SHUT_WR);
+    if (!is_closed(commands_, longest_farewell_milliseconds)) ask_keeper_to_kill();
+  }
   end_keeper();
-  if (failure()) return;
-  if (region_->zygote_state == 0) kill(pid_, SIGKILL);  // the zygote would needlessly complete its preparation
-  shutdown(commands_.get(), SHUT_WR);
-  if (!is_closed(commands_, longest_farewell_milliseconds)) kill(pid_, SIGKILL);
-  waitpid(pid_, nullptr, 0);
 }
 
 void Zygote::end_keeper() {
-  if (!keeper_.open()) return;
-  keeper_.close();
-  kill(keeper_pid_, SIGKILL);
-  waitpid(keeper_pid_, nullptr, 0);
+  shutdown(keeper_.get(), SHUT_WR);
+  const bool has_left = is_closed(keeper_, longest_farewell_milliseconds);
+  if (keeper_child_ == 0) return;
+  if (!has_left) kill(keeper_child_, SIGKILL);
+  waitpid(keeper_child_, nullptr, 0);
+}
+
+void Zygote::start() {
+  if (request_zygote(std::chrono::steady_clock::time_point::max())) return;
+  if (const int error = region_->zygote_fork_error) {
+    throw std::system_error(error, std::generic_category(), "forking the process that starts executors");
+  }
+  throw Error("the process that forks the one that starts executors has ended");
+}
+
+bool Zygote::request_zygote(std::chrono::steady_clock::time_point give_up) {
+  SocketPair commands = make_socket_pair();
+  const std::uint32_t zygotes_before = region_->zygotes;
+  region_->zygote_state = 0;
+  region_->zygote_fork_error = 0;
+  constexpr auto request = KeeperRequest::start;
+  const auto sent = send_message(keeper_, std::as_bytes(std::span(&request, 1)), commands.second.get(), true);
+  if (sent != Sending::done) return false;
+  commands.second.close();
+  const auto is_there = [&] { return region_->zygotes != zygotes_before; };
+  while (!is_there() && region_->zygote_fork_error == 0 && has_keeper() && std::chrono::steady_clock::now() < give_up) {
+    region_->worker_wake.wait_for(between_looks_at_keeper);
+  }
+  if (!is_there()) return false;
+  commands_ = std::move(commands.first);
+  return true;
+}
+
+bool Zygote::has_keeper() const {
+  return !is_closed(keeper_, 0);
+}
+
+void Zygote::ask_keeper_to_kill() {
+  constexpr auto request = KeeperRequest::kill;
+  const auto sent = send_message(keeper_, std::as_bytes(std::span(&request, 1)), -1, true);
+  // Without its keeper, a zygote that has ended stays to be waited for by another process.
+  if (sent != Sending::done && !is_closed(commands_, 0)) kill(pid(), SIGKILL);
 }
 
 void Zygote::wait_until_prepared() {
@@ -114,52 +158,42 @@ void Zygote::wait_until_prepared() {
 
 std::optional<std::string> Zygote::failure() {
   if (failure_ || !is_closed(commands_, 0)) return failure_;
-  int status = 0;
-  waitpid(pid_, &status, 0);
-  if (WIFSIGNALED(status) && region_->zygote_state == SharedRegion::prepared && start_again()) {
-    region_->wait_status = status;
+  const std::optional<int> status = wait_status();
+  if (status && WIFSIGNALED(*status) && region_->zygote_state == SharedRegion::prepared && start_again()) {
+    region_->wait_status = *status;
     region_->ended_with_zygote = true;
     region_->exited_generation.store(last_generation_, std::memory_order_release);
     return std::nullopt;
   }
   if (region_->zygote_state == SharedRegion::preparing_failed) {
     failure_ = std::string("executor processes could not be prepared: ") + region_->failure.data();
+  } else if (status) {
+    failure_ = "the process that starts executors ended with " + describe_exit(*status);
   } else {
-    failure_ = "the process that starts executors ended with " + describe_exit(status);
+    failure_ = "the process that starts executors has ended, and so has the one that would start it again";
   }
   return failure_;
 }
 
-bool Zygote::start_again() {
-  if (!keeper_.open()) return false;
+std::optional<int> Zygote::wait_status() const {
+  // The keeper takes note of the end within milliseconds, unless it has ended, or was stopped.
   const auto give_up = std::chrono::steady_clock::now() + longest_start_again;
-  const auto wait_for = [&](const auto& is_so) {
-    while (!is_so()) {
-      if (std::chrono::steady_clock::now() > give_up) return false;
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    return true;
-  };
-  // The kernel kills the executor with its parent; it must not use the region beside its successor.
-  if (const pid_t executor = region_->executor_pid; executor != 0 && !wait_for([&] { return has_ended(executor); })) {
-    return false;
+  while (region_->zygote_pid != 0 && has_keeper() && std::chrono::steady_clock::now() < give_up) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  SocketPair commands = make_socket_pair();
-  region_->zygote_state = 0;
-  region_->zygote_pid = 0;
+  if (region_->zygote_pid != 0) return std::nullopt;
+  return region_->zygote_wait_status;
+}
+
+bool Zygote::start_again() {
+  // The kernel kills the executor with its parent; it must not use the region beside its successor.
+  const auto give_up = std::chrono::steady_clock::now() + longest_start_again;
+  while (!has_ended(region_->executor_pid)) {
+    if (std::chrono::steady_clock::now() > give_up) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
   region_->watching_memory = false;
-  int was_subreaper = 0;
-  prctl(PR_GET_CHILD_SUBREAPER, &was_subreaper);
-  prctl(PR_SET_CHILD_SUBREAPER, 1);  // the keeper's grandchild becomes a child of this process
-  const std::byte request{};
-  const bool is_asked = send_message(keeper_, std::span(&request, 1), commands.second.get(), true) == Sending::done;
-  commands.second.close();
-  const bool is_there = is_asked && wait_for([&] { return region_->zygote_pid != 0 || is_closed(keeper_, 0); });
-  prctl(PR_SET_CHILD_SUBREAPER, was_subreaper);
-  if (!is_there || region_->zygote_pid == 0) return false;
-  pid_ = region_->zygote_pid;
-  commands_ = std::move(commands.first);
-  return true;
+  return request_zygote(give_up);
 }
 
 std::uint32_t Zygote::start_executor(Descriptor socket) {
@@ -177,7 +211,7 @@ void Zygote::kill_executor(std::uint32_t generation) {
 
 void Zygote::kill_zygote() {
   if (failure()) return;
-  kill(pid_, SIGKILL);
+  ask_keeper_to_kill();
   (void)is_closed(commands_, longest_farewell_milliseconds);
 }
 

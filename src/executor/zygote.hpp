@@ -5,12 +5,14 @@
 #include "executor/shared_region.hpp"
 #include "segments/descriptor.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <sys/types.h>
+#include <utility>
 #include <variant>
 
 namespace joblib_mpi {
@@ -29,11 +31,12 @@ struct ZygoteOptions {
   std::function<void()> prepare;
 };
 
-/// A process that forks the rank's executors, one at a time. It is forked before MPI_Init and before there are threads,
-/// so neither MPI nor its pinned memory is ever in a process that runs user code.
+/// A process that forks the rank's executors, one at a time, and has never initialised MPI: neither MPI nor its pinned
+/// memory is ever in a process that runs user code.
 ///
-/// A zygote that is killed after it was prepared is started again by a second process, which waits for that as it was
-/// forked (ZygoteKeeper). Its executor has then ended with it.
+/// Its parent is the rank's keeper (ZygoteKeeper), which the rank has forked before MPI_Init and before it had threads, or
+/// another process that has loaded what executors need. A zygote that is killed after it was prepared is started again by
+/// the keeper. Its executor has then ended with it.
 ///
 /// When the rank ends, for any reason, the zygote ends the executor and all processes that the executor has started.
 /// The zygote has no OMPI_*, PMIX_* and PMI_* in its environment, so a program that a task starts does not take itself
@@ -48,6 +51,20 @@ class Zygote {
   /// continue with the rank's own work: it runs the tasks of its port and ends. May be called once per process, with no
   /// other thread running.
   static std::variant<std::unique_ptr<Zygote>, std::unique_ptr<ExecutorPort>> fork(ZygoteOptions options);
+
+  /// What the keeper of a rank gets from it, to be used by `keep` in another process.
+  struct Lifeline {
+    Descriptor region;
+    Descriptor requests;
+  };
+  /// Returns the zygote of this rank whose keeper is another process, once that is there; see `start`.
+  [[nodiscard]] static std::pair<std::unique_ptr<Zygote>, Lifeline> with_keeper_elsewhere();
+  /// Starts the zygote, in whose keeper `keep` has been called or will be soon. Throws std::system_error if it cannot be
+  /// forked, and Error if the keeper has ended.
+  void start();
+  /// Makes this process, which has no other thread, the keeper of the rank `rank_process`. Returns only in the rank's
+  /// executor processes, as `fork` does.
+  [[nodiscard]] static std::unique_ptr<ExecutorPort> keep(Lifeline lifeline, ZygoteOptions options, pid_t rank_process);
 
   Zygote(const Zygote&) = delete;
   Zygote& operator=(const Zygote&) = delete;
@@ -77,20 +94,26 @@ class Zygote {
   /// Watches the executor's memory from now on, for as long as the region holds a limit.
   void watch_memory(std::uint32_t generation);
 
-  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
-  [[nodiscard]] pid_t keeper_pid() const noexcept { return keeper_pid_; }
+  [[nodiscard]] pid_t pid() const noexcept { return region_->zygote_pid; }
+  /// Returns 0 for a keeper that is not this process's child.
+  [[nodiscard]] pid_t keeper_pid() const noexcept { return keeper_child_; }
 
  private:
-  Zygote(SharedRegionPointer region, Descriptor commands, pid_t pid, Descriptor keeper, pid_t keeper_pid);
-  /// Has the keeper fork a new zygote. Returns false if that cannot be.
+  Zygote(SharedRegionPointer region, Descriptor keeper, pid_t keeper_child);
+  /// Has the keeper fork a zygote. Returns false if it does not until `give_up`.
+  [[nodiscard]] bool request_zygote(std::chrono::steady_clock::time_point give_up);
+  /// Has the keeper fork a new zygote in place of one that was killed. Returns false if that cannot be.
   [[nodiscard]] bool start_again();
+  [[nodiscard]] bool has_keeper() const;
+  void ask_keeper_to_kill();
+  /// Returns the status of the zygote, which has ended; nothing if that is unknown, since its keeper has ended, too.
+  [[nodiscard]] std::optional<int> wait_status() const;
   void end_keeper();
 
   SharedRegionPointer region_;
-  Descriptor commands_;
-  pid_t pid_;
+  Descriptor commands_;  // of the zygote
   Descriptor keeper_;
-  const pid_t keeper_pid_;
+  const pid_t keeper_child_;  // 0: it is another process's child
   std::uint32_t last_generation_ = 0;
   std::optional<std::string> failure_;
 };

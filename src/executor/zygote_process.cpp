@@ -1,5 +1,6 @@
 #include "executor/zygote_process.hpp"
 
+#include "executor/child_signals.hpp"
 #include "executor/process_tree.hpp"
 
 #include <algorithm>
@@ -10,11 +11,11 @@
 #include <cstring>
 #include <exception>
 #include <fcntl.h>
+#include <iterator>
 #include <poll.h>
 #include <string>
 #include <string_view>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <utility>
@@ -63,8 +64,8 @@ void prefer_for_the_oom_killer() {
 
 }  // namespace
 
-ZygoteProcess::ZygoteProcess(SharedRegion& region, Descriptor commands, ZygoteOptions options, pid_t rank_process)
-    : region_(&region), commands_(std::move(commands)), options_(std::move(options)), rank_process_(rank_process) {}
+ZygoteProcess::ZygoteProcess(SharedRegion& region, Descriptor commands, ZygoteOptions options, RankWatch rank)
+    : region_(&region), commands_(std::move(commands)), options_(std::move(options)), rank_(std::move(rank)) {}
 
 std::unique_ptr<ExecutorPort> ZygoteProcess::run() {
   become_zygote();
@@ -81,17 +82,10 @@ std::unique_ptr<ExecutorPort> ZygoteProcess::run() {
 }
 
 void ZygoteProcess::become_zygote() {
-  // Until there are executors to end first, the zygote may simply die with its rank.
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != rank_process_) _exit(EXIT_FAILURE);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   // The zygote notices the end of the rank by other means.
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) std::signal(signal, SIG_IGN);
-  sigset_t child_ends;
-  sigemptyset(&child_ends);
-  sigaddset(&child_ends, SIGCHLD);
-  sigprocmask(SIG_BLOCK, &child_ends, &mask_before_);
-  child_signals_ = Descriptor(signalfd(-1, &child_ends, SFD_CLOEXEC | SFD_NONBLOCK));
+  child_signals_ = block_child_signals(mask_before_);
   if (const int empty = open("/dev/null", O_RDONLY | O_CLOEXEC); empty >= 0) {
     dup2(empty, STDIN_FILENO);
     if (empty != STDIN_FILENO) close(empty);
@@ -110,20 +104,17 @@ void ZygoteProcess::prepare() {
     leave();
   }
   options_.prepare = nullptr;
-  // From now on this signal only makes the loop check whether the rank is still there.
-  prctl(PR_SET_PDEATHSIG, SIGCHLD);
-  if (getppid() != rank_process_) leave();
   region_->zygote_state = SharedRegion::prepared;
   region_->worker_wake.notify();
 }
 
 void ZygoteProcess::wait_for_event() {
-  pollfd events[] = {{commands_.get(), POLLIN, 0}, {child_signals_.get(), POLLIN, 0}};
-  poll(events, std::size(events), region_->watching_memory ? memory_look_milliseconds : -1);
-  signalfd_siginfo signal{};
-  while (read(child_signals_.get(), &signal, sizeof signal) > 0) {
-  }
-  if (getppid() != rank_process_) leave();
+  pollfd events[] = {
+      {commands_.get(), POLLIN, 0}, {child_signals_.get(), POLLIN, 0}, {rank_.descriptor(), POLLIN, 0}};
+  poll(events, std::size(events),
+       region_->watching_memory ? memory_look_milliseconds : rank_.longest_pause_milliseconds());
+  forget_signals(child_signals_);
+  if (rank_.has_ended()) leave();
 }
 
 bool ZygoteProcess::handle_commands() {
@@ -182,6 +173,7 @@ void ZygoteProcess::become_executor(pid_t zygote) {
   sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
   commands_.close();
   child_signals_.close();
+  rank_.close();
   hide_from_children(*region_);
   prefer_for_the_oom_killer();
   call(options_.hooks.in_child);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "executor/executor_port.hpp"
+#include "executor/rank_watch.hpp"
 #include "executor/shared_region.hpp"
 #include "executor/zygote.hpp"
 #include "segments/descriptor.hpp"
@@ -22,8 +23,8 @@ struct ZygoteCommand {
 /// The zygote's own side: waits for commands and for the ends of processes.
 class ZygoteProcess {
  public:
-  /// Must be called in the zygote, right after its fork. `rank_process` is its parent.
-  ZygoteProcess(SharedRegion& region, Descriptor commands, ZygoteOptions options, pid_t rank_process);
+  /// Must be called in the zygote, right after its fork.
+  ZygoteProcess(SharedRegion& region, Descriptor commands, ZygoteOptions options, RankWatch rank);
 
   /// Serves the rank; returns only in executor processes.
   [[nodiscard]] std::unique_ptr<ExecutorPort> run();
@@ -44,7 +45,7 @@ class ZygoteProcess {
   SharedRegion* region_;
   Descriptor commands_;
   ZygoteOptions options_;
-  const pid_t rank_process_;
+  RankWatch rank_;
   sigset_t mask_before_{};
   Descriptor child_signals_;
   std::uint32_t generation_ = 0;

@@ -235,23 +235,32 @@ std::string obey(const std::string& command, std::istringstream& words, const Ex
   }
 }
 
+[[noreturn]] void work_or_fail(ExecutorPort& port) {
+  try {
+    work(port);
+  } catch (const std::exception&) {
+    _exit(EXIT_FAILURE);  // not the test's failure
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<Zygote> fork_zygote(ZygoteOptions options) {
   auto side = Zygote::fork(std::move(options));
-  if (auto* port = std::get_if<std::unique_ptr<ExecutorPort>>(&side)) {
-    try {
-      work(**port);
-    } catch (const std::exception&) {
-      _exit(EXIT_FAILURE);  // not the test's failure
-    }
-  }
+  if (auto* port = std::get_if<std::unique_ptr<ExecutorPort>>(&side)) work_or_fail(**port);
   return std::move(std::get<std::unique_ptr<Zygote>>(side));
+}
+
+void keep_executors(Zygote::Lifeline lifeline, pid_t rank_process) {
+  work_or_fail(*Zygote::keep(std::move(lifeline), {}, rank_process));
 }
 
 WorkerSide::WorkerSide(ZygoteOptions options, double grace_seconds, double zygote_seconds,
                        const ProcessWear::Limits& wear)
     : zygote(fork_zygote(std::move(options))), executor(*zygote, pool, {grace_seconds, zygote_seconds, wear}) {}
+
+WorkerSide::WorkerSide(std::unique_ptr<Zygote> of_rank)
+    : zygote(std::move(of_rank)), executor(*zygote, pool, {30, 30, {}}) {}
 
 ExecutedTask WorkerSide::run(std::string_view what, std::vector<SharedBytes> parts, TaskLimits limits) {
   start(what, std::move(parts), limits);
@@ -287,6 +296,14 @@ pid_t WorkerSide::executor_pid() {
 
 std::string head_text(const ExecutedTask& task) {
   return text(task.result.packed());
+}
+
+pid_t parent_of(pid_t process) {
+  std::ifstream status("/proc/" + std::to_string(process) + "/status");
+  for (std::string word; status >> word;) {
+    if (word == "PPid:" && status >> word) return static_cast<pid_t>(std::stol(word));
+  }
+  return 0;
 }
 
 void wait_until_gone(pid_t process) {

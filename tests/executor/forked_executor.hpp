@@ -17,11 +17,15 @@ namespace joblib_mpi::test {
 /// Returns a zygote whose executors carry out the commands in the heads of their tasks (see forked_executor.cpp).
 [[nodiscard]] std::unique_ptr<Zygote> fork_zygote(ZygoteOptions options = {});
 
+/// Makes this process the keeper of such a zygote for another process.
+[[noreturn]] void keep_executors(Zygote::Lifeline lifeline, pid_t rank_process);
+
 /// A worker without a rank, which runs tasks in executor processes one after another.
 class WorkerSide {
  public:
   explicit WorkerSide(ZygoteOptions options = {}, double grace_seconds = 30, double zygote_seconds = 30,
                       const ProcessWear::Limits& wear = {});
+  explicit WorkerSide(std::unique_ptr<Zygote> of_rank);
 
   /// Starts a task and returns its outcome.
   ExecutedTask run(std::string_view what, std::vector<SharedBytes> parts = {}, TaskLimits limits = {});
@@ -43,6 +47,9 @@ class WorkerSide {
 
 /// Returns the text in a result's head.
 [[nodiscard]] std::string head_text(const ExecutedTask& task);
+
+/// Returns the process id of the parent.
+[[nodiscard]] pid_t parent_of(pid_t process);
 
 /// Waits until the process has ended; a zombie has ended.
 void wait_until_gone(pid_t process);

@@ -17,18 +17,6 @@
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
 
-namespace {
-
-pid_t parent_of(pid_t process) {
-  std::ifstream status("/proc/" + std::to_string(process) + "/status");
-  for (std::string word; status >> word;) {
-    if (word == "PPid:" && status >> word) return static_cast<pid_t>(std::stol(word));
-  }
-  return 0;
-}
-
-}  // namespace
-
 TEST_CASE("a task that is run in another process returns its result") {
   WorkerSide worker;
   CHECK_FALSE(worker.executor.take_finished());
@@ -81,8 +69,8 @@ TEST_CASE("a process that is ended from outside between two tasks is replaced si
 
 TEST_CASE("processes that cannot begin cost the task and are not retried without end") {
   ZygoteOptions options;
-  options.hooks.in_child = [first = true]() mutable {
-    if (!std::exchange(first, false)) _exit(7);  // the zygote itself stays alive
+  options.hooks.in_child = [forks = 0]() mutable {
+    if (++forks > 2) _exit(7);  // the keeper and the zygote stay alive
   };
   WorkerSide worker(options);
   for (int round = 0; round < 2; ++round) {
@@ -230,7 +218,8 @@ TEST_CASE("a zygote that is killed is started again, every time, and the task th
     const pid_t process = worker.executor_pid();
     const pid_t zygote = worker.zygote->pid();
     CHECK(parent_of(process) == zygote);
-    CHECK(parent_of(zygote) == getpid());
+    CHECK(parent_of(zygote) == worker.zygote->keeper_pid());
+    CHECK(parent_of(worker.zygote->keeper_pid()) == getpid());
     const std::string file = new_file_name();
     worker.start("deaf " + file);
     worker.wait_for_file(file);
@@ -253,9 +242,12 @@ TEST_CASE("once the zygote and its keeper are gone every task is lost with that 
   WorkerSide worker;
   const pid_t process = worker.executor_pid();
   kill(worker.zygote->keeper_pid(), SIGKILL);
+  wait_until_gone(worker.zygote->keeper_pid());
+  CHECK(worker.run("echo").ending == TaskEnding::returned);  // the zygote alone serves on
   kill(worker.zygote->pid(), SIGKILL);
   wait_until_gone(process);
-  const std::string reason = "the process that starts executors ended with signal 9 (SIGKILL)";
+  const std::string reason =
+      "the process that starts executors has ended, and so has the one that would start it again";
   for (int task = 0; task < 2; ++task) {
     const ExecutedTask lost = worker.run("echo");
     CHECK(lost.ending == TaskEnding::lost);

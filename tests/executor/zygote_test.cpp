@@ -108,10 +108,10 @@ TEST_CASE("the hooks surround every fork") {
                      setenv("JOBLIB_MPI_TEST_CALLS", calls.c_str(), 1);
                    }};
   WorkerSide worker(options);
-  CHECK(calls == "bpbp");  // the keeper and the zygote
-  CHECK_THAT(head_text(worker.run("environment")), contains("JOBLIB_MPI_TEST_CALLS=bpbcbc\n"));
+  CHECK(calls == "bp");  // of the keeper, which forks the zygote, which forks executors
+  CHECK_THAT(head_text(worker.run("environment")), contains("JOBLIB_MPI_TEST_CALLS=bcbcbc\n"));
   worker.run("exit 1");
-  CHECK_THAT(head_text(worker.run("environment")), contains("JOBLIB_MPI_TEST_CALLS=bpbcbpbc\n"));
+  CHECK_THAT(head_text(worker.run("environment")), contains("JOBLIB_MPI_TEST_CALLS=bcbcbpbc\n"));
 }
 
 TEST_CASE("signals that end the rank do not end the zygote before it has cleaned up") {
@@ -162,4 +162,31 @@ TEST_CASE("a zygote that does not react when its rank is killed is killed, too, 
   kill(rank, SIGKILL);
   waitpid(rank, nullptr, 0);
   for (const pid_t process : pids) wait_until_gone(process);
+}
+
+TEST_CASE("a keeper that another process has forked serves the rank as its own child would") {
+  auto [zygote, lifeline] = Zygote::with_keeper_elsewhere();
+  const pid_t rank = getpid();
+  const pid_t server = fork();
+  if (server == 0) {
+    if (fork() != 0) _exit(0);  // the keeper is no child of the rank
+    zygote.release();           // the rank's; closing it would end the zygote
+    keep_executors(std::move(lifeline), rank);
+  }
+  waitpid(server, nullptr, 0);
+  lifeline = {};
+  zygote->start();
+  WorkerSide worker(std::move(zygote));
+  for (int round = 0; round < 2; ++round) {
+    const pid_t process = worker.executor_pid();
+    const pid_t keeper = parent_of(worker.zygote->pid());
+    CHECK(parent_of(process) == worker.zygote->pid());
+    CHECK(parent_of(keeper) != getpid());
+    CHECK(worker.run("reverse", {SharedBytes(pattern(8'000'000, 3))}).result.parts.at(0).size() == 8'000'000);
+    CHECK(head_text(worker.run("signal 11")) == "signal 11 (SIGSEGV)");
+    const pid_t next = worker.executor_pid();
+    kill(worker.zygote->pid(), SIGKILL);
+    wait_until_gone(next);
+    CHECK(worker.run("echo").ending == TaskEnding::returned);
+  }
 }

@@ -63,10 +63,12 @@ bool is_named(pid_t process, const std::string& expected) {
 std::vector<pid_t> executors() {
   std::vector<pid_t> found;
   for (const pid_t rank : worker_ranks()) {
-    for (const pid_t zygote : children(rank)) {
-      const std::vector<pid_t> of_rank = children(zygote);
-      std::ranges::copy_if(of_rank, std::back_inserter(found),
-                           [](pid_t executor) { return is_named(executor, has_worked); });
+    for (const pid_t keeper : children(rank)) {
+      for (const pid_t zygote : children(keeper)) {
+        const std::vector<pid_t> of_rank = children(zygote);
+        std::ranges::copy_if(of_rank, std::back_inserter(found),
+                             [](pid_t executor) { return is_named(executor, has_worked); });
+      }
     }
   }
   return found;

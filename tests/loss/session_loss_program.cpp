@@ -76,15 +76,16 @@ std::vector<pid_t> children(pid_t parent) {
   return found;
 }
 
-/// Kills the zygote of a worker while its tasks run; the rank has forked its keeper before it.
+/// Kills the zygote of a worker, the child of the rank's keeper, while its tasks run.
 int lose_a_zygote(bool with_keeper) {
   std::thread killer([with_keeper] {
     std::this_thread::sleep_for(100ms);
     for (const pid_t rank : children(getppid())) {
       if (rank == getpid()) continue;
-      const std::vector<pid_t> processes = children(rank);
-      if (with_keeper) kill(processes.at(0), SIGKILL);
-      kill(processes.at(1), SIGKILL);
+      const pid_t keeper = children(rank).at(0);
+      const pid_t zygote = children(keeper).at(0);
+      if (with_keeper) kill(keeper, SIGKILL);
+      kill(zygote, SIGKILL);
       return;
     }
   });
