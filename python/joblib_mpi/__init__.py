@@ -10,6 +10,8 @@ from joblib_mpi import import_path
 # This comes before anything is imported that the working directory may also have.
 import_path.leave_out_working_directory()
 
+import typing  # noqa: E402
+
 from joblib_mpi import thread_limits  # noqa: E402
 
 # This comes before anything below imports numpy, because the numeric libraries read their limits once.
@@ -20,15 +22,26 @@ try:
 except ImportError as error:  # a library is missing, perhaps on this rank only
     error.add_note(thread_limits.missing_library_hint())
     raise
-from joblib_mpi.backend import MpiBackend, register  # noqa: E402
-from joblib_mpi.checkpoint.checkpoint_signals import CheckpointInterrupt  # noqa: E402
-from joblib_mpi.joining import cluster, init, shutdown  # noqa: E402
-from joblib_mpi.on_workers import run_on_workers  # noqa: E402
-from joblib_mpi.payloads.errors import RemoteTraceback, TaskCancelled, WorkerImportError  # noqa: E402
-from joblib_mpi.payloads.lost_tasks import TaskTimeoutError, WorkerLostError  # noqa: E402
-from joblib_mpi.scattering import scatter, stats  # noqa: E402
-from joblib_mpi.session import worker  # noqa: E402
-from joblib_mpi.worker_identity import Worker  # noqa: E402
+
+if typing.TYPE_CHECKING:
+    from joblib_mpi.public_names import (
+        CheckpointInterrupt,
+        MpiBackend,
+        RemoteTraceback,
+        TaskCancelled,
+        TaskTimeoutError,
+        Worker,
+        WorkerImportError,
+        WorkerLostError,
+        cluster,
+        init,
+        register,
+        run_on_workers,
+        scatter,
+        shutdown,
+        stats,
+        worker,
+    )
 
 __all__ = [
     "CheckpointError",
@@ -54,4 +67,9 @@ __all__ = [
     "worker",
 ]
 
-register()
+
+# A worker rank that `python -m joblib_mpi` runs on does without, if another process of its node imports it.
+if not (import_path.is_for_main_module() and thread_limits.launched_rank()):
+    from joblib_mpi import public_names
+
+    public_names.bind()

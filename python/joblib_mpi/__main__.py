@@ -30,12 +30,14 @@ options do.
 import os
 import sys
 import time
+from typing import TYPE_CHECKING
 
-from joblib_mpi import VersionMismatchError, __version__, joining, program, session, start_options, thread_limits
+from joblib_mpi import VersionMismatchError, __version__, program, start_options, thread_limits
 from joblib_mpi._core import SessionError
-from joblib_mpi.serving import serve_options
-from joblib_mpi.serving.serve import serve
-from joblib_mpi.serving.serve_options import ServeOptions
+
+if TYPE_CHECKING:
+    from joblib_mpi.serving.serve_options import ServeOptions
+    from joblib_mpi.session import Session
 
 #: How long the other ranks wait for the rank that prints the message, because a rank that fails ends the whole job.
 #: Chosen, not measured.
@@ -58,7 +60,7 @@ def main(argv: list[str]) -> int:
         options, rest = start_options.from_arguments(start_options.from_environment(), argv)
         wanted = program.parse(rest)
         options = _options_for(wanted, options)
-        serving = serve_options.parse(wanted.arguments if wanted.kind == "serve" else [])
+        serving = _serve_options(wanted) if wanted.kind == "serve" else None
     except (program.UsageError, ValueError) as error:
         if speaks:
             print(f"joblib_mpi: {error}\n\n{__doc__.strip()}", file=sys.stderr)
@@ -66,13 +68,17 @@ def main(argv: list[str]) -> int:
             time.sleep(_SPEAKER_FIRST_SECONDS)
         return 2
     program.set_import_path(wanted, safe_path=safe_path)
-    missing = start_options.missing_module(options.preload)
-    if missing is not None:
-        print(f"joblib_mpi: {missing}", file=sys.stderr)
-        return 2
     try:
-        host = options.scheduler_host
-        active = session.start(options) if host is None else joining.attach(host)
+        if thread_limits.launched_rank() and options.isolation != "none":
+            from joblib_mpi.executor import node_zygotes
+
+            zygote = node_zygotes.zygote_of_node(options)
+            if zygote is not None:
+                return node_zygotes.serve_session(zygote)
+        active = _started(options)
+    except start_options.MissingModuleError as error:
+        print(f"joblib_mpi: {error}", file=sys.stderr)
+        return 2
     except (SessionError, ValueError) as error:
         if speaks or not isinstance(error, VersionMismatchError):
             print(f"joblib_mpi: {error}", file=sys.stderr)
@@ -82,8 +88,18 @@ def main(argv: list[str]) -> int:
     if active.is_worker:
         return active.serve()
     active.status = program.INTERRUPTED  # if Ctrl-C comes before or after the program's own code
-    active.status = _serve_clients(active, serving) if wanted.kind == "serve" else program.run(wanted)
+    active.status = program.run(wanted) if serving is None else _serve_clients(active, serving)
     return active.status
+
+
+def _started(options: start_options.StartOptions) -> "Session":
+    from joblib_mpi import joining, public_names, session
+
+    public_names.bind()
+    missing = start_options.missing_module(options.preload)
+    if missing is not None:
+        raise start_options.MissingModuleError(missing)
+    return session.start(options) if options.scheduler_host is None else joining.attach(options.scheduler_host)
 
 
 def _options_for(wanted: program.Program, options: start_options.StartOptions) -> start_options.StartOptions:
@@ -98,7 +114,15 @@ def _options_for(wanted: program.Program, options: start_options.StartOptions) -
     return options._replace(scheduler_host=None)  # the variable is for the programs of this environment
 
 
-def _serve_clients(active: session.Session, options: ServeOptions) -> int:
+def _serve_options(wanted: program.Program) -> "ServeOptions":
+    from joblib_mpi.serving import serve_options
+
+    return serve_options.parse(wanted.arguments)
+
+
+def _serve_clients(active: "Session", options: "ServeOptions") -> int:
+    from joblib_mpi.serving.serve import serve
+
     try:
         return serve(active, options.idle_timeout, options.listen)
     except SessionError as error:

@@ -122,6 +122,9 @@ def memory_room() -> int:
 class Zygote:
     """A process that forks this rank's executor processes, and ends them when the rank ends, even by a crash."""
 
+    def start(self) -> None:
+        """Starts the process if its keeper is elsewhere, and waits for it. Raises SessionError if it cannot start."""
+
 class _RunningTask:
     """The functions that the `run` of a `serve` may call while it runs a task."""
 
@@ -157,6 +160,16 @@ def fork_zygote(prepare: Callable[[], None]) -> Zygote | ExecutorPort:
 
     Returns once in the rank with the zygote, and in each executor process with its port; such a process must serve the
     port and end. Must be called before MPI is initialised, without other threads.
+    """
+
+def zygote_with_keeper_elsewhere() -> tuple[Zygote, int, int]:
+    """Returns a zygote, and two descriptors for the process that is to call `keep_executors`; close them then."""
+
+def keep_executors(region: int, requests: int, rank_process: int, prepare: Callable[[], None]) -> ExecutorPort:
+    """Serves the rank that has this process id with a zygote, which calls `prepare`.
+
+    Returns in each executor process with its port, as `fork_zygote` does; this process itself ends with the rank. Must
+    be called without other threads.
     """
 
 @final

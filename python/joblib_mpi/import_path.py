@@ -13,11 +13,15 @@ _is_left_out = False
 def leave_out_working_directory() -> None:
     """Take the working directory off ``sys.path`` if this process was started as ``python -m joblib_mpi``."""
     global _is_left_out
-    if sys.flags.safe_path or _is_left_out or sys.argv[:1] != ["-m"]:
-        return  # during the import of the package that -m names, sys.argv[0] is "-m"
-    if sys.orig_argv[-len(sys.argv)].removeprefix("-m") == "joblib_mpi":
+    if not sys.flags.safe_path and not _is_left_out and is_for_main_module():
         del sys.path[0]
         _is_left_out = True
+
+
+def is_for_main_module() -> bool:
+    """Return whether the package is being imported because this process was started as ``python -m joblib_mpi``."""
+    # During the import of the package that -m names, sys.argv[0] is "-m".
+    return sys.argv[:1] == ["-m"] and sys.orig_argv[-len(sys.argv)].removeprefix("-m") == "joblib_mpi"
 
 
 def put_first(folder: str) -> None:

@@ -11,7 +11,7 @@ from joblib_mpi import session as sessions
 from joblib_mpi.local_job import may_start
 from joblib_mpi.serving.routes import route_to
 from joblib_mpi.session import Session
-from joblib_mpi.start_options import from_environment, missing_module
+from joblib_mpi.start_options import MissingModuleError, from_environment, missing_module
 
 _FORKED = (
     "this process was forked from a client of an MPI job, whose connection is its parent's. Use another backend here, "
@@ -283,7 +283,7 @@ def init(
     options = from_environment().updated(isolation, preload, memory_limit)
     missing = missing_module(options.preload)
     if missing is not None:
-        raise _core.SessionError(missing)
+        raise _core.SessionError(str(MissingModuleError(missing)))
     if options.scheduler_host is not None:
         attach(options.scheduler_host)
         return

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from joblib_mpi import import_path
-from joblib_mpi.payloads.errors import RemoteTraceback, without_own_frames
 
 #: Exit status after Ctrl-C, as shells report it: 128 + SIGINT.
 INTERRUPTED = 130
@@ -97,6 +96,8 @@ def run(program: Program) -> int:
     try:
         exec(compiled, main.__dict__)
     except SystemExit as error:
+        from joblib_mpi.payloads.errors import RemoteTraceback  # late, as worker ranks need no pickles
+
         if isinstance(error.__cause__, RemoteTraceback):  # a task has called sys.exit, and others have not run
             _show(error)
             return error.code if isinstance(error.code, int) else 1
@@ -207,5 +208,7 @@ def _new_main(**attributes: object) -> types.ModuleType:
 
 
 def _show(error: BaseException) -> None:
+    from joblib_mpi.payloads.errors import without_own_frames
+
     error.__traceback__ = without_own_frames(error.__traceback__)
     sys.excepthook(type(error), error, error.__traceback__)

@@ -9,7 +9,7 @@ import threading
 import weakref
 from collections.abc import Mapping
 from types import ModuleType, TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import cloudpickle
 
@@ -18,10 +18,11 @@ from joblib_mpi.calls.dispatcher import Dispatcher
 from joblib_mpi.calls.option_checks import memory_bytes
 from joblib_mpi.checkpoint import checkpoint_signals
 from joblib_mpi.coordinator import Coordinator
-from joblib_mpi.executor.executor_process import forget_launcher, fork_zygote, import_modules
+from joblib_mpi.executor.executor_process import fork_zygote, import_modules
 from joblib_mpi.executor.executor_process import run as run_executor
 from joblib_mpi.executor.task_runner import TaskRunner, serve_tasks
 from joblib_mpi.job_description import JobDescription
+from joblib_mpi.launcher_environment import forget_launcher
 from joblib_mpi.local_job import LocalJob
 from joblib_mpi.payloads.script_state import ScriptState
 from joblib_mpi.serving.resumption import Resumption
@@ -266,8 +267,7 @@ def start(options: StartOptions) -> Session:
     if isolation == "process" and is_worker:
         forked = fork_zygote(options.preload)
         if isinstance(forked, _core.ExecutorPort):
-            _session = Session(forked)
-            run_executor(forked)
+            run_tasks_of(forked)
         zygote = forked
     elif is_worker:
         import_modules(options.preload)
@@ -281,6 +281,13 @@ def start(options: StartOptions) -> Session:
         launcher_terminal.follow_launcher()
     forget_launcher()
     return adopt(_session)
+
+
+def run_tasks_of(port: _core.ExecutorPort) -> NoReturn:
+    """Run the tasks of a worker rank in this process, one of its executors, until there are none, and end it."""
+    global _session
+    _session = Session(port)
+    run_executor(port)
 
 
 def _shared_buffers(core: Coordinator, is_client: bool) -> SharedBuffers:

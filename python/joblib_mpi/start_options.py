@@ -11,6 +11,16 @@ from joblib_mpi.calls.option_checks import memory_bytes
 ISOLATIONS = ("process", "none")
 
 
+class MissingModuleError(Exception):
+    """This rank does not have ``module``, which is to be preloaded."""
+
+    def __init__(self, module: str) -> None:
+        super().__init__(
+            f'{thread_limits.this_rank()} has no module "{module}" to preload; install it in the environment of every '
+            "node, or do not preload it"
+        )
+
+
 class StartOptions(NamedTuple):
     """The options of a session, checked.
 
@@ -109,17 +119,14 @@ def from_arguments(options: StartOptions, argv: Sequence[str]) -> tuple[StartOpt
 
 
 def missing_module(preload: Iterable[str]) -> str | None:
-    """Return a message about the first of the modules that this rank does not have, or None if it has all."""
+    """Return the first of the modules that this rank does not have, or None if it has all."""
     for module in preload:
         try:
             found = importlib.util.find_spec(module) is not None
         except (ImportError, ValueError):  # from the package that contains the module
             found = False
         if not found:
-            return (
-                f'{thread_limits.this_rank()} has no module "{module}" to preload; install it in the environment of '
-                "every node, or do not preload it"
-            )
+            return module
     return None
 
 

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 #: The environment variables that OpenMP and the BLAS libraries read once, when they are loaded.
 VARIABLES = (
@@ -18,13 +18,22 @@ VARIABLES = (
 # SLURM_PROCID comes last: under mpirun inside Slurm it is the daemon's, not the rank's.
 _RANK = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
 
+#: The number of a rank among those of its host.
+_LOCAL_RANK = ("OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "PALS_LOCAL_RANKID", "PMI_LOCAL_RANK", "SLURM_LOCALID")
+
 
 def launched_rank(environment: Mapping[str, str] = os.environ) -> int | None:
     """Return the rank that the launcher gave this process, or None without a launcher; does not call MPI."""
-    for variable in _RANK:
-        if environment.get(variable, "").isdigit():
-            return int(environment[variable])
-    return None
+    return _first_number(_RANK, environment)
+
+
+def launched_local_rank(environment: Mapping[str, str] = os.environ) -> int | None:
+    """Return the number of this process among the ranks of its host, as the launcher tells, or None if it does not."""
+    return _first_number(_LOCAL_RANK, environment)
+
+
+def _first_number(variables: Iterable[str], environment: Mapping[str, str]) -> int | None:
+    return next((int(text) for name in variables if (text := environment.get(name, "")).isdigit()), None)
 
 
 def is_launched(environment: Mapping[str, str] = os.environ) -> bool:

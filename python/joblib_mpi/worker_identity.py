@@ -17,9 +17,6 @@ from joblib_mpi import thread_limits
 #: A program that has this variable was started by a task, and starts no ranks: each task could start a job.
 TASK_VARIABLE = "JOBLIB_MPI_TASK"
 
-#: What launchers call the number of a rank among those of its host; that of Slurm comes last, as in `thread_limits`.
-_LOCAL_RANK = ("OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "PALS_LOCAL_RANKID", "PMI_LOCAL_RANK", "SLURM_LOCALID")
-
 #: Chosen, not measured: a rank announces itself as soon as its session has started.
 _LONGEST_WAIT_SECONDS = 10.0
 
@@ -49,8 +46,12 @@ class Worker:
 def launched_worker(environment: Mapping[str, str] = os.environ) -> Worker:
     """Return the worker as the launcher's variables tell, without MPI; -1 stands for what they do not tell."""
     rank = thread_limits.launched_rank(environment)
-    local_rank = next((int(text) for name in _LOCAL_RANK if (text := environment.get(name, "")).isdigit()), -1)
-    return Worker(-1 if rank is None else rank, local_rank, socket.gethostname(), index_of(rank))
+    local_rank = thread_limits.launched_local_rank(environment)
+    return Worker(_or_unknown(rank), _or_unknown(local_rank), socket.gethostname(), index_of(rank))
+
+
+def _or_unknown(number: int | None) -> int:
+    return -1 if number is None else number
 
 
 def worker_of(job: Any) -> Worker:

@@ -16,7 +16,8 @@ class RankWatch {
   /// Returns whether the rank has ended. Costs a system call or, before Linux 5.3, a look into /proc.
   [[nodiscard]] bool has_ended() const;
 
-  /// Returns the descriptor that becomes readable when the rank ends; before Linux 5.3 there is none, and -1 is returned.
+  /// Returns the descriptor that becomes readable when the rank ends; before Linux 5.3 there is none, and -1 is
+  /// returned.
   [[nodiscard]] int descriptor() const noexcept { return process_.get(); }
   /// Returns the longest time between two questions in milliseconds, for poll: -1 if `descriptor` makes them needless.
   [[nodiscard]] int longest_pause_milliseconds() const noexcept;

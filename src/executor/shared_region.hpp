@@ -22,10 +22,10 @@ struct SharedRegion {
   std::array<char, 4096> failure{};  ///< The text of the failure, if preparing has failed.
 
   // Written by the keeper, about the zygote.
-  std::atomic<std::uint32_t> zygotes{0};    ///< The number of those that were forked.
-  std::atomic<pid_t> zygote_pid{0};         ///< Written before `zygotes`; 0 if there is none.
-  std::atomic<int> zygote_wait_status{0};   ///< The last one's status from waitpid, written before `zygote_pid` is 0.
-  std::atomic<int> zygote_fork_error{0};    ///< The errno of a failed fork; the worker sets it to 0 before a new one.
+  std::atomic<std::uint32_t> zygotes{0};   ///< The number of those that were forked.
+  std::atomic<pid_t> zygote_pid{0};        ///< Written before `zygotes`; 0 if there is none.
+  std::atomic<int> zygote_wait_status{0};  ///< The last one's status from waitpid, written before `zygote_pid` is 0.
+  std::atomic<int> zygote_fork_error{0};   ///< The errno of a failed fork; the worker sets it to 0 before a new one.
 
   // Written by the zygote, about the executor, before `exited_generation`.
   std::atomic<pid_t> executor_pid{0};

@@ -69,6 +69,7 @@ std::variant<std::unique_ptr<Zygote>, std::unique_ptr<ExecutorPort>> Zygote::for
   if (keeper == 0) {
     requests.first.close();  // open in a child, it would hide the rank's end
     file.close();
+    if (options.hooks.in_child) options.hooks.in_child();
     return ZygoteKeeper(*region.release(), std::move(requests.second), std::move(options), rank_process).run();
   }
   std::unique_ptr<Zygote> zygote(new Zygote(std::move(region), std::move(requests.first), keeper));

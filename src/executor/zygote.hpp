@@ -34,9 +34,9 @@ struct ZygoteOptions {
 /// A process that forks the rank's executors, one at a time, and has never initialised MPI: neither MPI nor its pinned
 /// memory is ever in a process that runs user code.
 ///
-/// Its parent is the rank's keeper (ZygoteKeeper), which the rank has forked before MPI_Init and before it had threads, or
-/// another process that has loaded what executors need. A zygote that is killed after it was prepared is started again by
-/// the keeper. Its executor has then ended with it.
+/// Its parent is the rank's keeper (ZygoteKeeper), which the rank has forked before MPI_Init and before it had threads,
+/// or another process that has loaded what executors need. A zygote that is killed after it was prepared is started
+/// again by the keeper. Its executor has then ended with it.
 ///
 /// When the rank ends, for any reason, the zygote ends the executor and all processes that the executor has started.
 /// The zygote has no OMPI_*, PMIX_* and PMI_* in its environment, so a program that a task starts does not take itself
@@ -59,8 +59,8 @@ class Zygote {
   };
   /// Returns the zygote of this rank whose keeper is another process, once that is there; see `start`.
   [[nodiscard]] static std::pair<std::unique_ptr<Zygote>, Lifeline> with_keeper_elsewhere();
-  /// Starts the zygote, in whose keeper `keep` has been called or will be soon. Throws std::system_error if it cannot be
-  /// forked, and Error if the keeper has ended.
+  /// Starts the zygote, in whose keeper `keep` has been called or will be soon. Throws std::system_error if it cannot
+  /// be forked, and Error if the keeper has ended.
   void start();
   /// Makes this process, which has no other thread, the keeper of the rank `rank_process`. Returns only in the rank's
   /// executor processes, as `fork` does.

@@ -9,8 +9,8 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
-#include <poll.h>
 #include <iterator>
+#include <poll.h>
 #include <span>
 #include <sys/wait.h>
 #include <thread>
@@ -32,7 +32,6 @@ ZygoteKeeper::ZygoteKeeper(SharedRegion& region, Descriptor requests, ZygoteOpti
 std::unique_ptr<ExecutorPort> ZygoteKeeper::run() {
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) std::signal(signal, SIG_IGN);
   child_signals_ = block_child_signals(mask_before_);
-  if (options_.hooks.in_child) options_.hooks.in_child();
   while (true) {
     wait_for_event();
     reap();
@@ -43,8 +42,7 @@ std::unique_ptr<ExecutorPort> ZygoteKeeper::run() {
 }
 
 void ZygoteKeeper::wait_for_event() {
-  pollfd events[] = {
-      {requests_.get(), POLLIN, 0}, {child_signals_.get(), POLLIN, 0}, {rank_.descriptor(), POLLIN, 0}};
+  pollfd events[] = {{requests_.get(), POLLIN, 0}, {child_signals_.get(), POLLIN, 0}, {rank_.descriptor(), POLLIN, 0}};
   poll(events, std::size(events), rank_.longest_pause_milliseconds());
   forget_signals(child_signals_);
   if (rank_.has_ended()) end_with_rank();
@@ -100,7 +98,8 @@ void ZygoteKeeper::reap() {
 }
 
 void ZygoteKeeper::end_with_rank() {
-  if (region_->zygote_state == 0 && zygote_ != 0) kill(zygote_, SIGKILL);  // it would needlessly complete its preparation
+  if (region_->zygote_state == 0 && zygote_ != 0)
+    kill(zygote_, SIGKILL);  // it would needlessly complete its preparation
   const auto give_up = std::chrono::steady_clock::now() + longest_farewell;
   for (reap(); zygote_ != 0; reap()) {
     if (std::chrono::steady_clock::now() > give_up) kill(zygote_, SIGKILL);

@@ -109,8 +109,7 @@ void ZygoteProcess::prepare() {
 }
 
 void ZygoteProcess::wait_for_event() {
-  pollfd events[] = {
-      {commands_.get(), POLLIN, 0}, {child_signals_.get(), POLLIN, 0}, {rank_.descriptor(), POLLIN, 0}};
+  pollfd events[] = {{commands_.get(), POLLIN, 0}, {child_signals_.get(), POLLIN, 0}, {rank_.descriptor(), POLLIN, 0}};
   poll(events, std::size(events),
        region_->watching_memory ? memory_look_milliseconds : rank_.longest_pause_milliseconds());
   forget_signals(child_signals_);

@@ -26,6 +26,8 @@ class Descriptor {
   [[nodiscard]] int get() const noexcept { return number_; }
   /// Returns true if there is a descriptor.
   [[nodiscard]] bool open() const noexcept { return number_ >= 0; }
+  /// Gives the descriptor away, and returns its number.
+  [[nodiscard]] int release() noexcept { return std::exchange(number_, -1); }
   /// Closes the descriptor if there is one.
   void close() noexcept;
 

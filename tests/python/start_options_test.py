@@ -3,7 +3,7 @@
 import pytest
 
 from joblib_mpi import start_options
-from joblib_mpi.start_options import StartOptions, from_arguments, from_environment, missing_module
+from joblib_mpi.start_options import MissingModuleError, StartOptions, from_arguments, from_environment, missing_module
 
 
 def test_without_options_isolation_is_what_can_be():
@@ -77,4 +77,5 @@ def test_a_missing_module_is_named_with_rank_and_host(monkeypatch):
     monkeypatch.setattr(start_options.thread_limits.socket, "gethostname", lambda: "cn042")
     assert missing_module(("json", "os.path")) is None
     for module in ("no_such_module_here", "no_such_package.part", "json.no_such_part"):
-        assert missing_module(("json", module)).startswith(f'rank 3 on cn042 has no module "{module}"')
+        assert missing_module(("json", module)) == module
+        assert str(MissingModuleError(module)).startswith(f'rank 3 on cn042 has no module "{module}"')

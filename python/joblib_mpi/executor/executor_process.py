@@ -14,11 +14,9 @@ from typing import NoReturn
 
 from joblib_mpi import _core, worker_identity
 from joblib_mpi.executor.task_runner import TaskRunner, flush_output, serve_tasks
+from joblib_mpi.launcher_environment import forget_launcher
 from joblib_mpi.program import status_of
-
-# A child process that inherits these variables takes itself for the rank, and an MPI_Init in it never returns.
-_LAUNCHER_VARIABLES = ("OMPI_", "PMIX_", "PMI_", "SLURM_STEP_NUM_TASKS", "MPI_LOCALNRANKS")
-_KEPT_VARIABLES = ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM")
+from joblib_mpi.worker_identity import Worker
 
 
 def fork_zygote(preload: Iterable[str]) -> _core.Zygote | _core.ExecutorPort:
@@ -43,19 +41,17 @@ def fork_zygote(preload: Iterable[str]) -> _core.Zygote | _core.ExecutorPort:
     worker_identity.expect_announcement(worker)
 
     def prepare() -> None:
-        worker_identity.become(worker)
-        forget_launcher()
-        os.environ[worker_identity.TASK_VARIABLE] = "1"
+        become_zygote_of(worker)
         import_modules(preload)
 
     return _core.fork_zygote(prepare)
 
 
-def forget_launcher() -> None:
-    """Remove the launcher's variables, so that programs that this process starts can initialise MPI for themselves."""
-    for variable in [name for name in os.environ if name.startswith(_LAUNCHER_VARIABLES)]:
-        if variable not in _KEPT_VARIABLES:
-            del os.environ[variable]
+def become_zygote_of(worker: Worker) -> None:
+    """Let this process, and the executors that it will fork, know ``worker`` as theirs, and be no rank."""
+    worker_identity.become(worker)
+    forget_launcher()
+    os.environ[worker_identity.TASK_VARIABLE] = "1"
 
 
 def import_modules(names: Iterable[str]) -> None:

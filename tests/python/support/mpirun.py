@@ -97,16 +97,26 @@ class Mpirun(MarkedJobs):
         """Copy one of the programs of end_to_end/programs into the test's folder."""
         return self.write(program, (PROGRAMS / program).read_text())
 
-    def start(self, ranks, *arguments, environment=None, survives=False, output=subprocess.PIPE, within=()):
+    def start(
+        self,
+        ranks,
+        *arguments,
+        environment=None,
+        survives=False,
+        output=subprocess.PIPE,
+        within=(),
+        launcher_options=(),
+        wrapper=(),
+    ):
         """Start the program and return without waiting; `finish` must follow.
 
         With ``survives`` the launcher lets the other ranks continue when one dies. ``output`` may be a file for all
-        output. ``within`` is a command that runs the launcher, which follows it. A variable of ``environment`` that is
-        None is unset.
+        output. ``within`` is a command that runs the launcher, which follows it, as ``wrapper`` runs Python on each
+        rank. A variable of ``environment`` that is None is unset.
         """
-        options = surviving_options() if survives else []
+        options = [*(surviving_options() if survives else []), *launcher_options]
         mpirun = ["mpirun", "--oversubscribe", *options, "-n", str(ranks)]
-        return self._start([*within, *mpirun, sys.executable, *arguments], environment or {}, output)
+        return self._start([*within, *mpirun, *wrapper, sys.executable, *arguments], environment or {}, output)
 
     def start_client(self, access, *arguments, environment=None, output=subprocess.PIPE):
         """Start ``python -m joblib_mpi *arguments``, without mpirun, as a client of the job with that access file."""

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from itertools import count
 
 from joblib import Parallel, delayed, parallel_config
@@ -50,6 +51,16 @@ def worker_ranks():
     return [pid for pid in children(os.getppid()) if pid != os.getpid() and runs(pid)]
 
 
+def processes_of(ranks):
+    groups = set(ranks)  # a rank leads the group of its processes
+    found = []
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        with suppress(OSError):
+            if os.getpgid(pid) in groups:
+                found.append(pid)
+    return found
+
+
 def kill_until(done, killed):
     chance = random.Random(seed)
     rank_kills = sorted(chance.randrange(5, 25) for _ in range(most_ranks))
@@ -60,8 +71,7 @@ def kill_until(done, killed):
         if killed["ranks"] < most_ranks and turn >= rank_kills[killed["ranks"]]:
             kind, victims = "ranks", ranks
         else:
-            zygotes = [pid for rank in ranks for pid in children(rank)]
-            kind, victims = "executors", [pid for zygote in zygotes for pid in children(zygote) if has_worked(pid)]
+            kind, victims = "executors", [pid for pid in processes_of(ranks) if has_worked(pid)]
         if victims:
             try:
                 os.kill(chance.choice(sorted(victims)), signal.SIGKILL)

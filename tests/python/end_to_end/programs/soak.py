@@ -7,6 +7,7 @@ end with no more than these.
 """
 
 import ctypes
+import functools
 import gc
 import hashlib
 import importlib
@@ -506,8 +507,19 @@ def worker_ranks():
     return [pid for pid in children(os.getppid()) if pid != os.getpid()]
 
 
+@functools.cache
+def fork_servers():
+    """Return the processes that a rank has forked, and that go on without it: they fork the keepers of all ranks."""
+    return [pid for rank in worker_ranks() for pid in children(rank)]
+
+
+def zygotes():
+    keepers = [pid for server in fork_servers() for pid in children(server)]
+    return [pid for keeper in keepers for pid in children(keeper)]
+
+
 def executors():
-    return [pid for rank in worker_ranks() for zygote in children(rank) for pid in children(zygote)]
+    return [pid for zygote in zygotes() for pid in children(zygote)]
 
 
 def has_worked(pid):
@@ -603,13 +615,13 @@ def usage():
     n_executors = 0
     for rank in ranks:
         counts.take_process("worker", rank)
-        for zygote in children(rank):
-            counts.take_process("zygote", zygote)
-            of_zygote = children(zygote)
-            n_executors += len(of_zygote)
-            counts.raise_to("executors of a worker", len(of_zygote))
-            for executor in of_zygote:
-                counts.take_process("executor", executor)
+    for zygote in zygotes():
+        counts.take_process("zygote", zygote)
+        of_zygote = children(zygote)
+        n_executors += len(of_zygote)
+        counts.raise_to("executors of a worker", len(of_zygote))
+        for executor in of_zygote:
+            counts.take_process("executor", executor)
     counts["processes of rank 0"] = len(children(os.getpid()))
     counts["worker ranks"] = len(ranks)
     stats = joblib_mpi.stats()

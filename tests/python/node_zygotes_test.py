@@ -1,0 +1,82 @@
+"""Tests of how a rank finds the fork server of its node, and does without."""
+
+import os
+import resource
+import signal
+import socket
+
+import pytest
+
+from joblib_mpi import launcher_environment
+from joblib_mpi.executor import node_zygotes
+from joblib_mpi.start_options import StartOptions
+
+NAME = "\0joblib-mpi/test-of-node-zygotes"
+
+
+@pytest.fixture
+def listener(monkeypatch):
+    """Return a socket that has the name of this job, bound before any rank has."""
+    monkeypatch.setattr(node_zygotes, "_digest", lambda options: NAME.partition("/")[2])
+    monkeypatch.setenv("PMIX_NAMESPACE", "job")
+    monkeypatch.setenv("OMPI_COMM_WORLD_LOCAL_RANK", "1")
+    before = signal.getsignal(signal.SIGUSR1)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(NAME)
+        listener.listen()
+        yield listener
+    signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_rank_whose_launcher_names_no_job_imports_all_itself(monkeypatch):
+    for variable in launcher_environment._JOB_VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("OMPI_COMM_WORLD_LOCAL_RANK", "1")
+    assert node_zygotes.zygote_of_node(StartOptions()) is None
+
+
+def test_a_rank_tells_nothing_to_another_user_who_has_the_name(listener, monkeypatch):
+    monkeypatch.setattr(node_zygotes.os, "getuid", lambda: 12345)
+    assert node_zygotes.zygote_of_node(StartOptions()) is None
+    connection, _ = listener.accept()
+    with connection:
+        assert connection.recv(1) == b""
+
+
+def test_variables_that_differ_between_ranks_have_no_part_in_the_name():
+    environment = {"PATH": "/bin", "OMP_NUM_THREADS": "2", "CUDA_VISIBLE_DEVICES": "1"}
+    of_launcher = {
+        "OMPI_COMM_WORLD_RANK": "1",
+        "PMIX_RANK": "1",
+        "PMI_RANK": "1",
+        "SLURM_PROCID": "1",
+        "SLURM_LOCALID": "1",
+    }
+    assert launcher_environment.without_rank(environment | of_launcher) == environment
+    assert launcher_environment.job_name({"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "HOME": "/"}) == (
+        "SLURM_JOB_ID=7",
+        "SLURM_STEP_ID=0",
+    )
+
+
+@pytest.mark.parametrize("setting", ["variable", "folder", "umask", "limit", "preload"])
+def test_ranks_that_were_started_differently_have_different_names(setting, monkeypatch, tmp_path):
+    options = StartOptions()
+    umask, limits = os.umask(0o022), resource.getrlimit(resource.RLIMIT_CORE)
+    before = node_zygotes._digest(options)
+    assert node_zygotes._digest(options) == before
+    try:
+        if setting == "variable":
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+        elif setting == "folder":
+            monkeypatch.chdir(tmp_path)
+        elif setting == "umask":
+            os.umask(0o077)
+        elif setting == "limit":
+            resource.setrlimit(resource.RLIMIT_CORE, (0 if limits[0] else 1, limits[1]))
+        else:
+            options = options.updated(preload=["json"])
+        assert node_zygotes._digest(options) != before
+    finally:
+        os.umask(umask)
+        resource.setrlimit(resource.RLIMIT_CORE, limits)
