@@ -43,6 +43,36 @@ def test_a_rank_tells_nothing_to_another_user_who_has_the_name(listener, monkeyp
         assert connection.recv(1) == b""
 
 
+def test_a_rank_takes_over_the_name_of_a_server_that_has_ended(listener, monkeypatch):
+    successors = []
+
+    def fork_server_if_first(name, options):
+        if not successors and listener.fileno() != -1:
+            successors.append(None)
+            listener.close()  # after the rank has found the name taken
+            return None
+        successor = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        successor.bind(name)
+        successor.listen()
+        successors.append(successor)
+        return node_zygotes.ServerChild(0, successor)
+
+    monkeypatch.setattr(node_zygotes, "_fork_server_if_first", fork_server_if_first)
+    monkeypatch.setattr(node_zygotes, "_request", lambda connection, server: server)
+    server = node_zygotes.zygote_of_node(StartOptions())
+    assert isinstance(server, node_zygotes.ServerChild)
+    assert len(successors) == 2
+    server.close()
+
+
+def test_a_rank_whose_own_server_has_ended_imports_all_itself(listener, monkeypatch):
+    listener.close()
+    ours, _ = socket.socketpair()
+    monkeypatch.setattr(node_zygotes, "_fork_server_if_first", lambda *_: node_zygotes.ServerChild(0, ours))
+    assert node_zygotes.zygote_of_node(StartOptions()) is None
+    ours.close()
+
+
 def test_variables_that_differ_between_ranks_have_no_part_in_the_name():
     environment = {"PATH": "/bin", "OMP_NUM_THREADS": "2", "CUDA_VISIBLE_DEVICES": "1"}
     of_launcher = {

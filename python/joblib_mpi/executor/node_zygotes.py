@@ -106,8 +106,6 @@ class ServerChild:
 def zygote_of_node(options: StartOptions) -> NodeZygote | None:
     """Return a zygote for this worker rank, or None if it has to import all modules and fork its zygote itself.
 
-    The executor processes do not return from this function.
-
     Raises
     ------
     MissingModuleError
@@ -121,7 +119,16 @@ def zygote_of_node(options: StartOptions) -> NodeZygote | None:
     name = "\0joblib-mpi/" + _digest(options)
     try:
         server = _fork_server_if_first(name, options)
-        with _connected(name) as connection:
+        while True:
+            try:
+                connection = _connected(name)
+                break
+            except ConnectionRefusedError:  # its owner does not listen yet, or has ended and left the name to others
+                if server is not None:
+                    return None
+                time.sleep(0.001)
+                server = _fork_server_if_first(name, options)
+        with connection:
             return _request(connection, server)
     except OSError:  # the server has ended, another user has the name, or there can be no more processes
         return None
@@ -176,12 +183,7 @@ def _fork_server_if_first(name: str, options: StartOptions) -> ServerChild | Non
 def _connected(name: str) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        while True:
-            try:
-                connection.connect(name)
-                break
-            except ConnectionRefusedError:  # bound, but not listening yet
-                time.sleep(0.001)
+        connection.connect(name)
         if peer_of(connection)[1] != os.getuid():
             raise PermissionError("another user has bound the name of this job")
     except BaseException:

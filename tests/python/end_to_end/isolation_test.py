@@ -38,6 +38,13 @@ def test_a_module_that_fails_to_preload_ends_the_job_by_name(mpirun):
     assert 'the module "broken" cannot be preloaded: ValueError: broken for this test' in ended.stderr
 
 
+def test_a_module_whose_import_ends_the_process_ends_the_job_with_that_reason(mpirun):
+    mpirun.write("deadly.py", "import os\nos.kill(os.getpid(), 9)\n")
+    ended = mpirun.script(4, PRELUDE, options=("--preload", "deadly"))
+    assert ended.status != 0, ended
+    assert "the process that starts executors ended with signal 9 (SIGKILL)" in ended.stderr
+
+
 def test_the_environment_and_init_choose_the_isolation(mpirun):
     program = (
         PRELUDE
