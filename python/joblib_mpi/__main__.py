@@ -70,7 +70,7 @@ def main(argv: list[str]) -> int:
     program.set_import_path(wanted, safe_path=safe_path)
     try:
         if thread_limits.launched_rank() and options.isolation != "none":
-            from joblib_mpi.executor import node_zygotes
+            from joblib_mpi import node_zygotes
 
             zygote = node_zygotes.zygote_of_node(options)
             if zygote is not None:

@@ -18,7 +18,16 @@ ALLOWED = {
     "serving": {"_core", "session"},
     "kernel": {"joining", "thread_limits"},
     # `program` has the exit status that a SystemExit asks for.
-    "executor": {"_core", "_mpi", "thread_limits", "worker_identity", "program", "payloads", "sharing"},
+    "executor": {
+        "_core",
+        "_mpi",
+        "launcher_environment",
+        "payloads",
+        "program",
+        "sharing",
+        "thread_limits",
+        "worker_identity",
+    },
 }
 
 

@@ -7,8 +7,7 @@ import socket
 
 import pytest
 
-from joblib_mpi import launcher_environment
-from joblib_mpi.executor import node_zygotes
+from joblib_mpi import launcher_environment, node_zygotes
 from joblib_mpi.start_options import StartOptions
 
 NAME = "\0joblib-mpi/test-of-node-zygotes"

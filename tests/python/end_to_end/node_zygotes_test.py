@@ -75,7 +75,7 @@ def test_an_executor_has_what_its_own_rank_was_started_with(mpirun, what):
 def test_what_an_executor_prints_has_its_own_ranks_label(mpirun):
     ended = mpirun.script(
         4,
-        PRELUDE + "joblib_mpi.run_on_workers(lambda: print('from', joblib_mpi.worker().rank))\n",
+        PRELUDE + "joblib_mpi.run_on_workers(lambda: os.write(1, b'from %d\\n' % joblib_mpi.worker().rank))\n",
         launcher_options=("--tag-output",),
     )
     labels = re.findall(r",([0-9]+)\]<stdout>: ?from ([0-9]+)", ended.stdout)

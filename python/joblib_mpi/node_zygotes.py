@@ -172,7 +172,7 @@ def _fork_server_if_first(name: str, options: StartOptions) -> ServerChild | Non
     process = os.fork()
     if process == 0:
         ours.close()
-        from joblib_mpi.executor import fork_server
+        from joblib_mpi import fork_server
 
         fork_server.serve(listener, theirs, options)
     listener.close()

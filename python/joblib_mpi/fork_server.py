@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from joblib_mpi import _core
-from joblib_mpi.executor.node_zygotes import FAILED, MISSING, READY, UNLIKE, Request, peer_of
+from joblib_mpi.node_zygotes import FAILED, MISSING, READY, UNLIKE, Request, peer_of
 from joblib_mpi.start_options import StartOptions, missing_module
 
 #: A rank that says nothing for longer than this is stopped: it must not keep others waiting. Chosen, not measured.
