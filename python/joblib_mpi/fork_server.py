@@ -10,7 +10,7 @@ import sys
 import traceback
 import warnings
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from joblib_mpi import _core
 from joblib_mpi.node_zygotes import FAILED, MISSING, READY, UNLIKE, Request, peer_of
@@ -19,18 +19,20 @@ from joblib_mpi.start_options import StartOptions, missing_module
 #: A rank that says nothing for longer than this is stopped: it must not keep others waiting. Chosen, not measured.
 _LONGEST_SILENCE_SECONDS = 10.0
 
+#: The keepers of all ranks must not end with one of them.
+_IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
 
 def serve(listener: socket.socket, lifeline: socket.socket, options: StartOptions) -> NoReturn:
     """Import the modules, fork keepers until ``lifeline`` is closed, wait for all of them, and end this process."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in _IGNORED}
     status = 1
     try:
         _redirect(0)
         failure = _import_modules(options)
         while connection := _next_connection(listener, lifeline):
             with connection, suppress(OSError, EOFError):
-                _answer(connection, failure, (listener, lifeline))
+                _answer(connection, failure, (listener, lifeline), handlers)
         listener.close()
         _redirect(1, 2)  # the launcher waits until all have closed a rank's output
         with suppress(ChildProcessError):
@@ -74,7 +76,9 @@ def _next_connection(listener: socket.socket, lifeline: socket.socket) -> socket
     return None if lifeline in ready else listener.accept()[0]
 
 
-def _answer(connection: socket.socket, failure: list[str] | None, own: tuple[socket.socket, ...]) -> None:
+def _answer(
+    connection: socket.socket, failure: list[str] | None, own: tuple[socket.socket, ...], handlers: dict[signal.Signals, Any]
+) -> None:
     rank_process, user = peer_of(connection)
     if user != os.getuid() or rank_process == 0:
         return
@@ -92,6 +96,8 @@ def _answer(connection: socket.socket, failure: list[str] | None, own: tuple[soc
         if process == 0:
             for each in own:
                 each.close()
+            for number, handler in handlers.items():  # what tasks find, and may restore
+                signal.signal(number, handler)
             _become_keeper(connection, request, files, rank_process)
     finally:
         for file in files:

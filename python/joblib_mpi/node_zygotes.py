@@ -167,13 +167,13 @@ def _fork_server_if_first(name: str, options: StartOptions) -> ServerChild | Non
         return None
     listener.listen(1024)
     ours, theirs = socket.socketpair()
+    from joblib_mpi import fork_server  # before the fork: a child that cannot import it would go on as this rank
+
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     process = os.fork()
     if process == 0:
         ours.close()
-        from joblib_mpi import fork_server
-
         fork_server.serve(listener, theirs, options)
     listener.close()
     theirs.close()

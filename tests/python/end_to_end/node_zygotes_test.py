@@ -82,6 +82,12 @@ def test_what_an_executor_prints_has_its_own_ranks_label(mpirun):
     assert sorted(labels) == [("1", "1"), ("2", "2"), ("3", "3")], ended
 
 
+def test_a_task_finds_the_signal_handlers_of_python_and_not_those_of_that_process(mpirun):
+    look = "lambda: [signal.getsignal(number).name for number in (signal.SIGTERM, signal.SIGHUP)]"
+    ended = mpirun.script(3, PRELUDE + f"print(joblib_mpi.run_on_workers({look}))\n")
+    assert ended.stdout == f"{[['SIG_DFL', 'SIG_DFL']] * 2}\n", ended
+
+
 def test_without_that_process_executors_are_started_again_all_the_same(mpirun):
     ended = mpirun.script(
         4,
