@@ -77,7 +77,10 @@ def _next_connection(listener: socket.socket, lifeline: socket.socket) -> socket
 
 
 def _answer(
-    connection: socket.socket, failure: list[str] | None, own: tuple[socket.socket, ...], handlers: dict[signal.Signals, Any]
+    connection: socket.socket,
+    failure: list[str] | None,
+    own: tuple[socket.socket, ...],
+    handlers: dict[signal.Signals, Any],
 ) -> None:
     rank_process, user = peer_of(connection)
     if user != os.getuid() or rank_process == 0:
