@@ -5,6 +5,8 @@ set(JOBLIB_MPI_MPIEXEC_OPTIONS
     --oversubscribe --bind-to none
     CACHE STRING "Options of mpiexec in tests: more ranks than cores, and no two tests pinned to the same core")
 
+option(JOBLIB_MPI_UNIT_TESTS "Build the tests that need no MPI, too" ON)
+
 # add_unit_test(NAME SOURCES file... [LIBRARIES target...] [TIMEOUT seconds] [LABEL label])
 #
 # A Catch2 program without MPI; every test case is a CTest entry `NAME.<test case>`, labelled `unit` or LABEL. The target
@@ -19,6 +21,10 @@ function(add_unit_test name)
     set(test_LABEL unit)
   endif()
   add_labelled_program(${test_LABEL} ${name})
+  if(NOT JOBLIB_MPI_UNIT_TESTS)
+    set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
+    return()
+  endif()
   catch_discover_tests(${name} TEST_PREFIX "${name}." PROPERTIES LABELS ${test_LABEL} TIMEOUT ${test_TIMEOUT})
 endfunction()
 

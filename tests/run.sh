@@ -7,6 +7,7 @@
 #   tests/run.sh --cpp LABELS         of C++ only tests with one of these ctest labels: loss,slurm; none skips C++
 #   tests/run.sh --without LABELS     of C++ no tests with one of these ctest labels
 #   tests/run.sh --python LABELS      of Python only tests with one of these marks: unit,system; none skips Python
+#   tests/run.sh --sanitized          the unit tests of C++ under AddressSanitizer and UndefinedBehaviorSanitizer
 #   tests/run.sh --once               does not run failed tests again
 #   tests/run.sh --again              runs the failed tests of the last run again, and counts both runs
 #   tests/run.sh --reports NAME       keeps reports in build/reports/NAME, for runs of which none may count another's failures
@@ -20,18 +21,19 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=tests/suites.sh
 . tests/suites.sh
 
-cpp=all python=all without="" first=yes again=yes cmake_options=()
+cpp=all python=all without="" sanitized=no first=yes again=yes cmake_options=()
 while [[ $# -gt 0 ]]; do
   case $1 in
     --smoke) cpp=smoke python=smoke ;;
     --cpp) cpp=${2:?--cpp needs labels}; shift ;;
     --without) without=${2:?--without needs labels}; shift ;;
     --python) python=${2:?--python needs labels}; shift ;;
+    --sanitized) sanitized=yes cmake_options+=(-DJOBLIB_MPI_UNIT_TESTS=OFF) ;;
     --once) again=no ;;
     --again) first=no ;;
     --reports) reports+=/${2:?--reports needs a name}; shift ;;
     -D*) cmake_options+=("$1") ;;
-    *) echo "run.sh: unknown argument $1; known: --smoke, --cpp, --without, --python, --once, --again, --reports, -DNAME=VALUE" >&2; exit 2 ;;
+    *) echo "run.sh: unknown argument $1; known: --smoke, --cpp, --without, --python, --sanitized, --once, --again, --reports, -DNAME=VALUE" >&2; exit 2 ;;
   esac
   shift
 done
@@ -43,6 +45,9 @@ run_selected_ctest() {
   run_ctest ctest develop "${selection[@]}"
 }
 
+# The unit tests alone, in programs of their own.
+run_selected_unit() { run_ctest unit sanitize --label-regex '^unit$' --parallel "$(nproc)"; }
+
 run_selected_pytest() {
   local selection=()
   [[ $python == all ]] || selection=(-m "${python//,/ or }")
@@ -50,15 +55,20 @@ run_selected_pytest() {
 }
 
 suites=()
+[[ $sanitized == no ]] || suites+=(unit)
 [[ $cpp == none ]] || suites+=(ctest)
 [[ $python == none ]] || suites+=(pytest)
 
 allow_mpi_as_root
 if [[ $first == yes ]]; then
-  begin_suites ctest pytest
+  begin_suites unit ctest pytest
   # Each suite runs even if an earlier step failed; a suite without a report counts as a failure.
   set +e # inside "||" or "if", the subshell would not stop at its first error
-  (set -e; build_for_tests "${cmake_options[@]}")
+  (
+    set -e
+    build_for_tests "${cmake_options[@]}"
+    [[ $sanitized == no ]] || build_unit_tests_with_sanitizers
+  )
   build_status=$?
   set -e
   if [[ $build_status -eq 0 ]]; then
@@ -66,6 +76,11 @@ if [[ $first == yes ]]; then
   fi
 fi
 if [[ $again == yes ]]; then
-  for suite in "${suites[@]}"; do "run_${suite}_again" "$suite" develop; done
+  for suite in "${suites[@]}"; do
+    case $suite in
+      unit) run_ctest_again unit sanitize ;;
+      *) "run_${suite}_again" "$suite" develop ;;
+    esac
+  done
 fi
 count_suites "${suites[@]}"

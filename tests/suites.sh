@@ -8,6 +8,10 @@
 
 reports=build/reports
 
+# Threads of OpenBLAS that have nothing to do sleep at once: by default each process that loads NumPy keeps a processor busy
+# for a tenth of a second.
+export OPENBLAS_THREAD_TIMEOUT=4
+
 # begin_suites NAME...: removes the reports of earlier runs.
 begin_suites() {
   local name
@@ -22,6 +26,12 @@ build_for_tests() {
   # shellcheck disable=SC2154 # setup.sh sets it
   build_cpp develop -DJOBLIB_MPI_TESTS=ON -DJOBLIB_MPI_WERROR="$werror" "$@"
   install_python_package
+}
+
+# The programs of the unit tests under sanitizers, in build/sanitize.
+build_unit_tests_with_sanitizers() {
+  cmake --preset sanitize >/dev/null
+  cmake --build build/sanitize --target unit_programs
 }
 
 # run_ctest NAME PRESET [ctest options]: runs a suite of ctest. Tests declare their number of ranks; four times as many run as
