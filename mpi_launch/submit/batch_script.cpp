@@ -142,12 +142,12 @@ void check_submission(const SubmitOptions& options) {
   if (!options.nodes && !options.ntasks && !options.ntasks_per_node) {
     throw LaunchError("the size of the job is not given", "give --nodes and --ntasks-per-node, or --ntasks");
   }
-  const std::optional<long> limit = options.time.empty() ? std::nullopt : seconds_of_time_limit(options.time);
-  if (!options.time.empty() && !limit) {
+  const auto limit = seconds_of_time_limit(options.time.empty() ? "0" : options.time);
+  if (!limit) {
     throw LaunchError("--time " + options.time + " is not a time limit",
                       "Slurm accepts minutes, hours:minutes:seconds or days-hours, such as 30, 2:00:00 or 1-12");
   }
-  if (limit && *limit > 0 && options.signal_seconds >= *limit) {
+  if (*limit > 0 && options.signal_seconds >= *limit) {
     throw LaunchError("--signal-seconds " + std::to_string(options.signal_seconds) + " is not less than --time " +
                           options.time + ", " + std::to_string(*limit) + " s",
                       "lower it, or give 0 for no signal");
