@@ -12,6 +12,9 @@
 namespace joblib_mpi {
 namespace {
 
+/// Longer than a message takes. Chosen, not measured.
+constexpr std::chrono::microseconds shortest_lull{200};
+
 /// Returns `seconds` as text without trailing zeros, such as "2.5".
 std::string in_words(double seconds) {
   char text[32];
@@ -24,7 +27,7 @@ std::string in_words(double seconds) {
 Coordinator::Coordinator(Transport& transport, ObjectStore& store, const Settings& settings)
     : transport_(&transport),
       store_(&store),
-      scheduler_({settings.prefetch_seconds, settings.max_credits}),
+      scheduler_({.prefetch_seconds = settings.prefetch_seconds, .max_credits = settings.max_credits}),
       outbox_(transport, settings.tasks_per_message),
       objects_(store, outbox_),
       results_(outbox_, transport.size()),
@@ -92,7 +95,21 @@ bool Coordinator::progress(Outlook outlook) {
     flush(outlook);
   }
   active |= hear_of_pieces();
-  return store_->progress() || active;
+  active |= store_->progress();
+  return notice_lull(active) || active;
+}
+
+bool Coordinator::notice_lull(bool active) {
+  if (active || !scheduler_.waits_for_lull()) {
+    quiet_since_.reset();
+    return false;
+  }
+  const auto now = std::chrono::steady_clock::now();
+  if (!quiet_since_) quiet_since_ = now;
+  if (now - *quiet_since_ < shortest_lull) return false;
+  quiet_since_.reset();
+  tell_scheduler(event::Lull{});
+  return flush(Outlook::nothing_known);
 }
 
 bool Coordinator::hear_of_pieces() {
@@ -196,7 +213,7 @@ void Coordinator::welcome_back(WorkerId worker, const to_coordinator::Hello& mes
   handle(worker, message);
   objects_.bring_up_to_date(worker, message.objects);
   roster_.tell_of_return(worker);
-  if (!roster_.is_retired(worker)) tell_scheduler(event::WorkerJoined{worker});
+  if (!roster_.is_retired(worker)) tell_scheduler(event::WorkerJoined{worker, message.answers_during_tasks});
 }
 
 void Coordinator::retire(WorkerId worker, std::string reason) {
@@ -298,6 +315,10 @@ void Coordinator::perform(const action::CancelCall& action) {
   outbox_.tell(action.worker, to_worker::CancelCall{action.call, action.running});
 }
 
+void Coordinator::perform(const action::TakeBack& action) {
+  outbox_.tell(action.worker, to_worker::TakeBack{action.call, action.most});
+}
+
 void Coordinator::remove(TaskId task) {
   for (const ObjectId object : tasks_.at(task).message.objects) objects_.release(object);
   tasks_.remove(task);
@@ -305,6 +326,7 @@ void Coordinator::remove(TaskId task) {
 
 void Coordinator::handle(WorkerId worker, const to_coordinator::Hello& message) {
   heartbeat_.has_started(worker, message.answers_during_tasks);
+  if (message.answers_during_tasks) tell_scheduler(event::WorkerGivesBack{worker});
   // This makes the worker begin to watch the coordinator.
   if (asks_always_) outbox_.tell(worker, to_worker::Ping{asks_always_});
 }
@@ -350,6 +372,19 @@ void Coordinator::handle(WorkerId worker, const to_coordinator::SpillFolderWante
 
 void Coordinator::handle(WorkerId worker, const to_coordinator::RoomLeft& message) {
   room_[worker] = message.bytes;
+}
+
+void Coordinator::handle(WorkerId worker, to_coordinator::Returned&& message) {
+  std::erase_if(message.tasks, [&](TaskId task) {
+    TaskTable::Entry* entry = tasks_.find(task);
+    if (entry == nullptr || !entry->held || entry->worker != worker) return true;
+    entry->held = false;
+    if (--entry->attempts == 0) entry->worker = {};
+    outbox_.task_came_back(worker);
+    return false;
+  });
+  if (outbox_.tasks_sent(worker) == 0) heartbeat_.set_busy(worker, false);
+  tell_scheduler(event::TasksReturned{worker, std::move(message.tasks)});
 }
 
 bool Coordinator::flush(Outlook outlook) {

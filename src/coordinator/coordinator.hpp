@@ -16,6 +16,7 @@
 #include "transport/transport.hpp"
 #include <joblib_mpi/detail/call_options.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -154,7 +155,10 @@ class Coordinator {
   void perform(const action::Withdraw& action);
   void perform(const action::Discard& action);
   void perform(const action::CancelCall& action);
+  void perform(const action::TakeBack& action);
   bool take_arrived();
+  /// Tells the scheduler of a lull, if it waits for one. Returns true if so.
+  bool notice_lull(bool active);
   /// Takes note of the workers with which a piece of a long message has been exchanged. Returns true if there are any.
   bool hear_of_pieces();
   /// Forgets what the worker was doing; see `lose` and `give_up`.
@@ -174,6 +178,7 @@ class Coordinator {
   void handle(WorkerId worker, to_coordinator::FileCompared&& message);
   void handle(WorkerId worker, const to_coordinator::SpillFolderWanted& message);
   void handle(WorkerId worker, const to_coordinator::RoomLeft& message);
+  void handle(WorkerId worker, to_coordinator::Returned&& message);
   void complete(TaskTable::Entry& entry, TaskEnding ending, Payload result);
   [[nodiscard]] std::string how_lost(const TaskTable::Entry& entry) const;
   void remove(TaskId task);
@@ -210,6 +215,7 @@ class Coordinator {
   std::function<bool(WorkerId)> is_at_work_;
   std::function<bool()> memory_is_short_;
   std::uint64_t calls_started_ = 0;
+  std::optional<std::chrono::steady_clock::time_point> quiet_since_;  // set while the scheduler waits for a lull
 };
 
 }  // namespace joblib_mpi

@@ -21,10 +21,10 @@ struct Settings {
   /// JOBLIB_MPI_MAX_CREDITS: The number of tasks that one worker may hold, the running one included. Tasks that take
   /// longer than `prefetch_seconds` are never sent ahead.
   std::size_t max_credits = 32;
-  // Far more than a round trip to rank 0, so that workers need not wait, yet little imbalance at the end.
+  // Longer than a rank may sleep at both ends of a round trip; other workers get what a worker holds for too long.
   /// JOBLIB_MPI_PREFETCH_SECONDS: The work that a worker holds in addition to the running task, by the measured time
-  /// per task.
-  double prefetch_seconds = 0.5e-3;
+  /// per task; at most 0.5 ms if not all workers can give it back while a task runs.
+  double prefetch_seconds = 5e-3;
   // Chosen, not measured: thousands of ranks that import Python from a shared file system take minutes.
   /// JOBLIB_MPI_START_SECONDS: The time that ranks wait for each other at the start, rank 0 for the first message of a
   /// worker, and all ranks for each other after the session.

@@ -48,6 +48,12 @@ struct CancelCall {
   CallId call;
   WhatRuns running = WhatRuns::is_interrupted;
 };
+/// Asks the worker for tasks of the call that it has not started, at most `most` and the last ones first, because another
+/// worker can start them sooner. The worker answers with one Returned, which may be empty.
+struct TakeBack {
+  CallId call;
+  std::uint64_t most;
+};
 /// Announces the broadcast of an object, which follows. `part_bytes` are the sizes of its parts in bytes; the head is
 /// the first.
 struct ShareObject {
@@ -108,6 +114,11 @@ struct TaskFinished {
   double seconds;  ///< The time that the function took.
   Payload result;
 };
+/// Answers TakeBack with the tasks, in the order in which they would have started. The worker answers these in no other
+/// way; they have not started and will not.
+struct Returned {
+  std::vector<TaskId> tasks;
+};
 /// Answers BroadcastsEnded with the objects that were announced and are incomplete.
 struct ObjectsMissing {
   std::vector<ObjectId> objects;
@@ -146,10 +157,12 @@ struct Goodbye {};
 using MessageToWorker = std::variant<to_worker::RunTask, to_worker::CancelCall, to_worker::ShareObject,
                                      to_worker::BroadcastsEnded, to_worker::ObjectContent, to_worker::DropObject,
                                      to_worker::Ping, to_worker::Stop, to_worker::SpillInto, to_worker::Rejoin,
-                                     to_worker::CompareFile, to_worker::SpillFolderMade, to_worker::Begin>;
+                                     to_worker::CompareFile, to_worker::SpillFolderMade, to_worker::Begin,
+                                     to_worker::TakeBack>;
 using MessageToCoordinator =
     std::variant<to_coordinator::Hello, to_coordinator::TaskFinished, to_coordinator::ObjectsMissing,
                  to_coordinator::Pong, to_coordinator::Stuck, to_coordinator::Broken, to_coordinator::Goodbye,
-                 to_coordinator::FileCompared, to_coordinator::SpillFolderWanted, to_coordinator::RoomLeft>;
+                 to_coordinator::FileCompared, to_coordinator::SpillFolderWanted, to_coordinator::RoomLeft,
+                 to_coordinator::Returned>;
 
 }  // namespace joblib_mpi

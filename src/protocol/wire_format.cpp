@@ -89,6 +89,10 @@ void append(Frame& frame, const to_worker::CompareFile& message) {
   write_list(writer, file);
 }
 
+void append(Frame& frame, const to_worker::TakeBack& message) {
+  append_plain<MessageToWorker>(frame, message);
+}
+
 void append(Frame& frame, const to_coordinator::Hello& message) {
   BodyWriter writer(frame,
                     1 + sizeof message.answers_during_tasks + sizeof message.epoch + list_bytes(message.objects));
@@ -140,6 +144,12 @@ void append(Frame& frame, const to_coordinator::SpillFolderWanted& message) {
 
 void append(Frame& frame, const to_coordinator::RoomLeft& message) {
   append_plain<MessageToCoordinator>(frame, message);
+}
+
+void append(Frame& frame, const to_coordinator::Returned& message) {
+  BodyWriter writer(frame, 1 + list_bytes(message.tasks));
+  writer << kind_of<MessageToCoordinator, to_coordinator::Returned>();
+  write_list(writer, message.tasks);
 }
 
 Payload FrameReader::read_payload(std::string& no_room) {
@@ -200,6 +210,8 @@ MessageToWorker FrameReader::next_to_worker() {
       return to_worker::Begin{};
     case kind_of<MessageToWorker, to_worker::Rejoin>():
       return reader_.read<to_worker::Rejoin>();
+    case kind_of<MessageToWorker, to_worker::TakeBack>():
+      return reader_.read<to_worker::TakeBack>();
     case kind_of<MessageToWorker, to_worker::CompareFile>(): {
       to_worker::CompareFile message;
       message.question = reader_.read<std::uint64_t>();
@@ -249,6 +261,8 @@ MessageToCoordinator FrameReader::next_to_coordinator() {
       return reader_.read<to_coordinator::SpillFolderWanted>();
     case kind_of<MessageToCoordinator, to_coordinator::RoomLeft>():
       return reader_.read<to_coordinator::RoomLeft>();
+    case kind_of<MessageToCoordinator, to_coordinator::Returned>():
+      return to_coordinator::Returned{read_list<std::vector<TaskId>>(reader_)};
     case kind_of<MessageToCoordinator, to_coordinator::FileCompared>(): {
       to_coordinator::FileCompared message;
       message.question = reader_.read<std::uint64_t>();

@@ -28,6 +28,7 @@ void append(Frame& frame, const to_worker::Stop& message);
 void append(Frame& frame, const to_worker::SpillInto& message);
 void append(Frame& frame, const to_worker::SpillFolderMade& message);
 void append(Frame& frame, const to_worker::Rejoin& message);
+void append(Frame& frame, const to_worker::TakeBack& message);
 void append(Frame& frame, const to_worker::Begin& message);
 void append(Frame& frame, const to_worker::CompareFile& message);
 void append(Frame& frame, const to_coordinator::Hello& message);
@@ -40,6 +41,7 @@ void append(Frame& frame, const to_coordinator::Goodbye& message);
 void append(Frame& frame, const to_coordinator::FileCompared& message);
 void append(Frame& frame, const to_coordinator::SpillFolderWanted& message);
 void append(Frame& frame, const to_coordinator::RoomLeft& message);
+void append(Frame& frame, const to_coordinator::Returned& message);
 
 /// Takes the messages out of a frame, first to last. Throws SerializationError if the bytes are not a message.
 ///

@@ -3,6 +3,7 @@
 #include "core/ids.hpp"
 #include "core/task_ending.hpp"
 
+#include <cstddef>
 #include <variant>
 #include <vector>
 
@@ -39,10 +40,18 @@ struct CancelCall {
   WhatRuns running;
 };
 
+/// Asks the worker for the last of the call's tasks that it has not started, at most `most`. It answers with
+/// TasksReturned unless it is lost.
+struct TakeBack {
+  CallId call;
+  WorkerId worker;
+  std::size_t most;
+};
+
 }  // namespace action
 
 using SchedulerAction = std::variant<action::Assign, action::Complete, action::GiveUp, action::Withdraw,
-                                     action::Discard, action::CancelCall>;
+                                     action::Discard, action::CancelCall, action::TakeBack>;
 using SchedulerActions = std::vector<SchedulerAction>;
 
 }  // namespace joblib_mpi

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <variant>
+#include <vector>
 
 namespace joblib_mpi {
 
@@ -15,6 +16,11 @@ namespace joblib_mpi {
 namespace event {
 
 struct WorkerJoined {
+  WorkerId worker;
+  bool gives_back = false;  ///< Whether it answers TakeBack while a task runs.
+};
+/// The worker, which has joined, answers TakeBack while a task runs.
+struct WorkerGivesBack {
   WorkerId worker;
 };
 /// The worker is gone, and the tasks that it held are gone with it.
@@ -39,6 +45,13 @@ struct TaskFinished {
   double seconds;
   TaskEnding ending = TaskEnding::returned;
 };
+/// The worker has answered TakeBack: it has not started these of its tasks and will not, in their order.
+struct TasksReturned {
+  WorkerId worker;
+  std::vector<TaskId> tasks;
+};
+/// No message of a worker has arrived for longer than a message takes.
+struct Lull {};
 /// No further task of the call starts. Running tasks go on and are not tried again.
 struct CallStopped {
   CallId call;
@@ -51,6 +64,7 @@ struct CallEnded {
 }  // namespace event
 
 using SchedulerEvent = std::variant<event::WorkerJoined, event::WorkerLost, event::CallStarted, event::TaskSubmitted,
-                                    event::TaskFinished, event::CallStopped, event::CallEnded>;
+                                    event::TaskFinished, event::CallStopped, event::CallEnded, event::WorkerGivesBack,
+                                    event::TasksReturned, event::Lull>;
 
 }  // namespace joblib_mpi

@@ -14,6 +14,11 @@ class ReadyQueue {
  public:
   void push(TaskId task) { tasks_.push_back(task); }
   void push_front(TaskId task) { tasks_.push_front(task); }
+  /// Adds a task before the first one for which `comes_later` returns true.
+  template <class Predicate>
+  void push_before(TaskId task, Predicate comes_later) {
+    tasks_.insert(std::ranges::find_if(tasks_, comes_later), task);
+  }
   [[nodiscard]] TaskId front() const { return tasks_.front(); }
   [[nodiscard]] TaskId pop() {
     const TaskId task = tasks_.front();

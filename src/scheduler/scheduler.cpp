@@ -2,8 +2,15 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace joblib_mpi {
+namespace {
+
+/// About the time from a request to the return of a task, if both ranks are asleep. Chosen, not measured.
+constexpr double seconds_of_a_message = 0.2e-3;
+
+}  // namespace
 
 void Scheduler::handle(const SchedulerEvent& event, SchedulerActions& actions) {
   std::visit([&](const auto& concrete) { on(concrete, actions); }, event);
@@ -11,8 +18,13 @@ void Scheduler::handle(const SchedulerEvent& event, SchedulerActions& actions) {
 
 void Scheduler::on(const event::WorkerJoined& event, SchedulerActions& actions) {
   workers_.add(event.worker);
+  requests_.add(event.worker, event.gives_back);
   all_lost_ = false;
   assign_ready(actions);
+}
+
+void Scheduler::on(const event::WorkerGivesBack& event, SchedulerActions&) {
+  if (workers_.contains(event.worker)) requests_.can_give_back(event.worker);
 }
 
 void Scheduler::on(const event::WorkerLost& event, SchedulerActions& actions) {
@@ -34,6 +46,7 @@ void Scheduler::on(const event::WorkerLost& event, SchedulerActions& actions) {
     }
   }
   workers_.remove(event.worker);
+  requests_.remove(event.worker);
   give_up_pinned(event.worker, actions);
   all_lost_ = workers_.size() == 0;
   all_lost_ ? give_up_all(actions) : assign_ready(actions);
@@ -43,7 +56,7 @@ void Scheduler::on(const event::CallStarted& event, SchedulerActions&) {
   calls_.push_back({.id = event.call,
                     .max_running = std::max<std::size_t>(event.max_running, 1),
                     .retry = event.retry,
-                    .credits = Credits(options_.prefetch_seconds, options_.max_credits)});
+                    .credits = Credits(options_.max_credits)});
   turns_.add(event.call, event.owner);
 }
 
@@ -58,7 +71,7 @@ void Scheduler::on(const event::TaskSubmitted& event, SchedulerActions& actions)
     return;
   }
   if (tasks_.size() <= event.task.slot) tasks_.resize(event.task.slot + 1);
-  tasks_[event.task.slot] = {.id = event.task, .call = event.call, .only_on = event.only_on};
+  tasks_[event.task.slot] = {.id = event.task, .call = event.call, .only_on = event.only_on, .number = ++submitted_};
   (event.only_on ? call.ready_pinned : call.ready).push(event.task);
   assign_ready(actions);
 }
@@ -79,6 +92,35 @@ void Scheduler::on(const event::TaskFinished& event, SchedulerActions& actions) 
     actions.push_back(action::Complete{event.task});
   }
   assign_ready(actions);
+}
+
+void Scheduler::on(const event::TasksReturned& event, SchedulerActions& actions) {
+  if (!workers_.contains(event.worker)) return;
+  requests_.answered(event.worker);
+  for (const TaskId id : event.tasks) {
+    Task& task = tasks_.at(id.slot);
+    assert(task.held && task.id == id && task.worker == event.worker);
+    Call& call = call_of(task.call);
+    release(call, task);
+    --task.attempts;
+    if (call.ended) {
+      actions.push_back(action::Discard{id});
+      if (call.holders == 0) forget(call.id);
+    } else if (call.stopped) {
+      actions.push_back(action::Withdraw{id});
+    } else {
+      // Tasks that run again come before all others.
+      const auto place = [&](const Task& other) { return std::pair(other.attempts == 0, other.number); };
+      (task.only_on ? call.ready_pinned : call.ready).push_before(id, [&](TaskId other) {
+        return place(tasks_[other.slot]) > place(task);
+      });
+    }
+  }
+  assign_ready(actions);
+}
+
+void Scheduler::on(const event::Lull&, SchedulerActions& actions) {
+  take_back(Worth::in_any_case, actions);
 }
 
 void Scheduler::on(const event::CallStopped& event, SchedulerActions& actions) {
@@ -111,6 +153,51 @@ void Scheduler::cancel_at_workers(const Call& call, WhatRuns running, SchedulerA
 void Scheduler::assign_ready(SchedulerActions& actions) {
   for (Call& call : calls_) assign_pinned(call, actions);
   turns_.go_round([&](CallId call) { return assign_next(call_of(call), actions); });
+  take_back(Worth::if_it_takes_time, actions);
+}
+
+void Scheduler::take_back(Worth worth, SchedulerActions& actions) {
+  waits_for_lull_ = false;
+  if (workers_.most_held() < 2) return;
+  for (const Call& call : calls_) {
+    if (call.holders > 0 && !call.stopped && !call.ended) take_back(call, worth, actions);
+  }
+}
+
+void Scheduler::take_back(const Call& call, Worth worth, SchedulerActions& actions) {
+  const bool all = others_wait(call);
+  for (std::size_t wanted = all ? tasks_.size() : wanted_by_idle(call); wanted > 0;) {
+    const auto [worker, waiting] = most_waiting(call);
+    if (waiting == 0) return;
+    if (worth == Worth::if_it_takes_time && call.credits.seconds_of(waiting) < seconds_of_a_message) {
+      waits_for_lull_ = true;
+      return;
+    }
+    // The holder keeps as many as each of the idle workers gets, unless it is so long busy that there is a lull.
+    const bool share = !all && worth == Worth::if_it_takes_time;
+    const std::size_t tasks = share ? (waiting * wanted + wanted) / (wanted + 1) : waiting;
+    actions.push_back(action::TakeBack{call.id, worker, tasks});
+    requests_.ask(worker, tasks);
+    wanted -= std::min(wanted, tasks);
+  }
+}
+
+std::size_t Scheduler::wanted_by_idle(const Call& call) const {
+  if (call.has_ready() || call.holders >= call.max_running) return 0;
+  const std::size_t idle = std::min(workers_.idle(), call.max_running - call.holders);
+  return idle - std::min(idle, requests_.expected());
+}
+
+Scheduler::Holder Scheduler::most_waiting(const Call& call) const {
+  Holder most;
+  for (std::size_t index = 0; index < call.held.size(); ++index) {
+    const WorkerId worker{static_cast<int>(index)};
+    if (call.held[index] == 0 || !requests_.may_ask(worker)) continue;
+    // The first one of all calls runs, and may be of this one.
+    const std::size_t waiting = std::min(call.held[index], workers_.waiting(worker));
+    if (waiting > most.waiting) most = {worker, waiting};
+  }
+  return most;
 }
 
 void Scheduler::assign_pinned(Call& call, SchedulerActions& actions) {
@@ -138,11 +225,10 @@ bool Scheduler::assign_next(Call& call, SchedulerActions& actions) {
 
 std::optional<WorkerId> Scheduler::worker_for(const Call& call, const Task& task) const {
   const std::size_t limit = task.alone ? 1 : most_held(call);
-  const auto failed_on = task.attempts == 0 ? std::nullopt : std::optional(task.worker);
-  if (call.max_running >= workers_.size()) return workers_.least_loaded(limit, failed_on);
+  if (call.max_running >= workers_.size()) return workers_.least_loaded(limit, task.failed_on);
 
   if (call.holders < call.max_running) {
-    if (const auto idle = workers_.least_loaded(1, failed_on)) return idle;  // such a worker holds nothing of this call
+    if (const auto idle = workers_.least_loaded(1, task.failed_on)) return idle;  // such a worker holds nothing of this call
   }
   std::optional<WorkerId> fewest;
   std::size_t fewest_load = limit;
@@ -158,14 +244,21 @@ std::optional<WorkerId> Scheduler::worker_for(const Call& call, const Task& task
 std::size_t Scheduler::most_held(const Call& call) const {
   // Calls that compete hold nothing ahead: the tasks of other calls would have to wait behind it. Nothing is held ahead
   // either while a task waits for a worker that holds none: no worker would ever be idle.
-  const bool competes = std::ranges::any_of(calls_, [&](const Call& other) {
+  if (others_wait(call) || !call.retry.allows_more(1)) return 1;
+  const double seconds = requests_.all_give_back()
+                             ? options_.prefetch_seconds
+                             : std::min(options_.prefetch_seconds, options_.most_prefetch_seconds_for_good);
+  return call.credits.per_worker(call.ready.size(), std::min(call.max_running, workers_.size()), seconds);
+}
+
+bool Scheduler::others_wait(const Call& call) const {
+  return std::ranges::any_of(calls_, [&](const Call& other) {
     return !other.ready_alone.empty() || !other.ready_pinned.empty() || (&other != &call && !other.ready.empty());
   });
-  if (competes || !call.retry.allows_more(1)) return 1;
-  return call.credits.per_worker(call.ready.size(), std::min(call.max_running, workers_.size()));
 }
 
 void Scheduler::run_again(Call& call, Task& task) {
+  task.failed_on = task.worker;
   (task.only_on ? call.ready_pinned : task.alone ? call.ready_alone : call.ready).push_front(task.id);
 }
 

@@ -6,6 +6,7 @@
 #include "scheduler/events.hpp"
 #include "scheduler/ready_queue.hpp"
 #include "scheduler/retry_policy.hpp"
+#include "scheduler/return_requests.hpp"
 #include "scheduler/turns.hpp"
 #include "scheduler/worker_table.hpp"
 
@@ -17,7 +18,8 @@
 namespace joblib_mpi {
 
 struct SchedulerOptions {
-  double prefetch_seconds = 0.5e-3;
+  double prefetch_seconds = 5e-3;
+  double most_prefetch_seconds_for_good = 0.5e-3;  ///< For workers that give nothing back.
   std::size_t max_credits = 32;
 };
 
@@ -33,6 +35,10 @@ struct SchedulerOptions {
 /// no other task at that time. A task that has one attempt left after failed attempts also runs alone, so that no other
 /// task can cost it that attempt. A task of a call without retries is not held ahead.
 ///
+/// What a worker holds ahead of the running task is taken back when another worker is idle and nothing is ready for it,
+/// and when another call has tasks ready. A task that comes back has not had an attempt and keeps its place. Tasks that
+/// will start sooner than a message arrives are left alone unless there is a lull.
+///
 /// A task that one worker alone may run starts before all others once that worker holds nothing. It is given up if that
 /// worker is lost, even with attempts left.
 ///
@@ -45,6 +51,8 @@ class Scheduler {
   void handle(const SchedulerEvent& event, SchedulerActions& actions);
 
   [[nodiscard]] std::size_t workers() const noexcept { return workers_.size(); }
+  /// Returns whether a worker holds tasks that it will be asked for if there is a lull.
+  [[nodiscard]] bool waits_for_lull() const noexcept { return waits_for_lull_; }
 
  private:
   struct Call {
@@ -67,8 +75,10 @@ class Scheduler {
     TaskId id;
     CallId call;
     std::optional<WorkerId> only_on = {};
-    WorkerId worker{};  // the worker of the last attempt, if any
+    WorkerId worker{};                     // the worker that holds the task, or did last
+    std::optional<WorkerId> failed_on = {};  // the worker of the last failed attempt
     unsigned attempts = 0;
+    std::uint64_t number = 0;  // in the order of submission
     bool held = false;
     bool alone = false;
   };
@@ -80,12 +90,25 @@ class Scheduler {
   void on(const event::TaskFinished& event, SchedulerActions& actions);
   void on(const event::CallStopped& event, SchedulerActions& actions);
   void on(const event::CallEnded& event, SchedulerActions& actions);
+  void on(const event::WorkerGivesBack& event, SchedulerActions& actions);
+  void on(const event::TasksReturned& event, SchedulerActions& actions);
+  void on(const event::Lull& event, SchedulerActions& actions);
 
   void assign_ready(SchedulerActions& actions);
   void assign_pinned(Call& call, SchedulerActions& actions);
   bool assign_next(Call& call, SchedulerActions& actions);
   [[nodiscard]] std::optional<WorkerId> worker_for(const Call& call, const Task& task) const;
   [[nodiscard]] std::size_t most_held(const Call& call) const;
+  [[nodiscard]] bool others_wait(const Call& call) const;
+  enum class Worth { if_it_takes_time, in_any_case };
+  void take_back(Worth worth, SchedulerActions& actions);
+  void take_back(const Call& call, Worth worth, SchedulerActions& actions);
+  [[nodiscard]] std::size_t wanted_by_idle(const Call& call) const;
+  struct Holder {
+    WorkerId worker;
+    std::size_t waiting = 0;
+  };
+  [[nodiscard]] Holder most_waiting(const Call& call) const;
   static void cancel_at_workers(const Call& call, WhatRuns running, SchedulerActions& actions);
   void run_again(Call& call, Task& task);
   void give_up_pinned(WorkerId worker, SchedulerActions& actions);
@@ -101,6 +124,9 @@ class Scheduler {
   std::vector<Call> calls_;  // a handful at most
   Turns turns_;
   std::vector<Task> tasks_;  // by slot
+  std::uint64_t submitted_ = 0;
+  ReturnRequests requests_;
+  bool waits_for_lull_ = false;
 };
 
 }  // namespace joblib_mpi

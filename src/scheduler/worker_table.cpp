@@ -35,6 +35,12 @@ std::optional<WorkerId> WorkerTable::least_loaded(std::size_t limit, std::option
   return std::nullopt;
 }
 
+std::size_t WorkerTable::most_held() const noexcept {
+  std::size_t load = by_load_.size();
+  while (load > 0 && by_load_[load - 1].size == 0) --load;
+  return load == 0 ? 0 : load - 1;
+}
+
 void WorkerTable::move(WorkerId worker, std::size_t load) {
   unlink(worker.value);
   append(worker.value, load);
@@ -46,6 +52,7 @@ void WorkerTable::append(int worker, std::size_t load) {
   entries_[static_cast<std::size_t>(worker)] = Entry{load, list.last, none};
   (list.last == none ? list.first : entries_[static_cast<std::size_t>(list.last)].next) = worker;
   list.last = worker;
+  ++list.size;
 }
 
 void WorkerTable::unlink(int worker) {
@@ -53,6 +60,7 @@ void WorkerTable::unlink(int worker) {
   List& list = by_load_[entry.load];
   (entry.previous == none ? list.first : entries_[static_cast<std::size_t>(entry.previous)].next) = entry.next;
   (entry.next == none ? list.last : entries_[static_cast<std::size_t>(entry.next)].previous) = entry.previous;
+  --list.size;
 }
 
 }  // namespace joblib_mpi

@@ -28,6 +28,15 @@ class WorkerTable {
     return index(worker) < entries_.size() && entries_[index(worker)].load != absent;
   }
   [[nodiscard]] std::size_t load(WorkerId worker) const { return entries_.at(index(worker)).load; }
+  /// Returns the number of tasks that the worker holds behind the first one; a worker that counts as full has none.
+  [[nodiscard]] std::size_t waiting(WorkerId worker) const {
+    const std::size_t load = this->load(worker);
+    return load == 0 || load == full ? 0 : load - 1;
+  }
+  /// Returns the number of workers that hold nothing.
+  [[nodiscard]] std::size_t idle() const noexcept { return by_load_.empty() ? 0 : by_load_.front().size; }
+  /// Returns the largest number of tasks that a worker holds, those left out that count as full.
+  [[nodiscard]] std::size_t most_held() const noexcept;
   /// Returns a worker that holds the fewest tasks, if these are fewer than `limit`; prefers one other than `avoided`
   /// among equals.
   [[nodiscard]] std::optional<WorkerId> least_loaded(std::size_t limit, std::optional<WorkerId> avoided = {}) const;
@@ -44,6 +53,7 @@ class WorkerTable {
   struct List {
     int first = none;
     int last = none;
+    std::size_t size = 0;
   };
 
   static std::size_t index(WorkerId worker) { return static_cast<std::size_t>(worker.value); }

@@ -5,6 +5,11 @@
 namespace joblib_mpi {
 namespace {
 
+/// The pause between two turns while rank 0 may ask for tasks that wait here, for which other workers are idle; and
+/// while it may be that it soon can. Chosen, not measured.
+constexpr std::chrono::duration<double> pause_of_a_holder{1e-3};
+constexpr std::chrono::duration<double> pause_of_a_worker{5e-3};
+
 /// Returns the pause between two turns: short enough for a heartbeat, for a task's time limit, and for objects that
 /// arrive during a task. Chosen, not measured.
 double pause_seconds(const Settings& settings) {
@@ -28,10 +33,14 @@ StandIn::~StandIn() {
 
 void StandIn::live() {
   std::unique_lock lock(mutex_);
-  while (!closing_changed_.wait_for(lock, pause_, [this] { return closing_; })) {
+  auto pause = pause_;
+  while (!closing_changed_.wait_for(lock, pause, [this] { return closing_; })) {
     // While the worker's own thread holds the lock, no stand-in is needed.
     const std::unique_lock worker_lock(*worker_mutex_, std::try_to_lock);
-    if (worker_lock) worker_->attend(Worker::Clock::now());
+    pause = std::min(pause_, pause_of_a_worker);
+    if (!worker_lock) continue;
+    worker_->attend(Worker::Clock::now());
+    if (worker_->holds_ahead()) pause = std::min(pause_, pause_of_a_holder);
   }
 }
 

@@ -166,6 +166,20 @@ void Worker::handle(const to_worker::CancelCall& message) {
   if (running_ && running_->call == message.call) cancel_running();
 }
 
+void Worker::handle(const to_worker::TakeBack& message) {
+  to_coordinator::Returned returned;
+  const std::size_t kept = running_ ? 0 : 1;  // the first one, if it waits for its objects only
+  for (std::size_t index = queue_.size(); index > kept && returned.tasks.size() < message.most; --index) {
+    const auto task = queue_.begin() + static_cast<std::ptrdiff_t>(index - 1);
+    if (task->call != message.call) continue;
+    returned.tasks.push_back(task->task);
+    queue_.erase(task);
+  }
+  std::ranges::reverse(returned.tasks);
+  send_results();  // before the answer: then rank 0 does not ask for tasks that have finished
+  say(returned);
+}
+
 void Worker::cancel_running() {
   if (std::exchange(running_->cancelled, true)) return;
   executor_->interrupt();

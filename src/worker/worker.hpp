@@ -59,6 +59,8 @@ class Worker {
   /// this class. If the running task has exceeded its time limit and the grace period, rank 0 is told, once. An
   /// exception is thrown by the next `step`.
   void attend(Clock::time_point now) noexcept;
+  /// Returns whether tasks wait for the running one, so that rank 0 may ask for them.
+  [[nodiscard]] bool holds_ahead() const noexcept { return running_ && !queue_.empty(); }
   /// Returns whether rank 0 has sent Stop and everything has been sent.
   [[nodiscard]] bool stopped() const;
 
@@ -67,6 +69,7 @@ class Worker {
   void handle(const to_worker::Begin& message);
   void handle(to_worker::RunTask&& message);
   void handle(const to_worker::CancelCall& message);
+  void handle(const to_worker::TakeBack& message);
   void handle(const to_worker::ShareObject& message);
   void handle(const to_worker::BroadcastsEnded& message);
   void handle(to_worker::ObjectContent&& message);

@@ -98,6 +98,9 @@ TEST_CASE("the other messages to a worker arrive as they were sent") {
   CHECK(made.call == CallId{5});
   CHECK(made.place == refused);
   CHECK(through_wire(to_worker::Rejoin{7}).epoch == 7);
+  const auto take_back = through_wire(to_worker::TakeBack{CallId{9}, 5});
+  CHECK(take_back.call == CallId{9});
+  CHECK(take_back.most == 5);
   through_wire(to_worker::Begin{});
 
   const FileIdentity file{"/data/x", FileUse::writing, "boot", 1, 2, 3, 4, 5, 6, {}, "mark"};
@@ -128,6 +131,9 @@ TEST_CASE("messages to the coordinator arrive as they were sent") {
   through_wire(to_coordinator::Goodbye{});
   CHECK(through_wire(to_coordinator::SpillFolderWanted{CallId{9}}).call == CallId{9});
   CHECK(through_wire(to_coordinator::RoomLeft{1234567890123}).bytes == 1234567890123);
+  CHECK(through_wire(to_coordinator::Returned{{TaskId{4, 7}, TaskId{5, 1}}}).tasks ==
+        std::vector{TaskId{4, 7}, TaskId{5, 1}});
+  CHECK(through_wire(to_coordinator::Returned{}).tasks.empty());
   const auto compared = through_wire(to_coordinator::FileCompared{7, "another file is there"});
   CHECK(compared.question == 7);
   CHECK(compared.reason == "another file is there");

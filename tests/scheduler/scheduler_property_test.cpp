@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <optional>
 #include <random>
 #include <set>
 #include <stdexcept>
@@ -78,7 +79,15 @@ class SimulatedCluster {
     if (workers_joined_ < workers_to_join_ && choice < 30) {
       held_.emplace_back();
       alive_.push_back(static_cast<int>(++workers_joined_));
-      tell(event::WorkerJoined{WorkerId{alive_.back()}});
+      asked_.emplace_back();
+      const bool gives_back = below(4) > 0;
+      tell(event::WorkerJoined{WorkerId{alive_.back()}, gives_back && below(2) > 0});
+      if (gives_back) tell(event::WorkerGivesBack{WorkerId{alive_.back()}});
+      return true;
+    }
+    if (choice > 90 && !alive_.empty() && answer(alive_[below(alive_.size())])) return true;
+    if (choice == 90 && scheduler_.waits_for_lull()) {
+      tell(event::Lull{});
       return true;
     }
     if (workers_to_lose_ > 0 && !alive_.empty() && below(40) == 0) {
@@ -135,6 +144,37 @@ class SimulatedCluster {
     }
   }
 
+  /// Lets the worker answer if it was asked for tasks; returns false otherwise.
+  bool answer(int worker) {
+    std::optional<action::TakeBack>& asked = asked_.at(static_cast<std::size_t>(worker - 1));
+    if (!asked) return false;
+    auto& queue = held_by(worker);
+    std::vector<TaskId> returned;
+    for (std::size_t index = queue.size(); index > 1 && returned.size() < asked->most; --index) {
+      const std::uint32_t slot = queue[index - 1];
+      if (tasks_.at(slot).call != asked->call.value) continue;
+      queue.erase(queue.begin() + static_cast<std::ptrdiff_t>(index - 1));
+      returned.insert(returned.begin(), TaskId{slot, 0});
+    }
+    asked.reset();
+    for (const TaskId id : returned) {
+      Call& call = release(id.slot);
+      Task& task = tasks_.at(id.slot);
+      returned_.insert(id.slot);
+      if (--task.attempts > 0) {
+        if (!call.ended) call.again.insert(id.slot);
+      } else {
+        call.fresh.insert(std::ranges::lower_bound(call.fresh, id.slot), id.slot);
+      }
+    }
+    tell(event::TasksReturned{WorkerId{worker}, returned});
+    returned_.clear();
+    for (const TaskId id : returned) {
+      expect(tasks_.at(id.slot).ended == calls_.at(tasks_.at(id.slot).call).ended, "a returned task was lost");
+    }
+    return true;
+  }
+
   /// Ends the oldest task of a random busy worker.
   void finish() {
     const int worker = working_[below(working_.size())];
@@ -163,6 +203,7 @@ class SimulatedCluster {
     std::erase(alive_, worker);
     std::erase(working_, worker);
     const auto lost = std::exchange(held_by(worker), {});
+    asked_.at(static_cast<std::size_t>(worker - 1)).reset();
     for (const std::uint32_t slot : lost) {
       Call& call = release(slot);
       Task& task = tasks_.at(slot);
@@ -251,9 +292,17 @@ class SimulatedCluster {
     if (const auto place = std::ranges::find(call.fresh, slot); place != call.fresh.end()) {
       call.fresh.erase(place);
     } else if (call.again.erase(slot) == 0) {
-      expect(slot == finishing_ || lost_.contains(slot), "a running task was discarded before it finished");
+      expect(slot == finishing_ || lost_.contains(slot) || returned_.contains(slot),
+             "a running task was discarded before it finished");
     }
     end(slot);
+  }
+  void perform(const action::TakeBack& action) {
+    expect(std::ranges::find(alive_, action.worker.value) != alive_.end(), "a lost worker was asked for tasks");
+    std::optional<action::TakeBack>& asked = asked_.at(static_cast<std::size_t>(action.worker.value - 1));
+    expect(!asked, "a worker was asked twice");
+    expect(held_by(action.worker.value).size() > 1, "a worker was asked that holds nothing ahead");
+    asked = action;
   }
   void perform(const action::Withdraw&) { expect(false, "a task was withdrawn from a call that was not stopped"); }
   void perform(const action::CancelCall& action) {
@@ -276,11 +325,13 @@ class SimulatedCluster {
   std::map<std::uint64_t, Call> calls_;
   std::vector<std::uint64_t> open_;
   std::vector<std::deque<std::uint32_t>> held_;  // tasks by worker, the running one first
+  std::vector<std::optional<action::TakeBack>> asked_;  // by worker, until it answers
   std::vector<int> alive_;
   std::vector<int> working_;  // workers that hold tasks
   std::set<int> cancelled_;
   std::uint32_t finishing_ = ~0U;
-  std::set<std::uint32_t> lost_;  // tasks of the worker that is being lost
+  std::set<std::uint32_t> returned_;  // tasks that are being given back
+  std::set<std::uint32_t> lost_;      // tasks of the worker that is being lost
 };
 
 void run(const SimulatedCluster::Options& options) {

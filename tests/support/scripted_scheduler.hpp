@@ -33,6 +33,8 @@ class ScriptedScheduler {
         discarded.push_back(discard->task.slot);
       } else if (const auto* withdraw = std::get_if<action::Withdraw>(&action)) {
         withdrawn.push_back(withdraw->task.slot);
+      } else if (const auto* take_back = std::get_if<action::TakeBack>(&action)) {
+        asked.push_back(*take_back);
       } else if (std::get<action::CancelCall>(action).running == WhatRuns::goes_on) {
         stopped_at.insert(std::get<action::CancelCall>(action).worker.value);
       } else {
@@ -53,6 +55,17 @@ class ScriptedScheduler {
     std::erase(held_[worker_of.at(slot)], slot);
     tell(event::TaskFinished{TaskId{slot, 0}, seconds, ending});
   }
+  /// Lets the worker answer a request with the last `tasks` that it holds, which are returned.
+  std::vector<std::uint32_t> give_back(int worker, std::size_t tasks) {
+    auto& held = held_[worker];
+    const std::vector<std::uint32_t> last(held.end() - static_cast<std::ptrdiff_t>(tasks), held.end());
+    held.resize(held.size() - tasks);
+    std::vector<TaskId> ids;
+    for (const std::uint32_t slot : last) ids.push_back(TaskId{slot, 0});
+    tell(event::TasksReturned{WorkerId{worker}, ids});
+    return last;
+  }
+  [[nodiscard]] bool waits_for_lull() const { return scheduler_.waits_for_lull(); }
   void fail(std::uint32_t slot, TaskEnding ending) { finish(slot, 1.0, ending); }
   void lose(int worker) {
     held_.erase(worker);
@@ -78,6 +91,7 @@ class ScriptedScheduler {
   std::vector<std::uint32_t> given_up;
   std::vector<std::uint32_t> discarded;
   std::vector<std::uint32_t> withdrawn;
+  std::vector<action::TakeBack> asked;
   std::set<int> cancelled_at;
   std::set<int> stopped_at;
   std::map<std::uint32_t, int> worker_of;

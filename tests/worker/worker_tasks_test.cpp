@@ -58,6 +58,55 @@ TEST_CASE("a cancelled call's waiting tasks are answered without running and its
   CHECK(bench.executor.running->task == TaskId{3, 0});
 }
 
+TEST_CASE("a worker that is asked for tasks returns the last of the call's that it has not started, and forgets them") {
+  WorkerBench bench;
+  bench.tell(run_task(1, 1), run_task(2, 1), run_task(3, 2), run_task(4, 1), run_task(5, 1));
+  bench.work();
+  bench.tell(to_worker::TakeBack{CallId{1}, 2});
+  bench.work();
+  auto messages = bench.said();
+  REQUIRE(messages.size() == 1);
+  CHECK(std::get<to_coordinator::Returned>(messages[0]).tasks == std::vector{TaskId{4, 0}, TaskId{5, 0}});
+  bench.tell(to_worker::TakeBack{CallId{1}, 9});
+  bench.work();
+  messages = bench.said();
+  REQUIRE(messages.size() == 1);
+  CHECK(std::get<to_coordinator::Returned>(messages[0]).tasks == std::vector{TaskId{2, 0}});
+  for (const std::uint32_t slot : {1U, 3U}) {
+    CHECK(bench.executor.running->task == TaskId{slot, 0});
+    bench.executor.finish(0.5);
+    bench.work();
+  }
+  CHECK_FALSE(bench.executor.running);
+}
+
+TEST_CASE("a worker that is asked for tasks while another thread stands in answers at once") {
+  WorkerBench bench;
+  bench.tell(run_task(1, 1), run_task(2, 1));
+  bench.work();
+  CHECK(bench.worker.holds_ahead());
+  bench.tell(to_worker::TakeBack{CallId{1}, 1});
+  bench.worker.attend(Worker::Clock::now());
+  const auto messages = bench.said();
+  REQUIRE(messages.size() == 1);
+  CHECK(std::get<to_coordinator::Returned>(messages[0]).tasks == std::vector{TaskId{2, 0}});
+  CHECK_FALSE(bench.worker.holds_ahead());
+}
+
+TEST_CASE("a worker that is asked for tasks tells first of those that have finished") {
+  WorkerBench bench;
+  bench.executor.at_once = true;
+  bench.tell(run_task(1, 1), run_task(2, 1), run_task(3, 1));
+  bench.worker.step();
+  bench.tell(to_worker::TakeBack{CallId{1}, 9});
+  bench.work();
+  const auto messages = bench.said();
+  REQUIRE(messages.size() == 3);
+  CHECK(std::get<to_coordinator::TaskFinished>(messages[0]).task == TaskId{1, 0});
+  CHECK(std::get<to_coordinator::Returned>(messages[1]).tasks == std::vector{TaskId{3, 0}});
+  CHECK(std::get<to_coordinator::TaskFinished>(messages[2]).task == TaskId{2, 0});  // the next one was about to start
+}
+
 TEST_CASE("a stopped call's waiting tasks are answered without running and its running task goes on") {
   WorkerBench bench;
   bench.tell(run_task(1, 1), run_task(2, 1));
