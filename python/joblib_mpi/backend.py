@@ -110,6 +110,11 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
     uses_threads = False
     default_n_jobs = -1
 
+    #: In seconds, for ``batch_size="auto"``: a batch costs a hundredth of the shorter time at most, where joblib's own
+    #: limits are for backends that need a hundred times as long, and no batch is much longer than the other one.
+    MIN_IDEAL_BATCH_DURATION = 0.02
+    MAX_IDEAL_BATCH_DURATION = 0.2
+
     @shows_options
     def __init__(
         self,
@@ -230,6 +235,20 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             n_local: int = self._local_backend().effective_n_jobs(n_jobs)
             return n_local
         return tasks_at_a_time(n_jobs, session.core.n_workers)
+
+    def compute_batch_size(self) -> int:
+        """Return how many tasks the next batch is to have, with ``batch_size="auto"``.
+
+        Returns
+        -------
+        int
+            What joblib's measure of earlier batches suggests; 1 if results are handed out in any order, because all
+            results of a batch would come with its last one.
+        """
+        if joblib_internals.hands_out_unordered(self.parallel):
+            return 1
+        size: int = super().compute_batch_size()
+        return size
 
     def start_call(self) -> None:
         """Expect the first batch of a call from this thread; the batch tells which `Parallel` object calls."""

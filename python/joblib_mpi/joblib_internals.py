@@ -61,6 +61,11 @@ def returns_generator(parallel: Any) -> bool | None:
     return getattr(parallel, "return_generator", None)
 
 
+def hands_out_unordered(parallel: Any) -> bool:
+    """Return whether the results of ``parallel`` are taken from a generator in the order in which tasks end."""
+    return getattr(parallel, "return_ordered", True) is False
+
+
 def waits_for_results(parallel: Any) -> Callable[[], bool] | None:
     """Return what tells whether joblib still waits for results of ``parallel``, or None if joblib does not say."""
     is_unfinished = getattr(parallel, "_wait_retrieval", None)

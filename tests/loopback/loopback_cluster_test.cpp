@@ -45,6 +45,14 @@ int wait_for_those_behind(int index, int tasks) {
   return index;
 }
 
+/// Waits until all other tasks have ended, if it is the long one.
+std::atomic<int> others_ended{0};
+int wait_for_others(int index, int long_one, int tasks) {
+  if (index != long_one) return ++others_ended, index;
+  while (others_ended < tasks - 1) std::this_thread::yield();
+  return index;
+}
+
 /// A class of which only its serialized form tells how large it is.
 class Field {
  public:
@@ -140,6 +148,19 @@ TEST_CASE("results come back in submission order even when tasks finish in rever
   const auto results = Parallel()(
       iota(0, 4) | transform([](int index) { return delayed<cluster_test::wait_for_those_behind>(index, 4); }));
   CHECK(results == std::vector{0, 1, 2, 3});
+}
+
+TEST_CASE("no task waits behind a long one while a worker is idle") {
+  constexpr int tasks = 200;
+  for (const int workers : {2, 3, 8}) {
+    LoopbackCluster cluster(workers);
+    for (const int long_one : {0, 1, 17, 100, 199}) {
+      others_ended = 0;
+      const auto calls =
+          iota(0, tasks) | transform([&](int index) { return delayed<wait_for_others>(index, long_one, tasks); });
+      CHECK(std::ranges::equal(Parallel()(calls), iota(0, tasks)));
+    }
+  }
 }
 
 TEST_CASE("a call of no tasks returns at once with nothing") {
