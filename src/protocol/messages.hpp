@@ -48,8 +48,8 @@ struct CancelCall {
   CallId call;
   WhatRuns running = WhatRuns::is_interrupted;
 };
-/// Asks the worker for tasks of the call that it has not started, at most `most` and the last ones first, because another
-/// worker can start them sooner. The worker answers with one Returned, which may be empty.
+/// Asks the worker for tasks of the call that it has not started, at most `most` and the last ones first, because
+/// another worker can start them sooner. The worker answers with one Returned, which may be empty.
 struct TakeBack {
   CallId call;
   std::uint64_t most;
@@ -154,11 +154,11 @@ struct Goodbye {};
 
 }  // namespace to_coordinator
 
-using MessageToWorker = std::variant<to_worker::RunTask, to_worker::CancelCall, to_worker::ShareObject,
-                                     to_worker::BroadcastsEnded, to_worker::ObjectContent, to_worker::DropObject,
-                                     to_worker::Ping, to_worker::Stop, to_worker::SpillInto, to_worker::Rejoin,
-                                     to_worker::CompareFile, to_worker::SpillFolderMade, to_worker::Begin,
-                                     to_worker::TakeBack>;
+using MessageToWorker =
+    std::variant<to_worker::RunTask, to_worker::CancelCall, to_worker::ShareObject, to_worker::BroadcastsEnded,
+                 to_worker::ObjectContent, to_worker::DropObject, to_worker::Ping, to_worker::Stop,
+                 to_worker::SpillInto, to_worker::Rejoin, to_worker::CompareFile, to_worker::SpillFolderMade,
+                 to_worker::Begin, to_worker::TakeBack>;
 using MessageToCoordinator =
     std::variant<to_coordinator::Hello, to_coordinator::TaskFinished, to_coordinator::ObjectsMissing,
                  to_coordinator::Pong, to_coordinator::Stuck, to_coordinator::Broken, to_coordinator::Goodbye,

@@ -63,8 +63,8 @@ struct CallEnded {
 
 }  // namespace event
 
-using SchedulerEvent = std::variant<event::WorkerJoined, event::WorkerLost, event::CallStarted, event::TaskSubmitted,
-                                    event::TaskFinished, event::CallStopped, event::CallEnded, event::WorkerGivesBack,
-                                    event::TasksReturned, event::Lull>;
+using SchedulerEvent =
+    std::variant<event::WorkerJoined, event::WorkerLost, event::CallStarted, event::TaskSubmitted, event::TaskFinished,
+                 event::CallStopped, event::CallEnded, event::WorkerGivesBack, event::TasksReturned, event::Lull>;
 
 }  // namespace joblib_mpi

@@ -50,7 +50,7 @@ class ReturnRequests {
   Worker& at(WorkerId worker) { return workers_[index(worker)]; }
 
   std::vector<Worker> workers_;  // by worker id
-  std::size_t silent_ = 0;  // the number of workers that do not answer
+  std::size_t silent_ = 0;       // the number of workers that do not answer
   std::size_t expected_ = 0;
 };
 

@@ -228,7 +228,8 @@ std::optional<WorkerId> Scheduler::worker_for(const Call& call, const Task& task
   if (call.max_running >= workers_.size()) return workers_.least_loaded(limit, task.failed_on);
 
   if (call.holders < call.max_running) {
-    if (const auto idle = workers_.least_loaded(1, task.failed_on)) return idle;  // such a worker holds nothing of this call
+    if (const auto idle = workers_.least_loaded(1, task.failed_on))
+      return idle;  // such a worker holds nothing of this call
   }
   std::optional<WorkerId> fewest;
   std::size_t fewest_load = limit;

@@ -75,7 +75,7 @@ class Scheduler {
     TaskId id;
     CallId call;
     std::optional<WorkerId> only_on = {};
-    WorkerId worker{};                     // the worker that holds the task, or did last
+    WorkerId worker{};                       // the worker that holds the task, or did last
     std::optional<WorkerId> failed_on = {};  // the worker of the last failed attempt
     unsigned attempts = 0;
     std::uint64_t number = 0;  // in the order of submission

@@ -155,9 +155,10 @@ TEST_CASE("no task waits behind a long one while a worker is idle") {
   for (const int workers : {2, 3, 8}) {
     LoopbackCluster cluster(workers);
     for (const int long_one : {0, 1, 17, 100, 199}) {
-      others_ended = 0;
-      const auto calls =
-          iota(0, tasks) | transform([&](int index) { return delayed<wait_for_others>(index, long_one, tasks); });
+      cluster_test::others_ended = 0;
+      const auto calls = iota(0, tasks) | transform([&](int index) {
+                           return delayed<cluster_test::wait_for_others>(index, long_one, tasks);
+                         });
       CHECK(std::ranges::equal(Parallel()(calls), iota(0, tasks)));
     }
   }

@@ -324,7 +324,7 @@ class SimulatedCluster {
   std::map<std::uint32_t, Task> tasks_;
   std::map<std::uint64_t, Call> calls_;
   std::vector<std::uint64_t> open_;
-  std::vector<std::deque<std::uint32_t>> held_;  // tasks by worker, the running one first
+  std::vector<std::deque<std::uint32_t>> held_;         // tasks by worker, the running one first
   std::vector<std::optional<action::TakeBack>> asked_;  // by worker, until it answers
   std::vector<int> alive_;
   std::vector<int> working_;  // workers that hold tasks

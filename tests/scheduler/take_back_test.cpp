@@ -1,5 +1,4 @@
 #include "scheduler/scheduler.hpp"
-
 #include "support/catch.hpp"
 #include "support/scripted_scheduler.hpp"
 
