@@ -20,7 +20,8 @@ if [[ $(</proc/self/setgroups) == deny ]]; then as_root=(env LD_PRELOAD="$JOBLIB
 
 # To be called before start_slurm by tests that run Python.
 needs_python() {
-  "$sources/.venv/bin/python" -c 'import joblib_mpi, sklearn' || { echo "skipped: no joblib_mpi in .venv"; exit 77; }
+  local find='import importlib.util as util, sys; sys.exit(None in map(util.find_spec, ("joblib_mpi._core", "sklearn")))'
+  "$sources/.venv/bin/python" -c "$find" || { echo "skipped: no joblib_mpi in .venv"; exit 77; }
 }
 
 # start_slurm NODES [CPUS]: starts Slurm with that many CPUs (4) on each node.
