@@ -58,54 +58,65 @@ TEST_CASE("small tasks to one worker share messages of a limited number of tasks
   CHECK(cluster.frames_sent == 4);
 }
 
+namespace {
+
+/// Lets worker 1 of two, which answer during tasks, run its tasks and those that it gets for that, until it is idle.
+/// Each takes `seconds`. Returns what worker 2 has been told.
+std::vector<MessageToWorker> idle_beside_a_holder(ScriptedCluster& cluster, double seconds) {
+  for (const int worker : {1, 2}) cluster.says(worker, to_coordinator::Hello{true});
+  const CallId call = cluster.coordinator.start_call({.n_jobs = 2, .retries = 1}, cluster.inbox);
+  for (std::uint64_t index = 0; index < 40; ++index) cluster.submit(call, index);
+  for (auto tasks = cluster.tasks_of(1); !tasks.empty(); tasks = cluster.tasks_of(1)) {
+    for (const auto& task : tasks) cluster.finish(1, task.task, TaskEnding::returned, seconds);
+  }
+  return cluster.told(2);
+}
+
+}  // namespace
+
 TEST_CASE("what a worker holds ahead goes to an idle worker once it has come back, without an attempt") {
   Settings settings;
   settings.prefetch_seconds = 10.0;
   settings.max_credits = 4;
   ScriptedCluster cluster(2, settings);
-  for (const int worker : {1, 2}) cluster.says(worker, to_coordinator::Hello{true});
-  const CallId call = cluster.coordinator.start_call({.n_jobs = 2, .retries = 1}, cluster.inbox);
-  for (std::uint64_t index = 0; index < 9; ++index) cluster.submit(call, index);
-  cluster.finish(1, cluster.tasks_of(1).at(0).task);
-  auto of_first = cluster.tasks_of(1);
-  const auto of_second = cluster.tasks_of(2);
-  REQUIRE(of_second.size() == 4);
-  REQUIRE(of_first.size() == 4);
-  for (const auto& task : of_first) cluster.finish(1, task.task);
-  const auto messages = cluster.told(2);
-  REQUIRE(messages.size() == 1);
-  CHECK(std::get<to_worker::TakeBack>(messages[0]).call == call);
-  CHECK(std::get<to_worker::TakeBack>(messages[0]).most == 2);
+  const auto messages = idle_beside_a_holder(cluster, 1.0);
+  REQUIRE(messages.size() == 5);
+  const auto& request = std::get<to_worker::TakeBack>(messages[4]);
+  const auto& third = std::get<to_worker::RunTask>(messages[2]);
+  const auto& fourth = std::get<to_worker::RunTask>(messages[3]);
+  CHECK(request.call == fourth.call);
+  CHECK(request.most == 2);
 
-  cluster.says(2, to_coordinator::Returned{{of_second[2].task, of_second[3].task}});
-  of_first = cluster.tasks_of(1);
+  cluster.says(2, to_coordinator::Returned{{third.task, fourth.task}});
+  auto of_first = cluster.tasks_of(1);
   REQUIRE(of_first.size() == 1);
-  CHECK(of_first[0].index == of_second[2].index);
+  CHECK(of_first[0].index == third.index);
   cluster.finish(1, of_first[0].task);
   const FinishedTask& finished = cluster.inbox.tasks.back();
-  CHECK(finished.index == of_second[2].index);
+  CHECK(finished.index == third.index);
   CHECK(finished.worker == WorkerId{1});
   CHECK(finished.attempts == 1);
 
-  // What the worker says of tasks that it has given back already, or that have never been its own, counts for nothing.
-  cluster.says(2, to_coordinator::Returned{{of_second[2].task, TaskId{77, 0}}});
-  CHECK(cluster.tasks_of(1).at(0).index == of_second[3].index);
-  CHECK(cluster.coordinator.unfinished_tasks() == 3);
+  // What the worker says of a task that it has given back, or of one that there is not, counts for nothing.
+  of_first = cluster.tasks_of(1);
+  REQUIRE(of_first.size() == 1);
+  CHECK(of_first[0].index == fourth.index);
+  cluster.says(2, to_coordinator::Returned{{fourth.task, TaskId{77, 0}}});
+  CHECK(cluster.tasks_of(1).empty());
+  cluster.finish(1, fourth.task);
+  CHECK(cluster.inbox.tasks.back().index == fourth.index);
+  CHECK(cluster.coordinator.unfinished_tasks() == 2);
 }
 
 TEST_CASE("tiny tasks that a worker holds ahead are asked for once nothing has happened for some time") {
   Settings settings;
   settings.max_credits = 4;
   ScriptedCluster cluster(2, settings);
-  for (const int worker : {1, 2}) cluster.says(worker, to_coordinator::Hello{true});
-  const CallId call = cluster.coordinator.start_call({.n_jobs = 2, .retries = 1}, cluster.inbox);
-  for (std::uint64_t index = 0; index < 9; ++index) cluster.submit(call, index);
-  cluster.finish(1, cluster.tasks_of(1).at(0).task, TaskEnding::returned, 1e-7);
-  for (const auto& task : cluster.tasks_of(1)) cluster.finish(1, task.task, TaskEnding::returned, 1e-7);
-  std::vector<MessageToWorker> messages = cluster.told(2);
-  messages.erase(messages.begin(), messages.begin() + 4);  // the tasks themselves
-  while (messages.empty()) messages = cluster.told(2);
-  CHECK(std::get<to_worker::TakeBack>(messages.at(0)).most == 3);
+  auto messages = idle_beside_a_holder(cluster, 1e-7);
+  while (messages.size() < 5) {
+    for (auto& message : cluster.told(2)) messages.push_back(std::move(message));
+  }
+  CHECK(std::get<to_worker::TakeBack>(messages[4]).most == 3);
 }
 
 TEST_CASE("an ended call hears nothing more and its workers are told") {
