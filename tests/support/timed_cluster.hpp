@@ -52,7 +52,7 @@ class TimedCluster {
   }
 
   /// Runs all tasks and returns the time until the last result has arrived. Throws std::logic_error if a task has more
-  /// than one result or none, or if a worker has two.
+  /// than one result, or if no worker is left to run it.
   double run() {
     for (std::size_t worker = 0; worker < workers_.size(); ++worker) {
       tell(event::WorkerJoined{id_of(worker), options_.gives_back});
@@ -63,7 +63,7 @@ class TimedCluster {
       tell(event::TaskSubmitted{TaskId{static_cast<std::uint32_t>(task), 0}, CallId{1}});
     }
     while (n_done_ < options_.tasks) {
-      if (happenings_.empty()) throw std::logic_error("tasks are left that nobody runs");
+      if (happenings_.empty()) throw std::logic_error("tasks are left that no worker runs");
       const Happening next = happenings_.top();
       happenings_.pop();
       now_ = next.time;
