@@ -33,11 +33,12 @@ StandIn::~StandIn() {
 
 void StandIn::live() {
   std::unique_lock lock(mutex_);
-  auto pause = pause_;
+  const auto usual_pause = std::min(pause_, pause_of_a_worker);
+  auto pause = usual_pause;
   while (!closing_changed_.wait_for(lock, pause, [this] { return closing_; })) {
     // While the worker's own thread holds the lock, no stand-in is needed.
     const std::unique_lock worker_lock(*worker_mutex_, std::try_to_lock);
-    pause = std::min(pause_, pause_of_a_worker);
+    pause = usual_pause;
     if (!worker_lock) continue;
     worker_->attend(Worker::Clock::now());
     if (worker_->holds_ahead()) pause = std::min(pause_, pause_of_a_holder);
