@@ -53,8 +53,9 @@ install_python_package() {
   mapfile -t build_requirements < <(grep '^requires = ' pyproject.toml | grep -o '"[^"]*"' | tr -d '"')
   "${pip[@]}" install --quiet --no-compile "${build_requirements[@]}"
   env "${python_build[@]}" "${pip[@]}" install --quiet --no-compile --no-build-isolation '.[test]'
-  # On all cores, which pip does not use. Errors are ignored: some packages contain templates that are not valid Python.
-  .venv/bin/python -m compileall -q -j 0 .venv/lib >/dev/null || true
+  # On all cores, which pip does not use, without the tests of other packages. Errors are ignored: some packages contain
+  # templates that are not valid Python.
+  .venv/bin/python -m compileall -q -j 0 -x /tests/ .venv/lib >/dev/null || true
   echo "$state" >"$installed"
 }
 

@@ -186,7 +186,7 @@ class PayloadWriter;
 
 namespace detail {
 
-/// How exceptions of one type travel.
+/// The two functions by which exceptions of one type travel.
 struct TravellingException {
   /// Writes the members of an exception of this type; null if there are none beside the text of `what()`.
   void (*save)(const std::exception& error, PayloadWriter& writer);

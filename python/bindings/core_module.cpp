@@ -9,6 +9,7 @@
 #include "python_zygote.hpp"
 #include "segments/memory_room.hpp"
 #include "spill/folder_reaper.hpp"
+#include "without_gil.hpp"
 #include <joblib_mpi/error.hpp>
 
 #include <nanobind/nanobind.h>
@@ -21,6 +22,16 @@
 namespace nb = nanobind;
 
 namespace {
+
+/// A FolderReaper whose end waits for the removal without the GIL.
+class PythonFolderReaper {
+ public:
+  explicit PythonFolderReaper(const std::filesystem::path& folder)
+      : reaper_(new joblib_mpi::FolderReaper(folder)) {}
+
+ private:
+  joblib_mpi::PtrDeletedWithoutGil<joblib_mpi::FolderReaper> reaper_;
+};
 
 /// Lets an error of the operating system arrive as OSError, with its number.
 void translate_system_error(const std::exception_ptr& thrown, void*) {
@@ -72,7 +83,7 @@ NB_MODULE(_core, module) {
   joblib_mpi::bind_client(module);
   joblib_mpi::bind_journal(module);
   joblib_mpi::bind_zygote(module);
-  nb::class_<joblib_mpi::FolderReaper>(module, "FolderReaper")
+  nb::class_<PythonFolderReaper>(module, "FolderReaper")
       .def(nb::init<const std::filesystem::path&>(), nb::arg("folder"));
   module.def("memory_room", [] { return joblib_mpi::memory_room().bytes; });
 }

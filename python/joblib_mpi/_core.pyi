@@ -204,10 +204,10 @@ class Client(Coordinator):  # type: ignore[misc]  # the compiled class is not ab
         """Lets the job be gone for that reason if the connection is cut, or once it is: waits for no other one."""
     @property
     def description(self) -> bytes:
-        """What the job was given for its clients; see `CoordinatorSession.listen`."""
+        """Data that the job was given for its clients; see `CoordinatorSession.listen`."""
     @property
     def is_gone(self) -> bool:
-        """Whether the job is gone, or was left."""
+        """True if the job is gone, or was left."""
     def close(self) -> None:
         """Leaves the job, which ends all calls of this client and drops its objects. Idempotent."""
     def leave_to_parent(self) -> None:

@@ -1,4 +1,4 @@
-"""What the program of a session asks of the coordinator."""
+"""The interface of the coordinator to the program of a session."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol

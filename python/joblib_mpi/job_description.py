@@ -1,4 +1,4 @@
-"""What rank 0 tells clients of its job."""
+"""The description of a job that rank 0 gives its clients."""
 
 import pickle
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class JobDescription(NamedTuple):
-    """What clients have to know of a job beside its hosts.
+    """Facts that clients have to know of a job beside its hosts.
 
     Parameters
     ----------

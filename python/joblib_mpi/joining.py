@@ -1,4 +1,4 @@
-"""How a process gets the session that its calls use: as a rank of a job, or as a client of one that may be its own."""
+"""The session that a process uses for its calls: as a rank of a job, or as a client of one that may be its own."""
 
 import os
 import sys
@@ -157,7 +157,7 @@ def start_workers(n_workers: int | None) -> Session:
             is_enough = job is not None and n_workers in (None, job.n_workers, session.core.n_workers)
             if is_enough and not session.is_gone:
                 return session
-            _leave(session, f"{n_workers} workers of its own")
+            _leave(session, f"{n_workers} new ones")
         if sessions.parents() is not None:
             raise _core.SessionError(_FORKED)
         n_workers = _default_n_workers if n_workers is None else n_workers

@@ -2,7 +2,7 @@
 
 The first worker rank of a node that binds the name of this job forks that process, the fork server; every worker rank,
 the first one among them, asks it for a keeper of its zygote (`fork_server`). The name is a digest of all that a process
-has from its start and that a forked one could not change: a rank that differs in it has a fork server of its own.
+has from its start and that a forked one could not change: a rank that differs in it has a separate fork server.
 `Request` has what a keeper gets from its rank by message.
 """
 
@@ -33,7 +33,7 @@ _LIMITS = tuple(number for name, number in vars(resource).items() if name.starts
 
 
 class Request(NamedTuple):
-    """What a keeper gets from its rank, beside the files of `_core.zygote_with_keeper_elsewhere` and its output.
+    """Data that a keeper gets from its rank, beside the files of `_core.zygote_with_keeper_elsewhere` and its output.
 
     Parameters
     ----------

@@ -62,10 +62,10 @@ def worker_of(job: Any) -> Worker:
 
 
 class Announcement:
-    """Where a rank tells the executors that are forked from it which worker it is, once MPI has told it.
+    """Memory in which a rank tells the executors that are forked from it which worker it is, once MPI has told it.
 
-    Executors are forked before MPI is initialised. This memory, which they share with the rank, is for launchers that
-    say nothing in the environment.
+    Executors, which share it with the rank, are forked before MPI is initialised. It is for launchers that say nothing in
+    the environment.
     """
 
     _LAYOUT = struct.Struct("?qq")

@@ -84,7 +84,7 @@ void Client::require_job() const {
 
 template <class Message>
 void Client::tell(Message&& message) {
-  // What has large parts has a frame of its own, whose memory is not kept for the sake of another message.
+  // What has large parts has a separate frame, whose memory is not kept for the sake of another message.
   if (queued_.empty() || has_large_parts(queued_.back())) queued_.emplace_back();
   append(queued_.back(), std::forward<Message>(message));
   event_.notify();

@@ -36,7 +36,7 @@
 namespace joblib_mpi {
 
 /// Lets a process that is no rank use the workers of a job, as rank 0's program does through CoordinatorDriver. A
-/// thread of its own moves the bytes. Any thread may call any function.
+/// separate thread moves the bytes. Any thread may call any function.
 ///
 /// Once the job is gone, functions that ask for something throw JobGone, and those that end something do nothing. The
 /// job is gone when its connection is cut, unless the client may resume.

@@ -81,7 +81,7 @@ struct Goodbye {};
 
 }  // namespace to_rank0
 
-/// Why rank 0 could not start a call.
+/// The reason for which rank 0 could not start a call.
 enum class CallRefusal : std::uint8_t { none, spill, memory, session };
 
 /// The messages from rank 0 to a client.

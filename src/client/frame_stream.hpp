@@ -23,7 +23,7 @@ namespace joblib_mpi {
 // have not are kept, so that both ends can go on over another connection once one is cut: none is lost, and none comes
 // twice. The frames themselves move no bytes: see FrameLink.
 
-/// What stands before each frame. Numbers of 8 bytes follow: the sizes of its parts, with `lent_part` added to those
+/// The beginning of each frame. Numbers of 8 bytes follow: the sizes of its parts, with `lent_part` added to those
 /// that are lent, the places of the lent ones in their files, and the loans that are returned. Then come the body and
 /// the parts that are not lent. The files come as descriptors with the first byte of the frame.
 struct FrameHead {

@@ -18,7 +18,7 @@ namespace joblib_mpi {
 /// Names a client's session across its connections: random numbers, made by the client.
 using SessionKey = std::array<std::uint64_t, 2>;
 
-/// What a client says first.
+/// The first message of a client.
 struct ClientGreeting {
   std::string identity;        ///< the versions on which client and job must agree, as a text that people read
   SessionKey session{};        ///< new for a new session
@@ -27,7 +27,7 @@ struct ClientGreeting {
   bool can_borrow = false;     ///< whether descriptors can come over the connection
 };
 
-/// What rank 0 answers.
+/// The answer of rank 0.
 struct ServerGreeting {
   std::string refusal = {};        ///< why rank 0 does not work for the client; empty if it does
   std::uint64_t received = 0;      ///< the number of the last frame that has arrived, 0 in a new session

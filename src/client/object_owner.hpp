@@ -7,7 +7,7 @@
 namespace joblib_mpi {
 
 // Tasks name objects inside of their payloads, which rank 0 does not look into. So that no two programs of a job give
-// one name to different objects, each client puts the number that rank 0 has given it in front of its own numbers. The
+// one name to different objects, each client puts the number that rank 0 has given it in front of its numbers. The
 // program of rank 0 has the number 0.
 
 constexpr int object_number_bits = 40;

@@ -11,7 +11,7 @@
 
 namespace joblib_mpi {
 
-/// What has become of bytes that were to be moved over a stream.
+/// The outcome of moving bytes over a stream.
 struct Moved {
   std::size_t bytes = 0;  ///< those that were moved; 0 if the stream is not ready, or gone
   bool is_gone = false;   ///< whether the connection is at its end

@@ -28,7 +28,7 @@ class ResultInbox final : public CompletionSink {
 /// Lets several threads use one coordinator. The coordinator makes progress whenever one of them calls `drive` or
 /// `wait`; a thread that waits while another one drives gets its results as well.
 ///
-/// Where an allocation fails in these functions, memory that was put aside lets them finish what they do. If that
+/// If an allocation fails in these functions, memory that was put aside lets them finish what they do. If that
 /// memory cannot be put aside again, tasks that complete end as `no_room`, and `start_call`, `submit` and `share` throw
 /// std::bad_alloc, so that calls end and the session goes on.
 class CoordinatorDriver {
@@ -73,7 +73,7 @@ class CoordinatorDriver {
   /// Returns the workers whose hosts do not have the file, after all have answered or `patience` is over. Sleeps while
   /// it waits: another thread must drive.
   [[nodiscard]] std::vector<FileRefusal> compare_file(const FileIdentity& file, Clock::duration patience);
-  /// The same in steps that do not wait; see Coordinator.
+  /// Three steps of `compare_file` that do not wait; see Coordinator.
   [[nodiscard]] std::uint64_t ask_for_file(const FileIdentity& file);
   [[nodiscard]] std::optional<std::vector<FileRefusal>> file_refusals(std::uint64_t question);
   [[nodiscard]] std::vector<FileRefusal> close_file_question(std::uint64_t question);

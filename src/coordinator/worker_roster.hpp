@@ -14,7 +14,7 @@ namespace joblib_mpi {
 /// The workers by their standing with the coordinator, and the list of those that were lost. Sends nothing.
 class WorkerRoster {
  public:
-  /// Whether the coordinator counts on a worker. One that was given up may come back, and is called back when it is
+  /// The trust of the coordinator in a worker. One that was given up may come back, and is called back when it is
   /// heard of; one that is gone stays so.
   enum class Standing : std::uint8_t { present, given_up, called_back, gone };
 

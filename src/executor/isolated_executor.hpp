@@ -30,7 +30,7 @@ class IsolatedExecutor final : public Executor {
     /// The time after which a zygote is killed that does not report the end of an executor. Chosen, not measured: it
     /// may wait for three seconds for processes that the executor has left behind.
     double zygote_seconds = 15;
-    /// When a process that has run tasks is replaced by a new one.
+    /// The wear at which a process that has run tasks is replaced by a new one.
     ProcessWear::Limits wear = {};
   };
 

@@ -52,7 +52,7 @@ class Zygote {
   /// other thread running.
   static std::variant<std::unique_ptr<Zygote>, std::unique_ptr<ExecutorPort>> fork(ZygoteOptions options);
 
-  /// What the keeper of a rank gets from it, to be used by `keep` in another process.
+  /// The files that a rank gives its keeper, to be used by `keep` in another process.
   struct Lifeline {
     Descriptor region;
     Descriptor requests;

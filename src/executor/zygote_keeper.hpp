@@ -13,7 +13,7 @@
 
 namespace joblib_mpi {
 
-/// What the rank asks its keeper for; with `start` comes the zygote's socket.
+/// A request of the rank to its keeper; with `start` comes the zygote's socket.
 enum class KeeperRequest : std::uint8_t { start, kill };
 
 /// The side of the keeper: the parent of the zygote, which forks it, and forks another one after its death. When the

@@ -46,7 +46,7 @@ struct SocketPair {
 /// Makes a pair of sockets. Throws std::system_error.
 [[nodiscard]] SocketPair make_socket_pair();
 
-/// What has become of a message.
+/// The outcome of sending a message.
 enum class Sending : std::uint8_t {
   done,
   later,    ///< the socket is full, or the system has no room for it at present
@@ -59,7 +59,7 @@ Sending send_message(const Descriptor& socket, std::span<const std::byte> messag
 struct ReceivedMessage {
   std::size_t bytes;      ///< 0 if the other end is closed
   Descriptor descriptor;  ///< the file that came with the message, if any
-  /// Whether a file came that this process could not take, because it may open no more files.
+  /// True if a file came that this process could not take, because it may open no more files.
   bool lost_descriptor = false;
 };
 /// Returns the error of a process that may open no more files; its text says what to do.

@@ -22,7 +22,7 @@
 
 namespace joblib_mpi {
 
-/// Lets clients use the workers of this job: processes of this user that connect to a socket. A thread of its own
+/// Lets clients use the workers of this job: processes of this user that connect to a socket. A separate thread
 /// serves them; another one must drive the coordinator.
 ///
 /// A client whose connection is cut is kept for the time that it has asked for, and goes on if it connects again.

@@ -23,7 +23,7 @@
 
 namespace joblib_mpi {
 
-/// What rank 0 has of one client: its connection, its calls and its objects. Not thread-safe, except that tasks finish
+/// One client as rank 0 has it: its connection, its calls and its objects. Not thread-safe, except that tasks finish
 /// on the thread that drives the coordinator.
 ///
 /// Tasks of the client wait here while it has too many results that it has not taken.

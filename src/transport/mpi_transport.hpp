@@ -25,10 +25,10 @@ namespace joblib_mpi {
 /// eager messages are posted ahead, in a ring; MPI matches them in the order of posting, so that polling the oldest one
 /// sees all frames in order.
 ///
-/// What follows an eager message travels in pieces, of which a receiver takes one in a turn, so that no call takes as
+/// The rest of an eager message travels in pieces, of which a receiver takes one in a turn, so that no call takes as
 /// long as a message of gigabytes.
 ///
-/// Where MPI reports dead ranks, `take_lost_ranks` does too, and no function throws because a rank is dead. Elsewhere
+/// If MPI reports dead ranks, `take_lost_ranks` does too, and no function throws because a rank is dead. If not,
 /// operations with a dead rank stay pending until `give_up`, which abandons them and never frees their memory.
 class MpiTransport final : public Transport {
  public:

@@ -45,7 +45,7 @@ namespace joblib_mpi::test {
 
 constexpr std::chrono::seconds patience{60};
 
-/// A job whose rank 0 has no program of its own: one thread drives, and another serves clients.
+/// A job whose rank 0 has no program: one thread drives, and another serves clients.
 struct Job {
   explicit Job(int workers = 2, std::size_t most_untaken_bytes = std::size_t{256} << 20)
       : cluster(workers),

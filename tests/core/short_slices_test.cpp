@@ -14,7 +14,7 @@ using namespace joblib_mpi::test;
 
 namespace {
 
-/// Runs `check` on a thread of its own, whose scheduling no other test changes.
+/// Runs `check` on a separate thread, whose scheduling no other test changes.
 template <class Check>
 void on_own_thread(Check check) {
   std::thread(check).join();

@@ -29,7 +29,7 @@ namespace {
 pid_t rank_process = 0;
 int rank_number = 0;
 
-/// Where a paused worker finds out that it may go on.
+/// The file by which a paused worker finds out that it may go on.
 struct Meeting {
   std::string path;  // of a file; another with ".again" added exists once the task of the paused worker runs again
   pid_t rank_0;

@@ -1,5 +1,6 @@
 """Tests of .ci/stages.sh with stages that pass, fail, break, and fail only beside other tests."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,6 +8,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_hosted_machines_run_every_part_of_nightly():
+    nightly = (ROOT / ".ci" / "nightly").read_text()
+    parts = re.findall(r"^stage_(\w+)\(\)", nightly, flags=re.MULTILINE)
+    listed = re.search(r"^ +part:\n((?: +- \w+\n)+)", (ROOT / ".github/workflows/ci.yml").read_text(), flags=re.MULTILINE)[1]
+    assert sorted(re.findall(r"\w+", listed)) == sorted(parts)
+    rows = re.findall(r"^(?:on_bare_systems|long_jobs|others)=\((.*?)\)", nightly, flags=re.MULTILINE)
+    assert sorted(" ".join(rows).split()) == sorted(parts)
+
 
 SCRIPT = """
 set -euo pipefail

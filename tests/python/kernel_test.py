@@ -56,7 +56,7 @@ def test_a_kernelspec_starts_a_plain_kernel_with_a_number_of_workers():
 def test_a_kernelspec_keeps_what_finds_and_sets_up_mpi_and_nothing_else():
     kept = dict(list(SHELL.items())[:4])
     assert kept_environment(SHELL) == kept
-    # Jupyter puts values of its own environment in place of names after a $.
+    # Jupyter puts values of the environment in place of names after a $.
     assert kept_environment({"LD_LIBRARY_PATH": "/opt/$ORIGIN"}) == {"LD_LIBRARY_PATH": "/opt/$$ORIGIN"}
 
 

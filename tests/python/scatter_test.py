@@ -42,7 +42,7 @@ def total(matrix):
     return matrix.sum()
 
 
-def test_each_object_is_pickled_once_whatever_the_number_of_tasks(job):
+def test_each_object_is_pickled_once_for_any_number_of_tasks(job):
     counted = CountsPickling()
     with parallel_config(backend="mpi", scatter=[counted]):
         for _ in range(2):

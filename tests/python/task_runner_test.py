@@ -223,7 +223,7 @@ def test_cancellation_stops_a_task_that_catches_exceptions(runner, core):
     assert runner.run(b"", ()) == (False, b"", (), None)
 
 
-def test_an_interrupt_that_nobody_asked_for_is_ignored(runner, core):
+def test_an_interrupt_that_rank_0_has_not_asked_for_is_ignored(runner, core):
     runner._decoder.decode = lambda head, buffers: lambda: [runner.interrupt()]
     ok, head, _, _ = runner.run(b"", ())
     assert (ok, pickle.loads(head)) == (True, [None])

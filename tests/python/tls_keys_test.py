@@ -23,7 +23,7 @@ def job(make_tls_job):
 
 
 def context_without_key(job):
-    """Return a context that trusts the job, and has no key of its own."""
+    """Return a context that trusts the job, and has no own key."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.load_verify_locations(cadata=job.access.server_certificate)

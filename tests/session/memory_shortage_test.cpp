@@ -20,7 +20,7 @@ using namespace joblib_mpi::test;
 namespace {
 
 constexpr long never = std::numeric_limits<long>::max();
-/// What one released block lasts for: more allocations than the end of a small call needs.
+/// The number of allocations that one released block lasts for: more than the end of a small call needs.
 constexpr long allocations_per_block = 2'000;
 
 /// The allocations of this thread that succeed before one fails.

@@ -40,7 +40,7 @@ class LoopbackTransport final : public Transport {
   void progress() override {}
   [[nodiscard]] bool quiet() const noexcept override;
 
-  /// Whether the transports of other ranks report the death of a rank.
+  /// True if the transports of other ranks report the death of a rank.
   enum class Death { found, silent };
   /// Makes this rank dead from now on. What it has sent still arrives; nothing else does. Thread-safe.
   void die(Death death);

@@ -68,7 +68,7 @@ struct Bench {
   }
   /// Delivers a message while a task runs; called inside the task.
   template <class Message>
-  void tell_meanwhile(Message message) {
+  void tell_during_a_task(Message message) {
     const std::lock_guard lock(worker_mutex);
     tell(std::move(message));
   }
@@ -91,7 +91,7 @@ TEST_CASE("while a task runs its worker's stand-in answers as often as it is ask
   bench.run_task([&] {
     for (int ping = 0; ping < 3; ++ping) {
       bench.said.clear();
-      bench.tell_meanwhile(to_worker::Ping{});
+      bench.tell_during_a_task(to_worker::Ping{});
       bench.wait_for<to_coordinator::Pong>();
     }
   });
@@ -101,8 +101,8 @@ TEST_CASE("while a task runs its worker's stand-in answers as often as it is ask
 TEST_CASE("an object that is dropped while a task runs is forgotten after it") {
   Bench bench;
   bench.run_task([&] {
-    bench.tell_meanwhile(to_worker::DropObject{ObjectId{4}});
-    bench.tell_meanwhile(to_worker::Ping{});
+    bench.tell_during_a_task(to_worker::DropObject{ObjectId{4}});
+    bench.tell_during_a_task(to_worker::Ping{});
     bench.wait_for<to_coordinator::Pong>();
     CHECK(bench.runner.forgotten.empty());
   });

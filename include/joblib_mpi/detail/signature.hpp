@@ -7,7 +7,7 @@
 
 namespace joblib_mpi::detail {
 
-/// What is given to `delayed` in place of a function; only the first kind can be called on another rank.
+/// The kinds of things that are given to `delayed`; only the first kind can be called on another rank.
 enum class FunctionKind { function, c_variadic, member, mutable_lambda, generic_lambda };
 
 template <class R, class... P>

@@ -33,7 +33,7 @@ _DOC_WIDTH = 112
 
 
 class Option(NamedTuple):
-    """What is known of an option besides its name, type and default.
+    """Properties of an option besides its name, type and default.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How many workers a call uses, and how many tasks joblib is told to keep running for that."""
+"""The number of workers of a call, and the number of tasks that joblib is told to keep running for them."""
 
 import warnings
 

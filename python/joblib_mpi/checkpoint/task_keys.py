@@ -283,7 +283,7 @@ _CANONICAL: dict[type, Callable[[TaskKeys, Any], Any]] = {
 
 
 class _Imported(NamedTuple):
-    """What is known of a function or class that workers can import."""
+    """Facts about a function or class that workers can import."""
 
     value: weakref.ref[Any]
     state: tuple[Any, ...]  # code and defaults, which can be replaced
@@ -310,7 +310,7 @@ def _number(content: bytes) -> int:
 
 
 class _Names(NamedTuple):
-    """What a function looks up by name: global variables, modules that it imports, and attributes of anything."""
+    """Names that a function looks up: global variables, modules that it imports, and attributes of anything."""
 
     variables: set[str]
     imports: set[str]

@@ -21,7 +21,7 @@ _by_id: "weakref.WeakValueDictionary[str, type]" = weakref.WeakValueDictionary()
 
 
 class _Loaded:
-    """What is known of a class that came from another process: its id there, and its names before it had a state."""
+    """A class that came from another process: its id there, and its names before it had a state."""
 
     def __init__(self, class_id: str, first_names: frozenset[str]) -> None:
         self.class_id = class_id

@@ -1,4 +1,4 @@
-"""Whether a function that is pickled by value can be kept between tasks, because no task can change anything it holds.
+"""A check that a function which is pickled by value can be kept between tasks: no task can change anything it holds.
 
 The answer is no unless it is certain: then each task gets the function anew.
 """
@@ -38,7 +38,7 @@ _REFLECTION = {
 
 
 class _Code(NamedTuple):
-    """What the code of a function does with what it does not own, with the functions inside it.
+    """Uses that the code of a function makes of what it does not own, with the functions inside it.
 
     Attributes
     ----------

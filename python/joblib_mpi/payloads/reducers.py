@@ -1,4 +1,4 @@
-"""How objects that pickle and cloudpickle cannot rebuild are taken apart and rebuilt.
+"""Reducers, which take apart and rebuild objects that pickle and cloudpickle cannot rebuild.
 
 These are exceptions whose constructors take other arguments than ``args``, and what the decorators of `functools` make
 of functions that are pickled by value.

@@ -1,4 +1,4 @@
-"""What a client has to know of a job that serves, from the job's access file, and how it finds the job."""
+"""The access file of a job that serves: what a client has to know of the job, and how it finds it."""
 
 import json
 import os

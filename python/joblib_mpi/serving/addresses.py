@@ -43,7 +43,7 @@ class Address(NamedTuple):
 
     @property
     def is_of_all_interfaces(self) -> bool:
-        """Whether the host stands for all interfaces of a host, and names none to connect to."""
+        """True if the host stands for all interfaces of a host, and names none to connect to."""
         return self.host in _ALL_INTERFACES
 
 

@@ -1,4 +1,4 @@
-"""How a program of this package that imports little is started."""
+"""The command that starts a program of this package that imports little."""
 
 import sys
 

@@ -30,7 +30,7 @@ _PRINT_SECONDS = 10.0
 class Relay:
     """A process whose stdin and stdout lead to a job, while this process has the other end of both: a socket.
 
-    The relay ends if this process ends in any way, because the socket is then closed. It runs in a session of its own,
+    The relay ends if this process ends in any way, because the socket is then closed. It runs in a separate session,
     because Ctrl-C in a terminal is for the client alone.
 
     Parameters
@@ -109,7 +109,7 @@ class Relay:
 
     @property
     def found_no_job(self) -> bool:
-        """Whether the relay has ended because there is no such job at its other end, now or later."""
+        """True if the relay has ended because there is no such job at its other end, now or later."""
         return self._process.poll() == NO_JOB and any(line.startswith(_OWN) for line in self._lines)
 
     @property

@@ -17,11 +17,11 @@ _LONGEST_PAUSE_SECONDS = 5.0
 
 
 class ResumableClient(Protocol):
-    """What this module asks of `_core.Client`."""
+    """The part of `_core.Client` that this module uses."""
 
     @property
     def is_gone(self) -> bool:
-        """Whether the job is gone, or was left."""
+        """True if the job is gone, or was left."""
 
     def wait_until_cut(self, seconds: float) -> bool:
         """Wait at most ``seconds`` until the connection is cut; return whether another one would help."""

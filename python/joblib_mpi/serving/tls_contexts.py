@@ -1,4 +1,4 @@
-"""What both ends of a connection demand of each other: TLS 1.3, and exactly the certificate that they know."""
+"""The demands of both ends of a connection on each other: TLS 1.3, and exactly the certificate that they know."""
 
 import os
 import ssl

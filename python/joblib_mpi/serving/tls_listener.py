@@ -30,7 +30,7 @@ _SHORTAGE_SECONDS = 0.1
 
 
 class Start(NamedTuple):
-    """What rank 0 tells the process, through its stdin because no other user can read that.
+    """The message of rank 0 to the process, through its stdin because no other user can read that.
 
     Parameters
     ----------

@@ -65,7 +65,7 @@ class TlsProcess:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the process has ended, although it was not told to."""
+        """True if the process has ended, although it was not told to."""
         return self._process is not None and self._process.poll() is not None
 
     def end(self) -> None:

@@ -13,7 +13,7 @@ _PAUSE_SECONDS = 0.05
 
 
 class RoomWatch:
-    """Calls a method of its owner with the room for memory, from `begin` on, until the method returns False.
+    """Calls a method of the owner with the room for memory, from `begin` on, until the method returns False.
 
     The owner calls `begin` under the lock that its method takes, so that none of the two misses the other.
 

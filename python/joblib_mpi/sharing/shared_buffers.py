@@ -293,5 +293,5 @@ class Content:
 
     @property
     def stays(self) -> bool:
-        """Whether the object stays when no running call uses it."""
+        """True if the object stays when no running call uses it."""
         return not self.is_hidden and (self.comes_again or (self.owner is not None and self.owner() is not None))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class Sharing(NamedTuple):
-    """How one call shares the large arrays of its tasks.
+    """The way in which one call shares the large arrays of its tasks.
 
     Parameters
     ----------

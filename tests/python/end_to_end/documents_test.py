@@ -118,6 +118,9 @@ def test_the_public_names_of_the_module_are_those_of_their_page():
     page = (ROOT / "docs/public-names.md").read_text()
     listed = re.search(r"<!-- python: begin -->\n(.*?)<!-- python: end -->", page, flags=re.DOTALL)[1]
     assert set(re.findall(r"^- `(\w+)`$", listed, flags=re.MULTILINE)) == set(joblib_mpi.__all__)
+    reference = (ROOT / "docs/reference/python.md").read_text()
+    described = re.findall(r"^\.\. auto\w+:: (\w+)$", reference, flags=re.MULTILINE)
+    assert sorted(described) == sorted(set(joblib_mpi.__all__) - {"__version__"})
     bound = {
         name
         for name, value in vars(joblib_mpi).items()

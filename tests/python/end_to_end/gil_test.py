@@ -71,6 +71,40 @@ def test_a_journal_that_waits_for_another_run_lets_other_threads_go_on(mpirun):
     assert ended.stdout == "True\n", ended
 
 
+def test_a_folder_whose_removal_takes_long_lets_other_threads_go_on(mpirun):
+    mpirun.copy("waiting.py")
+    (mpirun.folder / "bin").mkdir()
+    slow = mpirun.write("bin/rm", '#!/bin/sh\nread -r go <go\nPATH=${PATH#*:} exec rm "$@"\n')
+    slow.chmod(0o755)
+    script = mpirun.write(
+        "folder.py",
+        """
+    import os
+    from joblib_mpi._core import FolderReaper
+    from waiting import Waiting
+
+    os.mkdir("folder")
+    os.mkfifo("go")
+    reapers = [FolderReaper("folder")]
+    call = Waiting(reapers.clear)
+    print(call.waits)
+    open("go", "w").close()
+    call.join()
+    print(os.path.exists("folder"))
+    """,
+    )
+    ended = subprocess.run(
+        [sys.executable, script],
+        cwd=script.parent,
+        env={**os.environ, "PATH": f"{slow.parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert ended.stdout == "True\nFalse\n", ended
+
+
 def test_rank_0_takes_the_locks_of_its_session_without_the_gil(mpirun):
     """The session's thread may have the lock and wait for a file, so that every Python thread would wait with it."""
     library = mpirun.folder / "locks_with_gil.so"

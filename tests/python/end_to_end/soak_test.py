@@ -36,7 +36,7 @@ def soak(mpirun, ranks, share, most_ranks=0, **options):
 
 
 @pytest.mark.parametrize(("ranks", "share"), [(1, 0.05), (2, 0.25), (4, 0.4)])
-def test_results_are_right_and_nothing_grows_whatever_is_called_and_fails(mpirun, ranks, share):
+def test_results_are_right_and_nothing_grows_through_random_calls_and_faults(mpirun, ranks, share):
     ended = soak(mpirun, ranks, share)
     assert (ended.status, ended.stdout) == (0, "all results are right and nothing has grown\n"), ended
 

@@ -1,4 +1,4 @@
-"""What MPI jobs leave behind: processes, shared memory and temporary files."""
+"""The remains of MPI jobs: processes, shared memory and temporary files."""
 
 import os
 import shutil

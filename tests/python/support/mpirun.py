@@ -172,5 +172,5 @@ class Mpirun(MarkedJobs):
 
     @property
     def tells_of_dead_ranks(self):
-        """Whether MPI tells rank 0 of a dead rank, and the job then ends as if none had died."""
+        """True if MPI tells rank 0 of a dead rank, and the job then ends as if none had died."""
         return mpi_tells_of_dead_ranks()

@@ -38,7 +38,7 @@ class SharedJob:
 
     @property
     def runs(self):
-        """Whether the job can run a script."""
+        """True if the job can run a script."""
         return self._process.poll() is None and (self._server is None or self._server.poll() is None)
 
     def script(self, text, timeout=TIMEOUT_SECONDS):

@@ -1,4 +1,4 @@
-"""Makes calls of all kinds on workers of its own until the file "enough" is there, also if its job is lost.
+"""Makes calls of all kinds on its own workers until the file "enough" is there, also if its job is lost.
 
 Each call that ends adds a line to the file "calls": "right", or "lost" if the job was gone. Anything else ends the
 program.

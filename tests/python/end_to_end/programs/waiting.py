@@ -46,7 +46,7 @@ class Waiting:
 
     @property
     def waits(self):
-        """Whether the call has not returned."""
+        """True until the call has returned."""
         return self._thread.is_alive()
 
     def join(self):
