@@ -28,6 +28,8 @@ def serve(listener: socket.socket, lifeline: socket.socket, options: StartOption
     handlers = {number: signal.signal(number, signal.SIG_IGN) for number in _IGNORED}
     status = 1
     try:
+        listener.listen(1024)
+        lifeline.send(b"\n")
         _redirect(0)
         failure = _import_modules(options)
         while connection := _next_connection(listener, lifeline):

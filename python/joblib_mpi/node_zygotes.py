@@ -29,6 +29,9 @@ READY, MISSING, FAILED, UNLIKE = "ready", "missing", "failed", "unlike"
 #: How long a rank waits at its end for the server, which waits for the keepers of the node. Chosen, not measured.
 _LONGEST_FAREWELL_SECONDS = 1.0
 
+#: How long a server may take no step before a rank that waits for it ends it. Chosen, not measured.
+_LONGEST_STANDSTILL_SECONDS = 15.0
+
 _LIMITS = tuple(number for name, number in vars(resource).items() if name.startswith("RLIMIT_"))
 
 
@@ -143,8 +146,7 @@ def _request(connection: socket.socket, server: ServerChild | None) -> NodeZygot
         for file in files:
             os.close(file)
     connection.sendall(text)
-    with connection.makefile("rb") as answers:
-        answer = answers.read()
+    answer = _answer(connection)
     if not answer:
         return None
     status, rest = json.loads(answer)
@@ -154,8 +156,43 @@ def _request(connection: socket.socket, server: ServerChild | None) -> NodeZygot
         raise SessionError(rest)
     if status == UNLIKE:
         return None
-    zygote.start()
+    try:
+        zygote.start()
+    except SessionError:  # such as a preloaded module that hangs before the keeper's fork
+        return None
     return NodeZygote(zygote, rest, server)
+
+
+def _answer(connection: socket.socket) -> bytes:
+    """Return all that the server answers; empty if it has ended.
+
+    A server that stands still is ended, so that each rank does without it: it may be stopped, or wait in what a preloaded
+    module does before a fork. One that imports for a long time computes, or waits for a disk.
+    """
+    process, _ = peer_of(connection)
+    parts = []
+    state, since = None, time.monotonic()
+    connection.settimeout(_LONGEST_STANDSTILL_SECONDS / 10)
+    while True:
+        try:
+            parts.append(connection.recv(1 << 16))
+        except TimeoutError:
+            now = time.monotonic()
+            if (found := _steps(process)) != state:
+                state, since = found, now
+            elif now - since > _LONGEST_STANDSTILL_SECONDS:
+                os.kill(process, signal.SIGKILL)
+        else:
+            if not parts[-1]:
+                return b"".join(parts)
+
+
+def _steps(process: int) -> object:
+    """Return what changes if the process does anything, and never the same twice while it computes or waits for a disk."""
+    state, *numbers = _text(f"/proc/{process}/stat").rpartition(")")[2].split() or ["ended"]
+    if state in ("R", "D"):
+        return object()
+    return [state, numbers[10:12], _text(f"/proc/{process}/io")]
 
 
 def _fork_server_if_first(name: str, options: StartOptions) -> ServerChild | None:
@@ -165,7 +202,6 @@ def _fork_server_if_first(name: str, options: StartOptions) -> ServerChild | Non
     except OSError:
         listener.close()
         return None
-    listener.listen(1024)
     ours, theirs = socket.socketpair()
     from joblib_mpi import fork_server  # before the fork: a child that cannot import it would go on as this rank
 
@@ -177,13 +213,16 @@ def _fork_server_if_first(name: str, options: StartOptions) -> ServerChild | Non
         fork_server.serve(listener, theirs, options)
     listener.close()
     theirs.close()
+    ours.recv(1)  # it listens, so that others learn its process id, or has ended
     return ServerChild(process, ours)
 
 
 def _connected(name: str) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        connection.setblocking(False)  # another user who has bound the name may let it wait
         connection.connect(name)
+        connection.setblocking(True)
         if peer_of(connection)[1] != os.getuid():
             raise PermissionError("another user has bound the name of this job")
     except BaseException:

@@ -21,6 +21,8 @@ struct SharedRegion {
   std::atomic<std::uint32_t> zygote_state{0};
   std::array<char, 4096> failure{};  ///< The text of the failure, if preparing has failed.
 
+  std::atomic<pid_t> keeper_pid{0};  ///< Written by the keeper, once it is there.
+
   // Written by the keeper, about the zygote.
   std::atomic<std::uint32_t> zygotes{0};   ///< The number of those that were forked.
   std::atomic<pid_t> zygote_pid{0};        ///< Written before `zygotes`; 0 if there is none.

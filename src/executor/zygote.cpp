@@ -107,17 +107,18 @@ Zygote::~Zygote() {
 void Zygote::end_keeper() {
   shutdown(keeper_.get(), SHUT_WR);
   const bool has_left = is_closed(keeper_, longest_farewell_milliseconds);
-  if (keeper_child_ == 0) return;
-  if (!has_left) kill(keeper_child_, SIGKILL);
-  waitpid(keeper_child_, nullptr, 0);
+  const pid_t keeper = keeper_child_ != 0 ? keeper_child_ : region_->keeper_pid.load();
+  if (!has_left && keeper != 0) kill(keeper, SIGKILL);
+  if (keeper_child_ != 0) waitpid(keeper_child_, nullptr, 0);
 }
 
-void Zygote::start() {
-  if (request_zygote(std::chrono::steady_clock::time_point::max())) return;
+void Zygote::start(std::chrono::steady_clock::duration longest) {
+  if (request_zygote(std::chrono::steady_clock::now() + longest)) return;
   if (const int error = region_->zygote_fork_error) {
     throw std::system_error(error, std::generic_category(), "forking the process that starts executors");
   }
-  throw Error("the process that forks the one that starts executors has ended");
+  throw Error(has_keeper() ? "the process that forks the one that starts executors does not react"
+                           : "the process that forks the one that starts executors has ended");
 }
 
 bool Zygote::request_zygote(std::chrono::steady_clock::time_point give_up) {

@@ -60,8 +60,8 @@ class Zygote {
   /// Returns the zygote of this rank whose keeper is another process, once that is there; see `start`.
   [[nodiscard]] static std::pair<std::unique_ptr<Zygote>, Lifeline> with_keeper_elsewhere();
   /// Starts the zygote, in whose keeper `keep` has been called or will be soon. Throws std::system_error if it cannot
-  /// be forked, and Error if the keeper has ended.
-  void start();
+  /// be forked, and Error if the keeper has ended, or has forked nothing after `longest`: a hook may hang.
+  void start(std::chrono::steady_clock::duration longest = std::chrono::seconds(30));
   /// Makes this process, which has no other thread, the keeper of the rank `rank_process`. Returns only in the rank's
   /// executor processes, as `fork` does.
   [[nodiscard]] static std::unique_ptr<ExecutorPort> keep(Lifeline lifeline, ZygoteOptions options, pid_t rank_process);

@@ -30,6 +30,7 @@ ZygoteKeeper::ZygoteKeeper(SharedRegion& region, Descriptor requests, ZygoteOpti
     : region_(&region), requests_(std::move(requests)), options_(std::move(options)), rank_(rank_process) {}
 
 std::unique_ptr<ExecutorPort> ZygoteKeeper::run() {
+  region_->keeper_pid = getpid();
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) std::signal(signal, SIG_IGN);
   child_signals_ = block_child_signals(mask_before_);
   while (true) {

@@ -5,6 +5,7 @@
 #include <joblib_mpi/error.hpp>
 
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -12,6 +13,7 @@
 #include <stdexcept>
 #include <string>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 using namespace joblib_mpi;
@@ -162,6 +164,25 @@ TEST_CASE("a zygote that does not react when its rank is killed is killed, too, 
   kill(rank, SIGKILL);
   waitpid(rank, nullptr, 0);
   for (const pid_t process : pids) wait_until_gone(process);
+}
+
+TEST_CASE("a keeper that another process has forked and that stands still before its fork is killed") {
+  auto [zygote, lifeline] = Zygote::with_keeper_elsewhere();
+  const pid_t rank = getpid();
+  const pid_t keeper = fork();
+  if (keeper == 0) {
+    zygote.release();  // the rank's; closing it would end the zygote
+    (void)Zygote::keep(std::move(lifeline), {.hooks = {.before = [] { for (;;) pause(); }}, .prepare = [] {}}, rank);
+    _exit(0);
+  }
+  lifeline = {};
+  while (zygote->region().keeper_pid == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  CHECK_THAT(error_text<Error>([&] { zygote->start(std::chrono::milliseconds(100)); }), contains("does not react"));
+  zygote.reset();
+  int status = 0;
+  REQUIRE(waitpid(keeper, &status, 0) == keeper);
+  CHECK(WIFSIGNALED(status));
+  CHECK(WTERMSIG(status) == SIGKILL);
 }
 
 TEST_CASE("a keeper that another process has forked serves the rank as its own child would") {

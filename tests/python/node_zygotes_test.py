@@ -1,9 +1,13 @@
 """Tests of how a rank finds the fork server of its node, and does without."""
 
+import json
 import os
 import resource
 import signal
 import socket
+import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +74,77 @@ def test_a_rank_whose_own_server_has_ended_imports_all_itself(listener, monkeypa
     monkeypatch.setattr(node_zygotes, "_fork_server_if_first", lambda *_: node_zygotes.ServerChild(0, ours))
     assert node_zygotes.zygote_of_node(StartOptions()) is None
     ours.close()
+
+
+@pytest.fixture
+def serve(listener, monkeypatch):
+    """Return `serve(do)`, which lets a process take the place of the server and do something with the connection."""
+    listener.close()
+    monkeypatch.setattr(node_zygotes, "_LONGEST_STANDSTILL_SECONDS", 0.3)
+    children = []
+
+    def start(do):
+        ready, tell = os.pipe()
+        children.append(os.fork())
+        if children[-1] == 0:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+                server.bind(NAME)
+                server.listen()
+                os.write(tell, b"\n")
+                connection, _ = server.accept()
+                do(connection)
+                os._exit(3)
+        os.read(ready, 1)
+        os.close(ready)
+        os.close(tell)
+        return children[-1]
+
+    yield start
+    for child in children:
+        with suppress(ProcessLookupError, ChildProcessError):
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize(
+    "stand_still", [lambda _: time.sleep(1e6), lambda _: os.kill(os.getpid(), signal.SIGSTOP)], ids=["waits", "stopped"]
+)
+def test_a_server_that_stands_still_is_ended_and_the_rank_imports_all_itself(serve, stand_still):
+    process = serve(stand_still)
+    assert node_zygotes.zygote_of_node(StartOptions()) is None
+    assert os.WTERMSIG(os.waitpid(process, 0)[1]) == signal.SIGKILL
+
+
+def compute(connection):
+    """Compute for longer than a server may stand still, then answer that the rank is on its own."""
+    end = time.monotonic() + 1
+    while time.monotonic() < end:
+        pass
+    with connection.makefile("wb") as answers:
+        answers.write(json.dumps([node_zygotes.UNLIKE, ""]).encode())
+
+
+def read(connection):
+    """Do the same with reading, in small steps."""
+    end = time.monotonic() + 1
+    while time.monotonic() < end:
+        Path("/proc/self/stat").read_bytes()
+        time.sleep(0.01)
+    compute(connection)
+
+
+@pytest.mark.parametrize("work", [compute, read])
+def test_a_server_that_works_for_long_is_waited_for(serve, work):
+    process = serve(work)
+    assert node_zygotes.zygote_of_node(StartOptions()) is None
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 3
+
+
+def test_a_name_at_which_no_connection_is_taken_lets_the_rank_import_all_itself(listener):
+    listener.listen(0)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as first:
+        first.connect(NAME)
+        assert node_zygotes.zygote_of_node(StartOptions()) is None
 
 
 def test_variables_that_differ_between_ranks_have_no_part_in_the_name():
