@@ -114,8 +114,9 @@ void print_convergence(std::span<const Statistics> batches, double exact) {
   for (std::size_t size = 1; size <= batches.size(); size *= 4) {
     const Statistics first = merge_all(batches.first(size));
     const double rms = rms_error(batches, size, exact);
+    const std::string estimates = std::to_string(batches.size() / size);
     std::printf("%10.0f %10.5f %10.5f %+10.5f %14.5f %7s ", first.count, first.mean, first.standard_error(),
-                first.mean - exact, rms, ("(" + std::to_string(batches.size() / size) + ")").c_str());
+                first.mean - exact, rms, ("(" + estimates + ")").c_str());
     if (previous > 0 && batches.size() / size >= 64) {  // the spread of fewer estimates means little
       std::printf("%7.2f\n", std::log(previous / rms) / std::log(4.0));
     } else {

@@ -123,9 +123,11 @@ class Zygote:
     """A process that forks this rank's executor processes, and ends them when the rank ends, even by a crash."""
 
     def start(self) -> None:
-        """Starts the process if its keeper is elsewhere, and waits for it. Raises SessionError if it cannot start, or
-        OSError if it cannot be forked.
+        """Starts the process if its keeper is elsewhere, and waits for it.
+
+        Raises SessionError if it cannot start, and OSError if it cannot be forked.
         """
+
 
 class _RunningTask:
     """The functions that the `run` of a `serve` may call while it runs a task."""

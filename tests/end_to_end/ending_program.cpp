@@ -11,6 +11,7 @@
 #include <ranges>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <unistd.h>
 
 namespace jm = joblib_mpi;
@@ -54,6 +55,16 @@ int exit_0_at_3(int value) {
   return value;
 }
 
+int quick_exit_0_at_3(int value) {
+  if (value == 3) std::quick_exit(0);
+  return value;
+}
+
+int exit_0_on_a_thread_at_3(int value) {
+  if (value == 3) std::thread([] { std::exit(0); }).join();
+  return value;
+}
+
 /// Runs a task that fails and another that would run far longer than any test waits.
 int fail_or_sleep(int value) {
   if (value == 0) throw std::runtime_error("task 0 failed");
@@ -86,6 +97,8 @@ int act(const std::string& ending) {
   if (ending == "task_is_killed") call<kill_at_3>(100);
   if (ending == "task_exits") call<exit_at_3>(100);
   if (ending == "task_exits_0") call<exit_0_at_3>(100);
+  if (ending == "task_quick_exits_0") call<quick_exit_0_at_3>(100);
+  if (ending == "task_exits_0_on_a_thread") call<exit_0_on_a_thread_at_3>(100);
   if (ending == "task_sleeps") call<fail_or_sleep>(2);
   if (ending == "task_outlasts_run" || ending == "task_outlasts_session") call<fail_or_wait_for_line>(2);
   throw std::invalid_argument(JOBLIB_MPI_TESTS_OTHER_TEXT " ending " + ending);

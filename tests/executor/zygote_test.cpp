@@ -172,7 +172,11 @@ TEST_CASE("a keeper that another process has forked and that stands still before
   const pid_t keeper = fork();
   if (keeper == 0) {
     zygote.release();  // the rank's; closing it would end the zygote
-    (void)Zygote::keep(std::move(lifeline), {.hooks = {.before = [] { for (;;) pause(); }}, .prepare = [] {}}, rank);
+    ZygoteOptions options;
+    options.hooks.before = [] {
+      while (true) pause();
+    };
+    (void)Zygote::keep(std::move(lifeline), options, rank);
     _exit(0);
   }
   lifeline = {};

@@ -11,6 +11,7 @@
 #include <optional>
 #include <ranges>
 #include <string_view>
+#include <system_error>
 #include <tuple>
 #include <utility>
 #include <variant>
@@ -36,6 +37,16 @@ struct Solution {
   std::vector<double> values;
 };
 Solution solve(int x);
+class Named {
+ public:
+  constexpr Named() {}
+
+ private:
+  const char* name_ = "";
+};
+int take_named(Named named);
+int take_code(std::error_code code);
+std::tuple<const int, int> give_tuple(int x);
 struct Row {
   std::vector<double> values;
 };
@@ -102,6 +113,9 @@ void types() {
   (void)jm::delayed<list>(1);                // refused: has no `serialize`; list<int; include Boost's header for it
   (void)jm::delayed<take_holder>(Holder{});  // refused: has no `serialize`; Holder
   (void)jm::delayed<take_hidden>(Hidden{});  // refused: has no `serialize`; Hidden
+  (void)jm::delayed<take_named>(Named{});    // refused: holds a pointer, or a union; Named
+  (void)jm::delayed<take_code>({});          // refused: views mean nothing on another rank
+  (void)jm::delayed<give_tuple>(1);          // refused: a tuple with a const element
   (void)jm::delayed<give>(1);                // refused: needs a default constructor
   (void)jm::scatter(Scattered{});            // refused: has no `serialize`; Scattered
 }

@@ -114,6 +114,28 @@ void serialize(Archive& archive, T& value, const unsigned) {
   serialize_number(archive, value.number);
 }
 
+/// What a function may ask of an archive.
+template <class T>
+concept BoostArchive = requires(T& archive, int number) {
+  typename T::is_loading;
+  typename T::is_saving;
+  archive & number;
+};
+struct OfFunctionForArchives {
+  int number = 1;
+};
+template <BoostArchive Archive>
+void serialize(Archive& archive, OfFunctionForArchives& value, const unsigned) {
+  serialize_number(archive, value.number);
+}
+struct FinalForArchives final {
+  int number = 1;
+  template <BoostArchive Archive>
+  void serialize(Archive& archive, unsigned) {
+    serialize_number(archive, number);
+  }
+};
+
 struct Declared {
   int number = 1;
   template <class Archive>
@@ -198,6 +220,7 @@ TEST_CASE("a serialize member is used for a trivially copyable class wherever a 
   check_serialize_is_used<Split>();
   check_serialize_is_used<Final>();
   check_serialize_is_used<Inheriting>();
+  check_serialize_is_used<FinalForArchives>();
 }
 
 TEST_CASE("a serialize function is used for a trivially copyable class wherever it is declared") {
@@ -206,6 +229,7 @@ TEST_CASE("a serialize function is used for a trivially copyable class wherever 
   check_serialize_is_used<OfConstrainedFunction>();
   check_serialize_is_used<OfBoost>();
   check_serialize_is_used<OfSplitFunction>();
+  check_serialize_is_used<OfFunctionForArchives>();
 }
 
 TEST_CASE("a trivially copyable class without serialize or declared bitwise is sent as its bytes") {

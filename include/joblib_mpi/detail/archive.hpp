@@ -192,20 +192,44 @@ class InputArchive final : private PayloadInput,
   template <class T>
   void load_without_boost(std::optional<T>& value) {
     value.reset();
-    if (reads_presence()) *this >> value.emplace();
+    if (!reads_presence()) return;
+    if constexpr (std::is_const_v<T>) {
+      value.emplace(read_value<T>());
+    } else {
+      *this >> value.emplace();
+    }
   }
   template <class T>
   void load_without_boost(std::unique_ptr<T>& value) {
     value.reset();
     if (!reads_presence()) return;
-    value = std::make_unique<T>();
-    *this >> *value;
+    auto read = std::make_unique<std::remove_const_t<T>>();
+    *this >> *read;
+    value = std::move(read);
   }
 
   template <class Variant, std::size_t... index>
   void load_alternative(Variant& value, std::size_t wanted, std::index_sequence<index...>) {
-    const bool found = ((index == wanted && (*this >> value.template emplace<index>(), true)) || ...);
+    const bool found = ((index == wanted && (load_into_alternative<index>(value), true)) || ...);
     if (!found && wanted != std::variant_npos) throw SerializationError("a variant has no alternative with its index");
+  }
+
+  template <std::size_t index, class Variant>
+  void load_into_alternative(Variant& value) {
+    using Alternative = std::variant_alternative_t<index, Variant>;
+    if constexpr (std::is_const_v<Alternative>) {
+      value.template emplace<index>(read_value<Alternative>());
+    } else {
+      *this >> value.template emplace<index>();
+    }
+  }
+
+  /// Returns a value for a place that cannot be filled, because it is const.
+  template <class T>
+  std::remove_const_t<T> read_value() {
+    std::remove_const_t<T> value{};
+    *this >> value;
+    return value;
   }
 
   [[nodiscard]] bool reads_presence() { return reader().read<char>() != 0; }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/mpl/bool.hpp>
 #include <boost/serialization/serialization.hpp>
 
 #include <concepts>
@@ -9,8 +10,20 @@ namespace joblib_mpi::detail {
 
 /// The result of a call of `serialize` for which the program has no function.
 struct NoSerializeFunction {};
-/// An archive that only takes part in the lookup of `serialize`.
-struct LookupArchive {};
+/// An archive that only takes part in the lookup of `serialize`. It has what a function may require of an archive.
+struct LookupArchive {
+  using is_saving = boost::mpl::bool_<true>;
+  using is_loading = boost::mpl::bool_<false>;
+  template <class T>
+  LookupArchive& operator&(T&& value);
+  template <class T>
+  LookupArchive& operator<<(T&& value);
+  template <class T>
+  LookupArchive& operator>>(T&& value);
+  template <class T>
+  void register_type(T* type = nullptr);
+  [[nodiscard]] unsigned get_library_version() const;
+};
 /// Is declared for the lookup alone. It is preferred to Boost's template for every type, and to none of the program's
 /// functions: a function for a class is more specialised, and a call with any other one is ambiguous.
 template <class Archive, class T>

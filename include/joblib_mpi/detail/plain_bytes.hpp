@@ -2,6 +2,7 @@
 
 #include <joblib_mpi/detail/elements.hpp>
 #include <joblib_mpi/detail/has_serialize.hpp>
+#include <joblib_mpi/detail/hidden_members.hpp>
 #include <joblib_mpi/detail/members.hpp>
 
 #include <boost/serialization/is_bitwise_serializable.hpp>
@@ -14,7 +15,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <type_traits>
+#include <typeindex>
 #include <utility>
 #include <vector>
 
@@ -35,6 +38,12 @@ template <class T>
 inline constexpr bool is_view<std::reference_wrapper<T>> = true;
 template <class T>
 inline constexpr bool is_view<std::initializer_list<T>> = true;
+template <>
+inline constexpr bool is_view<std::error_code> = true;
+template <>
+inline constexpr bool is_view<std::error_condition> = true;
+template <>
+inline constexpr bool is_view<std::type_index> = true;
 
 /// A class that says itself how it is serialized, with a `serialize` member or function. Composed types have none of
 /// their own, although Boost has functions for some of them.
@@ -49,7 +58,8 @@ concept Bare = (std::is_class_v<T> || std::is_union_v<T>)&&!SaysHow<T> &&
 
 /// A type with BOOST_IS_BITWISE_SERIALIZABLE: its bytes are its value, although it has a `serialize`.
 template <class T>
-concept DeclaredPlain = std::is_class_v<T> && boost::serialization::is_bitwise_serializable<T>::value;
+concept DeclaredPlain =
+    (std::is_class_v<T> || std::is_union_v<T>)&&boost::serialization::is_bitwise_serializable<T>::value;
 
 /// A trivially copyable class without `serialize` whose members are known.
 template <class T>
@@ -97,12 +107,12 @@ constexpr bool has_plain_bytes() {
   } else if constexpr (KnownAggregate<T>) {
     return all_have_plain_bytes(MembersOf<T>{});
   } else {
-    return Bare<T>;
+    return Bare<T> && !HidesPointerOrUnion<T>;
   }
 }
 /// A type whose values are their bytes: it is trivially copyable, and neither it nor one of its members has a
-/// `serialize` or refers to other memory. The members of a class with a constructor, a base class or private members
-/// are not known; such a class must hold none of these.
+/// `serialize` or refers to other memory. Of a class with a constructor, a base class or private members it is not known
+/// whether a member has a `serialize`; where it cannot be looked into, it must hold no pointer either.
 template <class T>
 concept PlainBytes = has_plain_bytes<T>();
 

@@ -4,6 +4,7 @@
 #include <joblib_mpi/detail/has_serialize.hpp>
 #include <joblib_mpi/detail/plain_bytes.hpp>
 
+#include <tuple>
 #include <type_traits>
 
 namespace joblib_mpi::detail {
@@ -15,8 +16,13 @@ constexpr bool all_can_be_serialized(Types<T...>) {
   return (can_be_serialized<T>() && ...);
 }
 template <class T>
+inline constexpr bool has_const_element = false;
+template <class... T>
+inline constexpr bool has_const_element<std::tuple<T...>> = (std::is_const_v<T> || ...);
+
+template <class T>
 constexpr bool can_be_serialized() {
-  if constexpr (refers_elsewhere<T>) {
+  if constexpr (refers_elsewhere<T> || has_const_element<T>) {
     return false;
   } else if constexpr (PlainBytes<T>) {
     return true;
@@ -54,6 +60,22 @@ struct HasNoSerialize {
 };
 
 template <class T>
+struct HidesMembers {
+  static constexpr void explain() {
+    static_assert(never<T>,
+                  "the class T holds a pointer, or a union, optional or variant in which there may be one, behind a "
+                  "constructor, a base class or private members: give it a `serialize`, or write "
+                  "BOOST_IS_BITWISE_SERIALIZABLE(T) if its bytes are its value");
+  }
+};
+template <class T>
+struct HasConstElement {
+  static constexpr void explain() {
+    static_assert(never<T>, "a tuple with a const element cannot be filled on another rank: remove the const");
+  }
+};
+
+template <class T>
 struct HasNoDefaultConstructor {
   static constexpr void explain() {
     static_assert(never<T>, "a value that travels between ranks needs a default constructor");
@@ -85,6 +107,10 @@ constexpr auto serialization_problem() {
     return RefersElsewhere<T>();
   } else if constexpr (!all_can_be_serialized(typename ElementsOf<T>::type{})) {
     return problem_of_elements(typename ElementsOf<T>::type{});
+  } else if constexpr (has_const_element<T>) {
+    return HasConstElement<T>();
+  } else if constexpr (Bare<T> && !KnownAggregate<T> && HidesPointerOrUnion<T>) {
+    return HidesMembers<T>();
   } else {
     return HasNoSerialize<T>();
   }
