@@ -18,7 +18,7 @@ werror=OFF python_build=()
 if [[ ${CI:-} == true ]]; then
   werror=ON
   python_build=("CXX=${CXX:-c++}" SKBUILD_CMAKE_BUILD_TYPE=RelWithDebInfo
-    "SKBUILD_CMAKE_DEFINE=CMAKE_CXX_FLAGS_RELWITHDEBINFO=-O2 -g1;JOBLIB_MPI_WERROR=ON")
+    "SKBUILD_CMAKE_DEFINE=CMAKE_CXX_FLAGS_RELWITHDEBINFO=-O2 -g1;JOBLIB_MPI_LAUNCHER_OPTIONS=-O0;JOBLIB_MPI_WERROR=ON")
 fi
 
 # Makes .venv from the system's Python unless it exists, works, and has the same version.
