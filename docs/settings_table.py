@@ -263,7 +263,7 @@ def variables_read():
             text = path.read_text()
             mentioned |= set(_NAME.findall(text))
             build_options |= set(re.findall(rf"(?:-D|#\s*define\s+)({_NAME.pattern})", text))
-    for path in [ROOT / "CMakeLists.txt", *(ROOT / "cmake").glob("*.cmake")]:
+    for path in [ROOT / "CMakeLists.txt", ROOT / "mpi_launch/CMakeLists.txt", *(ROOT / "cmake").glob("*.cmake")]:
         build_options |= set(re.findall(rf"(?:option|set|find_program)\(({_NAME.pattern})", path.read_text()))
     return mentioned - build_options
 

@@ -26,8 +26,7 @@ namespace {
 /// A FolderReaper whose end waits for the removal without the GIL.
 class PythonFolderReaper {
  public:
-  explicit PythonFolderReaper(const std::filesystem::path& folder)
-      : reaper_(new joblib_mpi::FolderReaper(folder)) {}
+  explicit PythonFolderReaper(const std::filesystem::path& folder) : reaper_(new joblib_mpi::FolderReaper(folder)) {}
 
  private:
   joblib_mpi::PtrDeletedWithoutGil<joblib_mpi::FolderReaper> reaper_;

@@ -128,7 +128,6 @@ class Zygote:
         Raises SessionError if it cannot start, and OSError if it cannot be forked.
         """
 
-
 class _RunningTask:
     """The functions that the `run` of a `serve` may call while it runs a task."""
 

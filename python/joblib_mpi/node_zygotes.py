@@ -166,8 +166,8 @@ def _request(connection: socket.socket, server: ServerChild | None) -> NodeZygot
 def _answer(connection: socket.socket) -> bytes:
     """Return all that the server answers; empty if it has ended.
 
-    A server that stands still is ended, so that each rank does without it: it may be stopped, or wait in what a preloaded
-    module does before a fork. One that imports for a long time computes, or waits for a disk.
+    A server that stands still is ended, so that each rank does without it: it may be stopped, or wait in what a
+    preloaded module does before a fork. One that imports for a long time computes, or waits for a disk.
     """
     process, _ = peer_of(connection)
     parts = []
@@ -188,7 +188,7 @@ def _answer(connection: socket.socket) -> bytes:
 
 
 def _steps(process: int) -> object:
-    """Return what changes if the process does anything, and never the same twice while it computes or waits for a disk."""
+    """Return what changes with each step of the process, and always while it computes or waits for a disk."""
     state, *numbers = _text(f"/proc/{process}/stat").rpartition(")")[2].split() or ["ended"]
     if state in ("R", "D"):
         return object()

@@ -64,8 +64,8 @@ def worker_of(job: Any) -> Worker:
 class Announcement:
     """Memory in which a rank tells the executors that are forked from it which worker it is, once MPI has told it.
 
-    Executors, which share it with the rank, are forked before MPI is initialised. It is for launchers that say nothing in
-    the environment.
+    Executors, which share it with the rank, are forked before MPI is initialised. It is for launchers that say nothing
+    in the environment.
     """
 
     _LAYOUT = struct.Struct("?qq")

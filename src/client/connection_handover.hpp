@@ -11,8 +11,8 @@
 
 namespace joblib_mpi {
 
-/// The place at which the thread that moves a client's bytes waits for another connection after one was cut, and to which
-/// another thread brings it.
+/// The place at which the thread that moves a client's bytes waits for another connection after one was cut, and to
+/// which another thread brings it.
 class ConnectionHandover {
  public:
   using Clock = std::chrono::steady_clock;

@@ -20,17 +20,19 @@ void name_running_task() {
   std::array<char, 256> host{};
   gethostname(host.data(), host.size() - 1);
   const char* text =
-      running != nullptr ? "joblib_mpi: a task of \"%s\" has called exit() in process %d on %s, which ends the process; let "
-                           "the task return or throw instead\n"
-                         : "joblib_mpi: another thread has called exit() while a task of \"%s\" ran in process %d on %s, "
-                           "which ends the process\n";
+      running != nullptr
+          ? "joblib_mpi: a task of \"%s\" has called exit() in process %d on %s, which ends the process; let "
+            "the task return or throw instead\n"
+          : "joblib_mpi: another thread has called exit() while a task of \"%s\" ran in process %d on %s, "
+            "which ends the process\n";
   std::fprintf(stderr, text, function->c_str(), static_cast<int>(getpid()), host.data());
 }
 
 }  // namespace
 
 RunningTask::RunningTask(const std::string& function) {
-  [[maybe_unused]] static const int registered = std::atexit(&name_running_task) + std::at_quick_exit(&name_running_task);
+  [[maybe_unused]] static const int registered =
+      std::atexit(&name_running_task) + std::at_quick_exit(&name_running_task);
   running = &function;
   latest.store(&function, std::memory_order_relaxed);
 }

@@ -105,7 +105,8 @@ class DriverInUse {
   CoordinatorDriver** place_;
 };
 
-/// The code that follows on rank 0 once `run` is over. A program that has initialised MPI goes on in any case, to finalise it.
+/// The code that follows on rank 0 once `run` is over. A program that has initialised MPI goes on in any case, to
+/// finalise it.
 enum class Afterwards { program_goes_on, program_ends };
 
 }  // namespace

@@ -13,7 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_hosted_machines_run_every_part_of_nightly():
     nightly = (ROOT / ".ci" / "nightly").read_text()
     parts = re.findall(r"^stage_(\w+)\(\)", nightly, flags=re.MULTILINE)
-    listed = re.search(r"^ +part:\n((?: +- \w+\n)+)", (ROOT / ".github/workflows/ci.yml").read_text(), flags=re.MULTILINE)[1]
+    listed = re.search(
+        r"^ +part:\n((?: +- \w+\n)+)", (ROOT / ".github/workflows/ci.yml").read_text(), flags=re.MULTILINE
+    )[1]
     assert sorted(re.findall(r"\w+", listed)) == sorted(parts)
     rows = re.findall(r"^(?:on_bare_systems|long_jobs|others)=\((.*?)\)", nightly, flags=re.MULTILINE)
     assert sorted(" ".join(rows).split()) == sorted(parts)

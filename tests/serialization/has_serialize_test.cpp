@@ -119,7 +119,7 @@ template <class T>
 concept BoostArchive = requires(T& archive, int number) {
   typename T::is_loading;
   typename T::is_saving;
-  archive & number;
+  archive& number;
 };
 struct OfFunctionForArchives {
   int number = 1;

@@ -66,8 +66,8 @@ class Bits {
   constexpr Bits() {}
 
  private:
-  unsigned low_ : 3 = 0;
-  bool flag_ = false;
+  [[maybe_unused]] unsigned low_ : 3 = 0;
+  [[maybe_unused]] bool flag_ = false;
 };
 
 /// A class that cannot be made in a constant expression, so that it is not looked into.
@@ -76,7 +76,7 @@ class MadeAtRunTime {
   MadeAtRunTime() {}
 
  private:
-  double number_ = 0;
+  [[maybe_unused]] double number_ = 0;
 };
 
 template <class T>

@@ -10,12 +10,12 @@ struct ZeroBytes {
   unsigned char bytes[size];
 };
 
-/// A class of which the compiler knows all members, private ones included: one that can be made in a constant expression.
-/// Larger ones take long to look into. Clang refuses bit-fields and complex numbers where g++ does not.
+/// A class of which the compiler knows all members, private ones included: one that can be made in a constant
+/// expression. Larger ones take long to look into. Clang refuses bit-fields and complex numbers where g++ does not.
 template <class T>
 concept CanBeLookedInto =
 #if defined(__GNUC__) && !defined(__clang__)
-    (std::is_class_v<T> || std::is_union_v<T>)&&std::is_trivially_copyable_v<T>&& __is_literal_type(T) &&
+    (std::is_class_v<T> || std::is_union_v<T>)&&std::is_trivially_copyable_v<T> && __is_literal_type(T) &&
     sizeof(T) <= 65536;
 #else
     false;

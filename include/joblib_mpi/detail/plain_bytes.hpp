@@ -111,8 +111,8 @@ constexpr bool has_plain_bytes() {
   }
 }
 /// A type whose values are their bytes: it is trivially copyable, and neither it nor one of its members has a
-/// `serialize` or refers to other memory. Of a class with a constructor, a base class or private members it is not known
-/// whether a member has a `serialize`; where it cannot be looked into, it must hold no pointer either.
+/// `serialize` or refers to other memory. Of a class with a constructor, a base class or private members it is not
+/// known whether a member has a `serialize`; where it cannot be looked into, it must hold no pointer either.
 template <class T>
 concept PlainBytes = has_plain_bytes<T>();
 

@@ -1,4 +1,4 @@
-"""Changes that a script has made in its process since the session started, as bytes that its tasks carry to executors."""
+"""Changes that a script has made in its process since the session started, as bytes that tasks carry to executors."""
 
 import pickle
 import threading
