@@ -28,6 +28,7 @@ from joblib_mpi.calls.shipping import shipped
 from joblib_mpi.calls.single_tasks import GatheredOutcomes
 from joblib_mpi.calls.tasks_at_a_time import tasks_at_a_time, workers_for
 from joblib_mpi.checkpoint.checkpoint import CheckpointedCall, Checkpoints
+from joblib_mpi.payloads.exception_access import accepting_a_traceback
 from joblib_mpi.payloads.outcome import RETURNED, FinishedTask, Outcome, loaded_results, results_of
 from joblib_mpi.payloads.task_context import TaskContext, authkey
 from joblib_mpi.payloads.task_format import TaskEncoder
@@ -287,6 +288,15 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         list
             The results of the batch's tasks.
         """
+        try:
+            return self._results(out)
+        except BaseException as error:
+            told = accepting_a_traceback(error)  # joblib removes it from what is raised here
+            if told is error:
+                raise
+            raise told from told.__cause__
+
+    def _results(self, out: Outcome | GatheredOutcomes) -> list[Any]:
         if type(out) is FinishedTask and out.ending == RETURNED:  # first, since nearly all are
             return loaded_results(out, _host)
         try:

@@ -11,6 +11,7 @@ from joblib_mpi.calls.dispatcher import Encode
 from joblib_mpi.calls.option_checks import one_of, truth
 from joblib_mpi.calls.tasks_at_a_time import warn_about_one_rank
 from joblib_mpi.payloads.errors import as_error_of_program
+from joblib_mpi.payloads.exception_access import add_note
 from joblib_mpi.payloads.outcome import Outcome, error_of, results_of
 from joblib_mpi.payloads.task_format import EncodedTask
 from joblib_mpi.session import Session
@@ -126,5 +127,5 @@ def _first(failed: dict[int, BaseException], session: Session) -> BaseException:
     (_, first), *others = failed.items()
     if others:
         also = ", ".join(f"rank {rank} on {session.core.host(rank)} ({type(e).__name__})" for rank, e in others)
-        first.add_note(f"It failed as well on {also}.")
+        add_note(first, f"It failed as well on {also}.")
     return as_error_of_program(first)

@@ -210,5 +210,5 @@ def _new_main(**attributes: object) -> types.ModuleType:
 def _show(error: BaseException) -> None:
     from joblib_mpi.payloads.errors import without_own_frames
 
-    error.__traceback__ = without_own_frames(error.__traceback__)
-    sys.excepthook(type(error), error, error.__traceback__)
+    frames = without_own_frames(error.__traceback__)
+    sys.excepthook(type(error), BaseException.with_traceback(error, frames), frames)

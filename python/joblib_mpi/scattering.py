@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from joblib_mpi import _core, joining
+from joblib_mpi.payloads.exception_access import text_of
 from joblib_mpi.payloads.file_maps import FileMaps, is_pickled_as_array, map_behind, reduce_without_file
 from joblib_mpi.payloads.pickling import OUT_OF_BAND_BYTES, Pickler
 from joblib_mpi.payloads.shared_pickling import parts_of_sparse
@@ -164,7 +165,7 @@ def _share(value: Any, what: str, shared: SharedBuffers) -> tuple[int, Sequence[
     try:
         head, parts = _ScatterPickler(shared.files).dumps(value)
     except Exception as error:
-        raise TypeError(f"{what} cannot be pickled: {type(error).__name__}: {error}") from error
+        raise TypeError(f"{what} cannot be pickled: {type(error).__name__}: {text_of(error)}") from error
     if len(head) >= OUT_OF_BAND_BYTES:  # each rank has a copy of the head, but one copy of a part serves the node
         return shared.scatter(b"", [*parts, head], what), parts
     return shared.scatter(head, parts, what), parts

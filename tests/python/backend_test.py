@@ -1,5 +1,6 @@
 """Tests of `MpiBackend` under joblib, on worker threads."""
 
+import dataclasses
 import gc
 import linecache
 import threading
@@ -278,6 +279,51 @@ class Batch:
     def __init__(self, function, *args):
         self.items = [(function, args, {})]
         self._backend, self._n_jobs = joblib.parallel.SequentialBackend(nesting_level=1), None
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen(Exception):
+    code: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FrozenWithSlots(Exception):
+    code: int
+
+
+@dataclasses.dataclass(frozen=True)
+class RefusesSubclasses(Exception):
+    code: int
+
+    def __init_subclass__(cls):
+        raise TypeError("final")
+
+
+def fail(kind):
+    raise kind(3)
+
+
+@pytest.mark.parametrize("return_as", ["list", "generator", "generator_unordered"])
+@pytest.mark.parametrize("kind", [Frozen, FrozenWithSlots])
+def test_an_exception_that_refuses_attributes_reaches_the_caller(job, kind, return_as):
+    with pytest.raises(kind) as caught:
+        list(Parallel(backend="mpi", return_as=return_as)(delayed(fail)(kind) for _ in range(2)))
+    error = caught.value
+    assert (type(error), error.code) == (kind, 3)
+    assert isinstance(error.__cause__, joblib_mpi.RemoteTraceback)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        error.code = 4
+
+
+def test_an_exception_that_refuses_attributes_and_subclasses_reaches_the_caller_as_text(job):
+    with pytest.raises(RuntimeError, match="RefusesSubclasses: 3") as caught:
+        Parallel(backend="mpi")(delayed(fail)(RefusesSubclasses) for _ in range(2))
+    assert isinstance(caught.value.__cause__, joblib_mpi.RemoteTraceback)
+
+
+def test_exceptions_that_refuse_attributes_take_the_place_of_results(job):
+    errors = Parallel(backend="mpi", on_error="return")(delayed(fail)(Frozen) for _ in range(2))
+    assert [(type(error), error.code) for error in errors] == [(Frozen, 3)] * 2
 
 
 def stop(i):

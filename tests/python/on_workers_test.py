@@ -1,5 +1,6 @@
 """Tests of `run_on_workers` on the double: where the function runs, and what comes of its errors."""
 
+import dataclasses
 import threading
 import warnings
 
@@ -19,6 +20,15 @@ def add(x, y=0):
 
 def raise_error(text):
     raise ValueError(text)
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen(Exception):
+    code: int = 3
+
+
+def raise_frozen():
+    raise Frozen
 
 
 def test_each_worker_runs_the_function_once(make_job):
@@ -49,6 +59,12 @@ def test_the_first_error_is_raised_once_all_have_ended_and_names_the_others(job)
     assert "rank 1 on host1" in str(caught.value.__cause__)
     assert caught.value.__notes__ == ["It failed as well on rank 2 on host2 (ValueError)."]
     assert not job.calls
+
+
+def test_an_error_that_refuses_notes_names_the_other_ranks_as_well(job):
+    with pytest.raises(Frozen) as caught:
+        run_on_workers(raise_frozen)
+    assert caught.value.__notes__ == ["It failed as well on rank 2 on host2 (Frozen)."]
 
 
 def test_options_of_the_configuration_hold(job):

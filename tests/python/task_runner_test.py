@@ -1,5 +1,6 @@
 """Tests of `TaskRunner.run`: answers, errors and cancellation of single tasks, without threads."""
 
+import dataclasses
 import importlib
 import math
 import operator
@@ -63,6 +64,21 @@ class CannotBeSaid(Exception):
 class ExitsWhenSaid(ExitsWhenPickled):
     def __str__(self):
         raise SystemExit(5)
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen(ValueError):
+    code: int
+
+    def __str__(self):
+        return "is read-only"
+
+
+class ExitsWhenTouched(ModuleNotFoundError):
+    def __getattribute__(self, name):
+        raise SystemExit(6)
+
+    __str__ = __repr__ = __reduce__ = ExitsWhenSaid.__str__
 
 
 STATE = ScriptState()
@@ -143,19 +159,54 @@ def test_what_cannot_be_pickled_of_an_error_is_left_out_and_named(runner):
 
 
 @pytest.mark.parametrize("kind", [CannotBeLoaded, ExitsWhenPickled])
-def test_an_error_that_cannot_be_pickled_arrives_as_text(runner, kind):
+def test_an_error_that_its_class_cannot_pickle_arrives_with_its_type(runner, kind):
     error = error_of(run(runner, lambda: raise_(kind("told"))))
-    assert f"{kind.__name__}: told" in str(error)
+    assert (type(error), error.args) == (kind, ("told",))
     assert "in raise_" in str(error.__cause__)
+
+
+def test_an_error_whose_class_cannot_be_pickled_arrives_as_text(runner):
+    def fail():
+        made = threading.Lock()
+
+        class HasALock(Exception):
+            lock = made
+
+        raise HasALock("told")
+
+    error = error_of(run(runner, fail))
+    assert type(error) is RuntimeError
+    assert "HasALock: told" in str(error)
+    assert "in fail" in str(error.__cause__)
 
 
 def test_an_error_whose_methods_exit_is_an_error_of_the_task(runner):
     error = error_of(run(runner, lambda: raise_(ExitsWhenSaid())))
-    assert "ExitsWhenSaid" in str(error)
+    assert type(error) is ExitsWhenSaid
+
+
+def test_an_error_that_exits_at_any_use_is_an_error_of_the_task(runner):
+    runner._objects.in_use = True
+    assert type(error_of(run(runner, lambda: raise_(ExitsWhenTouched())))) is ExitsWhenTouched
+
+
+def test_advice_reaches_the_caller_with_an_exception_that_refuses_notes(runner):
+    runner._objects.in_use = True
+    error = error_of(run(runner, lambda: raise_(Frozen(3))))
+    assert (type(error), error.code) == (Frozen, 3)
+    assert "mmap_mode" in error.__notes__[0]
+
+
+def test_a_result_whose_error_in_pickling_has_no_text_is_an_error(runner):
+    class Result:
+        def __reduce__(self):
+            raise CannotBeSaid
+
+    assert "CannotBeSaid" in str(error_of(run(runner, Result)))
 
 
 def test_an_error_without_text_arrives(runner):
-    assert "CannotBeSaid" in type(error_of(run(runner, lambda: raise_(CannotBeSaid())))).__name__
+    assert type(error_of(run(runner, lambda: raise_(CannotBeSaid())))) is CannotBeSaid
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit])
@@ -248,6 +299,7 @@ def test_cancelled_is_not_an_exception_that_tasks_catch_by_accident():
         (lambda: sys.exit(3), 3, ""),
         (lambda: sys.exit("the reason"), 1, "the reason"),
         (lambda: raise_(ValueError("bad")), 1, "\nValueError: bad\n"),
+        (lambda: raise_(ExitsWhenTouched()), 1, ""),
     ],
 )
 def test_a_child_that_a_task_forks_ends_when_it_leaves_the_task(runner, leave, status, said, batch, capfd):

@@ -4,6 +4,7 @@ import pickle
 from collections.abc import Mapping
 from typing import Any
 
+from joblib_mpi.payloads.exception_access import text_of
 from joblib_mpi.payloads.pickling import Pickler
 
 
@@ -26,5 +27,6 @@ def pickled_initializer(options: Mapping[str, Any]) -> bytes | None:
         return Pickler().dumps((function, tuple(options.get("initargs", ()))), in_band=True)[0]
     except Exception as error:
         raise pickle.PicklingError(
-            f"initializer or initargs cannot be pickled to send them to the workers: {type(error).__name__}: {error}"
+            "initializer or initargs cannot be pickled to send them to the workers: "
+            f"{type(error).__name__}: {text_of(error)}"
         ) from error

@@ -18,6 +18,7 @@ import numpy as np
 
 from joblib_mpi import _core
 from joblib_mpi.checkpoint.module_content import module_content, submodules
+from joblib_mpi.payloads.exception_access import text_of
 from joblib_mpi.payloads.file_maps import WrittenFile, file_written_through
 from joblib_mpi.payloads.importable import is_importable
 
@@ -92,7 +93,7 @@ class TaskKeys:
         except Exception as error:
             raise _core.CheckpointError(
                 f"checkpoint_key={extra!r} has no content that a checkpoint could compare: "
-                f"{type(error).__name__}: {error}. Pass something that can be pickled"
+                f"{type(error).__name__}: {text_of(error)}. Pass something that can be pickled"
             ) from error
 
     def key(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[int, int]:
@@ -112,8 +113,8 @@ class TaskKeys:
         except Exception as error:
             raise _core.CheckpointError(
                 f'the function or an argument of task "{name}" has no content that a checkpoint could compare: '
-                f"{type(error).__name__}: {error}. Pass something that can be pickled and does not contain itself, or "
-                "run this call without checkpoint"
+                f"{type(error).__name__}: {text_of(error)}. Pass something that can be pickled and does not contain "
+                "itself, or run this call without checkpoint"
             ) from error
 
     def _hash(self, value: Any) -> bytes:

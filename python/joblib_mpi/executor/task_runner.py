@@ -16,6 +16,7 @@ from joblib_mpi.executor.shared_objects import SharedObjects
 from joblib_mpi.executor.shipped_modules import ShippedModules
 from joblib_mpi.payloads import by_value
 from joblib_mpi.payloads.errors import TaskCancelled, pack_error, read_only_hint
+from joblib_mpi.payloads.exception_access import add_note, text_of
 from joblib_mpi.payloads.import_errors import import_error, missing_module_hint
 from joblib_mpi.payloads.result_pickling import Layout, ResultPickler
 from joblib_mpi.payloads.shared_pickling import Head
@@ -61,10 +62,7 @@ class TaskRunner:
                 raise
             except BaseException as error:
                 self._end_child(error)
-                if (buffers or self._objects.in_use) and (hint := read_only_hint(error)) is not None:
-                    error.add_note(hint)
-                if isinstance(error, ModuleNotFoundError):
-                    error.add_note(missing_module_hint(error, _place()))
+                self._advise(error, bool(buffers) or self._objects.in_use)
                 return False, pack_error(error), (), None
             finally:
                 self._running = False
@@ -109,8 +107,19 @@ class TaskRunner:
             kinds = ", ".join(sorted({type(result).__qualname__ for result in results}))
             raise pickle.PicklingError(
                 f"the result of a task (of type {kinds}) cannot be pickled to send it back: "
-                f"{type(error).__name__}: {error}"
+                f"{type(error).__name__}: {text_of(error)}"
             ) from error
+
+    def _advise(self, error: BaseException, has_shared_arrays: bool) -> None:
+        try:
+            if has_shared_arrays and (hint := read_only_hint(error)) is not None:
+                add_note(error, hint)
+            if isinstance(error, ModuleNotFoundError):
+                add_note(error, missing_module_hint(error, _place()))
+        except TaskCancelled:
+            raise
+        except BaseException:  # from the class of the error, whose methods may raise anything
+            pass
 
     def _end_child(self, error: BaseException | None = None) -> None:
         """Return in the process that was given the task; end every other one, which a task has forked."""
@@ -123,12 +132,11 @@ def end_forked_child(error: BaseException | None) -> NoReturn:
 
     Its exit handlers are not run: they are copies of those of the process that was given the task.
     """
-    status = 0
-    with suppress(Exception):
+    status = 0 if error is None else 1
+    with suppress(BaseException):  # from methods of the error, after which a copy of the rank must not go on
         if isinstance(error, SystemExit):
             status = status_of(error)
         elif error is not None:
-            status = 1
             traceback.print_exception(error)
     flush_output()
     os._exit(status & 0xFF)

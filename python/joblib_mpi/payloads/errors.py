@@ -5,10 +5,9 @@ import pickle
 import sys
 import traceback
 from types import TracebackType
-from typing import Any
 
-from joblib_mpi.payloads.pickling import AnswerPickler
-from joblib_mpi.payloads.reducers import rebuild_exception
+from joblib_mpi.payloads.exception_access import class_name_of, set_attribute, set_cause, text_of, traceback_of
+from joblib_mpi.payloads.exception_pickling import load_exception, pack_exception
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -58,22 +57,27 @@ class TaskCancelled(BaseException):
 
 
 def pack_error(error: BaseException) -> bytes:
-    """Return ``error`` and its traceback as bytes; what cannot be pickled of it is left out, or becomes text."""
-    error.__traceback__ = without_own_frames(error.__traceback__)
-    text = _formatted(error)
-    return pickle.dumps((_pickled(error), f"{type(error).__qualname__}: {_said_by(error)}", text))
+    """Return ``error`` and its traceback as bytes; what cannot be pickled of it is left out, or becomes text.
+
+    Never raises, also if methods of the exception do.
+    """
+    try:
+        frames = without_own_frames(traceback_of(error))
+        BaseException.with_traceback(error, frames)
+        text = _formatted(error, frames)
+        return pickle.dumps((*pack_exception(error), text))
+    except BaseException as pack_error:  # such as a MemoryError
+        name = class_name_of(error)
+        return pickle.dumps((None, name, f"{name} (its traceback cannot be made: {class_name_of(pack_error)})\n"))
 
 
 def unpack_error(head: bytes | memoryview, where: str) -> BaseException:
     """Return the exception that `pack_error` has packed, with a `RemoteTraceback` that names ``where`` as its cause."""
     pickled, summary, text = pickle.loads(head)
-    try:
-        error = pickle.loads(pickled) if pickled is not None else RuntimeError(summary)
-    except BaseException as load_error:
-        error = RuntimeError(f"{summary} (the exception itself cannot be unpickled here: {load_error!r})")
-    if isinstance(error, WorkerImportError):
+    error = load_exception(pickled, summary)
+    if type(error) is WorkerImportError:
         error = error.with_version_of_program()
-    error.__cause__ = RemoteTraceback(f"Raised by a task on {where}:\n\n{text}")
+    set_cause(error, RemoteTraceback(f"Raised by a task on {where}:\n\n{text}"))
     return error
 
 
@@ -84,9 +88,22 @@ def as_error_of_program(error: BaseException) -> BaseException:
     gives it a text as ``code``, so that the program ends with that text and status 1 unless it catches the exception;
     ``args`` stay as they are.
     """
-    if isinstance(error, SystemExit) and not error.code:
-        error.code = f"a task has called sys.exit, so its call has no results.{error.__cause__ or ''}"
-    return error
+    if not issubclass(type(error), SystemExit) or _code_of(error):
+        return error
+    text = f"a task has called sys.exit, so its call has no results.{error.__cause__ or ''}"
+    set_attribute(error, "code", text)
+    if _code_of(error):
+        return error
+    told = SystemExit(text)  # its class makes the code that Python would end with
+    set_cause(told, error.__cause__)
+    return told
+
+
+def _code_of(error: BaseException) -> object:
+    try:
+        return getattr(error, "code", None) or None
+    except Exception:  # from a property, or of a value that is neither true nor false
+        return None
 
 
 def without_own_frames(frames: TracebackType | None) -> TracebackType | None:
@@ -98,7 +115,7 @@ def without_own_frames(frames: TracebackType | None) -> TracebackType | None:
 
 def read_only_hint(error: BaseException) -> str | None:
     """Return advice if ``error`` may come from writing to a shared array, else None."""
-    if isinstance(error, ValueError) and "read-only" in str(error):
+    if issubclass(type(error), ValueError) and "read-only" in text_of(error):
         return (
             "Arrays given as scatter=[...], and from max_nbytes (1 MB) on all others in the arguments of tasks, are "
             'read-only on the workers, as with joblib\'s other backends: write to a copy, or pass mmap_mode="c" to '
@@ -107,58 +124,9 @@ def read_only_hint(error: BaseException) -> str | None:
     return None
 
 
-def _formatted(error: BaseException) -> str:
+def _formatted(error: BaseException, frames: TracebackType | None) -> str:
     try:
         return "".join(traceback.format_exception(error))
     except BaseException as format_error:  # from methods of the error
-        return f"{type(error).__qualname__} (its traceback cannot be made: {type(format_error).__name__})\n"
-
-
-def _pickled(error: BaseException) -> bytes | None:
-    for attempt in (_as_it_is, _without_chain, _without_what_cannot_be_pickled):
-        try:
-            data = _pickle_of(attempt(error))
-            # Some exceptions can be pickled, and fail here.
-            if isinstance(pickle.loads(data), BaseException):
-                return data
-        except BaseException:  # from methods of the error, which may raise anything
-            continue
-    return None
-
-
-def _pickle_of(value: Any) -> bytes:
-    return AnswerPickler().dumps(value, in_band=True)[0]
-
-
-def _as_it_is(error: BaseException) -> BaseException:
-    return error
-
-
-def _without_chain(error: BaseException) -> BaseException:
-    error.__cause__ = error.__context__ = None
-    return error
-
-
-def _without_what_cannot_be_pickled(error: BaseException) -> BaseException:
-    args = tuple(value if _can_be_pickled(value) else repr(value) for value in error.args)
-    state = {name: value for name, value in vars(error).items() if _can_be_pickled(value)}
-    missing = [name for name in vars(error) if name not in state]
-    reduced = rebuild_exception(type(error), args, args, state)
-    if missing:
-        reduced.add_note(f"Not sent with this exception, because they cannot be pickled: {', '.join(missing)}.")
-    return reduced
-
-
-def _can_be_pickled(value: Any) -> bool:
-    try:
-        pickle.loads(_pickle_of(value))
-    except Exception:
-        return False
-    return True
-
-
-def _said_by(error: BaseException) -> str:
-    try:
-        return str(error)
-    except BaseException:
-        return "<its text cannot be made>"
+        said = f"{class_name_of(error)}: {text_of(error)} (more cannot be said of it: {class_name_of(format_error)})"
+        return "".join(("Traceback (most recent call last):\n", *traceback.format_tb(frames), f"{said}\n"))

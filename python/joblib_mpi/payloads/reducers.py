@@ -11,8 +11,18 @@ from collections.abc import Callable, Mapping
 from types import FunctionType, MappingProxyType
 from typing import Any
 
+from joblib_mpi.payloads.exception_access import MEMBERS, args_of, attributes_of, set_args, set_attribute
+
 #: A value of ``reducer_override``: a tuple as `object.__reduce_ex__` returns it, or NotImplemented.
 Reduced = Any
+
+#: The arguments of `rebuild_exception`.
+ExceptionParts = tuple[type[BaseException], tuple[Any, ...], tuple[Any, ...], dict[str, Any]]
+
+#: The object of an AttributeError does not travel, as with Python's own pickles: it may be anything, of any size.
+_OBJECT_WITHOUT_ATTRIBUTE = vars(AttributeError).get("obj")
+
+_MISSING = object()
 
 _CACHED = type(functools.lru_cache(maxsize=1)(len))
 
@@ -25,19 +35,43 @@ def reduce_exception(error: BaseException) -> Reduced:
         return NotImplemented
     if any(getattr(kind, name) != getattr(base, name) for name in ("__reduce_ex__", "__reduce__", "__setstate__")):
         return NotImplemented
-    reduced = error.__reduce__()
-    state = dict(reduced[2] or {}) if isinstance(reduced, tuple) and len(reduced) > 2 else {}
-    for name in copyreg._slotnames(kind):  # type: ignore[attr-defined]
-        if hasattr(error, name):
-            state[name] = getattr(error, name)
-    start = (error.message, error.exceptions) if isinstance(error, BaseExceptionGroup) else reduced[1]
-    return rebuild_exception, (kind, start, error.args, state)
+    return rebuild_exception, parts_of_exception(error)
+
+
+def parts_of_exception(error: BaseException) -> ExceptionParts:
+    """Return the arguments with which `rebuild_exception` makes an exception like ``error``."""
+    kind, args = type(error), args_of(error)
+    base = _builtin_base(kind)
+    if issubclass(kind, BaseExceptionGroup):
+        start = tuple(vars(BaseExceptionGroup)[name].__get__(error) for name in ("message", "exceptions"))
+    else:
+        reduced: Any = base.__reduce__(error)
+        start = reduced[1]
+    state = dict(attributes_of(error))
+    fresh = rebuild_exception(base, start, args, {})
+    for source in kind.__mro__[: kind.__mro__.index(BaseException)]:
+        for name, member in vars(source).items():
+            if name in state or not isinstance(member, MEMBERS) or name in ("__dict__", "__weakref__"):
+                continue
+            value = _value_of(member, error)
+            if value is not _MISSING and value is not _value_of(member, fresh):
+                state[name] = value
+    return kind, start, args, state
+
+
+def _value_of(member: Any, error: BaseException) -> Any:
+    if member is _OBJECT_WITHOUT_ATTRIBUTE:
+        return _MISSING
+    try:
+        return member.__get__(error)
+    except (AttributeError, TypeError):  # it has none, or is of another class
+        return _MISSING
 
 
 def rebuild_exception(
     kind: type[BaseException], start: tuple[Any, ...], args: tuple[Any, ...], state: Mapping[str, Any]
 ) -> BaseException:
-    """Return an exception without a call of the constructor that its class has defined.
+    """Return an exception without a call of the constructor, or of other methods, that its class has defined.
 
     Parameters
     ----------
@@ -56,14 +90,19 @@ def rebuild_exception(
         base.__init__(error, *start)
     except TypeError:  # the class has never called that constructor
         error = base.__new__(kind)
-    error.args = args
+    set_args(error, args)
     for name, value in state.items():
-        setattr(error, name, value)
+        set_attribute(error, name, value)
     return error
 
 
 def _builtin_base(kind: type[BaseException]) -> type[BaseException]:
-    return next(base for base in kind.__mro__ if base.__module__ == "builtins")
+    # Not the first one of the method resolution order: of several built-in bases only this one can make an instance.
+    base: type = kind
+    while base.__module__ != "builtins":
+        assert base.__base__ is not None
+        base = base.__base__
+    return base
 
 
 def reduce_decorated(value: Any) -> Reduced:

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, TypeGuard
 
 from joblib_mpi.joblib_internals import items_of, nesting_of
 from joblib_mpi.payloads import by_value
+from joblib_mpi.payloads.exception_access import text_of
 from joblib_mpi.payloads.immutability import holds_nothing_mutable
 from joblib_mpi.payloads.pickling import Pickler
 from joblib_mpi.payloads.shared_pickling import Head, Objects, ObjectSharingPickler, SharingPickler, loads, trailer_end
@@ -148,7 +149,7 @@ class TaskEncoder:
         except Exception as error:
             raise pickle.PicklingError(
                 f'the function or an argument of task "{name}" cannot be pickled to send it to a worker: '
-                f"{type(error).__name__}: {error}"
+                f"{type(error).__name__}: {text_of(error)}"
             ) from error
         return name, head, buffers, tuple(self._constants.union(needed)) if needed or self._constants else ()
 
