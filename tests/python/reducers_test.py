@@ -2,12 +2,14 @@
 
 import functools
 import json
+import operator
 import pickle
 import types
 
 import numpy
 import pytest
 
+from joblib_mpi.payloads import importable
 from joblib_mpi.payloads.pickling import Pickler
 
 
@@ -147,6 +149,110 @@ def test_a_cached_function_of_a_module_is_pickled_by_its_name():
     assert there_and_back(cached_here) is cached_here
 
 
+class Adds:
+    def __init__(self, n):
+        self.n = n
+
+    def __call__(self, x):
+        return self.n + x
+
+    def plus(self, x):
+        return self.n + x
+
+
+def as_it_is(x):
+    return x
+
+
+@pytest.mark.parametrize(
+    ("function", "argument", "result"),
+    [
+        (functools.partial(pow, 2), 3, 8),
+        (functools.partial(as_it_is), 3, 3),
+        (operator.attrgetter("real"), 3, 3),
+        (Adds(3), 4, 7),
+        (Adds(3).plus, 4, 7),
+        (len, "abc", 3),
+        (int, "3", 3),
+        (functools.lru_cache(lambda x: [x]), 3, [3]),
+    ],
+    ids=["partial", "partial of a function", "attrgetter", "instance", "method", "built-in", "class", "cached"],
+)
+def test_any_callable_that_is_cached(function, argument, result):
+    for cache in (functools.cache(function), functools.partial(functools.lru_cache(8)(function))):
+        assert there_and_back(cache)(argument) == result
+
+
+def test_a_cached_function_keeps_its_attributes():
+    def function(n):
+        """Say it."""
+        return n
+
+    function.unit = [1]
+    cache = functools.lru_cache(function)
+    cache.unit_of_cache, cache.itself, cache.__name__ = "m", cache, "other"
+    copy = there_and_back(as_of_the_script(cache))
+    assert (copy.unit_of_cache, copy.unit, copy.__name__, copy.__doc__) == ("m", [1], "other", "Say it.")
+    assert (copy.itself, copy.unit) == (copy, copy.__wrapped__.unit)
+    assert (copy(3), copy.cache_parameters()["maxsize"]) == (3, 128)
+
+
+@pytest.mark.parametrize("size", [None, 0, 4])
+def test_a_cached_function_that_wraps_another_one_calls_its_own(size):
+    @functools.wraps(as_it_is)
+    @functools.lru_cache(maxsize=size)
+    def adds(x):
+        return {"sum": x + 1}
+
+    adds(1)
+    adds(2)
+    copy = there_and_back(as_of_the_script(adds))
+    assert (copy(3), copy.__wrapped__(3), copy.__name__) == ({"sum": 4}, 3, "as_it_is")
+
+
+def test_a_cached_function_of_a_module_that_is_sent_by_value(monkeypatch):
+    monkeypatch.setattr(importable.cloudpickle, "list_registry_pickle_by_value", lambda: [__name__])
+    assert there_and_back(cached_here) is not cached_here
+
+
+def test_a_function_that_wraps_a_callable_object():
+    wrapper = functools.wraps(Adds(3))(lambda x: x)
+    copy = there_and_back(wrapper)
+    assert (copy(1), copy.__wrapped__(1), copy.n) == (1, 4, 3)
+
+
+def test_a_method_with_some_of_its_arguments():
+    @as_of_the_script
+    class Powers:
+        def power(self, base, exponent):
+            return base**exponent
+
+        square = functools.partialmethod(power, exponent=2)
+        cached = functools.lru_cache(power)
+
+    assert there_and_back(Powers()).square(3) == 9
+    assert there_and_back(Powers().square)(3) == 9
+    assert there_and_back(Powers().cached)(3, 2) == 9
+
+
+def test_a_cached_property_keeps_its_class_and_attributes():
+    @as_of_the_script
+    class Measured(functools.cached_property):
+        pass
+
+    @as_of_the_script
+    class Image:
+        @Measured
+        def size(self):
+            return 8
+
+        vars()["size"].unit = "m"
+
+    copy = there_and_back(Image())
+    made = vars(type(copy))["size"]
+    assert (copy.size, type(made).__name__, made.unit) == (8, "Measured", "m")
+
+
 def test_a_cached_property_of_a_class_of_the_script():
     @as_of_the_script
     class Image:
@@ -182,6 +288,23 @@ def test_a_generic_function_of_the_script():
     assert isinstance(copy, types.FunctionType)
     assert [copy(value) for value in (1, [], "")] == ["int in list", "list", "object"]
     assert set(copy.registry) == {object, int, list}
+
+
+def test_a_generic_function_keeps_its_attributes_and_its_name():
+    @functools.singledispatch
+    def show(value):
+        return "object"
+
+    show.register(object, lambda value: "other")
+    show.unit, show.itself, show.__doc__ = "m", show, "Say it."
+    copy = there_and_back(as_of_the_script(show))
+    assert (copy(1), copy.__wrapped__(1)) == ("other", "object")
+    assert (copy.unit, copy.itself, copy.__name__, copy.__doc__) == ("m", copy, "show", "Say it.")
+
+
+@pytest.mark.parametrize("function", [functools.partial(pow, 2), Adds(5)], ids=["partial", "instance"])
+def test_a_generic_function_of_any_callable(function):
+    assert there_and_back(functools.singledispatch(function))(3) == 8
 
 
 def test_a_generic_method_of_a_class_of_the_script():

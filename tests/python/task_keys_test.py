@@ -3,6 +3,7 @@
 import functools
 import importlib
 import json
+import operator
 import os
 import subprocess
 import sys
@@ -393,6 +394,25 @@ def test_attributes_of_a_function_of_the_program_count():
     first = key_of(function=function)
     function.n_iter = 200
     assert key_of(function=function) != first
+
+
+def test_what_a_cached_function_of_the_program_calls_and_its_attributes_count():
+    def cached(function, **attributes):
+        cache = functools.wraps(len)(functools.lru_cache(function))
+        vars(cache).update(attributes)
+        return key_of(function=cache)
+
+    double, triple = functools.partial(operator.mul, 2), functools.partial(operator.mul, 3)
+    first = cached(double)
+    assert cached(double) == first
+    assert first not in (cached(triple), cached(double, unit="m"))
+
+
+def test_a_cached_callable_without_a_name_has_a_key():
+    double, triple = functools.partial(operator.mul, 2), functools.partial(operator.mul, 3)
+    first = key_of(function=functools.cache(double))
+    assert key_of(function=functools.cache(double)) == first
+    assert key_of(function=functools.cache(triple)) != first
 
 
 def test_compiled_extensions_count_with_their_file(tmp_path, monkeypatch):

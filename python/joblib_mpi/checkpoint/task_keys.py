@@ -20,7 +20,8 @@ from joblib_mpi import _core
 from joblib_mpi.checkpoint.module_content import module_content, submodules
 from joblib_mpi.payloads.exception_access import text_of
 from joblib_mpi.payloads.file_maps import WrittenFile, file_written_through
-from joblib_mpi.payloads.importable import is_importable
+from joblib_mpi.payloads.importable import is_importable, name_in_module
+from joblib_mpi.payloads.reducers import cached_function, own_attributes_of_cache
 
 #: Arrays of fewer bytes are hashed each time, because to remember them would cost more.
 _REMEMBERED_BYTES = 4096
@@ -172,7 +173,7 @@ class TaskKeys:
         known = None if self._is_imported else self._remembered.get(id(value))
         if known is not None:
             return known[1]
-        name = f"{value.__module__}.{value.__qualname__}"
+        name = f"{value.__module__}.{name_in_module(value)}"
         if id(value) in self._under_way:
             return "the definition under way of", name
         self._under_way.add(id(value))
@@ -191,7 +192,7 @@ class TaskKeys:
         known = _imported.get(id(value))
         if known is not None and known.value() is value and all(map(operator.is_, known.state, state)):
             return known.content
-        name = f"{value.__module__}.{value.__qualname__}"
+        name = f"{value.__module__}.{name_in_module(value)}"
         if id(value) in self._under_way:
             return b"the definition under way of " + name.encode()
         self._under_way.add(id(value))
@@ -208,7 +209,11 @@ class TaskKeys:
         return content
 
     def _found_by_name(self, value: Any) -> Any:
-        return type(value).__name__, getattr(value, "__wrapped__", None)
+        kind, function = type(value).__name__, getattr(value, "__wrapped__", None)
+        if kind != "_lru_cache_wrapper" or self._is_imported or (cached := cached_function(value)) is None:
+            return kind, function
+        attributes = own_attributes_of_cache(value, cached)
+        return (kind, cached, attributes) if attributes else (kind, cached)
 
     def _function(self, function: types.FunctionType) -> Any:
         return self._definition(function, self._code_and_references)

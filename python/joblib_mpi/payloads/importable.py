@@ -12,9 +12,15 @@ def is_importable(value: Any) -> bool:
     if not isinstance(name, str) or name == "__main__" or _is_sent_by_value(name):
         return False
     found: Any = sys.modules.get(name)
-    for attribute in value.__qualname__.split("."):
+    for attribute in name_in_module(value).split("."):
         found = getattr(found, attribute, None)
     return found is value
+
+
+def name_in_module(value: Any) -> str:
+    """Return the qualified name of a function or class; "" if it has none, such as a cached partial."""
+    name = getattr(value, "__qualname__", None)
+    return name if isinstance(name, str) else ""
 
 
 def _is_sent_by_value(module: str) -> bool:

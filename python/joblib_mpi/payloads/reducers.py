@@ -6,12 +6,14 @@ of functions that are pickled by value.
 
 import copyreg
 import functools
-import sys
-from collections.abc import Callable, Mapping
+import gc
+import itertools
+from collections.abc import Callable, Collection, Mapping
 from types import FunctionType, MappingProxyType
 from typing import Any
 
 from joblib_mpi.payloads.exception_access import MEMBERS, args_of, attributes_of, set_args, set_attribute
+from joblib_mpi.payloads.importable import is_importable
 
 #: A value of ``reducer_override``: a tuple as `object.__reduce_ex__` returns it, or NotImplemented.
 Reduced = Any
@@ -23,6 +25,9 @@ ExceptionParts = tuple[type[BaseException], tuple[Any, ...], tuple[Any, ...], di
 _OBJECT_WITHOUT_ATTRIBUTE = vars(AttributeError).get("obj")
 
 _MISSING = object()
+
+#: Attributes of generic functions that are closures over their registry.
+_MADE_BY_SINGLEDISPATCH = {"register", "dispatch", "registry", "_clear_cache"}
 
 _CACHED = type(functools.lru_cache(maxsize=1)(len))
 
@@ -106,42 +111,77 @@ def _builtin_base(kind: type[BaseException]) -> type[BaseException]:
 
 
 def reduce_decorated(value: Any) -> Reduced:
-    """Take apart a cached function, a cached property or a generic function that no module has under its name."""
+    """Take apart a cached function or cached property that no module has under its name."""
     kind = type(value)
-    if kind is _CACHED and not _is_importable(value):
-        return _cache, (value.__wrapped__, value.cache_parameters())
-    if kind is functools.cached_property:
-        return _cached_property, (value.func, value.attrname)
+    if kind is _CACHED and not is_importable(value) and (function := cached_function(value)) is not None:
+        return _cache, (function, value.cache_parameters()), own_attributes_of_cache(value, function) or None
+    if issubclass(kind, functools.cached_property) and _is_pickled_as(kind, functools.cached_property):
+        return _with_lock, (kind,), {name: part for name, part in vars(value).items() if name != "lock"}
     return NotImplemented
 
 
 def reduce_generic(function: FunctionType) -> Reduced:
     """Take apart what `functools.singledispatch` has made; NotImplemented for other functions."""
     registry = function.__dict__.get("registry")
-    if type(registry) is not MappingProxyType or "dispatch" not in function.__dict__ or _is_importable(function):
+    if type(registry) is not MappingProxyType or "dispatch" not in function.__dict__ or is_importable(function):
         return NotImplemented
-    return functools.singledispatch, (registry[object],), dict(registry), None, None, _register
+    start = registry[object]
+    fresh = functools.singledispatch(start)
+    own = _differences(function, fresh, _MADE_BY_SINGLEDISPATCH)
+    for name in functools.WRAPPER_ASSIGNMENTS:
+        if getattr(function, name, None) is not getattr(fresh, name, None):
+            own[name] = getattr(function, name)
+    return functools.singledispatch, (start,), (dict(registry), own), None, None, _set_generic_state
+
+
+def cached_function(cache: Any) -> Callable[..., Any] | None:
+    """Return the function that a cached function calls; None where Python does not tell."""
+    found: Callable[..., Any] = cache.__wrapped__
+    referents = gc.get_referents(cache)
+    if any(referent is found for referent in referents):
+        return found
+    # Something has replaced that name, such as `functools.wraps` above `lru_cache`. The function follows the results.
+    for results, function in itertools.pairwise(reversed(referents)):
+        if type(function) is dict and function is not cache.__dict__ and callable(results):
+            return results  # type: ignore[no-any-return]
+    return None
+
+
+def own_attributes_of_cache(cache: Any, function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the attributes that a cached function has beyond those that it gets when it is made of ``function``."""
+    return _differences(cache, _cache(function, cache.cache_parameters()), {"cache_parameters"})
+
+
+def _differences(value: Any, fresh: Any, left_out: Collection[str]) -> dict[str, Any]:
+    attributes = vars(fresh)
+    return {
+        name: attribute
+        for name, attribute in vars(value).items()
+        if name not in left_out and attributes.get(name, _MISSING) is not attribute
+    }
+
+
+def _is_pickled_as(kind: type, base: type) -> bool:
+    names = ("__reduce_ex__", "__reduce__", "__getstate__", "__setstate__")
+    return all(getattr(kind, name, None) is getattr(base, name, None) for name in names)
 
 
 def _cache(function: Callable[..., Any], parameters: Mapping[str, Any]) -> Any:
     return functools.lru_cache(**parameters)(function)
 
 
-def _cached_property(function: Callable[[Any], Any], name: str | None) -> Any:
-    made = functools.cached_property(function)
-    made.attrname = name
+def _with_lock(kind: type) -> Any:
+    # Before Python 3.12 a cached property has a lock.
+    made: Any = object.__new__(kind)
+    lock = vars(functools.cached_property(len)).get("lock")
+    if lock is not None:
+        made.lock = lock
     return made
 
 
-def _register(function: Any, registry: Mapping[type, Callable[..., Any]]) -> None:
+def _set_generic_state(function: Any, state: tuple[Mapping[type, Callable[..., Any]], Mapping[str, Any]]) -> None:
+    registry, attributes = state
     for kind, implementation in registry.items():
         function.register(kind, implementation)
-
-
-def _is_importable(value: Any) -> bool:
-    found: Any = sys.modules.get(value.__module__ or "")
-    if found is None or value.__module__ == "__main__":
-        return False
-    for name in value.__qualname__.split("."):
-        found = getattr(found, name, None)
-    return found is value
+    for name, value in attributes.items():
+        setattr(function, name, value)
