@@ -1,11 +1,14 @@
 """Tests of which functions an executor may keep between tasks."""
 
+import copy
 import datetime
 import functools
+import inspect
 import logging
 import math
 import operator
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +148,147 @@ def test_a_function_that_holds_nothing_mutable_is_kept(function):
 )
 def test_any_other_function_is_not_kept(function):
     assert not is_kept(function)
+
+
+put, read, space, frame, frame_of = setattr, getattr, globals, sys._getframe, inspect.currentframe
+
+
+def annotates_itself(x: int):
+    annotates_itself.__annotations__["n"] = x
+
+
+def puts_into_itself(x):
+    put(puts_into_itself, "n", x)
+
+
+def reads_its_attributes(x):
+    return getattr(reads_its_attributes, "__dict__")  # noqa: B009
+
+
+def reads_them_by_another_name(x):
+    return read(reads_them_by_another_name, "".join(["__di", "ct__"]))
+
+
+def gets_them_by_an_operator(x):
+    return operator.attrgetter("n")(gets_them_by_an_operator)
+
+
+def calls_its_module_by_another_name(x):
+    return space()["count"]
+
+
+def looks_at_frames_by_another_name(x):
+    return frame(), frame_of()
+
+
+def hands_itself_over(x):
+    return copy.copy(hands_itself_over)
+
+
+def hands_itself_over_by_a_variable(x):
+    mine = hands_itself_over_by_a_variable
+    return copy.copy(mine)
+
+
+def hands_itself_over_as_one_of_many(x):
+    return [copy.copy, hands_itself_over_as_one_of_many]
+
+
+def hands_itself_over_inside(x):
+    return [copy.copy(hands_itself_over_inside) for _ in range(x)]
+
+
+def hands_over_what_calls_it(x):
+    return copy.copy(is_handed_over)
+
+
+def is_handed_over(x):
+    return hands_over_what_calls_it(x)
+
+
+def has_itself_as_default(x, me=None):
+    return copy.copy(me)
+
+
+def has_itself_in_a_tuple(x):
+    return copy.copy(has_itself_in_a_tuple.all)
+
+
+def has_types(x):
+    return x
+
+
+def imports_the_program(x):
+    import __main__
+
+    return __main__
+
+
+def reads_the_program(x):
+    return sys.modules["__main__"]
+
+
+def has_itself_as_method(x):
+    return has_itself_as_method.__call__
+
+
+has_itself_as_default.__defaults__ = (has_itself_as_default,)
+has_itself_in_a_tuple.all = (has_itself_in_a_tuple,)
+has_types.__type_params__ = (["mutable"],)  # of Python 3.12
+
+REFLECTS = [
+    *(annotates_itself, puts_into_itself, reads_its_attributes, reads_them_by_another_name, gets_them_by_an_operator),
+    *(calls_its_module_by_another_name, looks_at_frames_by_another_name, hands_itself_over, has_itself_as_default),
+    *(hands_itself_over_by_a_variable, hands_itself_over_as_one_of_many, hands_itself_over_inside, imports_the_program),
+    *(is_handed_over, has_itself_in_a_tuple, reads_the_program, has_itself_as_method),
+    *((has_types,) if sys.version_info >= (3, 12) else ()),
+]
+
+
+@pytest.mark.parametrize("function", REFLECTS, ids=operator.attrgetter("__name__"))
+def test_a_function_that_can_change_itself_by_other_code_is_not_kept(function, monkeypatch):
+    for one in (*REFLECTS, hands_over_what_calls_it):
+        monkeypatch.setattr(one, "__module__", "__main__")
+    assert not is_kept(function)
+
+
+def calls_itself(x):
+    return calls_itself(*[x - 1]) + len(calls_itself.__name__) if x else calls_itself.unit
+
+
+def calls_and_hands_over_others(xs):
+    return LARGE.mean(), np.dot(LARGE, LARGE), list(map(calls_itself, xs)), operator.attrgetter("real")(1)
+
+
+def defines_a_class(x):
+    class Local:
+        def __call__(self):
+            return super().__init__()
+
+        def __getattribute__(self, name):
+            return name == "eval"
+
+    return Local()
+
+
+calls_itself.unit = "m"
+
+
+@pytest.mark.parametrize("function", [calls_itself, calls_and_hands_over_others, defines_a_class])
+def test_a_function_that_calls_itself_or_hands_over_what_it_only_reads_is_kept(function, monkeypatch):
+    monkeypatch.setattr(calls_itself, "__module__", "__main__")
+    assert is_kept(function)
+
+
+def test_a_variable_of_an_enclosing_function_may_be_the_function_itself():
+    def calls(x):
+        return calls(calls(x - 1)) if x else 0
+
+    def hands(x):
+        return copy.copy(hands)
+
+    assert is_kept(calls)
+    assert not is_kept(hands)
 
 
 def test_functions_of_the_script_are_looked_into(monkeypatch):

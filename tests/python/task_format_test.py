@@ -3,6 +3,7 @@
 import functools
 import operator
 import pickle
+import sys
 import threading
 import types
 
@@ -11,6 +12,8 @@ import pytest
 from joblib.parallel import BatchedCalls, SequentialBackend
 
 from joblib_mpi.executor.shared_objects import SharedObjects
+from joblib_mpi.payloads import kept_functions
+from joblib_mpi.payloads.immutability import holds_nothing_mutable
 from joblib_mpi.payloads.task_context import TaskContext
 from joblib_mpi.payloads.task_format import INLINE_BYTES, TaskDecoder, TaskEncoder
 from joblib_mpi.sharing.call_buffers import CallBuffers
@@ -116,7 +119,7 @@ def test_of_a_function_in_a_wrapper_only_the_wrappers_own_part_travels_with_each
         _, head, buffers, _ = wire.encoder.encode(BatchedCalls([(wrapper, (1,), {})], (NESTED, None)))
         assert len(head) < 2 * INLINE_BYTES
         assert wire.decoder.decode(head, buffers)() == [(1, config, documented.__doc__)]
-    assert list(wire.decoder._functions.values()) == [documented]
+    assert wire.decoder._functions.functions() == [documented]
 
 
 def test_a_long_function_in_a_partial_is_broadcast_once():
@@ -163,14 +166,14 @@ def test_what_cannot_be_pickled_is_named():
 
 
 def test_a_worker_keeps_functions_whose_pickles_have_a_limited_size(monkeypatch):
-    monkeypatch.setattr(TaskDecoder, "KEPT_BYTES", 20_000)
+    monkeypatch.setattr(kept_functions, "KEPT_BYTES", 20_000)
     wire = Wire()
     for i in range(300):
         function = types.FunctionType((lambda: 0).__code__, {}, f"f{i}")
         assert wire.send((function, (), {})) == [0]
     kept = wire.decoder._functions
     assert 10 < len(kept) < 100
-    assert sum(map(len, kept)) <= 20_000
+    assert sum(map(len, kept._kept)) <= 20_000
 
 
 def test_a_function_that_holds_something_mutable_is_loaded_for_each_task():
@@ -184,8 +187,42 @@ def test_a_function_that_holds_something_mutable_is_loaded_for_each_task():
     for _ in range(2):
         assert wire.send((grow, (0,), {})) == [1]
         assert wire.send((grow, (1,), {}), (grow, (2,), {})) == [1, 1]
-    assert wire.decoder._functions == {}
+    assert wire.decoder._functions.functions() == []
     assert seen == []
+
+
+def bump(function):
+    """Count in an attribute, as code of a library could."""
+    function.n = getattr(function, "n", 0) + 1
+    return function.n
+
+
+def bump_callers_variable():
+    variables = sys._getframe(1).f_globals
+    variables["n"] = variables.get("n", 0) + 1
+    return variables["n"]
+
+
+def flatten(array):
+    array.shape = -1
+    return array.ndim
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # numpy no longer likes the shape to be set
+@pytest.mark.parametrize("batch", [1, 3])
+def test_no_task_sees_what_other_code_has_done_to_a_function_that_is_kept(batch):
+    wire = Wire()
+    matrix = np.ones((2**10, 2**8))
+
+    def inner():
+        return 1
+
+    def count():
+        return bump(inner), bump_callers_variable(), matrix.ndim, flatten(matrix)
+
+    assert holds_nothing_mutable(count, wire.encoder._pickler.makes_read_only)
+    for _ in range(3):
+        assert wire.send(*[(count, (), {})] * batch) == [(1, 1, 2, 1)] * batch
 
 
 def test_tasks_of_a_batch_do_not_share_the_functions_in_their_arguments():

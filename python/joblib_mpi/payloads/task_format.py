@@ -6,15 +6,15 @@ unpickles: proxies of multiprocessing managers connect while they are unpickled.
 
 Function and context are pickled once for each call of ``Parallel``. Each task refers to them: by that pickle, or, if it
 is long, by the id of an object that has it. The executor keeps a function that is imported, or that holds nothing that
-a task could change. It loads any other function anew for each task, so that no task sees what another has done to the
-script's variables. For a wrapped function, only the wrapper's own attributes are sent with each task.
+a task could change, until one has changed it by a way that the check does not see. It loads any other function anew for
+each task, so that no task sees what another has done to the script's variables. For a wrapped function, only the
+wrapper's own attributes are sent with each task.
 """
 
 import copyreg
 import functools
 import pickle
 import types
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeGuard
 
@@ -22,6 +22,7 @@ from joblib_mpi.joblib_internals import items_of, nesting_of
 from joblib_mpi.payloads import by_value
 from joblib_mpi.payloads.exception_access import text_of
 from joblib_mpi.payloads.immutability import holds_nothing_mutable
+from joblib_mpi.payloads.kept_functions import FunctionReference, KeptFunctions
 from joblib_mpi.payloads.pickling import Pickler
 from joblib_mpi.payloads.shared_pickling import Head, Objects, ObjectSharingPickler, SharingPickler, loads, trailer_end
 from joblib_mpi.payloads.task_context import TaskContext
@@ -46,7 +47,7 @@ class _ForOneTask(NamedTuple):
         The function's pickle, or the id of an object that has it.
     """
 
-    function: bytes | int
+    function: FunctionReference
 
 
 class _Alone(NamedTuple):
@@ -250,9 +251,6 @@ class TaskDecoder:
         Called after each task of a batch.
     """
 
-    #: The bytes that the pickles of kept functions may have. Those in objects go when rank 0 drops their objects.
-    KEPT_BYTES = 2**20
-
     def __init__(
         self,
         objects: Objects,
@@ -263,8 +261,7 @@ class TaskDecoder:
         self._enter = enter
         self._between = between
         self._context: bytes | None = None
-        self._functions: OrderedDict[bytes | int, Callable[..., Any]] = OrderedDict()
-        self._kept_bytes = 0
+        self._functions = KeptFunctions()
         self._last_name = ""
 
     def function_name(self) -> str:
@@ -295,7 +292,6 @@ class TaskDecoder:
     def forget_functions(self) -> None:
         """Drop all functions, because they may hold a shared object that rank 0 has dropped."""
         self._functions.clear()
-        self._kept_bytes = 0
         by_value.hide_from_main()
 
     def _run(self, item: Any) -> Any:
@@ -320,22 +316,20 @@ class TaskDecoder:
     def _function(self, reference: Reference) -> Callable[..., Any]:
         kind = type(reference)
         if kind is bytes or kind is int:
-            return self._functions.get(reference) or self._keep(reference)
+            return self._functions.find(reference) or self._keep(reference)
         if kind is _ForOneTask:
             return self._load(reference.function)
         other: Callable[..., Any] = self._unwrapped(reference) if kind is _Wrapped else reference
         return other
 
-    def _load(self, reference: bytes | int) -> Callable[..., Any]:
+    def _load(self, reference: FunctionReference) -> Callable[..., Any]:
         pickled = reference if isinstance(reference, bytes) else self._objects.whole(reference)
         function: Callable[..., Any] = loads(pickled, (), self._objects)
         return function
 
-    def _keep(self, reference: bytes | int) -> Callable[..., Any]:
-        self._functions[reference] = function = self._load(reference)
-        self._kept_bytes += _inline_bytes(reference)
-        while self._kept_bytes > self.KEPT_BYTES:
-            self._kept_bytes -= _inline_bytes(self._functions.popitem(last=False)[0])
+    def _keep(self, reference: FunctionReference) -> Callable[..., Any]:
+        function = self._load(reference)
+        self._functions.keep(reference, function)
         return function
 
     def _unwrapped(self, wrapped: _Wrapped) -> Callable[..., Any]:
@@ -349,7 +343,3 @@ class TaskDecoder:
         wrapper.__dict__.update(dict.fromkeys(functions, function))
         wrapper.__dict__.update(state)
         return wrapper
-
-
-def _inline_bytes(reference: bytes | int) -> int:
-    return len(reference) if isinstance(reference, bytes) else 0
