@@ -1,8 +1,11 @@
 """Tests of classes of the program in tasks and results: slots, references to rank 0's, names in ``__main__``."""
 
+import abc
+import dataclasses
 import enum
 import pickle
 import sys
+import types
 
 import cloudpickle.cloudpickle
 import pytest
@@ -102,3 +105,182 @@ def test_names_in_main_are_for_executors_only(define, monkeypatch):
     monkeypatch.setattr(by_value, "_shows_in_main", True)
     copy, _ = as_in_another_process(here, monkeypatch)
     assert main.C is copy
+
+
+class AnotherProcess:
+    """A process that loads what this one pickles; its classes are others, and stay from one load to the next."""
+
+    TRACKERS = ("_DYNAMIC_CLASS_TRACKER_BY_ID", "_DYNAMIC_CLASS_TRACKER_BY_CLASS")
+    MAPS = ("_ids", "_by_id", "_loaded")
+
+    def __init__(self, monkeypatch):
+        self._monkeypatch = monkeypatch
+        self._state = [(cloudpickle.cloudpickle, name) for name in self.TRACKERS]
+        self._state += [(by_value, name) for name in self.MAPS]
+        self._state = [(module, name, type(getattr(module, name))()) for module, name in self._state]
+
+    def call(self, function, *arguments):
+        with self._monkeypatch.context() as patch:
+            for module, name, value in self._state:
+                patch.setattr(module, name, value)
+            patch.setattr(by_value, "_shows_in_main", True)
+            patch.setattr(by_value, "_shown", {})
+            patch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
+            return function(*arguments)
+
+    def load(self, value):
+        return self.call(load, Pickler().dumps(value, in_band=True)[0])
+
+
+@pytest.fixture
+def another_process(monkeypatch):
+    return AnotherProcess(monkeypatch)
+
+
+def defined(source, name="C"):
+    names = {"__name__": "__main__", "enum": enum, "abc": abc, "dataclasses": dataclasses}
+    exec(source, names)
+    return names[name] if isinstance(name, str) else [names[one] for one in name]
+
+
+def test_the_bases_of_a_class_are_those_of_the_last_pickle(another_process):
+    here, a, b = defined("class A: w = 'A'\nclass B: w = 'B'\nclass C(A): pass", ("C", "A", "B"))
+    seen = []
+    for bases in ((a,), (b,), (b, a), (a,)):
+        here.__bases__ = bases
+        copy = another_process.load(here)
+        seen.append((copy.w, len(copy.__bases__)))
+    assert seen == [("A", 1), ("B", 1), ("B", 2), ("A", 1)]
+
+
+def test_the_names_of_a_class_are_those_of_the_last_pickle(another_process):
+    here = defined("class C: pass")
+    for name in ("C", "D", "C"):
+        here.__name__, here.__qualname__ = name, f"Outer.{name}"
+        copy = another_process.load(here)
+        assert (copy.__name__, copy.__qualname__) == (name, f"Outer.{name}")
+
+
+def test_the_metaclass_of_a_class_is_that_of_the_last_pickle(another_process):
+    here, first, second = defined(
+        "class M(type): n = 1\nclass N(M): n = 2\nclass C(metaclass=M): pass", ("C", "M", "N")
+    )
+    for kind in (first, second, first):
+        here.__class__ = kind
+        assert type(another_process.load(here)).n == kind.n
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        "class C(enum.Enum):\n  one = 1",
+        "class C(int, enum.Enum):\n  one = 1",
+        "class C(enum.Flag):\n  one = 1",
+        "class C(enum.Enum):\n  one = 1, 2\n  def __init__(self, a, b): self.b = b",
+    ],
+)
+def test_the_members_of_an_enumeration_have_the_attributes_of_the_last_pickle(another_process, member):
+    here = defined(member)
+    first = vars(here.one).get("b")
+    another = another_process.load(here)
+    for tag in (1, [here.one], None):
+        if tag is None:
+            del here.one.tag, here.one.b
+        else:
+            here.one.tag, here.one.b = tag, 5
+        copy = another_process.load([here.one])[0]
+        assert copy is another.one
+        assert getattr(copy, "tag", None) == (tag and (1 if tag == 1 else [copy]))
+        assert getattr(copy, "b", None) == (tag and 5)
+    assert first in (None, 2)
+
+
+def test_a_member_whose_value_has_changed_has_that_of_the_last_pickle(another_process):
+    here = defined("class C(enum.Enum):\n  one = [1]")
+    for value in ([1], [1, 2], [1, 2, 3]):
+        here.one.value[:] = value
+        copy = another_process.load((here, here.one))
+        assert copy[1].value == value
+        assert copy[1] is copy[0].one
+
+
+def test_attributes_that_a_metaclass_makes_are_gone_where_they_were_deleted(another_process):
+    source = (
+        "class M(type):\n  def __init__(cls, *a): super().__init__(*a); cls.registry = {}\nclass C(metaclass=M): x = 1"
+    )
+    here = defined(source)
+    assert another_process.load(here).registry == {}
+    del here.registry
+    assert not hasattr(another_process.load(here), "registry")
+    here.registry = {1: 2}
+    assert another_process.load(here).registry == {1: 2}
+
+
+def test_an_attribute_that_is_again_as_in_the_base_is_so_elsewhere(another_process):
+    here, base = defined("class B:\n  'Of B.'\n  x = None\nclass C(B):\n  'Of C.'\n  x = 1", ("C", "B"))
+    seen = []
+    for document, x in (("Of C.", 1), (base.__doc__, base.x), ("Of C.", 2)):
+        here.__doc__, here.x = document, x
+        copy = another_process.load(here)
+        seen.append((copy.__doc__, copy.x))
+    assert seen == [("Of C.", 1), ("Of B.", None), ("Of C.", 2)]
+
+
+def test_whether_a_class_is_abstract_is_as_in_the_last_pickle(another_process):
+    source = "class B(abc.ABC): pass\nclass C(B):\n  @abc.abstractmethod\n  def f(self): pass"
+    here = defined(source)
+    copy = another_process.load(here)
+    with pytest.raises(TypeError, match="abstract"):
+        copy()
+    here.f = lambda self: 1
+    abc.update_abstractmethods(here)
+    assert another_process.load(here)().f() == 1
+
+
+@pytest.mark.parametrize("kind", SLOTS)
+def test_a_class_that_has_not_changed_stays_as_it_is(another_process, kind):
+    here = defined(f"import dataclasses\n{SLOTS[kind]}")
+    first = another_process.load(here)
+    names = {*vars(first), "__slotnames__"}  # the latter is of the module copyreg
+    copy = another_process.load(here())
+    assert (type(copy), copy.x, {*vars(first), "__slotnames__"}) == (first, 1, names)
+
+
+def test_what_a_task_has_added_to_a_class_is_gone_with_the_next_pickle(another_process):
+    here = defined("class C:\n  x = 1")
+    copy = another_process.load(here)
+    copy.x, copy.y = 2, 3
+    assert another_process.load(here) is copy
+    assert (copy.x, hasattr(copy, "y")) == (1, False)
+
+
+@pytest.mark.parametrize("qualified_name", ["C", "Outer.C"])
+def test_a_later_run_finds_a_class_by_its_qualified_name(another_process, monkeypatch, qualified_name):
+    here = defined("class C:\n  x = 1")
+    here.__qualname__ = qualified_name
+    copy = another_process.load(here())
+    result, _ = another_process.call(lambda: ResultPickler().dumps(copy, in_band=True))
+    monkeypatch.setattr(by_value, "_by_id", {})
+    main = types.ModuleType("__main__")
+    main.C, main.Outer = here, types.SimpleNamespace(C=here)
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    assert type(load(result)) is here
+
+
+def test_a_class_inside_a_function_comes_back_as_itself_and_by_value(another_process, monkeypatch):
+    here = defined("def f():\n  class C:\n    x = 1\n  return C", "f")()
+    copy = another_process.load(here())
+    result, _ = another_process.call(lambda: ResultPickler().dumps(copy, in_band=True))
+    assert type(load(result)) is here
+    assert another_process.call(load, result) is not None
+    for module, name, value in AnotherProcess(monkeypatch)._state:  # a later run
+        monkeypatch.setattr(module, name, value)
+    assert load(result).x == 1
+
+
+def test_a_class_that_a_task_has_made_comes_by_value_each_time(another_process):
+    made = another_process.call(defined, "class C:\n  x = 1")
+    for _ in range(2):
+        result, _ = another_process.call(lambda: ResultPickler().dumps(made, in_band=True))
+        assert b"_class_of_script" not in result
+        assert load(result).x == 1

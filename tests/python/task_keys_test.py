@@ -1,5 +1,6 @@
 """Tests of `TaskKeys`: keys are equal for equal content in every process, and differ for any other content."""
 
+import enum
 import functools
 import importlib
 import json
@@ -394,6 +395,16 @@ def test_attributes_of_a_function_of_the_program_count():
     first = key_of(function=function)
     function.n_iter = 200
     assert key_of(function=function) != first
+
+
+def test_attributes_of_an_enumerations_members_count():
+    names = {"__name__": "__main__", "enum": enum}
+    exec("class Colour(enum.Enum):\n  red = 1\ndef tag(): return Colour.red.tag", names)
+    keys = set()
+    for tag in (None, 1, "a"):
+        names["Colour"].red.tag = tag
+        keys.add(key_of(function=names["tag"]))
+    assert len(keys) == 3
 
 
 def test_what_a_cached_function_of_the_program_calls_and_its_attributes_count():

@@ -5,6 +5,7 @@ of sets and dictionaries, the identity of equal strings and arrays, line numbers
 """
 
 import dis
+import enum
 import io
 import itertools
 import operator
@@ -18,6 +19,7 @@ import numpy as np
 
 from joblib_mpi import _core
 from joblib_mpi.checkpoint.module_content import module_content, submodules
+from joblib_mpi.payloads import by_value
 from joblib_mpi.payloads.exception_access import text_of
 from joblib_mpi.payloads.file_maps import WrittenFile, file_written_through
 from joblib_mpi.payloads.importable import is_importable, name_in_module
@@ -247,9 +249,12 @@ class TaskKeys:
         if is_importable(value):
             return value.__bases__
         members = {name: member for name, member in vars(value).items() if name not in _NOT_DEFINED}
-        return value.__bases__, {
+        content = {
             name: type(member).__name__ if type(member) in _DESCRIPTORS else member for name, member in members.items()
         }
+        if isinstance(value, enum.EnumMeta):
+            return value.__bases__, content, by_value.attributes_of_members(value)
+        return value.__bases__, content
 
     def _code(self, code: types.CodeType) -> Any:
         counts = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags

@@ -1,34 +1,27 @@
 """Functions and classes of the script, which are pickled by value: each load gives them the state in that pickle.
 
 cloudpickle makes one class of all pickles of a class, so that instances from different pickles have one type. It sets
-the attributes that a pickle has, and leaves those that something has added since. Here a load gives a class exactly the
-attributes in the pickle; only in the process that the class comes from, a load changes nothing. Results name classes of
-rank 0, because what a task has done to its copy of a class must not reach the script's.
+the attributes that a pickle has, and leaves those that something has added since, as well as bases, names and members
+of an enumeration. Here a load gives a class exactly what is in the pickle; only in the process that the class comes
+from, a load changes nothing. Results name classes of rank 0, because what a task has done to its copy of a class must
+not reach the script's.
 """
 
+import enum
+import operator
 import sys
 import types
 import uuid
 import weakref
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 #: What `pickle` gets of an object that cloudpickle pickles by value: constructor, arguments, state, None, None, setter.
 Reduction = tuple[Any, Any, Any, None, None, Callable[[Any, Any], Any]]
 
 _ids: "weakref.WeakKeyDictionary[type, str]" = weakref.WeakKeyDictionary()  # of the classes of this process
 _by_id: "weakref.WeakValueDictionary[str, type]" = weakref.WeakValueDictionary()
-
-
-class _Loaded:
-    """A class that came from another process: its id there, and its names before it had a state."""
-
-    def __init__(self, class_id: str, first_names: frozenset[str]) -> None:
-        self.class_id = class_id
-        self.first_names = first_names
-
-
-_loaded: "weakref.WeakKeyDictionary[type, _Loaded]" = weakref.WeakKeyDictionary()
+_loaded: "weakref.WeakKeyDictionary[type, str]" = weakref.WeakKeyDictionary()  # ids of classes of other processes
 _n_loads = 0
 
 _shows_in_main = False
@@ -47,13 +40,88 @@ def with_exact_state(value: Any, reduced: Reduction) -> Reduction:
         return make, arguments, (state, setter), None, None, _set_function_state
     class_id = _ids.get(value)
     if class_id is None:
-        known = _loaded.get(value)
-        class_id = uuid.uuid4().hex if known is None else known.class_id
+        class_id = _loaded.get(value) or uuid.uuid4().hex
         _ids[value] = class_id
         _by_id[class_id] = value
     if "__slots__" in vars(value):
         arguments, state = _with_slots(value, arguments, state)
-    return make, arguments, (state, setter, class_id), None, None, _set_class_state
+    return make, arguments, (_shape_of(value, state[0]), state, setter, class_id), None, None, _set_class_state
+
+
+class _Shape(NamedTuple):
+    """The parts of a class that cloudpickle does not give to one that a process has already.
+
+    Attributes
+    ----------
+    kind : type
+        Its metaclass.
+    bases : tuple of type
+        Its bases.
+    name, qualified_name : str
+        Its names.
+    not_sent : tuple of str
+        The names of attributes that Python makes, so that they do not travel.
+    members : dict of str to dict, or None
+        The attributes of an enumeration's members.
+    """
+
+    kind: type
+    bases: tuple[type, ...]
+    name: str
+    qualified_name: str
+    not_sent: tuple[str, ...]
+    members: dict[str, dict[str, Any]] | None
+
+
+# As `type` has them, since a metaclass may have others under these names.
+_NAME, _QUALIFIED_NAME, _BASES = (vars(type)[name] for name in ("__name__", "__qualname__", "__bases__"))
+_CLASS = vars(object)["__class__"]
+
+#: Attributes that a class cannot do without. cloudpickle leaves out those that are the same in a base.
+_LASTING = ("__doc__", "__module__", "__abstractmethods__")
+
+
+def _shape_of(value: type, sent: dict[str, Any]) -> _Shape:
+    attributes = vars(value)
+    for name in _LASTING:
+        if name in attributes:
+            sent.setdefault(name, attributes[name])
+    is_enumeration = issubclass(type(value), enum.EnumMeta)
+    not_sent = tuple(
+        name
+        for name, attribute in attributes.items()
+        if name not in sent
+        and ((is_enumeration and _is_made_by_enum(name)) or not _is_attribute_of_a_base(value, name, attribute))
+    )
+    members = attributes_of_members(value) if is_enumeration else None
+    name, qualified_name = (part.__get__(value) for part in (_NAME, _QUALIFIED_NAME))
+    return _Shape(type(value), _BASES.__get__(value), name, qualified_name, not_sent, members)
+
+
+def attributes_of_members(enumeration: type) -> dict[str, dict[str, Any]]:
+    """Return the attributes of an enumeration's members beyond name and value, and the values that can change."""
+    return {name: _attributes_of_member(member) for name, member in _members_of(enumeration).items()}
+
+
+def _members_of(enumeration: type) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = vars(enumeration).get("_member_map_", {})
+    return found
+
+
+def _is_attribute_of_a_base(value: type, name: str, attribute: Any) -> bool:
+    return any(name in vars(base) and vars(base)[name] is attribute for base in value.__bases__)
+
+
+def _is_made_by_enum(name: str) -> bool:
+    return name.startswith("_") and name.endswith("_")
+
+
+def _attributes_of_member(member: Any) -> dict[str, Any]:
+    own = getattr(member, "__dict__", {})
+    attributes = {name: value for name, value in own.items() if not _is_made_by_enum(name)}
+    if type(member._value_).__hash__ is None:  # it is a list, or something else that can change
+        attributes["_value_"] = member._value_
+    return attributes
 
 
 def _with_slots(value: type, arguments: Any, state: Any) -> tuple[Any, Any]:
@@ -71,8 +139,9 @@ def reference_to(value: type) -> Any:
 
     A class inside a function has no name by which a later run, which reads the result from a checkpoint, could find it.
     """
-    known = _loaded.get(value)
-    class_id = _ids.get(value) if known is None else known.class_id
+    class_id = _loaded.get(value)
+    if class_id is None and not _shows_in_main:  # rank 0, unlike an executor, keeps the classes that it has pickled
+        class_id = _ids.get(value)
     if class_id is None or "<locals>" in value.__qualname__:
         return None
     return _class_of_script, (class_id, value.__module__, value.__qualname__)
@@ -125,18 +194,41 @@ def _set_function_state(function: Any, packed: Any) -> None:
     _show(function)
 
 
-def _set_class_state(value: type, packed: Any) -> None:
+def _set_class_state(value: type, packed: tuple[_Shape, Any, Callable[[Any, Any], Any], str]) -> None:
     global _n_loads
     _n_loads += 1
-    state, setter, class_id = packed
+    shape, state, setter, class_id = packed
     if value in _ids:
         return
-    known = _loaded.get(value)
-    if known is None:
-        known = _loaded[value] = _Loaded(class_id, frozenset(vars(value)))
+    if value in _loaded:
+        _reshape(value, shape)
+    else:
+        _loaded[value] = class_id
         _by_id[class_id] = value
-    attributes = state[0]
-    for name in vars(value).keys() - known.first_names - attributes.keys():
+        _QUALIFIED_NAME.__set__(value, shape.qualified_name)
+    lasting = {*state[0], *shape.not_sent, *_LASTING, "__dict__", "__weakref__"}
+    for name in [name for name in vars(value) if name not in lasting]:
         type.__delattr__(value, name)
     setter(value, state)
+    for name, attributes in (shape.members or {}).items():
+        _set_attributes_of_member(_members_of(value)[name], attributes)
     _show(value)
+
+
+def _reshape(value: type, shape: _Shape) -> None:
+    if type(value) is not shape.kind:
+        _CLASS.__set__(value, shape.kind)
+    if _NAME.__get__(value) != shape.name:
+        _NAME.__set__(value, shape.name)
+    if _QUALIFIED_NAME.__get__(value) != shape.qualified_name:
+        _QUALIFIED_NAME.__set__(value, shape.qualified_name)
+    bases = _BASES.__get__(value)
+    if len(bases) != len(shape.bases) or any(map(operator.is_not, bases, shape.bases)):
+        _BASES.__set__(value, shape.bases)
+
+
+def _set_attributes_of_member(member: Any, attributes: dict[str, Any]) -> None:
+    own = getattr(member, "__dict__", {})
+    for name in [name for name in own if name not in attributes and not _is_made_by_enum(name)]:
+        del own[name]
+    own.update(attributes)
