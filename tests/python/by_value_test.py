@@ -3,14 +3,16 @@
 import abc
 import dataclasses
 import enum
+import functools
 import pickle
 import sys
 import types
 
 import cloudpickle.cloudpickle
+import joblib
 import pytest
 
-from joblib_mpi.payloads import by_value
+from joblib_mpi.payloads import by_value, main_names
 from joblib_mpi.payloads.pickling import Pickler
 from joblib_mpi.payloads.result_pickling import ResultPickler
 
@@ -102,7 +104,7 @@ def test_names_in_main_are_for_executors_only(define, monkeypatch):
     main = sys.modules["__main__"]
     copy, _ = as_in_another_process(here, monkeypatch)
     assert main.C is here
-    monkeypatch.setattr(by_value, "_shows_in_main", True)
+    monkeypatch.setattr(main_names, "_shows", True)
     copy, _ = as_in_another_process(here, monkeypatch)
     assert main.C is copy
 
@@ -115,6 +117,8 @@ class AnotherProcess:
 
     def __init__(self, monkeypatch):
         self._monkeypatch = monkeypatch
+        self.main = types.ModuleType("__main__")
+        self.shown = {}
         self._state = [(cloudpickle.cloudpickle, name) for name in self.TRACKERS]
         self._state += [(by_value, name) for name in self.MAPS]
         self._state = [(module, name, type(getattr(module, name))()) for module, name in self._state]
@@ -123,13 +127,19 @@ class AnotherProcess:
         with self._monkeypatch.context() as patch:
             for module, name, value in self._state:
                 patch.setattr(module, name, value)
-            patch.setattr(by_value, "_shows_in_main", True)
-            patch.setattr(by_value, "_shown", {})
-            patch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
+            patch.setattr(main_names, "_shows", True)
+            patch.setattr(main_names, "_shown", self.shown)
+            patch.setitem(sys.modules, "__main__", self.main)
             return function(*arguments)
 
     def load(self, value):
-        return self.call(load, Pickler().dumps(value, in_band=True)[0])
+        return self.call(self._run_task, Pickler().dumps(value, in_band=True)[0])
+
+    def _run_task(self, data):
+        main_names.begin_task()
+        value = load(data)
+        main_names.show_nested()
+        return value
 
 
 @pytest.fixture
@@ -284,3 +294,85 @@ def test_a_class_that_a_task_has_made_comes_by_value_each_time(another_process):
         result, _ = another_process.call(lambda: ResultPickler().dumps(made, in_band=True))
         assert b"_class_of_script" not in result
         assert load(result).x == 1
+
+
+NESTED = """
+class Outer:
+    class Middle:
+        class Inner:
+            def method(self): return 1
+        @staticmethod
+        def function(): return 2
+    class Other:
+        def method(self): return 3
+    def method(self): return 4
+def function(): return 5
+"""
+
+
+def as_of_main(monkeypatch, names):
+    main = types.ModuleType("__main__")
+    vars(main).update(names)
+    monkeypatch.setitem(sys.modules, "__main__", main)
+
+
+@pytest.fixture
+def nested(monkeypatch):
+    """Return the class Outer of a script, which is this process's ``__main__``."""
+    names = {"__name__": "__main__"}
+    exec(NESTED, names)
+    as_of_main(monkeypatch, names)
+    return names["Outer"]
+
+
+NAMED = {
+    "a method of a nested class": lambda outer: outer.Middle.Inner().method,
+    "an instance of a nested class": lambda outer: outer.Middle.Inner(),
+    "a nested class": lambda outer: outer.Middle.Inner,
+    "a method of a nested class and its outer class": lambda outer: (outer.Middle.Inner().method, outer),
+    "an outer class and a method of a nested class": lambda outer: (outer, outer.Middle.Inner().method),
+    "two nested classes": lambda outer: (outer.Other().method, outer.Middle.Inner().method, outer.Middle),
+    "a function of a nested class": lambda outer: outer.Middle.function,
+    "a function of a class and the class": lambda outer: (outer.method, outer().method),
+}
+
+
+@pytest.mark.parametrize("value", NAMED)
+def test_what_is_inside_a_class_has_the_hash_that_it_has_in_the_script(nested, another_process, value):
+    value = NAMED[value](nested)
+    copy = another_process.load(value)
+    assert copy is not value
+    for _ in range(2):
+        assert another_process.call(joblib.hash, copy) == joblib.hash(value)
+    another_process.load(nested)
+    assert another_process.call(joblib.hash, another_process.load(value)) == joblib.hash(value)
+
+
+def test_a_nested_class_that_the_script_has_defined_anew_takes_the_place_of_the_old_one(
+    nested, another_process, monkeypatch
+):
+    another_process.load(nested)
+    names = {"__name__": "__main__"}
+    exec(NESTED, names)
+    as_of_main(monkeypatch, names)
+    value = names["Outer"].Middle.Inner().method
+    copy = another_process.load(value)
+    assert another_process.call(joblib.hash, copy) == joblib.hash(value)
+
+
+def test_a_function_with_the_name_of_a_method_leaves_the_class_in_main(nested, another_process):
+    copy = another_process.load(nested)
+    function = functools.wraps(nested.method)(lambda self: 6)
+    assert another_process.load((nested, function, nested.Middle))[0] is copy
+    assert another_process.main.Outer is copy
+    assert copy().method() == 4
+
+
+def test_all_names_in_main_are_hidden_again(nested, another_process):
+    another_process.main.own = 1
+    for value in (nested.Middle.Inner, vars(sys.modules["__main__"])["function"], nested):
+        another_process.load(value)
+    assert {"Outer", "function"} < vars(another_process.main).keys()
+    another_process.call(main_names.hide_from_main)
+    assert not {"Outer", "function"} & vars(another_process.main).keys()
+    assert another_process.main.own == 1

@@ -14,10 +14,10 @@ from joblib_mpi.executor.context_keeper import ContextKeeper
 from joblib_mpi.executor.script_follower import ScriptFollower
 from joblib_mpi.executor.shared_objects import SharedObjects
 from joblib_mpi.executor.shipped_modules import ShippedModules
-from joblib_mpi.payloads import by_value
 from joblib_mpi.payloads.errors import TaskCancelled, pack_error, read_only_hint
 from joblib_mpi.payloads.exception_access import add_note, text_of
 from joblib_mpi.payloads.import_errors import import_error, missing_module_hint
+from joblib_mpi.payloads.main_names import show_in_main
 from joblib_mpi.payloads.result_pickling import Layout, ResultPickler
 from joblib_mpi.payloads.shared_pickling import Head
 from joblib_mpi.payloads.task_format import TaskDecoder
@@ -144,7 +144,7 @@ def end_forked_child(error: BaseException | None) -> NoReturn:
 
 def serve_tasks(core: "WorkerSession | _core.ExecutorPort", runner: TaskRunner) -> int | None:
     """Run the tasks of ``core`` on the main thread until there are no more, and return the result of its ``serve``."""
-    by_value.show_in_main()
+    show_in_main()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True)  # output of tasks appears at once, not at the end of the job

@@ -16,6 +16,8 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from joblib_mpi.payloads.main_names import is_executor, show
+
 #: What `pickle` gets of an object that cloudpickle pickles by value: constructor, arguments, state, None, None, setter.
 Reduction = tuple[Any, Any, Any, None, None, Callable[[Any, Any], Any]]
 
@@ -23,9 +25,6 @@ _ids: "weakref.WeakKeyDictionary[type, str]" = weakref.WeakKeyDictionary()  # of
 _by_id: "weakref.WeakValueDictionary[str, type]" = weakref.WeakValueDictionary()
 _loaded: "weakref.WeakKeyDictionary[type, str]" = weakref.WeakKeyDictionary()  # ids of classes of other processes
 _n_loads = 0
-
-_shows_in_main = False
-_shown: dict[str, Any] = {}
 
 
 def is_by_value(reduced: Any) -> bool:
@@ -140,7 +139,7 @@ def reference_to(value: type) -> Any:
     A class inside a function has no name by which a later run, which reads the result from a checkpoint, could find it.
     """
     class_id = _loaded.get(value)
-    if class_id is None and not _shows_in_main:  # rank 0, unlike an executor, keeps the classes that it has pickled
+    if class_id is None and not is_executor():  # rank 0, unlike an executor, keeps the classes that it has pickled
         class_id = _ids.get(value)
     if class_id is None or "<locals>" in value.__qualname__:
         return None
@@ -150,31 +149,6 @@ def reference_to(value: type) -> Any:
 def n_loads() -> int:
     """Return how many functions and classes this process has loaded by value."""
     return _n_loads
-
-
-def show_in_main() -> None:
-    """Give ``__main__`` the functions and classes of the script as they are loaded, for `joblib.hash` and the like.
-
-    For executors only, whose ``__main__`` is not the script.
-    """
-    global _shows_in_main
-    _shows_in_main = True
-
-
-def hide_from_main() -> None:
-    """Take from ``__main__`` what `show_in_main` has given it, and with it what that holds."""
-    variables = vars(sys.modules["__main__"])
-    for name, value in _shown.items():
-        if variables.get(name) is value:
-            del variables[name]
-    _shown.clear()
-
-
-def _show(value: Any) -> None:
-    name = value.__name__
-    if _shows_in_main and value.__module__ == "__main__" and value.__qualname__ == name and name.isidentifier():
-        _shown[name] = value
-        setattr(sys.modules["__main__"], name, value)
 
 
 def _class_of_script(class_id: str, module: str, qualified_name: str) -> Any:
@@ -191,7 +165,7 @@ def _set_function_state(function: Any, packed: Any) -> None:
     _n_loads += 1
     state, setter = packed
     setter(function, state)
-    _show(function)
+    show(function)
 
 
 def _set_class_state(value: type, packed: tuple[_Shape, Any, Callable[[Any, Any], Any], str]) -> None:
@@ -212,7 +186,7 @@ def _set_class_state(value: type, packed: tuple[_Shape, Any, Callable[[Any, Any]
     setter(value, state)
     for name, attributes in (shape.members or {}).items():
         _set_attributes_of_member(_members_of(value)[name], attributes)
-    _show(value)
+    show(value)
 
 
 def _reshape(value: type, shape: _Shape) -> None:

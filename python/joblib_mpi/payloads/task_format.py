@@ -19,10 +19,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeGuard
 
 from joblib_mpi.joblib_internals import items_of, nesting_of
-from joblib_mpi.payloads import by_value
 from joblib_mpi.payloads.exception_access import text_of
 from joblib_mpi.payloads.immutability import holds_nothing_mutable
 from joblib_mpi.payloads.kept_functions import FunctionReference, KeptFunctions
+from joblib_mpi.payloads.main_names import begin_task, hide_from_main, show_nested
 from joblib_mpi.payloads.pickling import Pickler
 from joblib_mpi.payloads.shared_pickling import Head, Objects, ObjectSharingPickler, SharingPickler, loads, trailer_end
 from joblib_mpi.payloads.task_context import TaskContext
@@ -270,6 +270,7 @@ class TaskDecoder:
 
     def decode(self, head: Head, buffers: Sequence[Any]) -> Callable[[], list[Any]]:
         """Return a callable that runs the task and returns the list of its results."""
+        begin_task()
         end = trailer_end(head) - 2
         context = bytes(head[end - (head[end] | head[end + 1] << 8) : end])
         if context != self._context:
@@ -282,9 +283,11 @@ class TaskDecoder:
             reference, args, kwargs = task
             function = self._function(reference)
             self._last_name = name_of(function)
+            show_nested()
             return lambda: [function(*args, **kwargs)]
         if kind is list:
             return lambda: self._run_batch(task)
+        show_nested()
         other: Callable[[], list[Any]] = task
         self._last_name = name_of(other)
         return other
@@ -292,12 +295,16 @@ class TaskDecoder:
     def forget_functions(self) -> None:
         """Drop all functions, because they may hold a shared object that rank 0 has dropped."""
         self._functions.clear()
-        by_value.hide_from_main()
+        hide_from_main()
 
     def _run(self, item: Any) -> Any:
-        reference, args, kwargs = loads(item.task, (), self._objects) if type(item) is _Alone else item
+        if type(item) is _Alone:
+            begin_task()
+            item = loads(item.task, (), self._objects)
+        reference, args, kwargs = item
         function = self._function(reference)
         self._last_name = name_of(function)
+        show_nested()
         return function(*args, **kwargs)
 
     def _run_batch(self, items: list[Any]) -> list[Any]:
