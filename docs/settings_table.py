@@ -115,7 +115,8 @@ OTHER_ROWS = [
         "a tenth of the memory that is free on rank 0 at the start",
         "bytes",
         'above 0; also `"2GB"`, `"2GiB"`',
-        "Python: the memory of a node that arrays and functions which no hint names may take between calls.",
+        "Python: the memory of a node that arrays and functions which no hint names may take between calls. All "
+        "executors of a node together may keep functions of an eighth of it unpickled.",
     ),
     Row(
         "JOBLIB_MPI_THREADS",

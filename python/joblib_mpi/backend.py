@@ -29,6 +29,7 @@ from joblib_mpi.calls.single_tasks import GatheredOutcomes
 from joblib_mpi.calls.tasks_at_a_time import tasks_at_a_time, workers_for
 from joblib_mpi.checkpoint.checkpoint import CheckpointedCall, Checkpoints
 from joblib_mpi.payloads.exception_access import accepting_a_traceback
+from joblib_mpi.payloads.kept_functions import LEAST_KEPT_BYTES
 from joblib_mpi.payloads.outcome import RETURNED, FinishedTask, Outcome, loaded_results, results_of
 from joblib_mpi.payloads.task_context import TaskContext, authkey
 from joblib_mpi.payloads.task_format import TaskEncoder
@@ -398,6 +399,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
             authkey=authkey(),
             initializer=settings.initializer,
             shipped=modules,
+            kept_function_bytes=max(LEAST_KEPT_BYTES, session.shared.kept_function_bytes),
         )
         call = session.dispatcher.start_call(max_running, options, buffers, kept)
         return call, TaskEncoder(context, self._scattered.ids, buffers, settings.sharing.private).encode

@@ -4,9 +4,11 @@ import abc
 import dataclasses
 import enum
 import functools
+import gc
 import pickle
 import sys
 import types
+import weakref
 
 import cloudpickle.cloudpickle
 import joblib
@@ -370,9 +372,23 @@ def test_a_function_with_the_name_of_a_method_leaves_the_class_in_main(nested, a
 
 def test_all_names_in_main_are_hidden_again(nested, another_process):
     another_process.main.own = 1
-    for value in (nested.Middle.Inner, vars(sys.modules["__main__"])["function"], nested):
+    function = vars(sys.modules["__main__"])["function"]
+    for value in (nested.Middle.Inner, nested, (function, nested.Other)):
         another_process.load(value)
     assert {"Outer", "function"} < vars(another_process.main).keys()
     another_process.call(main_names.hide_from_main)
     assert not {"Outer", "function"} & vars(another_process.main).keys()
     assert another_process.main.own == 1
+
+
+def test_functions_of_a_task_are_gone_from_main_with_it_and_classes_stay(nested, another_process):
+    function = vars(sys.modules["__main__"])["function"]
+    copy, _ = another_process.load((function, nested))
+    assert another_process.main.function is copy
+    another_process.load(1)
+    assert not hasattr(another_process.main, "function")
+    assert another_process.main.Outer.__name__ == "Outer"
+    forgotten = weakref.ref(copy)
+    del copy
+    gc.collect()
+    assert forgotten() is None

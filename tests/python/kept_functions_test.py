@@ -1,12 +1,15 @@
 """Tests of the functions that an executor keeps: each is used until a task has changed it, in any way."""
 
+import gc
 import sys
 import types
 import warnings
+import weakref
 
 import numpy as np
 import pytest
 
+from joblib_mpi.payloads import main_names
 from joblib_mpi.payloads.kept_functions import HeldState, KeptFunctions
 
 SOURCE = """
@@ -111,21 +114,102 @@ def test_values_that_cannot_be_compared_are_a_change(function):
 
 def test_a_function_that_was_changed_is_dropped_and_not_kept_again(function):
     kept = KeptFunctions()
-    kept.keep(b"pickle", function)
+    kept.keep(b"pickle", function, 6)
     assert kept.find(b"pickle") is function
     function.n = 1
     assert kept.find(b"pickle") is None
-    kept.keep(b"pickle", function)
+    kept.keep(1, script_function(), 2**20)
+    kept.make_room(b"pickle", 6)
+    kept.keep(b"pickle", function, 6)
     assert kept.find(b"pickle") is None
-    assert len(kept) == 0
+    assert len(kept) == 1
     kept.clear()
-    kept.keep(b"pickle", function)
+    kept.keep(b"pickle", function, 6)
     assert kept.find(b"pickle") is function
 
 
 def test_functions_of_modules_are_kept_as_they_are(monkeypatch):
     kept = KeptFunctions()
     for function in (grow, len, types.SimpleNamespace):
-        kept.keep(1, function)
+        kept.keep(1, function, 1)
         monkeypatch.setattr(sys.modules[__name__], "marker", 1, raising=False)
         assert kept.find(1) is function
+
+
+def script_function(name="function", **variables):
+    names = {"__name__": "__main__", **variables}
+    exec(f"def inner(): return {name!r}\ndef {name}(): return inner()", names)
+    return names[name]
+
+
+@pytest.fixture
+def main(monkeypatch):
+    """Return the ``__main__`` of an executor."""
+    main = types.ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    monkeypatch.setattr(main_names, "_shows", True)
+    monkeypatch.setattr(main_names, "_shown", {})
+    return main
+
+
+def test_functions_of_limited_size_are_kept_the_last_used_longest():
+    kept = KeptFunctions()
+    kept.limit_bytes = 100
+    functions = {number: script_function() for number in range(5)}
+
+    def load(number, nbytes):
+        kept.make_room(number, nbytes)
+        kept.keep(number, functions[number], nbytes)
+
+    for number in range(3):
+        load(number, 30)
+    assert kept.find(0) is functions[0]
+    load(3, 30)
+    assert [kept.find(number) for number in range(4)] == [functions[0], None, functions[2], functions[3]]
+    load(4, 1000)  # more than the limit
+    assert kept.functions() == [functions[4]]
+    load(0, 30)
+    assert kept.functions() == [functions[0]]
+
+
+def test_a_smaller_limit_holds_from_the_next_function_on():
+    kept = KeptFunctions()
+    for number in range(3):
+        kept.keep(number, script_function(), 30)
+    kept.limit_bytes = 50
+    kept.make_room(3, 20)
+    assert len(kept) == 1
+
+
+def test_nothing_keeps_a_function_that_was_dropped(main):
+    kept = KeptFunctions()
+    kept.limit_bytes = 100
+    functions = [script_function("first"), script_function("second")]
+    ends = [weakref.ref(function) for function in functions]
+    while functions:
+        kept.make_room(len(functions), 80)
+        kept.keep(len(functions), functions.pop(0), 80)
+        main_names.begin_task()
+    gc.collect()
+    assert [end() is None for end in ends] == [True, False]
+    assert set(vars(main)) & {"first", "second"} == {"second"}
+    kept.clear()
+    gc.collect()
+    assert ends[1]() is None
+
+
+def test_a_function_that_is_used_again_is_the_one_in_main(main):
+    kept = KeptFunctions()
+    versions = [script_function(), script_function()]
+    for number, version in enumerate(versions):
+        main_names.begin_task()
+        main_names.show(version)
+        kept.keep(number, version, 1)
+    for number in (0, 1, 1, 0):
+        main_names.begin_task()
+        assert kept.find(number) is main.function is versions[number]
+        assert main.inner is main.function.__globals__["inner"]
+    main_names.begin_task()
+    main_names.show(script_function())  # another one that only this task has
+    main_names.begin_task()
+    assert kept.find(0) is main.function

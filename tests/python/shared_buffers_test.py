@@ -518,3 +518,11 @@ def test_what_a_call_uses_stays_however_little_memory_is_left():
     wait_until(lambda: len(wire.nodes.objects) == 1)
     np.testing.assert_array_equal(wire.send(used), used)
     assert wire.sent_bytes < 10_000
+
+
+@pytest.mark.parametrize(("hosts", "share"), [("abc", 1), ("abcb", 2), ("aaaaaaaa", 7)])
+def test_the_executors_of_a_host_share_a_part_of_the_limit_for_functions(hosts, share):
+    nodes = Nodes()
+    nodes.size = len(hosts)
+    nodes.host = lambda rank: hosts[rank]
+    assert SharedBuffers(nodes, LIMIT, 2**30).kept_function_bytes == 2**27 // share

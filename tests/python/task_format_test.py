@@ -12,8 +12,8 @@ import pytest
 from joblib.parallel import BatchedCalls, SequentialBackend
 
 from joblib_mpi.executor.shared_objects import SharedObjects
-from joblib_mpi.payloads import kept_functions
 from joblib_mpi.payloads.immutability import holds_nothing_mutable
+from joblib_mpi.payloads.shared_pickling import SharingPickler, private_bytes
 from joblib_mpi.payloads.task_context import TaskContext
 from joblib_mpi.payloads.task_format import INLINE_BYTES, TaskDecoder, TaskEncoder
 from joblib_mpi.sharing.call_buffers import CallBuffers
@@ -165,15 +165,32 @@ def test_what_cannot_be_pickled_is_named():
     assert wire.send((operator.sub, (5, 3), {})) == [2]
 
 
-def test_a_worker_keeps_functions_whose_pickles_have_a_limited_size(monkeypatch):
-    monkeypatch.setattr(kept_functions, "KEPT_BYTES", 20_000)
-    wire = Wire()
+def test_a_worker_keeps_functions_whose_pickles_have_a_limited_size():
+    wire = Wire(CONTEXT._replace(kept_function_bytes=20_000))
     for i in range(300):
         function = types.FunctionType((lambda: 0).__code__, {}, f"f{i}")
         assert wire.send((function, (), {})) == [0]
     kept = wire.decoder._functions
     assert 10 < len(kept) < 100
     assert sum(map(len, kept._kept)) <= 20_000
+
+
+def test_functions_in_objects_count_with_their_whole_pickles():
+    wire = Wire(CONTEXT._replace(kept_function_bytes=250_000))
+    for number in range(6):
+        function = functools.partial(lambda text: lambda: len(text), f"{number}" * 100_000)()
+        assert wire.send((function, (), {})) == [100_000]
+    assert len(wire.nodes.objects) == 6
+    assert len(wire.decoder._functions) == 2
+
+
+def test_arrays_that_all_tasks_share_count_only_where_a_task_has_a_copy():
+    wire = Wire()
+    data = np.ones(2**18)
+    for shared in (SharingPickler, functools.partial(SharingPickler, private=True)):
+        pickled, _ = shared(CallBuffers(SharedBuffers(wire.nodes, 2**30, 2**30), 2**20)).dumps(data, in_band=True)
+        assert private_bytes(pickled) - len(pickled) == (0 if shared is SharingPickler else data.nbytes)
+    assert private_bytes(b"no pickle of arrays.") == 20
 
 
 def test_a_function_that_holds_something_mutable_is_loaded_for_each_task():

@@ -4,14 +4,15 @@ import operator
 import types
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from joblib_mpi.payloads import main_names
 from joblib_mpi.payloads.importable import is_importable
 
-#: The bytes that the pickles of kept functions may have. Those in objects go when rank 0 drops their objects.
-KEPT_BYTES = 2**20
+#: The bytes that the pickles of kept functions may have at least.
+LEAST_KEPT_BYTES = 2**20
 
 #: A function's pickle, or the id of an object that has it.
 FunctionReference = bytes | int
@@ -28,10 +29,17 @@ _layout_of = operator.attrgetter("shape", "strides", "dtype")
 class KeptFunctions:
     """Functions by reference, the least recently used first; for one thread only.
 
-    A function that a task has changed is dropped, and not kept again.
+    A function that a task has changed is dropped, and not kept again. Those that are kept are shown in ``__main__``.
+
+    Attributes
+    ----------
+    limit_bytes : int
+        The bytes that the pickles of the functions may have, with the arrays of which the functions have copies. One
+        function is kept also if it alone has more.
     """
 
     def __init__(self) -> None:
+        self.limit_bytes = LEAST_KEPT_BYTES
         self._kept: OrderedDict[FunctionReference, _Kept] = OrderedDict()
         self._nbytes = 0
         self._changing: set[FunctionReference] = set()
@@ -48,34 +56,44 @@ class KeptFunctions:
         kept = self._kept.get(reference)
         if kept is None:
             return None
-        if kept.state is not None and not kept.state.is_unchanged():
-            self._changing.add(reference)
-            self._drop(reference)
-            return None
+        if kept.state is not None:
+            if not kept.state.is_unchanged():
+                self._changing.add(reference)
+                self._drop(reference)
+                return None
+            if kept.n_changes != main_names.n_changes():  # another function may be shown under its name
+                kept.show(kept.state)
         self._kept.move_to_end(reference)
         return kept.function
 
-    def keep(self, reference: FunctionReference, function: Callable[..., Any]) -> None:
-        """Keep a function that was just loaded, and none of those for which there is no room beside it."""
+    def make_room(self, reference: FunctionReference, nbytes: int) -> None:
+        """Drop functions until another one, whose pickle has ``nbytes`` bytes, can be loaded and kept."""
+        if reference in self._changing:
+            return  # it will not be kept
+        while self._kept and self._nbytes + nbytes > self.limit_bytes:
+            self._drop(next(iter(self._kept)))
+
+    def keep(self, reference: FunctionReference, function: Callable[..., Any], nbytes: int) -> None:
+        """Keep a function that was just loaded, after `make_room`."""
         if reference in self._changing:
             return
-        state = None
-        if isinstance(function, types.FunctionType) and not is_importable(function):
-            state = HeldState(function)
-        nbytes = len(reference) if isinstance(reference, bytes) else 0
-        self._kept[reference] = _Kept(function, state, nbytes)
+        kept = self._kept[reference] = _Kept(function, nbytes)
         self._nbytes += nbytes
-        while self._nbytes > KEPT_BYTES:
-            self._drop(next(iter(self._kept)))
+        if isinstance(function, types.FunctionType) and not is_importable(function):
+            kept.state = HeldState(function)
+            kept.show(kept.state)
 
     def clear(self) -> None:
         """Drop all functions."""
-        self._kept.clear()
+        while self._kept:
+            self._drop(next(iter(self._kept)))
         self._changing.clear()
-        self._nbytes = 0
 
     def _drop(self, reference: FunctionReference) -> None:
-        self._nbytes -= self._kept.pop(reference).nbytes
+        kept = self._kept.pop(reference)
+        self._nbytes -= kept.nbytes
+        if kept.state is not None:
+            main_names.hide(kept.state.functions())
 
 
 class HeldState:
@@ -111,6 +129,10 @@ class HeldState:
                 self._arrays.append((value, _layout_of(value)))
             elif kind is tuple or kind is frozenset:
                 found.extend(value)
+
+    def functions(self) -> list[types.FunctionType]:
+        """Return the function and those of the script that it refers to."""
+        return [function for function, _ in self._functions]
 
     def is_unchanged(self) -> bool:
         """Return whether all is as it was."""
@@ -159,9 +181,15 @@ class HeldState:
         return held
 
 
-class _Kept(NamedTuple):
-    """A function that is kept, with its state if the script has it, and the bytes that count for it."""
+class _Kept:
+    """A function that is kept, the bytes that count for it, and its state if it is one of the script."""
 
-    function: Callable[..., Any]
-    state: HeldState | None
-    nbytes: int
+    def __init__(self, function: Callable[..., Any], nbytes: int) -> None:
+        self.function = function
+        self.nbytes = nbytes
+        self.state: HeldState | None = None
+        self.n_changes = 0
+
+    def show(self, state: HeldState) -> None:
+        main_names.keep_shown(state.functions())
+        self.n_changes = main_names.n_changes()

@@ -6,12 +6,16 @@ stands in for the outer one. Pickles by name, of which the hash of a bound metho
 """
 
 import sys
+from collections.abc import Iterable
+from types import FunctionType
 from typing import Any
 
 _shows = False
 _shown: dict[str, Any] = {}
 _shown_in_task: set[str] = set()
 _nested: list[Any] = []  # functions and classes with their place still to be found
+_passing: list[FunctionType] = []  # functions that go with the task that has them
+_n_changes = 0
 
 
 class _Outer(type):
@@ -30,25 +34,50 @@ def is_executor() -> bool:
 
 
 def begin_task() -> None:
-    """Let what is shown from now on take the place of what earlier tasks have had."""
+    """Hide the functions of the last task, except for those that `keep_shown` was told of.
+
+    What is shown from now on takes the place of classes that earlier tasks have had.
+    """
+    for function in _passing:
+        _hide(function.__qualname__, function)
+    _passing.clear()
     _shown_in_task.clear()
     _nested.clear()
 
 
+def n_changes() -> int:
+    """Return how often something was shown; as long as this stays, all that was shown still is."""
+    return _n_changes
+
+
+def keep_shown(functions: Iterable[FunctionType]) -> None:
+    """Show functions that are kept for later tasks, until `hide`."""
+    for function in functions:
+        show(function)
+    kept = set(map(id, functions))
+    _passing[:] = [function for function in _passing if id(function) not in kept]
+
+
+def hide(functions: Iterable[FunctionType]) -> None:
+    """Take functions that are no longer kept from ``__main__``, and with them what they hold."""
+    for function in functions:
+        _hide(function.__qualname__, function)
+
+
 def hide_from_main() -> None:
     """Take from ``__main__`` what `show_in_main` has given it, and with it what that holds."""
-    variables = vars(sys.modules["__main__"])
-    for name, value in _shown.items():
-        if variables.get(name) is value:
-            del variables[name]
+    for name, value in list(_shown.items()):
+        _hide(name, value)
     _shown.clear()
     begin_task()
 
 
 def show(value: Any) -> None:
     """Let ``__main__`` have a function or class of the script that was just loaded. Does nothing in other processes."""
+    global _n_changes
     if not _shows or value.__module__ != "__main__":
         return
+    _n_changes += 1
     name = value.__qualname__
     if "." in name:
         _nested.append(value)
@@ -56,6 +85,8 @@ def show(value: Any) -> None:
         _shown[name] = value
         _shown_in_task.add(name)
         setattr(sys.modules["__main__"], name, value)
+        if type(value) is FunctionType:
+            _passing.append(value)
 
 
 def show_nested() -> None:
@@ -74,6 +105,22 @@ def show_nested() -> None:
             _shown[first] = _with(outer, first, inner, value)
             setattr(main, first, _shown[first])
     _nested.clear()
+
+
+def _hide(name: str, value: Any) -> None:
+    first, *inner = name.split(".")
+    variables = vars(sys.modules["__main__"])
+    if not inner:
+        if variables.get(first) is value:
+            del variables[first]
+        if _shown.get(first) is value:
+            del _shown[first]
+        return
+    outer = variables.get(first)
+    for part in inner[:-1]:
+        outer = vars(outer).get(part) if type(outer) is _Outer else None
+    if type(outer) is _Outer and vars(outer).get(inner[-1]) is value:
+        delattr(outer, inner[-1])
 
 
 def _with(outer: Any, path: str, inner: list[str], value: Any) -> _Outer:

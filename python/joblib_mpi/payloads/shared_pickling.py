@@ -226,6 +226,18 @@ def trailer_end(head: Head) -> int:
     return len(head) - 1
 
 
+def private_bytes(head: Head) -> int:
+    """Return the bytes of a pickle and of the shared buffers of which the object that is loaded gets copies."""
+    nbytes = len(head)
+    if head[-1:] in (_BUFFERS, _BOTH):
+        nbytes += sum(entry[-1] for entry in _ENTRY.iter_unpack(_table_of(head)) if entry[1])
+    return nbytes
+
+
+def _table_of(head: Head) -> memoryview:
+    return memoryview(head)[trailer_end(head) : -1 - _COUNT.size]
+
+
 def loads(head: Head, buffers: Sequence[Any], objects: Objects) -> Any:
     """Return the object that was pickled as ``head`` and ``buffers``, with shared parts from ``objects``."""
     needs = head[-1:]
@@ -233,8 +245,7 @@ def loads(head: Head, buffers: Sequence[Any], objects: Objects) -> Any:
         return pickle.loads(head, buffers=buffers)
     if needs in (_BUFFERS, _BOTH):
         buffers = list(buffers)
-        table = memoryview(head)[trailer_end(head) : -1 - _COUNT.size]
-        for position, private, object_id, part, offset, nbytes in _ENTRY.iter_unpack(table):
+        for position, private, object_id, part, offset, nbytes in _ENTRY.iter_unpack(_table_of(head)):
             buffers.insert(position, objects.buffer(object_id, part, offset, nbytes, bool(private)))
         if needs == _BUFFERS:
             return pickle.loads(head, buffers=buffers)

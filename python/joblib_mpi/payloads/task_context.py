@@ -3,6 +3,8 @@
 import multiprocessing
 from typing import Any, NamedTuple
 
+from joblib_mpi.payloads.kept_functions import LEAST_KEPT_BYTES
+
 
 class ShippedModule(NamedTuple):
     """A module that is sent along with a call.
@@ -41,6 +43,8 @@ class TaskContext(NamedTuple):
         A function and its arguments, pickled; an executor calls it before its first task with this initializer.
     shipped : tuple of ShippedModule
         Modules that the executor imports from what the program has sent.
+    kept_function_bytes : int
+        The bytes of functions that the executor may keep unpickled.
     """
 
     nested_backend: Any
@@ -50,6 +54,7 @@ class TaskContext(NamedTuple):
     authkey: bytes
     initializer: bytes | None = None
     shipped: tuple[ShippedModule, ...] = ()
+    kept_function_bytes: int = LEAST_KEPT_BYTES
 
 
 def authkey() -> bytes:

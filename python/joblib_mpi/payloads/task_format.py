@@ -24,7 +24,15 @@ from joblib_mpi.payloads.immutability import holds_nothing_mutable
 from joblib_mpi.payloads.kept_functions import FunctionReference, KeptFunctions
 from joblib_mpi.payloads.main_names import begin_task, hide_from_main, show_nested
 from joblib_mpi.payloads.pickling import Pickler
-from joblib_mpi.payloads.shared_pickling import Head, Objects, ObjectSharingPickler, SharingPickler, loads, trailer_end
+from joblib_mpi.payloads.shared_pickling import (
+    Head,
+    Objects,
+    ObjectSharingPickler,
+    SharingPickler,
+    loads,
+    private_bytes,
+    trailer_end,
+)
 from joblib_mpi.payloads.task_context import TaskContext
 from joblib_mpi.sharing.call_buffers import CallBuffers
 
@@ -275,7 +283,9 @@ class TaskDecoder:
         context = bytes(head[end - (head[end] | head[end + 1] << 8) : end])
         if context != self._context:
             self._context = None
-            self._enter(self._load_context(context))
+            loaded = self._load_context(context)
+            self._enter(loaded)
+            self._functions.limit_bytes = loaded.kept_function_bytes
             self._context = context
         task = loads(head, buffers, self._objects)
         kind = type(task)
@@ -330,13 +340,21 @@ class TaskDecoder:
         return other
 
     def _load(self, reference: FunctionReference) -> Callable[..., Any]:
-        pickled = reference if isinstance(reference, bytes) else self._objects.whole(reference)
-        function: Callable[..., Any] = loads(pickled, (), self._objects)
+        function: Callable[..., Any] = loads(self._pickle_of(reference), (), self._objects)
         return function
 
+    def _pickle_of(self, reference: FunctionReference) -> Head:
+        if isinstance(reference, bytes):
+            return reference
+        pickled: Head = self._objects.whole(reference)
+        return pickled
+
     def _keep(self, reference: FunctionReference) -> Callable[..., Any]:
-        function = self._load(reference)
-        self._functions.keep(reference, function)
+        pickled = self._pickle_of(reference)
+        nbytes = private_bytes(pickled)
+        self._functions.make_room(reference, nbytes)
+        function: Callable[..., Any] = loads(pickled, (), self._objects)
+        self._functions.keep(reference, function, nbytes)
         return function
 
     def _unwrapped(self, wrapped: _Wrapped) -> Callable[..., Any]:

@@ -3,9 +3,10 @@
 import math
 import threading
 import weakref
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,10 @@ from joblib_mpi.sharing.room_watch import RoomWatch
 
 #: From this size on it is asked whether there is room for a copy that travels with a task. Chosen, not measured.
 ASKED_BYTES = 2**24
+
+#: The part of the limit for contents between calls that the executors of a node may take for kept functions. Chosen,
+#: not measured: most functions are small, and each executor keeps one in any case.
+_PART_OF_EXECUTORS = 1 / 8
 
 #: The number of contents that are remembered without their bytes, at some 100 bytes each.
 _REMEMBERED_CONTENTS = 4096
@@ -75,6 +80,12 @@ class SharedBuffers:
         self._scattered_bytes: dict[int, int] = {}
         self._automatic_bytes = 0
         self._n_sent_once = self._n_promoted = self._n_found = self._n_evicted = 0
+
+    @cached_property
+    def kept_function_bytes(self) -> int:
+        """The bytes of functions that each executor may keep unpickled, beside the pickles that its node has."""
+        executors = Counter(self._core.host(rank) for rank in range(1, self._core.size))
+        return int(self.kept_limit * _PART_OF_EXECUTORS) // max(executors.values(), default=1)
 
     def use(
         self, content: bytes, buffer: memoryview, call: int, owner: np.ndarray | None = None, at_once: bool = False
