@@ -5,6 +5,7 @@ of functions that are pickled by value.
 """
 
 import copyreg
+import enum
 import functools
 import gc
 import itertools
@@ -29,6 +30,11 @@ _MISSING = object()
 #: Attributes of generic functions that are closures over their registry.
 _MADE_BY_SINGLEDISPATCH = {"register", "dispatch", "registry", "_clear_cache"}
 
+_DESCRIPTORS = functools.cached_property, functools.singledispatchmethod
+
+#: Their attributes that cannot be pickled: a lock before Python 3.12, and weak references since 3.13.
+_MADE_ANEW = {"lock", "_method_cache"}
+
 _CACHED = type(functools.lru_cache(maxsize=1)(len))
 
 
@@ -36,6 +42,8 @@ def reduce_exception(error: BaseException) -> Reduced:
     """Take apart an exception whose class has no such method itself, so that its constructor is not called again."""
     kind = type(error)
     base = _builtin_base(kind)
+    if isinstance(kind, enum.EnumMeta) and "_name_" in attributes_of(error):
+        return getattr, (kind, attributes_of(error)["_name_"])
     if kind is base or kind in copyreg.dispatch_table:
         return NotImplemented
     if any(getattr(kind, name) != getattr(base, name) for name in ("__reduce_ex__", "__reduce__", "__setstate__")):
@@ -111,12 +119,16 @@ def _builtin_base(kind: type[BaseException]) -> type[BaseException]:
 
 
 def reduce_decorated(value: Any) -> Reduced:
-    """Take apart a cached function or cached property that no module has under its name."""
+    """Take apart a cached function that no module has under its name, and some of the descriptors of `functools`."""
     kind = type(value)
     if kind is _CACHED and not is_importable(value) and (function := cached_function(value)) is not None:
         return _cache, (function, value.cache_parameters()), own_attributes_of_cache(value, function) or None
-    if issubclass(kind, functools.cached_property) and _is_pickled_as(kind, functools.cached_property):
-        return _with_lock, (kind,), {name: part for name, part in vars(value).items() if name != "lock"}
+    if issubclass(kind, _DESCRIPTORS):
+        base = (
+            functools.cached_property if issubclass(kind, functools.cached_property) else functools.singledispatchmethod
+        )
+        if _is_pickled_as(kind, base):
+            return _blank, (kind, base), {name: part for name, part in vars(value).items() if name not in _MADE_ANEW}
     return NotImplemented
 
 
@@ -170,12 +182,9 @@ def _cache(function: Callable[..., Any], parameters: Mapping[str, Any]) -> Any:
     return functools.lru_cache(**parameters)(function)
 
 
-def _with_lock(kind: type) -> Any:
-    # Before Python 3.12 a cached property has a lock.
+def _blank(kind: type, base: Callable[[Any], Any]) -> Any:
     made: Any = object.__new__(kind)
-    lock = vars(functools.cached_property(len)).get("lock")
-    if lock is not None:
-        made.lock = lock
+    vars(made).update({name: part for name, part in vars(base(len)).items() if name in _MADE_ANEW})
     return made
 
 
