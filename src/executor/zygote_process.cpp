@@ -168,6 +168,7 @@ bool ZygoteProcess::fork_executor(std::uint32_t generation, Descriptor socket) {
 void ZygoteProcess::become_executor(pid_t zygote) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != zygote) _exit(EXIT_FAILURE);
+  region_->executor_pid = getpid();  // the zygote may not get as far before this process has run tasks
   for (const int signal : {SIGTERM, SIGHUP}) std::signal(signal, SIG_DFL);
   sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
   commands_.close();

@@ -116,6 +116,17 @@ TEST_CASE("the hooks surround every fork") {
   CHECK_THAT(head_text(worker.run("environment")), contains("JOBLIB_MPI_TEST_CALLS=bcbcbpbc\n"));
 }
 
+TEST_CASE("the process of an executor that has run a task is known, however slow the zygote is") {
+  ZygoteOptions options;
+  options.hooks.in_parent = [] { std::this_thread::sleep_for(std::chrono::milliseconds(500)); };
+  WorkerSide worker(options);
+  for (int round = 0; round < 2; ++round) {
+    const std::string process = head_text(worker.run("pid"));
+    CHECK(process == std::to_string(worker.zygote->region().executor_pid));
+    worker.run("exit 1");
+  }
+}
+
 TEST_CASE("signals that end the rank do not end the zygote before it has cleaned up") {
   WorkerSide worker;
   worker.zygote->wait_until_prepared();
