@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from joblib_mpi.payloads import main_names
+from joblib_mpi.payloads.immutability import hands_over_what_it_holds
 from joblib_mpi.payloads.kept_functions import HeldState, KeptFunctions
 
 SOURCE = """
@@ -126,6 +127,24 @@ def test_a_function_that_was_changed_is_dropped_and_not_kept_again(function):
     kept.clear()
     kept.keep(b"pickle", function, 6)
     assert kept.find(b"pickle") is function
+
+
+@pytest.mark.parametrize(
+    ("body", "is_watched"),
+    [
+        ("return inner() + n", False),
+        ("return [inner() for _ in range(len(text))]", False),
+        ("return list(map(inner, text))", True),
+        ("return np.dot(array, array)", True),
+        ("return array.sum()", False),
+        ("return both[0]()", True),
+    ],
+)
+def test_only_functions_that_hand_over_what_they_hold_are_watched(body, is_watched):
+    names = {"__name__": "__main__", "n": 1, "text": "text", "np": np, "array": np.ones(3)}
+    exec(f"def inner(*_): return 1\nboth = (inner, n)\ndef function(): {body}\ndef calls(): return function()", names)
+    assert hands_over_what_it_holds(names["function"]) == is_watched
+    assert hands_over_what_it_holds(names["calls"]) == is_watched
 
 
 def test_functions_of_modules_are_kept_as_they_are(monkeypatch):

@@ -13,7 +13,7 @@ import sys
 import types
 import uuid
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from joblib_mpi.payloads.main_names import is_executor, show
@@ -44,7 +44,8 @@ def with_exact_state(value: Any, reduced: Reduction) -> Reduction:
         _by_id[class_id] = value
     if "__slots__" in vars(value):
         arguments, state = _with_slots(value, arguments, state)
-    return make, arguments, (_shape_of(value, state[0]), state, setter, class_id), None, None, _set_class_state
+    shape = tuple(_shape_of(value, state[0]))  # a plain tuple, since most pickles with classes are small and many
+    return make, arguments, (shape, state, setter, class_id), None, None, _set_class_state
 
 
 class _Shape(NamedTuple):
@@ -79,22 +80,24 @@ _CLASS = vars(object)["__class__"]
 #: Attributes that a class cannot do without. cloudpickle leaves out those that are the same in a base.
 _LASTING = ("__doc__", "__module__", "__abstractmethods__")
 
+#: Attributes that a load leaves alone.
+_LEFT_ALONE = frozenset((*_LASTING, "__dict__", "__weakref__"))
+
 
 def _shape_of(value: type, sent: dict[str, Any]) -> _Shape:
     attributes = vars(value)
     for name in _LASTING:
         if name in attributes:
             sent.setdefault(name, attributes[name])
-    is_enumeration = issubclass(type(value), enum.EnumMeta)
+    kind, bases = type(value), _BASES.__get__(value)
+    is_enumeration = issubclass(kind, enum.EnumMeta)
     not_sent = tuple(
         name
-        for name, attribute in attributes.items()
-        if name not in sent
-        and ((is_enumeration and _is_made_by_enum(name)) or not _is_attribute_of_a_base(value, name, attribute))
+        for name in attributes.keys() - sent.keys() - _LEFT_ALONE
+        if (is_enumeration and _is_made_by_enum(name)) or not _is_attribute_of(bases, name, attributes[name])
     )
     members = attributes_of_members(value) if is_enumeration else None
-    name, qualified_name = (part.__get__(value) for part in (_NAME, _QUALIFIED_NAME))
-    return _Shape(type(value), _BASES.__get__(value), name, qualified_name, not_sent, members)
+    return _Shape(kind, bases, _NAME.__get__(value), _QUALIFIED_NAME.__get__(value), not_sent, members)
 
 
 def attributes_of_members(enumeration: type) -> dict[str, dict[str, Any]]:
@@ -107,8 +110,8 @@ def _members_of(enumeration: type) -> Mapping[str, Any]:
     return found
 
 
-def _is_attribute_of_a_base(value: type, name: str, attribute: Any) -> bool:
-    return any(name in vars(base) and vars(base)[name] is attribute for base in value.__bases__)
+def _is_attribute_of(bases: tuple[type, ...], name: str, attribute: Any) -> bool:
+    return any(name in vars(base) and vars(base)[name] is attribute for base in bases)
 
 
 def _is_made_by_enum(name: str) -> bool:
@@ -168,21 +171,22 @@ def _set_function_state(function: Any, packed: Any) -> None:
     show(function)
 
 
-def _set_class_state(value: type, packed: tuple[_Shape, Any, Callable[[Any, Any], Any], str]) -> None:
+def _set_class_state(value: type, packed: tuple[Iterable[Any], Any, Callable[[Any, Any], Any], str]) -> None:
     global _n_loads
     _n_loads += 1
-    shape, state, setter, class_id = packed
     if value in _ids:
         return
+    parts, state, setter, class_id = packed
+    shape = _Shape._make(parts)
     if value in _loaded:
         _reshape(value, shape)
     else:
         _loaded[value] = class_id
         _by_id[class_id] = value
         _QUALIFIED_NAME.__set__(value, shape.qualified_name)
-    lasting = {*state[0], *shape.not_sent, *_LASTING, "__dict__", "__weakref__"}
-    for name in [name for name in vars(value) if name not in lasting]:
-        type.__delattr__(value, name)
+    for name in vars(value).keys() - state[0].keys() - _LEFT_ALONE:
+        if name not in shape.not_sent:
+            type.__delattr__(value, name)
     setter(value, state)
     for name, attributes in (shape.members or {}).items():
         _set_attributes_of_member(_members_of(value)[name], attributes)

@@ -95,6 +95,27 @@ def holds_nothing_mutable(function: Callable[..., Any], is_read_only: Callable[[
     return isinstance(function, types.FunctionType) and _Holdings(is_read_only).are_immutable(function)
 
 
+def hands_over_what_it_holds(function: types.FunctionType) -> bool:
+    """Return whether other code gets a function of the script, or an array, from a function that holds nothing mutable.
+
+    It could set their attributes, and what the function holds would be as it has left it.
+    """
+    seen: set[int] = set()
+    found: list[tuple[Any, bool]] = [(function, False)]
+    while found:
+        value, is_handed = found.pop()
+        kind = type(value)
+        if kind is tuple or kind is frozenset:
+            found.extend((item, True) for item in value)
+        elif kind is np.ndarray or (kind is types.FunctionType and (value is function or not is_importable(value))):
+            if is_handed:
+                return True
+            if kind is types.FunctionType and id(value) not in seen:
+                seen.add(id(value))
+                found.extend(_held_by(value, _facts_of(value.__code__)))
+    return False
+
+
 class _Holdings:
     def __init__(self, is_read_only: Callable[[np.ndarray], bool]) -> None:
         self._is_read_only = is_read_only

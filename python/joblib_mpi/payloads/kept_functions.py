@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from joblib_mpi.payloads import main_names
+from joblib_mpi.payloads.immutability import hands_over_what_it_holds
 from joblib_mpi.payloads.importable import is_importable
 
 #: The bytes that the pickles of kept functions may have at least.
@@ -29,7 +30,8 @@ _layout_of = operator.attrgetter("shape", "strides", "dtype")
 class KeptFunctions:
     """Functions by reference, the least recently used first; for one thread only.
 
-    A function that a task has changed is dropped, and not kept again. Those that are kept are shown in ``__main__``.
+    A function that a task has changed through other code is dropped, and not kept again. Those that are kept are shown
+    in ``__main__``.
 
     Attributes
     ----------
@@ -57,7 +59,7 @@ class KeptFunctions:
         if kept is None:
             return None
         if kept.state is not None:
-            if not kept.state.is_unchanged():
+            if kept.is_watched and not kept.state.is_unchanged():
                 self._changing.add(reference)
                 self._drop(reference)
                 return None
@@ -81,6 +83,7 @@ class KeptFunctions:
         self._nbytes += nbytes
         if isinstance(function, types.FunctionType) and not is_importable(function):
             kept.state = HeldState(function)
+            kept.is_watched = hands_over_what_it_holds(function)
             kept.show(kept.state)
 
     def clear(self) -> None:
@@ -136,7 +139,7 @@ class HeldState:
 
     def is_unchanged(self) -> bool:
         """Return whether all is as it was."""
-        # Each task asks, so it has to take less time than to load a small function: about 1 to 5 µs.
+        # Each task asks, so it has to take less time than to load a small function does.
         try:
             for function, parts in self._functions:
                 if _parts_of(function) != parts:
@@ -182,12 +185,16 @@ class HeldState:
 
 
 class _Kept:
-    """A function that is kept, the bytes that count for it, and its state if it is one of the script."""
+    """A function that is kept, the bytes that count for it, and its state if it is one of the script.
+
+    It is watched if other code can change what it holds, and only then, since a look takes as long as an empty task.
+    """
 
     def __init__(self, function: Callable[..., Any], nbytes: int) -> None:
         self.function = function
         self.nbytes = nbytes
         self.state: HeldState | None = None
+        self.is_watched = False
         self.n_changes = 0
 
     def show(self, state: HeldState) -> None:

@@ -6,7 +6,7 @@ stands in for the outer one. Pickles by name, of which the hash of a bound metho
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import FunctionType
 from typing import Any
 
@@ -75,13 +75,13 @@ def hide_from_main() -> None:
 def show(value: Any) -> None:
     """Let ``__main__`` have a function or class of the script that was just loaded. Does nothing in other processes."""
     global _n_changes
-    if not _shows or value.__module__ != "__main__":
+    if not _shows:
         return
-    _n_changes += 1
     name = value.__qualname__
     if "." in name:
         _nested.append(value)
-    elif name.isidentifier():
+    elif value.__module__ == "__main__" and name.isidentifier():
+        _n_changes += 1
         _shown[name] = value
         _shown_in_task.add(name)
         setattr(sys.modules["__main__"], name, value)
@@ -94,17 +94,36 @@ def show_nested() -> None:
 
     Later than `show`, because most of it is in a class that was loaded as well.
     """
-    main = sys.modules["__main__"]
+    if not _nested:
+        return
+    outer: Any = None
+    known = ""
+    members: Mapping[str, Any] = {}
     for value in _nested:
-        first, *inner = value.__qualname__.split(".")
-        outer = vars(main).get(first)
-        if _attribute(outer, inner) is value or not all(map(str.isidentifier, (first, *inner))):
+        path, _, name = value.__qualname__.rpartition(".")
+        if path != known:  # most are methods of one class
+            outer, known = _attribute(sys.modules["__main__"], path.split(".")), path
+            members = getattr(outer, "__dict__", {})
+        if members.get(name) is value or _attribute(outer, (name,)) is value:
             continue
-        # What the task has itself stays: a decorator may have given a function the name of a method.
-        if outer is None or type(outer) is _Outer or (first in _shown and first not in _shown_in_task):
-            _shown[first] = _with(outer, first, inner, value)
-            setattr(main, first, _shown[first])
+        if value.__module__ == "__main__":
+            _show_nested(value, path.split("."), name)
+            known = ""
     _nested.clear()
+
+
+def _show_nested(value: Any, path: list[str], name: str) -> None:
+    global _n_changes
+    first = path[0]
+    if not all(map(str.isidentifier, (*path, name))):
+        return  # it is inside of a function
+    main = sys.modules["__main__"]
+    outer = vars(main).get(first)
+    # What the task has itself stays: a decorator may have given a function the name of a method.
+    if outer is None or type(outer) is _Outer or (first in _shown and first not in _shown_in_task):
+        _n_changes += 1
+        _shown[first] = _with(outer, first, [*path[1:], name], value)
+        setattr(main, first, _shown[first])
 
 
 def _hide(name: str, value: Any) -> None:
@@ -133,7 +152,7 @@ def _with(outer: Any, path: str, inner: list[str], value: Any) -> _Outer:
     return made
 
 
-def _attribute(value: Any, path: list[str]) -> Any:
+def _attribute(value: Any, path: Iterable[str]) -> Any:
     try:
         for name in path:
             value = getattr(value, name, None)

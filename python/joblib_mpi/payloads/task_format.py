@@ -288,16 +288,15 @@ class TaskDecoder:
             self._functions.limit_bytes = loaded.kept_function_bytes
             self._context = context
         task = loads(head, buffers, self._objects)
+        show_nested()
         kind = type(task)
         if kind is tuple:
             reference, args, kwargs = task
             function = self._function(reference)
             self._last_name = name_of(function)
-            show_nested()
             return lambda: [function(*args, **kwargs)]
         if kind is list:
             return lambda: self._run_batch(task)
-        show_nested()
         other: Callable[[], list[Any]] = task
         self._last_name = name_of(other)
         return other
@@ -311,10 +310,10 @@ class TaskDecoder:
         if type(item) is _Alone:
             begin_task()
             item = loads(item.task, (), self._objects)
+            show_nested()
         reference, args, kwargs = item
         function = self._function(reference)
         self._last_name = name_of(function)
-        show_nested()
         return function(*args, **kwargs)
 
     def _run_batch(self, items: list[Any]) -> list[Any]:
@@ -341,6 +340,7 @@ class TaskDecoder:
 
     def _load(self, reference: FunctionReference) -> Callable[..., Any]:
         function: Callable[..., Any] = loads(self._pickle_of(reference), (), self._objects)
+        show_nested()
         return function
 
     def _pickle_of(self, reference: FunctionReference) -> Head:
@@ -355,6 +355,7 @@ class TaskDecoder:
         self._functions.make_room(reference, nbytes)
         function: Callable[..., Any] = loads(pickled, (), self._objects)
         self._functions.keep(reference, function, nbytes)
+        show_nested()
         return function
 
     def _unwrapped(self, wrapped: _Wrapped) -> Callable[..., Any]:
