@@ -31,8 +31,8 @@ struct SharedRegion {
 
   // Written by the zygote, about the executor, before `exited_generation`.
   std::atomic<pid_t> executor_pid{0};  ///< Also written by the executor, at its start.
-  std::atomic<int> wait_status{0};  ///< The status from waitpid.
-  std::atomic<int> fork_error{0};   ///< The errno of a failed fork; if not 0, there was no process.
+  std::atomic<int> wait_status{0};     ///< The status from waitpid.
+  std::atomic<int> fork_error{0};      ///< The errno of a failed fork; if not 0, there was no process.
   /// The bytes that the executor used, if it was killed for them; `memory_allowed` is the limit at that time.
   std::atomic<std::uint64_t> memory_used{0};
   std::atomic<std::uint64_t> memory_allowed{0};

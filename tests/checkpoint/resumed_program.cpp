@@ -3,11 +3,13 @@
 //
 //   resumed_program [BACKEND]
 //
-// The second half of its tasks waits until a file `go` exists.
+// Once half of its tasks have started, in any order, others wait until a file `go` exists.
 
 #include <joblib_mpi/joblib_mpi.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdio>
 #include <fcntl.h>
 #include <filesystem>
@@ -23,17 +25,20 @@ namespace {
 
 constexpr int n_tasks = 60;
 
-/// Appends one line, in one piece even if several ranks write at the same time.
-void note(const char* name, long number) {
+/// Appends one line, in one piece even if several ranks write at the same time. Returns its number in the file.
+long note(const char* name, long number) {
   const std::string line = std::to_string(number) + "\n";
-  const int file = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  const int file = open(name, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (write(file, line.data(), line.size()) < 0) std::perror(name);
+  std::string lines(static_cast<std::size_t>(lseek(file, 0, SEEK_CUR)), '\0');
+  if (pread(file, lines.data(), lines.size(), 0) < 0) std::perror(name);
   close(file);
+  return std::ranges::count(lines, '\n');
 }
 
 std::vector<double> compute(const std::vector<double>& data, int number) {
-  note("started", number);
-  while (number >= n_tasks / 2 && !std::filesystem::exists("go")) {
+  const bool waits = note("started", number) > n_tasks / 2;
+  while (waits && !std::filesystem::exists("go")) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   note("finished", number);

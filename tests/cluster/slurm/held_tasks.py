@@ -1,5 +1,6 @@
-"""Runs 60 tasks on two workers; the second half of the tasks waits for a file `go` in the working folder."""
+"""Runs 60 tasks on two workers; once half of them have started, others wait for a file `go` in the working folder."""
 
+import os
 import time
 from pathlib import Path
 
@@ -9,13 +10,17 @@ N_TASKS = 60
 
 
 def note(what, task):
-    with open(what, "a") as file:
-        file.write(f"{task}\n")
+    file = os.open(what, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        os.write(file, f"{task}\n".encode())
+        return os.pread(file, os.lseek(file, 0, os.SEEK_CUR), 0).count(b"\n")
+    finally:
+        os.close(file)
 
 
 def work(task):
-    note("started", task)
-    while task >= N_TASKS // 2 and not Path("go").exists():
+    waits = note("started", task) > N_TASKS // 2
+    while waits and not Path("go").exists():
         time.sleep(0.01)
     note("finished", task)
     return task**2

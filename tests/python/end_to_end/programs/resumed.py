@@ -1,4 +1,6 @@
-"""Makes a call with a checkpoint; the second half of the tasks waits for a file "go": N_TASKS OPTIONS_OF_PARALLEL.
+"""Makes a call with a checkpoint: N_TASKS OPTIONS_OF_PARALLEL.
+
+Once half of the tasks have started, in any order, others wait for a file "go".
 
 On SIGUSR2 rank 0 writes the stacks of its threads to "stacks".
 """
@@ -16,15 +18,19 @@ n_tasks, options = int(sys.argv[1]), json.loads(sys.argv[2])
 
 
 def note(name, text):
-    """Add a line to a file."""
-    with open(name, "a") as file:
-        file.write(f"{text}\n")
+    """Add a line to a file and return its number."""
+    file = os.open(name, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        os.write(file, f"{text}\n".encode())
+        return os.pread(file, os.lseek(file, 0, os.SEEK_CUR), 0).count(b"\n")
+    finally:
+        os.close(file)
 
 
 def compute(i):
-    """Return i copies of i; the second half of the tasks waits for the test."""
-    note("started", i)
-    while i >= n_tasks // 2 and not os.path.exists("go"):
+    """Return i copies of i; some tasks wait for the test."""
+    waits = note("started", i) > n_tasks // 2
+    while waits and not os.path.exists("go"):
         time.sleep(0.002)
     note("finished", i)
     return [i] * i
