@@ -207,7 +207,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
                 call_options,
                 sharing,
                 pickled_initializer(options) or self._initializer,
-                self._watched_buffers(parallel, sharing, n_tasks > 1),
+                self._watched_buffers(parallel, sharing, n_tasks > 1, checkpoint is not None),
             )
             joblib_internals.pass_on_stop_iteration(parallel)
         # joblib does not call `terminate` for inline calls, so a reference would be a cycle that keeps scattered data.
@@ -355,7 +355,8 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         n_jobs = getattr(parallel, "n_jobs", self.default_n_jobs)
         max_running = workers_for(n_jobs, session.core.n_workers)
         checkpoint = self._checkpoints.of(parallel)
-        kept = None if checkpoint is None else checkpoint.start_call(settings.options.checkpoint_key)
+        unchanged = () if settings.buffers is None else (settings.buffers.unchanged,)
+        kept = None if checkpoint is None else checkpoint.start_call(settings.options.checkpoint_key, *unchanged)
         call, encode = self._start(session, settings, max_running, kept)
         if joblib_internals.returns_generator(parallel) is True:
             call.pressure = BackPressure(session.core, call.id, parallel, max_running)
@@ -385,7 +386,8 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         options = settings.options
         if options.memory_limit is None:
             options = options._replace(memory_limit=session.memory_limit)
-        buffers = CallBuffers(session.shared, settings.sharing.threshold, self._scattered.regions)
+        watched = () if settings.buffers is None else (settings.buffers.watched,)
+        buffers = CallBuffers(session.shared, settings.sharing.threshold, self._scattered.regions, *watched)
         try:
             modules = shipped(options.ship, buffers)
         except BaseException:
@@ -404,10 +406,14 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         call = session.dispatcher.start_call(max_running, options, buffers, kept)
         return call, TaskEncoder(context, self._scattered.ids, buffers, settings.sharing.private).encode
 
-    def _watched_buffers(self, parallel: Any, sharing: Sharing, are_sent: bool) -> RefilledBuffers | None:
+    def _watched_buffers(
+        self, parallel: Any, sharing: Sharing, are_sent: bool, are_kept: bool
+    ) -> RefilledBuffers | None:
         buffers = None
         if are_sent:
-            buffers = RefilledBuffers(self._scattered.ids, sharing.threshold, self._calls.tasks_sent(parallel))
+            sent = self._calls.tasks_sent(parallel)
+            scattered = self._scattered
+            buffers = RefilledBuffers(scattered.ids, sharing.threshold, sent, scattered.regions, are_kept)
         joblib_internals.watch_tasks(parallel, buffers)
         return buffers
 

@@ -10,7 +10,7 @@ For speed two more names are read where every task passes by: ``BatchedCalls.ite
 import queue
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any, Protocol
@@ -123,8 +123,8 @@ class TaskWatch(Protocol):
     def begin(self) -> None:
         """Expect further tasks after those that the backend has."""
 
-    def of(self, tasks: Iterator[Any]) -> Iterator[Any]:
-        """Yield ``tasks``, or others in their place."""
+    def of(self, tasks: Iterator[Any], limit: int = 0) -> Iterator[Any]:
+        """Yield ``tasks``, or others in their place; after ``limit`` of them there may be more elsewhere."""
 
 
 def watch_tasks(parallel: Any, watch: TaskWatch | None) -> None:
@@ -137,22 +137,55 @@ def watch_tasks(parallel: Any, watch: TaskWatch | None) -> None:
     if watch is None or take is None:
         return
     reference = weakref.ref(parallel)  # the object has the function, and must not keep itself alive by it
-    watched: Any = None  # the tasks beyond those dispatched at first, which joblib compares by identity
+    first: Any = None  # the tasks that joblib dispatches at first, and the watched ones in their place
+    watched_first: Any = None
+    watched_rest: Any = None  # the other tasks, which joblib compares by identity
+    errors: list[Exception] = []
 
     def dispatch_one_batch(tasks: Iterator[Any] | None) -> bool:
-        nonlocal watched
+        nonlocal first, watched_first, watched_rest
         owner: Any = reference()
         prepared = getattr(owner, "_ready_batches", None)
-        if not isinstance(prepared, queue.Queue) or not prepared.queue:
-            watch.begin()
-        if tasks is not None and tasks is not watched:
-            is_the_rest = tasks is getattr(owner, "_original_iterator", None)
-            tasks = watch.of(tasks)
-            if is_the_rest:
-                watched = owner._original_iterator = tasks
-        return bool(take(owner, tasks))
+        with getattr(owner, "_lock", nullcontext()):  # joblib's, which it may take twice: a take ends before the next
+            if not isinstance(prepared, queue.Queue) or not prepared.queue:
+                watch.begin()
+            rest: Any = getattr(owner, "_original_iterator", None)
+            if tasks is not None and tasks is rest:
+                if tasks is not watched_rest:
+                    tasks = watched_rest = owner._original_iterator = watch.of(tasks)
+            elif tasks is not None:
+                if tasks is not first:
+                    first = tasks
+                    watched_first = watch.of(tasks, getattr(owner, "_pre_dispatch_amount", 0))
+                    if getattr(owner, "pre_dispatch", None) == "all":
+                        watched_first = _NotingErrors(watched_first, errors)
+                tasks = watched_first
+            any_taken = bool(take(owner, tasks))
+        if errors:  # of the range of tasks: joblib (1.3 to 1.6) forgets it if no task is running
+            raise errors.pop()
+        return any_taken
 
     parallel.dispatch_one_batch = dispatch_one_batch
+
+
+class _NotingErrors:
+    """Tasks whose errors are noted; they may go on after a StopIteration."""
+
+    def __init__(self, tasks: Iterator[Any], errors: list[Exception]) -> None:
+        self._tasks = tasks
+        self._errors = errors
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return next(self._tasks)
+        except StopIteration:
+            raise
+        except Exception as error:
+            self._errors.append(error)
+            raise
 
 
 class _Outputs:

@@ -73,6 +73,36 @@ def test_a_second_run_computes_nothing(any_job, path):
     assert len(ran) == 10
 
 
+def first_of(values, parts=(), scale=1):
+    ran.append(len(ran))
+    return float(values[0]) * scale
+
+
+def refilled(make):
+    buffer, pair = make(), (1, 2)
+    for i in range(10):
+        buffer[0] = i
+        yield delayed(first_of)(buffer, [buffer, pair, [pair]], scale=1)
+
+
+def filled_anew(make):
+    for i in range(10):
+        buffer, pair = make(), (1, 2)
+        buffer[0] = i
+        yield delayed(first_of)(buffer, [buffer, pair, [pair]], scale=1)
+
+
+@pytest.mark.parametrize("make", [lambda: [0], lambda: numpy.zeros(3), lambda: numpy.zeros(1000)])
+def test_a_task_whose_buffer_is_filled_again_is_kept_with_its_own_content(make_job, path, make):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "the MPI job has one rank")
+        for n_workers, tasks in ((2, refilled), (0, refilled), (2, filled_anew), (0, filled_anew), (1, refilled)):
+            make_job(n_workers)
+            with parallel_config(backend="mpi", checkpoint=path):
+                assert Parallel()(tasks(make)) == list(range(10))
+            assert len(ran) == 10
+
+
 def test_more_tasks_than_before_are_those_that_run(any_job, path):
     run(path, values=range(4))
     assert run(path) == [i * i for i in range(10)]

@@ -17,8 +17,8 @@ from joblib_mpi.payloads.shared_pickling import SharingPickler, loads
 from joblib_mpi.payloads.task_context import TaskContext
 from joblib_mpi.payloads.task_format import TaskDecoder, TaskEncoder
 from joblib_mpi.sharing.call_buffers import CallBuffers
+from joblib_mpi.sharing.hashed_memory import HashedMemory
 from joblib_mpi.sharing.shared_buffers import SharedBuffers
-from joblib_mpi.sharing.used_buffer import WHOLE_COMPARISON_BYTES
 from support.nodes import Nodes
 from support.time_limits import TIMEOUT_SECONDS
 
@@ -181,7 +181,7 @@ def test_the_content_of_one_call_is_broadcast_at_the_first_use_in_the_next():
     assert wire.sent_bytes < 1000
 
 
-@pytest.mark.parametrize("size", [50_000, WHOLE_COMPARISON_BYTES // 8 + 50_000])
+@pytest.mark.parametrize("size", [50_000, 600_000])
 def test_an_array_changed_in_place_between_two_calls_is_sent_anew(size):
     wire = Wire()
     x = normal(size)
@@ -189,6 +189,52 @@ def test_an_array_changed_in_place_between_two_calls_is_sent_anew(size):
     wire.end_call()
     x[size // 3] = 7.5
     assert wire.send(x)[size // 3] == 7.5
+    assert wire.sent_bytes > x.nbytes
+
+
+@pytest.mark.parametrize("size", [50_000, 600_000, 3_000_000])
+@pytest.mark.parametrize("part", [0.0, 1 / 3, 0.77777])
+def test_an_array_changed_at_any_place_within_a_call_is_sent_anew(size, part):
+    wire = Wire()
+    x = normal(size)
+    wire.promote(x)
+    place = int(part * size) + 1
+    for value in (7.5, 8.5):
+        x[place] = value
+        assert wire.send(x)[place] == value
+        assert wire.send({"again": x[place - 1 :]})["again"][1] == value
+
+
+def test_memory_that_is_watched_is_compared_once(monkeypatch):
+    wire = Wire()
+    x = normal(600_000)
+    watched = HashedMemory(memoryview(x).cast("B"))
+    wire.call._watched = lambda begin, end: watched if (begin, end) == (watched.begin, watched.end) else None
+    wire.promote(x)
+    x[10] = 7.5  # what watches it would end the call
+    assert wire.send(x)[10] != 7.5
+    watched = HashedMemory(memoryview(x).cast("B"))
+    assert wire.send(x)[10] == 7.5
+
+
+def test_watched_memory_that_was_changed_before_it_was_sent_is_an_error():
+    wire = Wire()
+    x = normal(600_000)
+    watched = HashedMemory(memoryview(x).cast("B"))
+    wire.call._watched = lambda begin, end: watched
+    x[10] = 7.5
+    with pytest.raises(ValueError, match=r"an array of 4800000 bytes .*was changed .*array\.copy\(\)"):
+        wire.send(x)
+
+
+def test_doubtful_content_is_not_used_again():
+    wire = Wire()
+    x = normal()
+    wire.promote(x)
+    wire.call.doubt()
+    wire.end_call()
+    assert wire.nodes.objects == {}
+    wire.send(x)
     assert wire.sent_bytes > x.nbytes
 
 

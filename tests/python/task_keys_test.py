@@ -14,6 +14,7 @@ import numpy
 import pytest
 
 import joblib_mpi
+from joblib_mpi.checkpoint import task_keys
 from joblib_mpi.checkpoint.task_keys import TaskKeys
 
 pytestmark = pytest.mark.skipif(getattr(joblib_mpi._core, "is_double", False), reason="joblib_mpi._core is not built")
@@ -158,16 +159,47 @@ def test_views_count_with_what_they_show():
     assert key_of(base.view()) == key_of(base)
 
 
-def test_a_large_array_is_hashed_once_as_long_as_it_lives():
+def test_an_array_that_was_changed_has_another_key():
     keys = TaskKeys()
+    for size in (3, 100_000):
+        array = numpy.zeros(size)
+        first = keys.key(len, (array,), {})
+        array[1] = 1
+        assert keys.key(len, (array,), {}) != first
+
+
+def test_an_array_that_is_known_to_be_unchanged_is_hashed_once():
+    known = object()
+    keys = TaskKeys(unchanged=lambda begin, end: known)
     array = numpy.arange(100_000.0)
     first = keys.key(len, (array,), {})
     array[0] = 1  # a second hash would see the change
     assert keys.key(len, (array,), {}) == first
+    known = object()
+    second = keys.key(len, (array,), {})
+    assert second != first
     identity = id(array)
     del array
     others = [numpy.full(100_000, float(value)) for value in range(4)]
     assert len({keys.key(len, (other,), {}) for other in others}) == 4, identity
+
+
+def test_a_map_of_a_file_is_hashed_once(tmp_path):
+    array = numpy.memmap(tmp_path / "data", float, "w+", shape=100)
+    keys = TaskKeys()
+    first = keys.key(len, (array,), {})
+    array[0] = 1
+    assert keys.key(len, (array,), {}) == first
+
+
+def test_no_more_definitions_are_remembered_than_memory_is_for(monkeypatch):
+    monkeypatch.setattr(task_keys, "_REMEMBERED", 10)
+    keys = TaskKeys()
+    first = keys.key(lambda: 0, (), {})
+    for i in range(30):
+        keys.key(len, (lambda: i,), {})  # noqa: B023
+    assert len(keys._remembered) <= 10
+    assert keys.key(lambda: 0, (), {})[1] == first[1]
 
 
 def test_estimators_and_frames_have_keys():

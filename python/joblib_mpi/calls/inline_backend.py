@@ -2,7 +2,7 @@
 
 import pickle
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from joblib.parallel import ParallelBackendBase
@@ -10,7 +10,7 @@ from joblib.parallel import ParallelBackendBase
 from joblib_mpi.calls.call_options import CallOptions
 from joblib_mpi.checkpoint.checkpoint import CheckpointedCall, Checkpoints
 from joblib_mpi.checkpoint.checkpoint_signals import CheckpointInterrupt, TaskHere
-from joblib_mpi.joblib_internals import split_batch
+from joblib_mpi.joblib_internals import split_batch, watch_tasks
 
 _Callback = Callable[[list[Any]], None]
 
@@ -41,6 +41,28 @@ class InlineBackend(ParallelBackendBase):
         self._attempts = 1 + options.retries if options.retry_exceptions else 1
         self._submitted: deque[tuple[Any, _Callback]] = deque()
         self._busy = False
+
+    def configure(self, n_jobs: int = 1, parallel: Any = None, **options: Any) -> int:
+        """Prepare for a call and return how many tasks joblib keeps running.
+
+        Parameters
+        ----------
+        n_jobs : int
+            Has no effect.
+        parallel : joblib.Parallel, optional
+            The object whose call it is.
+        **options
+            Options that have had their effect.
+
+        Returns
+        -------
+        int
+            The number of tasks.
+        """
+        if parallel is not None:
+            watch_tasks(parallel, _OneByOne())
+        n_tasks: int = super().configure(n_jobs, parallel, **options)
+        return n_tasks
 
     def start_call(self) -> None:
         """Begin a call, whose first task has index 0."""
@@ -111,3 +133,31 @@ class InlineBackend(ParallelBackendBase):
             except (Exception, SystemExit):
                 continue
         return function(*args, **kwargs)
+
+
+class _OneByOne:
+    """Lets joblib take each task when the one before it has run, so that a range of tasks may fill one buffer again."""
+
+    def __init__(self) -> None:
+        self.may_take = False
+
+    def begin(self) -> None:
+        self.may_take = True
+
+    def of(self, tasks: Iterator[Any], limit: int = 0) -> Iterator[Any]:
+        return _Ones(self, tasks)
+
+
+class _Ones:
+    def __init__(self, watch: _OneByOne, tasks: Iterator[Any]) -> None:
+        self._watch = watch
+        self._tasks = tasks
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        if not self._watch.may_take:
+            raise StopIteration
+        self._watch.may_take = False
+        return next(self._tasks)

@@ -50,6 +50,8 @@ class RunningCall(NamedTuple):
                 raise call.callback_error
             call.progress.wait(_WAIT_SECONDS)
             call.progress.clear()
+        if call.callback_error is not None:  # joblib 1.3 takes a range of tasks for ended that has raised an error
+            raise call.callback_error
 
 
 class TasksSent:
@@ -76,3 +78,14 @@ class TasksSent:
         """Return whether a batch that begins at one of these indices has no result yet."""
         running = self._calls.get(self._key)
         return running is not None and running.call.has_outstanding(indices)
+
+    def knows(self, begin: int, end: int) -> bool:
+        """Return whether they have used a buffer that has the bytes between two addresses."""
+        running = self._calls.get(self._key)
+        return running is not None and running.call.buffers.knows(begin, end)
+
+    def doubt(self) -> None:
+        """Let no later call use the large arrays that the workers have of them."""
+        running = self._calls.get(self._key)
+        if running is not None:
+            running.call.buffers.doubt()

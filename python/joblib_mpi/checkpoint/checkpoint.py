@@ -18,11 +18,12 @@ import cloudpickle
 
 from joblib_mpi import _core
 from joblib_mpi.checkpoint import checkpoint_signals
-from joblib_mpi.checkpoint.task_keys import TaskKeys
+from joblib_mpi.checkpoint.task_keys import TaskKeys, Unchanged
 from joblib_mpi.joblib_internals import items_of
 from joblib_mpi.payloads.file_maps import WrittenFile
 from joblib_mpi.payloads.outcome import RETURNED, FinishedTask, Outcome
 from joblib_mpi.payloads.pickling import AnswerPickler
+from joblib_mpi.payloads.snapshot import task_with_values
 
 #: Results of at most this size are copied until they are on the disk; larger ones are handed out only then.
 _COPIED_BYTES = 64_000_000
@@ -46,13 +47,15 @@ class Checkpoint:
         self._n_calls = 0
         self._calls: weakref.WeakSet[CheckpointedCall] = weakref.WeakSet()
 
-    def start_call(self, key: Any = None) -> "CheckpointedCall":
+    def start_call(self, key: Any = None, unchanged: Unchanged = lambda begin, end: None) -> "CheckpointedCall":
         """Open the file if it is not open, and return the next call.
 
         Parameters
         ----------
         key : object, optional
             Content that counts for each task of the call, as in `TaskKeys`.
+        unchanged : callable, optional
+            As for `TaskKeys`.
 
         Raises
         ------
@@ -62,7 +65,7 @@ class Checkpoint:
             The run has been told to end.
         """
         checkpoint_signals.raise_if_interrupted()
-        call = CheckpointedCall(self.open(), self._n_calls, TaskKeys(key))
+        call = CheckpointedCall(self.open(), self._n_calls, TaskKeys(key, unchanged))
         self._n_calls += 1
         self._calls.add(call)
         return call
@@ -187,7 +190,7 @@ class CheckpointedCall:
         """
         checkpoint_signals.raise_if_interrupted()
         items = items_of(batch)
-        function, args, kwargs = items[0] if items is not None else (batch, (), {})
+        function, args, kwargs = task_with_values(*items[0]) if items is not None else (batch, (), {})
         name = str(getattr(function, "__name__", type(function).__name__))
         keys = self._keys.key(function, args, kwargs)
         written = self._keys.written_file

@@ -21,12 +21,15 @@ from joblib_mpi import _core
 from joblib_mpi.checkpoint.module_content import module_content, submodules
 from joblib_mpi.payloads import by_value
 from joblib_mpi.payloads.exception_access import text_of
-from joblib_mpi.payloads.file_maps import WrittenFile, file_written_through
+from joblib_mpi.payloads.file_maps import WrittenFile, file_written_through, map_behind
 from joblib_mpi.payloads.importable import is_importable, name_in_module
 from joblib_mpi.payloads.reducers import cached_function, own_attributes_of_cache
 
-#: Arrays of fewer bytes are hashed each time, because to remember them would cost more.
-_REMEMBERED_BYTES = 4096
+#: The number of definitions that are remembered. Arguments that are loaded for their key bring new ones for each task.
+_REMEMBERED = 4096
+
+#: Returns the same object as long as nothing changes in the memory between two addresses, or None if that is not known.
+Unchanged = Callable[[int, int], object | None]
 
 #: Kinds of callables that are pickled as a name and are neither Python functions nor classes.
 _FOUND_BY_NAME = {
@@ -63,14 +66,16 @@ class TaskKeys:
     A function contributes its code, its defaults and what its closure holds. One that workers can import also
     contributes the content of its module; any other function, its attributes and everything that it refers to. A class
     that workers can import contributes the content of its module and its bases. An array contributes dtype, shape and
-    elements, and is hashed once in its lifetime. Every other object contributes its pickle, in which functions, classes
-    and arrays are replaced by their hashes.
+    elements. It is hashed for each task, or once if it is a map of a file or known to be unchanged. Every other object
+    contributes its pickle, in which functions, classes and arrays are replaced by their hashes.
 
     Parameters
     ----------
     extra : object, optional
         Content that counts for each task, as if the function referred to it. Anything that can be pickled; None adds
         nothing.
+    unchanged : callable, optional
+        An `Unchanged`.
 
     Attributes
     ----------
@@ -83,8 +88,10 @@ class TaskKeys:
         ``extra`` has no content to compare.
     """
 
-    def __init__(self, extra: Any = None) -> None:
+    def __init__(self, extra: Any = None, unchanged: Unchanged = lambda begin, end: None) -> None:
         self.written_file: WrittenFile | None = None
+        self._unchanged = unchanged
+        self._arrays: dict[int, _Hashed] = {}
         self._remembered: dict[int, tuple[Any, bytes]] = {}  # by id: what keeps the id its object's own, and the hash
         self._under_way: set[int] = set()
         self._is_imported = False  # True inside what workers import, whose globals are not those of this process
@@ -154,18 +161,22 @@ class TaskKeys:
         return type(value).__name__, sorted(map(self._hash, value))
 
     def _array(self, array: Any) -> Any:
-        known = self._remembered.get(id(array))
-        if known is not None:
-            return known[1]
         if array.dtype.hasobject:
             return "array", array.dtype.str, array.shape, array.reshape(-1).tolist()
+        watch: object | None = map_behind(array)
+        if watch is None:
+            begin = array.__array_interface__["data"][0]
+            watch = self._unchanged(begin, begin + array.nbytes)
+        known = self._arrays.get(id(array))
+        if known is not None and known.watch is watch is not None:
+            return known.content
         fortran = array.flags.f_contiguous and not array.flags.c_contiguous
         elements = np.ascontiguousarray(array.T if fortran else array).reshape(-1).view(np.uint8)
         described = repr((array.dtype.descr, array.shape, fortran)).encode()
         content = b"array" + _core.content_hash(described) + _core.content_hash(elements)
-        if array.nbytes >= _REMEMBERED_BYTES:
+        if watch is not None:
             key = id(array)
-            self._remembered[key] = weakref.ref(array, lambda _: self._remembered.pop(key, None)), content
+            self._arrays[key] = _Hashed(weakref.ref(array, lambda _: self._arrays.pop(key, None)), watch, content)
         return content
 
     def _definition(self, value: Any, describe: Callable[[Any], Any]) -> Any:
@@ -184,6 +195,8 @@ class TaskKeys:
         finally:
             self._under_way.discard(id(value))
         if not self._under_way:  # a definition inside another one may have been cut short
+            if len(self._remembered) >= _REMEMBERED:
+                self._remembered.clear()
             self._remembered[id(value)] = value, content
         return content
 
@@ -291,6 +304,14 @@ _CANONICAL: dict[type, Callable[[TaskKeys, Any], Any]] = {
     types.CodeType: TaskKeys._code,
     types.ModuleType: TaskKeys._module,
 }
+
+
+class _Hashed(NamedTuple):
+    """The content of an array as long as its memory is ``watch``."""
+
+    array: weakref.ref[np.ndarray]  # kept for its callback
+    watch: object
+    content: bytes
 
 
 class _Imported(NamedTuple):

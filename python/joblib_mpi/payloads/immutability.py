@@ -26,7 +26,7 @@ import numpy as np
 from joblib_mpi.payloads.importable import is_importable
 
 #: Types whose instances cannot change, or are pickled by name.
-_IMMUTABLE = {
+IMMUTABLE_TYPES = {
     *(type(None), type(...), type(NotImplemented), bool, int, float, complex, str, bytes, range, slice),
     *(datetime.date, datetime.time, datetime.datetime, datetime.timedelta, datetime.timezone),
     *(decimal.Decimal, fractions.Fraction, uuid.UUID, re.Pattern, np.ufunc, logging.Logger),
@@ -144,7 +144,7 @@ class _Holdings:
 
     def _is_immutable(self, value: Any, is_handed: bool) -> bool:
         kind = type(value)
-        if kind in _IMMUTABLE or (isinstance(value, np.generic | np.dtype) and not isinstance(value, np.void)):
+        if kind in IMMUTABLE_TYPES or (isinstance(value, np.generic | np.dtype) and not isinstance(value, np.void)):
             return True
         if kind is tuple or kind is frozenset:
             return all(self._is_immutable(item, True) for item in value)

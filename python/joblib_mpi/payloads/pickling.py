@@ -40,7 +40,7 @@ class Pickler(cloudpickle.Pickler):
 
     def __init__(self) -> None:
         self._file = io.BytesIO()
-        self._buffers: list[memoryview] = []
+        self._buffers: list[Any] = []
         self._out_of_band_bytes: float = OUT_OF_BAND_BYTES
         self._by_reference: dict[int, Any] = {}
         self._shares = False  # whether the pickle refers to anything; for a `SharingPickler` to set

@@ -4,13 +4,14 @@ import io
 import math
 import pickle
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from joblib_mpi.payloads.file_maps import FileMaps, is_pickled_as_array, map_behind, reduce_without_file
 from joblib_mpi.payloads.pickling import OUT_OF_BAND_BYTES, STOP, Pickler, is_contiguous
+from joblib_mpi.payloads.snapshot import Snapshot
 from joblib_mpi.sharing.call_buffers import CallBuffers
 from joblib_mpi.sharing.regions import address_of_array, flat_bytes
 from joblib_mpi.sharing.scatter_handle import SharedObject, resolve_here
@@ -28,7 +29,7 @@ _COUNT = struct.Struct("<H")
 Head = bytes | memoryview
 
 #: Arrays that consist of nothing but their bytes. Others, such as masked arrays, pickle themselves.
-_ARRAYS = {np.ndarray, np.memmap, np.recarray, np.matrix}
+PLAIN_ARRAYS = frozenset({np.ndarray, np.memmap, np.recarray, np.matrix})
 
 #: The arrays of scipy's sparse matrices.
 _SPARSE_PARTS = ("data", "indices", "indptr", "row", "col", "offsets")
@@ -63,12 +64,14 @@ class SharingPickler(Pickler):
     def reducer_override(self, value: Any) -> Any:
         """Refer to shared arrays and objects; else do as `Pickler.reducer_override`."""
         kind = type(value)
-        if kind in _ARRAYS:
+        if kind in PLAIN_ARRAYS:
             if value.base is not None and (mapped := self._reduce_map(value)) is not None:
                 return mapped
             return NotImplemented if value.nbytes < self._threshold else self._reduce_array(value)
         if isinstance(value, np.ndarray) and is_pickled_as_array(kind) and map_behind(value) is not None:
             return self._maps.reduce(value, False, reduce_without_file) or NotImplemented
+        if kind is Snapshot:
+            return self._reduce_snapshot(value)
         if kind is SharedObject:
             return resolve_here, (self._name_object(value.object_id()), self._all_private)
         if str(kind.__module__).startswith("scipy.sparse"):
@@ -86,6 +89,13 @@ class SharingPickler(Pickler):
             and not self._is_private(array.__array_interface__["data"][0])
             and not (array.flags.writeable and map_behind(array) is not None)
         )
+
+    def _reduce_snapshot(self, snapshot: Snapshot) -> Any:
+        self.holds_by_value |= snapshot.holds_by_value
+        if snapshot.private:
+            self._shares = True
+            self._private |= snapshot.private
+        return snapshot.__reduce__()
 
     def _reduce_map(self, array: np.ndarray) -> Any:
         if map_behind(array) is None:
@@ -115,19 +125,10 @@ class SharingPickler(Pickler):
             read_only.flags.writeable = False
             return read_only.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
         # These arrays numpy would copy into the stream.
-        whole = array
-        if not is_contiguous(array):
-            while isinstance(whole.base, np.ndarray):
-                whole = whole.base
-            if not is_contiguous(whole):
-                return NotImplemented
-        flat = flat_bytes(whole)
-        whole_begin = flat.__array_interface__["data"][0]
-        is_worth_it = whole.nbytes <= 2 * array.nbytes or self._shared_buffers.knows(
-            whole_begin, whole_begin + whole.nbytes
-        )
-        if not is_worth_it:
+        flat = memory_of(array, self._shared_buffers.knows)
+        if flat is None:
             return NotImplemented
+        whole_begin = flat.__array_interface__["data"][0]
         if not self._is_private(begin):
             flat.flags.writeable = False
         kind = np.ndarray if type(array) is np.memmap else type(array)  # the file may be on this node only
@@ -157,12 +158,39 @@ class SharingPickler(Pickler):
         return super()._keep_in_band(buffer)
 
 
+def memory_of(array: np.ndarray, knows: Callable[[int, int], bool]) -> np.ndarray | None:
+    """Return the contiguous bytes that are shared for an array, or None if numpy copies it.
+
+    They are those of the array. Where these have gaps, they are all of the array that it is a view of, if that is not
+    much larger or shared already.
+
+    Parameters
+    ----------
+    array : numpy.ndarray
+        The array, without objects.
+    knows : callable
+        Says whether a buffer that is shared has the bytes between two addresses.
+    """
+    whole = array
+    if not is_contiguous(array):
+        while isinstance(whole.base, np.ndarray):
+            whole = whole.base
+        if not is_contiguous(whole) or whole.dtype.hasobject:
+            return None
+    flat = flat_bytes(whole)
+    if whole.nbytes > 2 * array.nbytes:
+        begin = address_of_array(flat)
+        if not knows(begin, begin + whole.nbytes):
+            return None
+    return flat
+
+
 def parts_of_sparse(value: Any) -> list[np.ndarray]:
     """Return the arrays of a sparse matrix of scipy's; of other objects none."""
     if not str(type(value).__module__).startswith("scipy.sparse"):
         return []
     parts: list[Any] = [getattr(value, name, None) for name in _SPARSE_PARTS]
-    return [part for part in parts if type(part) in _ARRAYS]
+    return [part for part in parts if type(part) in PLAIN_ARRAYS]
 
 
 class ObjectSharingPickler(SharingPickler):

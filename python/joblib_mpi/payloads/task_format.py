@@ -11,14 +11,13 @@ each task, so that no task sees what another has done to the script's variables.
 wrapper's own attributes are sent with each task.
 """
 
-import copyreg
 import functools
 import pickle
-import types
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
 from joblib_mpi.joblib_internals import items_of, nesting_of
+from joblib_mpi.payloads.callables import is_constant, is_partial, name_of, state_of_wrapper
 from joblib_mpi.payloads.exception_access import text_of
 from joblib_mpi.payloads.immutability import holds_nothing_mutable
 from joblib_mpi.payloads.kept_functions import FunctionReference, KeptFunctions
@@ -35,6 +34,7 @@ from joblib_mpi.payloads.shared_pickling import (
 )
 from joblib_mpi.payloads.task_context import TaskContext
 from joblib_mpi.sharing.call_buffers import CallBuffers
+from joblib_mpi.sharing.hashed_memory import ChangedContentError
 
 #: Longer pickles of functions and contexts are broadcast once. Half of MPI's eager limit leaves room for arguments.
 INLINE_BYTES = 2048
@@ -128,7 +128,17 @@ class TaskEncoder:
             self._pickler = SharingPickler(buffers, private)
 
     def encode(self, batch: Any) -> EncodedTask:
-        """Return ``batch`` as a task; raises `pickle.PicklingError` if it cannot be pickled, or MemoryError."""
+        """Return ``batch`` as a task.
+
+        Raises
+        ------
+        pickle.PicklingError
+            It cannot be pickled.
+        ChangedContentError
+            An array that is not copied was changed after joblib had taken the task.
+        MemoryError
+            There is too little memory.
+        """
         try:
             items, nesting = batch.items, nesting_of(batch)
         except AttributeError:
@@ -153,7 +163,7 @@ class TaskEncoder:
             if type(task) is list and self._pickler.holds_by_value:
                 alone, needed = self._pickled_alone(task)
                 head, buffers = self._pickler.dumps(alone, trailer=trailer)
-        except MemoryError:
+        except (MemoryError, ChangedContentError):
             raise
         except Exception as error:
             raise pickle.PicklingError(
@@ -182,7 +192,7 @@ class TaskEncoder:
         if known is not None:
             return known[0], known[1]
         name = name_of(function)
-        if not _is_constant(function):
+        if not is_constant(function):
             return self._wrapped(function) or function, name
         head, _ = self._pickler.dumps(function, in_band=True)
         self._constants |= self._pickler.needed
@@ -193,22 +203,14 @@ class TaskEncoder:
         return reference, name
 
     def _wrapped(self, function: Callable[..., Any]) -> _Wrapped | None:
-        if type(function) is functools.partial and not function.__dict__:
+        if is_partial(function):
             reference, _ = self._function_reference(function.func)
             return _Wrapped(functools.partial, reference, (), (function.args, function.keywords))
-        attributes = getattr(function, "__dict__", {})
-        inner = attributes.get("__wrapped__")
-        if not _is_constant(inner) or not _is_its_attributes(type(function)):
+        state = state_of_wrapper(function)
+        if state is None:
             return None
-        reference, _ = self._function_reference(inner)
-        copied = tuple(
-            name
-            for name in functools.WRAPPER_ASSIGNMENTS
-            if name in attributes and attributes[name] is getattr(inner, name, None)
-        )
-        functions = tuple(name for name, value in attributes.items() if value is inner)
-        state = {name: value for name, value in attributes.items() if name not in copied and name not in functions}
-        return _Wrapped(type(function), reference, copied, (functions, state))
+        reference, _ = self._function_reference(state.function)
+        return _Wrapped(type(function), reference, state.copied, (state.functions, state.others))
 
     def _constant(self, pickled: bytes) -> Reference:
         if len(pickled) <= INLINE_BYTES:
@@ -218,32 +220,6 @@ class TaskEncoder:
             return pickled
         self._constants.add(object_id)
         return object_id
-
-
-def name_of(function: Any) -> str:
-    """Return the name of a function for messages."""
-    return str(getattr(function, "__name__", type(function).__name__))
-
-
-def _is_constant(function: object) -> TypeGuard[Callable[..., Any]]:
-    # Bound methods, partials and callable objects have state that one task may change for the next, so they are sent
-    # with each task, as arguments are.
-    if isinstance(function, types.BuiltinFunctionType):
-        return isinstance(function.__self__, types.ModuleType)
-    return isinstance(function, types.FunctionType | type)
-
-
-def _is_its_attributes(kind: Any) -> bool:
-    # True if pickle would save nothing of an instance but its dictionary, and load it by filling the dictionary.
-    return (
-        kind.__reduce_ex__ is object.__reduce_ex__
-        and kind.__reduce__ is object.__reduce__
-        and kind.__getstate__ is object.__getstate__
-        and kind.__new__ is object.__new__
-        and not hasattr(kind, "__setstate__")
-        and not copyreg._slotnames(kind)  # type: ignore[attr-defined]
-        and kind not in copyreg.dispatch_table
-    )
 
 
 class TaskDecoder:
@@ -363,7 +339,7 @@ class TaskDecoder:
         if wrapped.kind is functools.partial:
             args, keywords = wrapped.state
             return functools.partial(function, *args, **keywords)
-        wrapper: Callable[..., Any] = object.__new__(wrapped.kind)  # as `_is_its_attributes` has checked
+        wrapper: Callable[..., Any] = object.__new__(wrapped.kind)  # as `state_of_wrapper` has checked
         functions, state = wrapped.state
         wrapper.__dict__.update({name: getattr(function, name) for name in wrapped.copied})
         wrapper.__dict__.update(dict.fromkeys(functions, function))

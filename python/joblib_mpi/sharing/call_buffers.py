@@ -2,9 +2,11 @@
 
 import itertools
 import threading
+from collections.abc import Callable
 from typing import NamedTuple
 
 from joblib_mpi import _core
+from joblib_mpi.sharing.hashed_memory import ChangedContentError, HashedMemory
 from joblib_mpi.sharing.regions import RegionIndex, ScatteredRegion, address_of
 from joblib_mpi.sharing.shared_buffers import Content, SharedBuffers
 from joblib_mpi.sharing.used_buffer import UsedBuffer
@@ -23,9 +25,8 @@ class Reference(NamedTuple):
 class CallBuffers:
     """The large buffers that the tasks of one call have used, found again by their addresses.
 
-    A buffer counts as unchanged if its bytes are: all bytes up to `WHOLE_COMPARISON_BYTES`, 64 samples of longer
-    buffers. So a change that the program makes to a longer array between two tasks of one call may be missed; a change
-    between two calls never is.
+    A buffer counts as unchanged if all of its bytes are. They are compared each time that it is used, unless something
+    else watches its memory.
 
     For one thread, except for `release`.
 
@@ -37,12 +38,19 @@ class CallBuffers:
         The size in bytes from which buffers are shared; infinite if none is.
     scattered : RegionIndex of ScatteredRegion, optional
         The memory of the objects that the program has scattered; it may grow.
+    watched : callable, optional
+        Returns the memory between two addresses if it is watched: if a change since that object was made ends the call.
     """
 
     def __init__(
-        self, shared: SharedBuffers, threshold: float, scattered: RegionIndex[ScatteredRegion] | None = None
+        self,
+        shared: SharedBuffers,
+        threshold: float,
+        scattered: RegionIndex[ScatteredRegion] | None = None,
+        watched: Callable[[int, int], HashedMemory | None] = lambda begin, end: None,
     ) -> None:
         self.threshold = threshold
+        self._watched = watched
         self.files = shared.files
         self._shared = shared
         self._number = next(_call_numbers)
@@ -50,20 +58,21 @@ class CallBuffers:
         self._used = RegionIndex[UsedBuffer]()
         self._contents: list[Content] = []
         self._lock = threading.Lock()
-        self._over = False
+        self._over = self._is_doubtful = False
 
     def find(self, buffer: memoryview, at_once: bool = False) -> Reference | None:
         """Return the place of these bytes on the workers, or None if they are to be sent with the task.
 
-        With ``at_once`` they are to be sent only if there is no room for an object.
+        With ``at_once`` they are to be sent only if there is no room for an object. Raises `ChangedContentError` if
+        they are watched and were changed too early.
         """
         begin = address_of(buffer)
         end = begin + buffer.nbytes
         scattered = self._scattered.find(begin, end)
         if scattered is not None:
             return Reference(scattered.object_id, scattered.part, begin - scattered.begin)
-        used = self._used.find(begin, end)
-        if used is not None and used.has_changed():
+        used, watched = self._used.find(begin, end), self._watched(begin, end)
+        if used is not None and used.differs(begin, end, watched):
             self._used.remove(used)
             if used.content is not None:
                 self._shared.hide(used.content)
@@ -73,6 +82,8 @@ class CallBuffers:
             whole = used.whole()
         else:
             used = UsedBuffer(buffer)
+            if watched is not None and used.differs(begin, end, watched):
+                raise ChangedContentError(buffer.nbytes)
             if used.is_alive():
                 self._used.add(used)
         content = self._share(used, whole, at_once) if used.content is None else used.content
@@ -92,11 +103,20 @@ class CallBuffers:
                 self._contents.append(content)
         return None if content is None else content.object_id
 
+    def doubt(self) -> None:
+        """Let no later call use the contents, because the program may have changed one on its way."""
+        with self._lock:
+            self._is_doubtful = True
+
     def release(self) -> None:
         """Release all contents at the end of the call."""
         with self._lock:
             self._over = True
             contents, self._contents = self._contents, []
+            is_doubtful = self._is_doubtful
+        if is_doubtful:
+            for content in contents:
+                self._shared.hide(content)
         self._shared.release(contents)
 
     def _share(self, used: UsedBuffer, whole: memoryview, at_once: bool) -> Content | None:

@@ -21,7 +21,11 @@ PRINTED = {
         r"best alpha [0-9.]+\n",
         "".join(rf"{seed * seed % 7}\n" for seed in range(20)),
     ],
-    "docs/data-that-tasks-share.md": [r"100 means; 1 array was broadcast\n", r"81\.0\n"],
+    "docs/data-that-tasks-share.md": [
+        r"100 means; 1 array was broadcast\n",
+        r"1\.5 3\.0 4\.5 6\.0 7\.5\n",
+        r"81\.0\n",
+    ],
     "docs/failures.md": [r"\['int', 'int', 'WorkerLostError', 'int'\]\n"],
     "docs/large-results.md": [r"8 tables; writable: True\n"],
     "docs/modules-that-workers-lack.md": [r"\['([^']+)', '\1', '\1'\]\n\[usage\(total=\d+, used=\d+, free=\d+\)\]\n"],
