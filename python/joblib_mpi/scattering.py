@@ -9,7 +9,14 @@ import numpy as np
 
 from joblib_mpi import _core, joining
 from joblib_mpi.payloads.exception_access import text_of
-from joblib_mpi.payloads.file_maps import FileMaps, is_pickled_as_array, map_behind, reduce_without_file
+from joblib_mpi.payloads.file_maps import (
+    FileMaps,
+    WholeMap,
+    is_pickled_as_array,
+    map_behind,
+    reduce_without_file,
+    refuse_copy_of_map,
+)
 from joblib_mpi.payloads.pickling import OUT_OF_BAND_BYTES, Pickler
 from joblib_mpi.payloads.shared_pickling import parts_of_sparse
 from joblib_mpi.sharing.mapped_files import MappedFiles
@@ -28,13 +35,14 @@ class _ScatterPickler(Pickler):
 
     def reducer_override(self, value: Any) -> Any:
         self._private.update(map(address_of_array, parts_of_sparse(value)))
-        if isinstance(value, np.ndarray) and is_pickled_as_array(type(value)):
-            whole = map_behind(value)
-            if whole is not None:
+        if isinstance(value, np.ndarray):
+            if not is_pickled_as_array(type(value)):
+                refuse_copy_of_map(value)
+            elif (whole := map_behind(value)) is not None:
                 return self._reduce_map(value, whole)
         return super().reducer_override(value)
 
-    def _reduce_map(self, value: np.ndarray, whole: np.memmap) -> Any:
+    def _reduce_map(self, value: np.ndarray, whole: WholeMap) -> Any:
         reduced = None
         if whole.mode != "c" or not value.flags.writeable:  # tasks would see what others have written to the one copy
             reduced = self._maps.reduce(value, address_of_array(value) in self._private, reduce_without_file)

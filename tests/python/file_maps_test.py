@@ -1,16 +1,20 @@
 """Tests of memory maps of files in the arguments of tasks, on hosts that have the file and on others."""
 
+import mmap
 import os
 import pickle
 from dataclasses import dataclass
+from multiprocessing import shared_memory
 
 import joblib
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import as_strided, sliding_window_view
 from scipy import sparse
 
 from joblib_mpi.executor.shared_objects import SharedObjects
 from joblib_mpi.payloads.shared_pickling import SharingPickler, loads
+from joblib_mpi.payloads.snapshot_pickling import SnapshotPickler
 from joblib_mpi.scattering import _ScatterPickler
 from joblib_mpi.sharing import mapped_files
 from joblib_mpi.sharing.call_buffers import CallBuffers
@@ -99,6 +103,11 @@ VIEWS = {
     "times": lambda a: a.view("M8[s]"),
     "structure": lambda a: a.view([("x", "<i4"), ("y", "<f4")]),
     "records": lambda a: a.view(np.dtype([("x", "<i4"), ("y", "<f4")])).view(np.recarray),
+    "tiles": lambda a: as_strided(a, (30, 10, 50), (8000, 800, 8)),
+    "rows of tiles": lambda a: as_strided(a, (30, 10, 50), (8000, 800, 8))[3:, 1:9:2],
+    "windows": lambda a: sliding_window_view(a, 7, axis=1, writeable=False)[10:],
+    "buffer": lambda a: np.frombuffer(a, np.int32),
+    "memory": lambda a: np.asarray(memoryview(a)[5:20]),
 }
 
 
@@ -127,6 +136,117 @@ def test_the_place_in_the_file_is_kept(wire, tmp_path, offset):
 
 def open_files():
     return len(os.listdir("/proc/self/fd"))
+
+
+PLAIN_VIEWS = {
+    "array": lambda mapped: np.ndarray(1000, float, mapped),
+    "buffer": np.frombuffer,
+    "slice": lambda mapped: np.frombuffer(memoryview(mapped)[80:800]),
+    "tiles": lambda mapped: as_strided(np.frombuffer(mapped), (10, 10), (800, 8)),
+}
+
+
+def plain_map(path, access=mmap.ACCESS_DEFAULT, offset=0):
+    if not path.exists():
+        np.arange(1024.0 + offset // 8).tofile(path)
+    with open(path, "r+b") as file:
+        return mmap.mmap(file.fileno(), 8000, access=access, offset=offset)
+
+
+@pytest.mark.parametrize("offset", [0, mmap.ALLOCATIONGRANULARITY])
+@pytest.mark.parametrize("view", PLAIN_VIEWS)
+def test_an_array_over_a_map_that_numpy_has_not_made_is_one_of_the_file(wire, tmp_path, view, offset):
+    array = PLAIN_VIEWS[view](plain_map(tmp_path / "a \\ b\tc\nd", offset=offset))
+    received = wire.send({"a": array})["a"]
+    assert wire.sent_bytes < 2000
+    assert (type(received), received.strides) == (np.ndarray, array.strides)
+    assert np.array_equal(received, array)
+    received[3] = -1
+    assert np.all(array[3] == -1)
+
+
+@pytest.mark.parametrize("access", [mmap.ACCESS_READ, mmap.ACCESS_COPY])
+def test_a_map_that_numpy_has_not_made_keeps_its_access(wire, tmp_path, access):
+    array = np.frombuffer(plain_map(tmp_path / "data", access))
+    received = wire.send(array)
+    assert wire.sent_bytes < 2000
+    assert received.flags.writeable == (access == mmap.ACCESS_COPY)
+    if received.flags.writeable:
+        received[3] = -1
+    assert array[3] == 3
+
+
+def test_a_plain_map_that_was_changed_privately_is_sent_as_it_is(wire, tmp_path):
+    array = np.frombuffer(plain_map(tmp_path / "data", mmap.ACCESS_COPY))
+    array[3] = -1
+    assert wire.send(array)[3] == -1
+
+
+def test_what_a_task_writes_to_shared_memory_is_in_the_program(wire):
+    memory = shared_memory.SharedMemory(create=True, size=8000)
+    try:
+        array = np.ndarray(1000, float, memory.buf)
+        wire.send(array)[3] = 5
+        assert array[3] == 5
+        wire.nodes.file_refusals = lambda for_writing, mark: [(2, "it cannot be opened there: No such file")]
+        wire.nodes.returns = 1
+        with pytest.raises(ValueError, match=r'memory map of "/dev/shm/.*rank 2 on host2.*give them a read-only view'):
+            wire.send(array)
+        array.flags.writeable = False
+        assert wire.send(array)[3] == 5
+        del array
+    finally:
+        memory.close()
+        memory.unlink()
+
+
+def test_memory_that_has_no_file_is_copied(wire):
+    array = np.frombuffer(mmap.mmap(-1, 8000))
+    received = wire.send(array)
+    received[3] = 1
+    assert array[3] == 0
+    assert wire.nodes.files_compared == []
+
+
+def test_a_plain_map_whose_file_is_gone_is_refused_for_writing(wire, tmp_path):
+    array = np.frombuffer(plain_map(tmp_path / "data"))
+    (tmp_path / "data").unlink()
+    with pytest.raises(ValueError, match=r'memory map of ".*data.*", which no name leads to'):
+        wire.send(array)
+    array.flags.writeable = False
+    assert wire.send(array)[3] == 3
+
+
+class Labelled(np.ndarray):
+    def __reduce__(self):
+        return Labelled._of, (np.array(self),)
+
+    @staticmethod
+    def _of(array):
+        return array.view(Labelled)
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        np.ma.masked_array,
+        lambda a: np.ma.masked_array(np.zeros(a.shape), a.view(bool)[:, :100]),
+        lambda a: a.view(Labelled),
+        lambda a: {"a": [np.ma.masked_array(a)[3:]]},
+    ],
+    ids=["masked", "mask", "derived class", "inside"],
+)
+def test_a_map_that_a_class_would_copy_is_an_error_that_says_what_to_do(wire, tmp_path, around):
+    array = numbers(tmp_path / "data")
+    message = r'copy of the memory map of ".*data" \(mode "w\+"\), because a \w+ is sent by its elements: give'
+    with pytest.raises(ValueError, match=message):
+        wire.send(around(array))
+    with pytest.raises(ValueError, match=message):
+        _ScatterPickler(wire.shared.files).dumps(around(array))
+    with pytest.raises(ValueError, match=message):
+        SnapshotPickler(lambda array: array, 100).snapshot(around(array))
+    for mode in ("r", "c"):
+        wire.send(around(numbers(tmp_path / "data", mode)))
 
 
 def test_views_of_one_map_in_a_task_share_a_map_and_its_open_file(wire, tmp_path):
@@ -281,6 +401,7 @@ def test_a_changed_copy_on_write_map_is_sent_as_it_is(wire, tmp_path):
     array[7, 7] = -1
     assert wire.send(array)[7, 7] == -1
     assert wire.sent_bytes > array.nbytes
+    assert wire.send(np.broadcast_to(array[7], (3, 100)))[2, 7] == -1
     assert wire.send(array[2000:]).filename  # other pages
 
 

@@ -310,10 +310,14 @@ def large(kind):
         view = numpy.zeros(2 * N_LARGE).view()
         view.flags.writeable = False
         return view
+    if kind == "windows":
+        return numpy.lib.stride_tricks.sliding_window_view(numpy.zeros(2 * N_LARGE), 3)
+    if kind == "tiles":
+        return numpy.lib.stride_tricks.as_strided(numpy.zeros(2 * N_LARGE), (N_LARGE, 2), (16, 8))
     return numpy.frombuffer(bytearray(2 * COPIED_BYTES))
 
 
-LARGE_KINDS = ("its own", "rows", "columns", "read-only view", "over a bytearray")
+LARGE_KINDS = ("its own", "rows", "columns", "read-only view", "over a bytearray", "windows", "tiles")
 
 
 def memory_of(array):

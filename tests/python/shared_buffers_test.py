@@ -10,6 +10,7 @@ import weakref
 import numpy as np
 import pytest
 from joblib.parallel import BatchedCalls, SequentialBackend
+from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
 from joblib_mpi import SessionError
 from joblib_mpi.executor.shared_objects import SharedObjects
@@ -273,6 +274,8 @@ def views():
     yield "other type", lambda x: x.view(np.uint64)
     yield "view of a view", lambda x: x[3:][:, ::3]
     yield "diagonal", lambda x: x.diagonal()
+    yield "windows", lambda x: sliding_window_view(x, 7, axis=0)
+    yield "rows of tiles", lambda x: as_strided(x, (50, 20, 50), (x.strides[0] * 20, x.strides[0], x.strides[1]))[3:]
 
 
 def test_a_call_ends_although_its_job_is_gone(monkeypatch):
@@ -300,6 +303,17 @@ def test_views_of_a_known_array_are_sent_as_views(view, order):
         assert got.strides == view(x).strides
         assert wire.sent_bytes < 2000
     assert wire.stats["broadcast"] == 1
+
+
+def test_windows_of_an_array_are_not_copied():
+    wire = Wire()
+    x = normal(50_000)
+    windows = sliding_window_view(x, 1000)
+    for _ in range(3):
+        got = wire.send(windows)
+        assert np.array_equal(got[::5000], windows[::5000])
+        assert wire.sent_bytes < 2 * x.nbytes
+    assert wire.sent_bytes < 2000
 
 
 def test_a_slice_of_a_large_array_does_not_drag_all_of_it_along():

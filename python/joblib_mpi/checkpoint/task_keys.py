@@ -163,7 +163,8 @@ class TaskKeys:
     def _array(self, array: Any) -> Any:
         if array.dtype.hasobject:
             return "array", array.dtype.str, array.shape, array.reshape(-1).tolist()
-        watch: object | None = map_behind(array)
+        whole = map_behind(array)
+        watch: object | None = None if whole is None else whole.mapped
         if watch is None:
             begin = array.__array_interface__["data"][0]
             watch = self._unchanged(begin, begin + array.nbytes)

@@ -1,5 +1,6 @@
 """Memory maps of files in the arguments of tasks: where a worker has the same file, the task gets a map of it, too."""
 
+import mmap
 import pickle
 import socket
 from collections.abc import Callable
@@ -12,22 +13,42 @@ from joblib_mpi.sharing.mapped_files import (
     MappedFiles,
     Refusal,
     address_of_map,
+    file_of_map,
     has_private_pages,
     open_without_waiting,
 )
-from joblib_mpi.sharing.regions import address_of_array
+from joblib_mpi.sharing.regions import address_of_array, owners_of, span_of
 
 #: The modes in which a task opens a map, by that of the program. "w+" would empty the file.
 _TASK_MODES = {"r": "r", "c": "c", "r+": "r+", "w+": "r+"}
 
 
-def map_behind(array: np.ndarray) -> np.memmap | None:
+class WholeMap(NamedTuple):
+    """The memory map of a file, of which arrays are views.
+
+    Attributes
+    ----------
+    mapped : mmap.mmap
+        The map.
+    filename : str, path-like or None
+        The name of the file, if it has one.
+    mode : str
+        The mode, as for `numpy.memmap`.
+    """
+
+    mapped: mmap.mmap
+    filename: Any
+    mode: str
+
+
+def map_behind(array: np.ndarray) -> WholeMap | None:
     """Return the memory map of a file that an array is, or is a view of."""
-    base: Any = array
-    while isinstance(base, np.ndarray):
-        if isinstance(base, np.memmap) and base._mmap is not None:  # type: ignore[attr-defined]
-            return base
-        base = base.base
+    for owner in owners_of(array):
+        if isinstance(owner, np.memmap) and owner._mmap is not None:  # type: ignore[attr-defined]
+            return WholeMap(owner._mmap, owner.filename, owner.mode)  # type: ignore[attr-defined]
+        if isinstance(owner, mmap.mmap):
+            found = file_of_map(owner)
+            return None if found is None else WholeMap(owner, *found)
     return None
 
 
@@ -62,6 +83,22 @@ def file_written_through(array: np.ndarray) -> WrittenFile | None:
     if whole is None or _TASK_MODES.get(whole.mode) != "r+":
         return None
     return WrittenFile(str(whole.filename), whole.mode)
+
+
+def refuse_copy_of_map(array: np.ndarray) -> None:
+    """Raise ValueError for an array of a class that pickles itself, if a task could write to its file through it.
+
+    Such a class, as `numpy.ma.MaskedArray`, pickles its elements: what the task writes would be lost.
+    """
+    for part in (array, getattr(array, "_mask", None)):
+        file = file_written_through(part) if isinstance(part, np.ndarray) else None
+        if file is not None:
+            kind = type(array).__qualname__
+            raise ValueError(
+                f'a task would write to a copy of the memory map of "{file.name}" (mode "{file.mode}"), because a '
+                f"{kind} is sent by its elements: give the task the map and let it make the {kind}, or, if tasks only "
+                'read it, open it with mode "r" or give them a copy'
+            )
 
 
 class FileMaps:
@@ -105,12 +142,15 @@ class FileMaps:
         mode = _TASK_MODES.get(whole.mode)
         if mode is None:
             return None
+        mapped, name = whole.mapped, whole.filename
+        map_begin = address_of_map(mapped)
+        begin, end = span_of(array)
+        if begin < map_begin or map_begin + len(mapped) < end:
+            return None
+        is_copied = mode == "c" and has_private_pages(begin, end - begin)
         if not array.flags.writeable:
             mode = "r"
         writes = mode == "r+"
-        begin, end = _span(array)
-        name: str | None = whole.filename
-        mapped = whole._mmap  # type: ignore[attr-defined]
         found = None if name is None else self._files.place_of(mapped, name)
         if found is None:
             if writes:
@@ -119,7 +159,7 @@ class FileMaps:
                     "deleted or replaced after it was mapped. Keep it until the tasks are done"
                 )
             return None
-        if mode == "c" and has_private_pages(begin, end - begin):
+        if is_copied:
             return None
         place, position = found
         refusals = self._files.refusals(place, writes)
@@ -127,7 +167,6 @@ class FileMaps:
             raise ValueError(self._cannot_write(place, whole.mode, refusals[0]))
         if is_private and mode == "r":
             mode = "c"
-        map_begin = address_of_map(mapped)
         how = (
             self._map_of(place, mode, position, len(mapped)),
             begin - map_begin,
@@ -147,8 +186,8 @@ class FileMaps:
         return (
             f'a task would write to the memory map of "{place.path}" (mode "{mode}"), but rank {refusal.rank} on '
             f"{self._files.host(refusal.rank)} must not use the file: {refusal.reason}. If tasks only read it, open it "
-            'with mode "r"; otherwise put it in a folder that all hosts share, run on one host, or return what the '
-            "tasks compute"
+            'with mode "r" or give them a read-only view; otherwise put it in a folder that all hosts share, run on '
+            "one host, or return what the tasks compute"
         )
 
 
@@ -248,15 +287,3 @@ def map_or_array(how: tuple[Any, ...], rebuild: Callable[..., Any], arguments: t
         return open_map(*how)
     array: np.ndarray = rebuild(*arguments)
     return array
-
-
-def _span(array: np.ndarray) -> tuple[int, int]:
-    """Return the addresses of an array's first byte, and of the byte after its last one."""
-    begin = address_of_array(array)
-    end = begin + array.itemsize
-    for length, stride in zip(array.shape, array.strides, strict=True):
-        if stride < 0:
-            begin += (length - 1) * stride
-        else:
-            end += (length - 1) * stride
-    return begin, end

@@ -9,11 +9,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from joblib_mpi.payloads.file_maps import FileMaps, is_pickled_as_array, map_behind, reduce_without_file
+from joblib_mpi.payloads.file_maps import (
+    FileMaps,
+    is_pickled_as_array,
+    map_behind,
+    reduce_without_file,
+    refuse_copy_of_map,
+)
 from joblib_mpi.payloads.pickling import OUT_OF_BAND_BYTES, STOP, Pickler, is_contiguous
 from joblib_mpi.payloads.snapshot import Snapshot
 from joblib_mpi.sharing.call_buffers import CallBuffers
-from joblib_mpi.sharing.regions import address_of_array, flat_bytes
+from joblib_mpi.sharing.regions import address_of_array, flat_bytes, owners_of, span_of
 from joblib_mpi.sharing.scatter_handle import SharedObject, resolve_here
 
 # `pickle.loads` does not read the last byte of a pickle. In its place stands what is needed to load the pickle.
@@ -68,8 +74,11 @@ class SharingPickler(Pickler):
             if value.base is not None and (mapped := self._reduce_map(value)) is not None:
                 return mapped
             return NotImplemented if value.nbytes < self._threshold else self._reduce_array(value)
-        if isinstance(value, np.ndarray) and is_pickled_as_array(kind) and map_behind(value) is not None:
-            return self._maps.reduce(value, False, reduce_without_file) or NotImplemented
+        if isinstance(value, np.ndarray):
+            if not is_pickled_as_array(kind):
+                refuse_copy_of_map(value)
+            elif map_behind(value) is not None:
+                return self._maps.reduce(value, False, reduce_without_file) or NotImplemented
         if kind is Snapshot:
             return self._reduce_snapshot(value)
         if kind is SharedObject:
@@ -171,18 +180,17 @@ def memory_of(array: np.ndarray, knows: Callable[[int, int], bool]) -> np.ndarra
     knows : callable
         Says whether a buffer that is shared has the bytes between two addresses.
     """
-    whole = array
-    if not is_contiguous(array):
-        while isinstance(whole.base, np.ndarray):
-            whole = whole.base
-        if not is_contiguous(whole) or whole.dtype.hasobject:
-            return None
+    if is_contiguous(array):
+        return flat_bytes(array)
+    whole = [value for value in owners_of(array) if isinstance(value, np.ndarray)][-1]
+    if not is_contiguous(whole) or whole.dtype.hasobject:
+        return None
     flat = flat_bytes(whole)
-    if whole.nbytes > 2 * array.nbytes:
-        begin = address_of_array(flat)
-        if not knows(begin, begin + whole.nbytes):
-            return None
-    return flat
+    begin = address_of_array(flat)
+    first, end = span_of(array)
+    if first < begin or end > begin + flat.nbytes:
+        return None
+    return flat if flat.nbytes <= 2 * array.nbytes or knows(begin, begin + flat.nbytes) else None
 
 
 def parts_of_sparse(value: Any) -> list[np.ndarray]:

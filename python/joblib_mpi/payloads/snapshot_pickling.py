@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from joblib_mpi.payloads.file_maps import is_pickled_as_array, map_behind
+from joblib_mpi.payloads.file_maps import is_pickled_as_array, map_behind, refuse_copy_of_map
 from joblib_mpi.payloads.pickling import Pickler
 from joblib_mpi.payloads.shared_pickling import PLAIN_ARRAYS, parts_of_sparse
 from joblib_mpi.payloads.snapshot import Snapshot
@@ -50,8 +50,11 @@ class SnapshotPickler(Pickler):
             return NotImplemented if kept is None else self._leave_out(kept)
         if kind is SharedObject:
             return self._leave_out(value)
-        if isinstance(value, np.ndarray) and is_pickled_as_array(kind) and map_behind(value) is not None:
-            return self._leave_out(value)
+        if isinstance(value, np.ndarray):
+            if not is_pickled_as_array(kind):
+                refuse_copy_of_map(value)
+            elif map_behind(value) is not None:
+                return self._leave_out(value)
         self._private.update(map(address_of_array, parts_of_sparse(value)))
         return super().reducer_override(value)
 

@@ -1,12 +1,11 @@
 """A part of the program's memory with the hash of its content, by which a change of any of its bytes is noticed."""
 
 import weakref
-from typing import Any
 
 import numpy as np
 
 from joblib_mpi import _core
-from joblib_mpi.sharing.regions import Region, flat_bytes
+from joblib_mpi.sharing.regions import Region, address_of, address_of_array, flat_bytes, owners_of
 
 #: The bytes that are hashed at a time, and that one `HashedMemory.glance` compares: some 5 µs. Smaller blocks would let
 #: the loop over those of a large array take longer than the hashing.
@@ -115,8 +114,12 @@ def _hashes_of(memory: np.ndarray) -> list[bytes]:
 def owner_of(buffer: memoryview) -> np.ndarray | None:
     """Return the array that owns a buffer's memory, or None if that is not known or has gaps."""
     # Views are often made for one task; the array that they are views of stays.
-    owner: Any = buffer.obj
-    while isinstance(getattr(owner, "base", None), np.ndarray):
-        owner = owner.base
-    is_flat = isinstance(owner, np.ndarray) and (owner.flags.c_contiguous or owner.flags.f_contiguous)
-    return owner if is_flat else None
+    begin = address_of(buffer)
+    owner: np.ndarray | None = None
+    for value in owners_of(buffer.obj):
+        if isinstance(value, np.ndarray):
+            owner = value
+    if owner is None or not (owner.flags.c_contiguous or owner.flags.f_contiguous):
+        return None
+    owned = address_of_array(owner)
+    return owner if owned <= begin and begin + buffer.nbytes <= owned + owner.nbytes else None

@@ -3,6 +3,7 @@
 import bisect
 import mmap
 import os
+import re
 import stat
 import tempfile
 import threading
@@ -19,6 +20,8 @@ from joblib_mpi.coordinator import Coordinator
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 _MAPS = "/proc/self/maps"
+#: Names there of memory that has no file which another process could open.
+_WITHOUT_FILE = re.compile(rb"/dev/(?!shm/)|/memfd:|/SYSV|/anon_hugepage")
 
 #: Holds 64 bits for each page of this process; see proc(5).
 _PAGE_MAP = "/proc/self/pagemap"
@@ -150,6 +153,36 @@ def boot_id() -> str:
 
 
 _boot_id: str | None = None
+
+
+def file_of_map(mapped: mmap.mmap) -> tuple[str, str] | None:
+    """Return the name of the file that a plain memory map is of, and the mode of `numpy.memmap` that it has.
+
+    Returns None for memory without a file, which is shared with forked processes only, and for closed maps.
+    """
+    known = _files_of_maps.get(mapped)
+    if known is None:
+        try:
+            begin = address_of_map(mapped)
+            with open(_MAPS, "rb") as maps:
+                known = _name_and_mode(maps.read().splitlines(), begin)
+        except (OSError, ValueError):  # ValueError: it was closed
+            return None
+        _files_of_maps[mapped] = known
+    return known if known[0] else None
+
+
+_files_of_maps: "weakref.WeakKeyDictionary[mmap.mmap, tuple[str, str]]" = weakref.WeakKeyDictionary()
+
+
+def _name_and_mode(lines: list[bytes], address: int) -> tuple[str, str]:
+    position = bisect.bisect_right(lines, address, key=_start_of_line) - 1
+    fields = lines[position].split(None, 5)
+    if len(fields) < 6 or not fields[5].startswith(b"/") or _WITHOUT_FILE.match(fields[5]):
+        return "", ""
+    name = re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8)]), fields[5])
+    mode = "r" if fields[1][1:2] != b"w" else "r+" if fields[1][3:4] == b"s" else "c"
+    return os.fsdecode(name), mode
 
 
 def has_private_pages(begin: int, nbytes: int) -> bool:

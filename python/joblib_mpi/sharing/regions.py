@@ -2,11 +2,15 @@
 
 import bisect
 import threading
-from typing import Generic, TypeVar
+from collections.abc import Iterator
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 AnyRegion = TypeVar("AnyRegion", bound="Region")
+
+#: The number of objects from a view to what owns its memory; numpy makes few, and none goes in circles.
+_MOST_OWNERS = 100
 
 #: The number of regions from which those of garbage are looked for.
 _FIRST_PURGE = 256
@@ -119,6 +123,30 @@ def address_of_array(array: np.ndarray) -> int:
 def flat_bytes(array: np.ndarray) -> np.ndarray:
     """Return the bytes of a contiguous array of any type in the order in which they are in memory."""
     return np.asarray(array).reshape(-1, order="A").view(np.uint8)
+
+
+def span_of(array: np.ndarray) -> tuple[int, int]:
+    """Return the addresses of an array's first byte, and of the byte after its last one."""
+    begin = address_of_array(array)
+    end = begin + array.itemsize
+    for length, stride in zip(array.shape, array.strides, strict=True):
+        if stride < 0:
+            begin += (length - 1) * stride
+        else:
+            end += (length - 1) * stride
+    return begin, end
+
+
+def owners_of(value: Any) -> Iterator[Any]:
+    """Yield an array or buffer, and then each object whose memory the one before shows.
+
+    These need not be arrays: views of `numpy.lib.stride_tricks` have another object between them and their array.
+    """
+    for _ in range(_MOST_OWNERS):
+        yield value
+        value = value.obj if isinstance(value, memoryview) else getattr(value, "base", None)
+        if value is None:
+            return
 
 
 def _begin_of(region: Region) -> int:

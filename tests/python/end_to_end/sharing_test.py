@@ -299,7 +299,7 @@ def test_tasks_write_into_a_memory_map_and_read_another(mpirun, tmp_path, ranks,
 
 
 MORE_MAPS = """
-    import os, sys
+    import mmap, os, sys
     from dataclasses import dataclass
     import joblib
     import joblib_mpi
@@ -337,6 +337,9 @@ MORE_MAPS = """
         pass
 
     log = Log("log", float, "w+", shape=8)
+    tiled = np.memmap("tiled", float, "w+", shape=8)
+    tiles = np.lib.stride_tricks.as_strided(tiled, (4, 2), (16, 8))
+    plain = np.frombuffer(mmap.mmap(os.open("log", os.O_RDWR), 0))
     with parallel_config(backend="mpi"):
         Parallel()(delayed(fill)({"task": Task(data[::-1, ::-2], backwards)}, row) for row in range(8))
         Parallel()(delayed(fill_columns)(grid, row) for row in range(8))
@@ -344,12 +347,15 @@ MORE_MAPS = """
         Parallel()(delayed(np.add)(added[row::8], 1, out=added[row::8]) for row in range(8))
         Parallel()(delayed(log.__setitem__)(row, row) for row in range(8))
         Parallel()(delayed(fill_record)(record, row) for row in [8])
+        Parallel()(delayed(tiles.__setitem__)(row, row) for row in range(4))
+        Parallel()(delayed(np.negative)(plain[row:], out=plain[row:]) for row in [7])
         handle = joblib_mpi.scatter(data)
         parts = Parallel()(delayed(from_handle)(handle, row) for row in range(6))
     assert out.tolist() == [25_000.0 * row for row in range(8)], out
     assert grid.tolist() == [[row + 1] * 3 for row in range(8)], grid
     assert record.tolist() == [(0, 0.0), *((row, -row) for row in range(7)), (8, -8.0)], record
-    assert log.tolist() == list(range(8)), log
+    assert log.tolist() == [*range(7), -7], log
+    assert tiled.tolist() == [0, 0, 1, 1, 2, 2, 3, 3], tiled
     assert all(np.array_equal(part, data[row : row + 2]) for row, part in enumerate(parts)), parts
     for name, array in (("out", out), ("record", record), ("log", log)):
         offset = 12 if name == "out" else 0
