@@ -134,6 +134,45 @@ def test_an_unknown_option_is_refused_with_the_nearest_and_those_that_are_known(
         use(scater=[])
 
 
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        *(("n_worker", "n_workers"), ("scheduler_hots", "scheduler_host"), ("scheduler_fil", "scheduler_file")),
+        *(
+            ("initialiser", "initializer"),
+            ("init_args", "initargs"),
+            ("max_nbyte", "max_nbytes"),
+            ("mmap_mod", "mmap_mode"),
+        ),
+        *(("inner_max_num_thread", "inner_max_num_threads"), ("temp_folde", "temp_folder"), ("n_job", "n_jobs")),
+        *(("batchsize", "batch_size"), ("predispatch", "pre_dispatch"), ("maxtaskperchild", "maxtasksperchild")),
+        *(("checkpiont", "checkpoint"), ("on_errors", "on_error")),
+    ],
+)
+def test_the_nearest_of_all_accepted_options_is_named(job, name, nearest):
+    with pytest.raises(TypeError, match=f"unknown option {name}=None .*; did you mean {nearest}\\? known: ") as caught:
+        MpiBackend(**{name: None})
+    for known in ("n_workers", "scheduler_host", "scheduler_file", "initializer", "max_nbytes", "joblib's own"):
+        assert known in str(caught.value)
+
+
+@needs_options_of_parallel
+def test_each_option_that_is_said_to_be_known_is_accepted(job):
+    with pytest.raises(TypeError) as caught:
+        Parallel(backend="mpi", colour="red")([delayed(abs)(1)])
+    known = re.search(r"known: (.*), and joblib's own", str(caught.value))[1].split(", ")
+    values = {"scatter": [], "retries": 0, "retry_exceptions": True, "on_error": "raise", "ship": (), "initargs": ()}
+    for name in known:
+        values.setdefault(name, None)
+    for name in known:
+        with parallel_config(backend="mpi", **{name: values[name]}):
+            assert Parallel()([delayed(abs)(-1)]) == [1]
+        if name != "inner_max_num_threads":
+            assert Parallel(backend="mpi", **{name: values[name]})([delayed(abs)(-1)]) == [1]
+    with pytest.raises(TypeError, match=r"give it to joblib.parallel_config\(.*inner_max_num_threads=2\)"):
+        Parallel(backend="mpi", inner_max_num_threads=2)([delayed(abs)(1)])
+
+
 def test_options_of_joblibs_other_backends_are_accepted(job):
     options = {"temp_folder": "/tmp", "prefer": "processes"}
     if JOBLIB >= (1, 5):

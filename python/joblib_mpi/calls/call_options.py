@@ -7,7 +7,10 @@ import difflib
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
+
+import joblib
 
 from joblib_mpi.calls.option_checks import (
     Check,
@@ -226,10 +229,33 @@ def without_joblibs(options: Mapping[str, Any]) -> dict[str, Any]:
 def _check_known(name: str, value: Any) -> None:
     if name in OPTIONS:
         return
-    nearest = difflib.get_close_matches(name, ("scatter", *OPTIONS), 1)
+    if name == _OF_BLOCKS:
+        how = f'joblib.parallel_config(backend="mpi", {name}={value!r})'
+        raise TypeError(f"{name}={value!r} is not an option of a single call: give it to {how}")
+    nearest = difflib.get_close_matches(name, (*_HERE, *JOBLIBS_OPTIONS, *_joblibs_arguments()), 1)
     hint = f"did you mean {nearest[0]}? " if nearest else ""
-    known = ", ".join(("scatter", *OPTIONS))
-    raise TypeError(f'unknown option {name}={value!r} of the "mpi" backend; {hint}known: {known}')
+    raise TypeError(
+        f'unknown option {name}={value!r} of the "mpi" backend; {hint}known: {", ".join(_HERE)}, and joblib\'s own'
+    )
+
+
+#: The option that joblib gives to a backend when it is made, and to no call.
+_OF_BLOCKS = "inner_max_num_threads"
+
+#: The options that have an effect here.
+_HERE = (
+    *("scatter", *OPTIONS, "scheduler_host", "n_workers", "scheduler_file"),
+    *("max_nbytes", "mmap_mode", "initializer", "initargs", _OF_BLOCKS),
+)
+
+
+@lru_cache(maxsize=1)
+def _joblibs_arguments() -> tuple[str, ...]:
+    # joblib passes arguments on that it does not know, so that its own come here when they are misspelt.
+    known = (inspect.signature(function).parameters for function in (joblib.Parallel, joblib.parallel_config))
+    return tuple(
+        name for parameters in known for name in parameters if parameters[name].kind != inspect.Parameter.VAR_KEYWORD
+    )
 
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
