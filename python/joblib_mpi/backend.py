@@ -24,17 +24,13 @@ from joblib_mpi.calls.inline_backend import InlineBackend
 from joblib_mpi.calls.refilled_buffers import RefilledBuffers
 from joblib_mpi.calls.running_call import RunningCall
 from joblib_mpi.calls.running_calls import CallSettings, RunningCalls
-from joblib_mpi.calls.shipping import shipped
 from joblib_mpi.calls.single_tasks import GatheredOutcomes
+from joblib_mpi.calls.start_call import start_call
 from joblib_mpi.calls.tasks_at_a_time import tasks_at_a_time, workers_for
 from joblib_mpi.checkpoint.checkpoint import CheckpointedCall, Checkpoints
 from joblib_mpi.payloads.exception_access import accepting_a_traceback
-from joblib_mpi.payloads.kept_functions import LEAST_KEPT_BYTES
 from joblib_mpi.payloads.outcome import RETURNED, FinishedTask, Outcome, loaded_results, results_of
-from joblib_mpi.payloads.task_context import TaskContext, authkey
-from joblib_mpi.payloads.task_format import TaskEncoder
 from joblib_mpi.scattering import ScatteredObjects, check_scatter
-from joblib_mpi.sharing.call_buffers import CallBuffers
 from joblib_mpi.sharing.sharing_options import Sharing
 
 
@@ -383,28 +379,8 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         max_running: int,
         kept: CheckpointedCall | None = None,
     ) -> tuple[Call, Encode]:
-        options = settings.options
-        if options.memory_limit is None:
-            options = options._replace(memory_limit=session.memory_limit)
-        watched = () if settings.buffers is None else (settings.buffers.watched,)
-        buffers = CallBuffers(session.shared, settings.sharing.threshold, self._scattered.regions, *watched)
-        try:
-            modules = shipped(options.ship, buffers)
-        except BaseException:
-            buffers.release()
-            raise
-        context = TaskContext(
-            nested_backend=self.get_nested_backend()[0],
-            nested_n_jobs=None,
-            inner_max_num_threads=self.inner_max_num_threads,
-            script=session.script.packed(),
-            authkey=authkey(),
-            initializer=settings.initializer,
-            shipped=modules,
-            kept_function_bytes=max(LEAST_KEPT_BYTES, session.shared.kept_function_bytes),
-        )
-        call = session.dispatcher.start_call(max_running, options, buffers, kept)
-        return call, TaskEncoder(context, self._scattered.ids, buffers, settings.sharing.private).encode
+        nested = self.get_nested_backend()[0]
+        return start_call(session, settings, self._scattered, max_running, nested, self.inner_max_num_threads, kept)
 
     def _watched_buffers(
         self, parallel: Any, sharing: Sharing, are_sent: bool, are_kept: bool

@@ -122,15 +122,20 @@ def zygote_of_node(options: StartOptions) -> NodeZygote | None:
     name = "\0joblib-mpi/" + _digest(options)
     try:
         server = _fork_server_if_first(name, options)
+        deadline = time.monotonic() + _LONGEST_STANDSTILL_SECONDS
         while True:
             try:
                 connection = _connected(name)
                 break
+            except BlockingIOError:  # more connections wait for the server than the system lets wait
+                pass
             except ConnectionRefusedError:  # its owner does not listen yet, or has ended and left the name to others
                 if server is not None:
                     return None
-                time.sleep(0.001)
                 server = _fork_server_if_first(name, options)
+            if time.monotonic() > deadline:  # it never listens, or another user's connections wait
+                return None
+            time.sleep(0.001)
         with connection:
             return _request(connection, server)
     except OSError:  # the server has ended, another user has the name, or there can be no more processes

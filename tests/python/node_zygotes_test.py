@@ -76,6 +76,35 @@ def test_a_rank_whose_own_server_has_ended_imports_all_itself(listener, monkeypa
     ours.close()
 
 
+def test_a_rank_does_without_a_server_whose_name_is_taken_by_one_who_never_listens(listener, monkeypatch):
+    monkeypatch.setattr(node_zygotes, "_LONGEST_STANDSTILL_SECONDS", 0.05)
+    listener.close()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as silent:
+        silent.bind(NAME)
+        assert node_zygotes.zygote_of_node(StartOptions()) is None
+
+
+def test_a_rank_waits_for_its_turn_where_more_ask_than_the_system_lets_wait(listener, monkeypatch):
+    listener.listen(0)
+    waiting = []
+    with suppress(BlockingIOError):
+        while True:
+            waiting.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            waiting[-1].setblocking(False)
+            waiting[-1].connect(NAME)
+
+    def accept_all(seconds):
+        for connection in waiting[:-1]:
+            listener.accept()[0].close()
+            connection.close()
+
+    monkeypatch.setattr(node_zygotes.time, "sleep", accept_all)
+    monkeypatch.setattr(node_zygotes, "_request", lambda connection, server: "a zygote")
+    assert node_zygotes.zygote_of_node(StartOptions()) == "a zygote"
+    assert len(waiting) > 1
+    waiting[-1].close()
+
+
 @pytest.fixture
 def serve(listener, monkeypatch):
     """Return `serve(do)`, which lets a process take the place of the server and do something with the connection."""

@@ -47,6 +47,27 @@ def test_memory_is_limited_by_a_cgroup(mpirun, memory_cgroup):
     check_example(mpirun, within=within)
 
 
+EVER_NEW_ARRAYS = """
+    import numpy as np
+    from joblib import Parallel, delayed, parallel_config
+
+    def total(array, k):
+        return float(array.sum()) + k
+
+    with parallel_config(backend="mpi"):
+        for call in range(30):
+            array = np.full(3_000_000, float(call))
+            Parallel()(delayed(total)(array, k) for k in range(4))
+        own = np.ones(75_000_000)
+        print(own.nbytes, Parallel()(delayed(total)(np.full(3_000_000, 1.0), k) for k in range(4)))
+    """
+
+
+def test_arrays_of_earlier_calls_leave_the_memory_to_the_program(mpirun, memory_cgroup):
+    ended = mpirun.script(3, EVER_NEW_ARRAYS, within=memory_cgroup(1_200_000_000))
+    assert (ended.status, ended.stdout) == (0, "600000000 [3000000.0, 3000001.0, 3000002.0, 3000003.0]\n"), ended
+
+
 def test_dev_shm_is_small(mpirun):
     # Open MPI's folder there, which the tests name, must be on it.
     folder = "${OMPI_MCA_btl_sm_backing_directory:-/dev/shm}"

@@ -1,5 +1,7 @@
 """Tests of long messages that are not arrays, and of data for which a rank has no memory."""
 
+import os
+
 import pytest
 
 # Far shorter than what follows takes on a busy machine, and far more pieces than a message by default.
@@ -42,13 +44,17 @@ def test_small_results_for_which_rank_0_has_no_memory_end_their_call_and_not_the
 @pytest.mark.parametrize("isolation", ["process", "none"])
 @pytest.mark.parametrize("ranks", [2, 4])
 def test_long_bytes_go_to_tasks_and_back_and_no_worker_is_lost(mpirun, ranks, isolation):
+    n_bytes = int(os.environ.get("JOBLIB_MPI_TEST_LONG_BYTES", "60000000"))
     done = mpirun.script(
         ranks,
         """
+    import sys
+
     import joblib_mpi
     from joblib import Parallel, delayed, parallel_config
 
-    N = 60_000_000
+    N = int(sys.argv[1])
+    TASKS = 4 if N < 1_000_000_000 else 2  # so that all results fit into the memory of a small machine
     long = bytes(range(250)) * (N // 250)
 
     def length(long, i):
@@ -57,18 +63,22 @@ def test_long_bytes_go_to_tasks_and_back_and_no_worker_is_lost(mpirun, ranks, is
     def made(i):
         return bytes([i]) * N
 
-    expected = [(i, N, 249) for i in range(4)]
+    expected = [(i, N, 249) for i in range(TASKS)]
     in_memory = {"spill_threshold": "100GB", "memory_budget": "100GB"}
     with parallel_config(backend="mpi", retries=0, **in_memory):
-        print(Parallel(batch_size=1)(delayed(length)(long, i) for i in range(4)) == expected)
-        print(Parallel(batch_size=1)(delayed(length)(long.decode("latin-1"), i) for i in range(2))[1][:2] == (1, N))
-        results = Parallel(batch_size=1)(delayed(made)(i) for i in range(4))
-        print([(len(result), result[0], result[-1]) for result in results] == [(N, i, i) for i in range(4)])
+        print(Parallel(batch_size=1)(delayed(length)(long, i) for i in range(TASKS)) == expected)
+        results = Parallel(batch_size=1)(delayed(made)(i) for i in range(TASKS))
+        print([(len(result), result[0], result[-1]) for result in results] == [(N, i, i) for i in range(TASKS)])
+        del results
+        text = long[:N // 2].decode("latin-1")
+        print(Parallel(batch_size=1)(delayed(length)(text, i) for i in range(2))[1][:2] == (1, N // 2))
+        del text
     handle = joblib_mpi.scatter(long)
     with parallel_config(backend="mpi", retries=0):
-        print(Parallel(batch_size=1)(delayed(length)(handle, i) for i in range(4)) == expected)
+        print(Parallel(batch_size=1)(delayed(length)(handle, i) for i in range(TASKS)) == expected)
         print(Parallel(batch_size=1)(delayed(made)(i) for i in range(2))[1][:3] == bytes([1, 1, 1]))  # through files
     """,
+        str(n_bytes),
         options=("--isolation", isolation),
         environment=ENVIRONMENT,
     )

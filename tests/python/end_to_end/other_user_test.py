@@ -105,7 +105,8 @@ def as_user(user):
     return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
 
 
-def test_a_job_of_an_ordinary_user_is_out_of_reach_for_another(mpirun, shared_folder):
+@pytest.mark.parametrize("how", ["mpirun", "joblib-mpi run"])
+def test_a_job_of_an_ordinary_user_is_out_of_reach_for_another(how, mpirun, shared_folder):
     reads = [*as_user(ANOTHER), sys.executable, "-c", "import joblib_mpi"]
     if os.geteuid() != 0 or subprocess.run(reads, capture_output=True, cwd="/").returncode != 0:
         pytest.skip("only root may become another user, who must be able to read the Python package")
@@ -119,12 +120,13 @@ def test_a_job_of_an_ordinary_user_is_out_of_reach_for_another(mpirun, shared_fo
         command = [*as_user(NO_ONE), sys.executable, str(hostile), str(ANOTHER), str(shared_folder)]
         other = subprocess.Popen(command, cwd="/", stdout=reached, stderr=subprocess.STDOUT)
         try:
-            ended = mpirun(
-                3,
-                *("-m", "joblib_mpi", str(program)),
-                within=as_user(ANOTHER),
-                environment={"TMPDIR": str(shared_folder), "HOME": str(mpirun.folder)},
-            )
+            environment = {"TMPDIR": str(shared_folder), "HOME": str(mpirun.folder)}
+            settings = {"within": as_user(ANOTHER), "environment": environment}
+            if how == "mpirun":
+                process = mpirun.start(3, "-m", "joblib_mpi", str(program), **settings)
+            else:
+                process = mpirun.start_by_command(3, str(program), **settings)
+            ended = mpirun.finish(process)
         finally:
             other.kill()
             other.wait()
@@ -133,6 +135,8 @@ def test_a_job_of_an_ordinary_user_is_out_of_reach_for_another(mpirun, shared_fo
     outcomes = [line.split(": ", 1)[1] for line in ended.stdout.splitlines()]
     assert (ended.status, outcomes) == (0, ["right"] * 7), ended
     assert tried[:1] == ["begins"], tried
-    assert [line for line in tried[1:] if line != "connects"] == [], tried
+    assert [line for line in tried[1:] if not line.startswith("connects to @joblib")] == [], tried
+    assert "connects to @joblib_mpi." in tried, tried
+    assert how == "mpirun" or "connects to @joblib-mpi-run-" in tried, tried
     left = [path for path in shared_folder.iterdir() if path.stat().st_uid == ANOTHER and path != mpirun.folder]
     assert left == [], left

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from support.marked_jobs import MarkedJobs
+from support.place import COMMAND
 from support.time_limits import TIMEOUT_SECONDS
 
 PROGRAMS = Path(__file__).resolve().parent.parent / "end_to_end" / "programs"
@@ -117,6 +118,11 @@ class Mpirun(MarkedJobs):
         options = [*(surviving_options() if survives else []), *launcher_options]
         mpirun = ["mpirun", "--oversubscribe", *options, "-n", str(ranks)]
         return self._start([*within, *mpirun, *wrapper, sys.executable, *arguments], environment or {}, output)
+
+    def start_by_command(self, ranks, *arguments, environment=None, within=()):
+        """Start ``joblib-mpi run *arguments`` and return without waiting; the settings are those of `start`."""
+        command = [*within, str(COMMAND), "run", "-n", str(ranks), *arguments]
+        return self._start(command, environment or {}, subprocess.PIPE)
 
     def start_client(self, access, *arguments, environment=None, output=subprocess.PIPE):
         """Start ``python -m joblib_mpi *arguments``, without mpirun, as a client of the job with that access file."""

@@ -13,7 +13,10 @@ from pathlib import Path
 
 user, folder = int(sys.argv[1]), Path(sys.argv[2])
 MOST_CONNECTIONS = 200
+#: The beginnings of the names of a rank's socket, of `joblib-mpi run`'s and of a fork server's.
+SOCKETS = "@joblib_mpi.", "@joblib-mpi-run-", "@joblib-mpi/"
 connections = []
+connected = set()
 told = set()
 
 
@@ -27,7 +30,7 @@ def connect():
     """Connect to all sockets of jobs, leave half of the connections waiting, and send what no rank has sent."""
     for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
         name = line.split(maxsplit=7)[-1]
-        if not name.startswith("@joblib_mpi."):
+        if not name.startswith(SOCKETS):
             continue
         for kind in (socket.SOCK_SEQPACKET, socket.SOCK_STREAM):
             with suppress(OSError):
@@ -36,7 +39,7 @@ def connect():
                 connection.connect("\0" + name[1:])
                 connections.append(connection)
                 connection.send(os.urandom(200))
-                told.add("connected")
+                connected.add(next(beginning for beginning in SOCKETS if name.startswith(beginning)))
     for connection in connections[: len(connections) - MOST_CONNECTIONS]:
         connection.close()
     del connections[: len(connections) - MOST_CONNECTIONS]
@@ -77,5 +80,5 @@ for number in itertools.count():
         litter(number // 20)
         with suppress(OSError):
             reach()
-    if "connected" in told:
-        tell("connects")
+    for beginning in connected:
+        tell(f"connects to {beginning}")
