@@ -25,13 +25,13 @@ from joblib_mpi.calls.refilled_buffers import RefilledBuffers
 from joblib_mpi.calls.running_call import RunningCall
 from joblib_mpi.calls.running_calls import CallSettings, RunningCalls
 from joblib_mpi.calls.single_tasks import GatheredOutcomes
-from joblib_mpi.calls.start_call import start_call
 from joblib_mpi.calls.tasks_at_a_time import tasks_at_a_time, workers_for
 from joblib_mpi.checkpoint.checkpoint import CheckpointedCall, Checkpoints
 from joblib_mpi.payloads.exception_access import accepting_a_traceback
 from joblib_mpi.payloads.outcome import RETURNED, FinishedTask, Outcome, loaded_results, results_of
 from joblib_mpi.scattering import ScatteredObjects, check_scatter
 from joblib_mpi.sharing.sharing_options import Sharing
+from joblib_mpi.start_call import start_call
 
 
 class MpiBackend(AutoBatchingMixin, ParallelBackendBase):

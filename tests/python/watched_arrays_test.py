@@ -176,7 +176,9 @@ def test_an_array_that_only_its_task_holds_is_not_watched(watch):
 
 
 @pytest.mark.parametrize(
-    "hold", [lambda array: array, lambda array: array[3:], memoryview, lambda array: [array]], ids=str
+    "hold",
+    [lambda array: array, lambda array: array[3:], memoryview, lambda array: [array]],
+    ids=["name", "view", "memoryview", "list"],
 )
 def test_an_array_that_something_else_holds_is_watched(watch, hold):
     task = (large(),)

@@ -1,4 +1,5 @@
 #include "support/catch.hpp"
+#include "support/round_trip.hpp"
 #include <joblib_mpi/serialization.hpp>
 
 #include <boost/serialization/split_free.hpp>
@@ -186,30 +187,21 @@ void load(Archive& archive, serialize_test::OfSplitFunction& value, unsigned) {
 namespace {
 
 template <class T>
-T through_archive(const T& value) {
-  Payload payload;
-  PayloadWriter writer(payload);
-  save(writer, value);
-  PayloadReader reader(payload);
-  return load<T>(reader);
-}
-
-template <class T>
 void check_serialize_is_used() {
   static_assert(std::is_trivially_copyable_v<T> && !PlainBytes<T> && Serializable<T>);
-  CHECK(through_archive(T()).number == 1001);
-  CHECK(through_archive(std::vector<T>(2)).at(1).number == 1001);
-  CHECK(through_archive(std::array<T, 2>()).at(1).number == 1001);
-  CHECK(through_archive(std::optional<T>(T())).value().number == 1001);
-  CHECK(through_archive(std::pair<int, T>()).second.number == 1001);
-  CHECK(std::get<1>(through_archive(std::tuple<int, T>())).number == 1001);
+  CHECK(there_and_back(T()).number == 1001);
+  CHECK(there_and_back(std::vector<T>(2)).at(1).number == 1001);
+  CHECK(there_and_back(std::array<T, 2>()).at(1).number == 1001);
+  CHECK(there_and_back(std::optional<T>(T())).value().number == 1001);
+  CHECK(there_and_back(std::pair<int, T>()).second.number == 1001);
+  CHECK(std::get<1>(there_and_back(std::tuple<int, T>())).number == 1001);
 }
 
 template <class T>
 void check_bytes_are_used() {
   static_assert(PlainBytes<T> && Serializable<T>);
-  CHECK(through_archive(T()).number == 1);
-  CHECK(through_archive(std::vector<T>(2)).at(1).number == 1);
+  CHECK(there_and_back(T()).number == 1);
+  CHECK(there_and_back(std::vector<T>(2)).at(1).number == 1);
 }
 
 }  // namespace
@@ -244,7 +236,7 @@ TEST_CASE("a class with a member that has a serialize is not sent as bytes") {
   static_assert(PlainBytes<std::optional<Without>> && PlainBytes<std::array<Without, 2>>);
   static_assert(!PlainBytes<FinalWithPrivateMembers> && !Serializable<FinalWithPrivateMembers>);
   static_assert(PlainBytes<std::complex<double>> && PlainBytes<std::array<std::complex<float>, 2>>);
-  CHECK(through_archive(std::complex<double>(1, 2)) == std::complex<double>(1, 2));
+  CHECK(there_and_back(std::complex<double>(1, 2)) == std::complex<double>(1, 2));
 }
 
 TEST_CASE("serialize functions and members are told from what has the name by chance") {
@@ -252,12 +244,12 @@ TEST_CASE("serialize functions and members are told from what has the name by ch
   static_assert(HasSerializeFunction<OfBoost> && !HasSerializeMember<OfBoost>);
   static_assert(!HasSerializeMember<Flagged> && !HasSerializeFunction<Flagged>);
   static_assert(!HasSerializeFunction<std::set<int>>);  // its header is not included
-  CHECK(through_archive(Flagged{3, false}).number == 3);
+  CHECK(there_and_back(Flagged{3, false}).number == 3);
 }
 
 TEST_CASE("a trivially copyable view that serialize builds anew arrives with its values") {
   std::array<double, 2> values{1, 2};
-  const Vector3 loaded = through_archive(Vector3{2, values.data()});
+  const Vector3 loaded = there_and_back(Vector3{2, values.data()});
   values = {};
   CHECK(loaded.values == Vector3::arena.data());
   CHECK(loaded.values[0] + loaded.values[1] == 3);

@@ -1,4 +1,5 @@
 #include "support/catch.hpp"
+#include "support/round_trip.hpp"
 #include <joblib_mpi/detail/plain_bytes.hpp>
 #include <joblib_mpi/detail/serializable.hpp>
 #include <joblib_mpi/serialization.hpp>
@@ -79,15 +80,6 @@ class MadeAtRunTime {
   [[maybe_unused]] double number_ = 0;
 };
 
-template <class T>
-T after_travel(const T& value) {
-  Payload payload;
-  PayloadWriter writer(payload);
-  save(writer, value);
-  PayloadReader reader(payload);
-  return load<T>(reader);
-}
-
 #if !defined(__clang__)
 static_assert(!PlainBytes<Hides<const char*>> && !PlainBytes<Hides<std::optional<double>>>);
 static_assert(!PlainBytes<Hides<void (*)()>> && !PlainBytes<Hides<int Many::*>>);
@@ -114,18 +106,18 @@ BOOST_IS_BITWISE_SERIALIZABLE(hidden_members_test::DeclaredPlain)
 namespace hidden_members_test {
 
 TEST_CASE("a class whose hidden members are no pointers is sent as its bytes, and so is one that is declared to be") {
-  CHECK(after_travel(Hides<double>(7)).number == 7);
+  CHECK(there_and_back(Hides<double>(7)).number == 7);
   STATIC_REQUIRE(PlainBytes<DeclaredPlain>);
   DeclaredPlain declared;
   declared.either.whole = 8;
-  CHECK(after_travel(declared).either.whole == 8);
+  CHECK(there_and_back(declared).either.whole == 8);
 }
 
 TEST_CASE("values in const places of the standard library arrive") {
-  CHECK(after_travel(std::optional<const std::string>("text")).value() == "text");
-  CHECK(*after_travel(std::make_unique<const std::string>("text")) == "text");
+  CHECK(there_and_back(std::optional<const std::string>("text")).value() == "text");
+  CHECK(*there_and_back(std::make_unique<const std::string>("text")) == "text");
   using Variant = std::variant<int, const std::string>;
-  CHECK(std::get<1>(after_travel(Variant(std::in_place_index<1>, "text"))) == "text");
+  CHECK(std::get<1>(there_and_back(Variant(std::in_place_index<1>, "text"))) == "text");
 }
 
 }  // namespace hidden_members_test

@@ -1,5 +1,6 @@
 #include "support/bytes.hpp"
 #include "support/catch.hpp"
+#include "support/round_trip.hpp"
 #include <joblib_mpi/serialization.hpp>
 
 #include <boost/serialization/shared_ptr.hpp>
@@ -74,19 +75,6 @@ class Packed {
   double value_;
   std::string not_plain_bytes_ = {};
 };
-
-template <class T>
-T there_and_back(const T& value) {
-  Payload payload;
-  PayloadWriter writer(payload);
-  save(writer, value);
-  writer.write('|');
-  PayloadReader reader(payload);
-  T result = load<T>(reader);
-  CHECK(reader.read<char>() == '|');  // exactly what was written has been read
-  CHECK(reader.remaining_bytes() == 0);
-  return result;
-}
 
 template <class T>
 Payload saved(const T& value) {
