@@ -33,10 +33,6 @@ SharedBytes filled_with(SegmentPool& pool, char value, std::size_t size = large)
   return {std::move(block.owner), block.bytes};
 }
 
-bool has_only(ByteView bytes, char value) {
-  return std::all_of(bytes.begin(), bytes.end(), [value](std::byte byte) { return byte == std::byte(value); });
-}
-
 /// Two ends of a connection within this machine, which this process moves.
 struct LendingEnds {
   SegmentPool pool;

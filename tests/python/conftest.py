@@ -66,7 +66,7 @@ def pytest_generate_tests(metafunc):
 
 def _is_client_of_one_rank(item):
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    return parameters.get("mpirun") == "attached" and parameters.get("ranks") == 1
+    return "attached" in (parameters.get("mpirun"), parameters.get("shared_script")) and parameters.get("ranks") == 1
 
 
 @pytest.fixture(autouse=True)
@@ -125,18 +125,22 @@ def skip_if_not_built():
 
 @pytest.fixture(scope="module")
 def shared_script(request, tmp_path_factory):
-    """Return `shared_script(ranks, text)`, which runs a script in a job that the module's tests share."""
+    """Return `shared_script(ranks, text)`, which runs a script in a job that the module's tests share.
+
+    There is one job for each number of ranks and each ``isolation``, a further argument.
+    """
     attached = request.param == "attached"
     skip_if_not_built()
     with tempfile.TemporaryDirectory(prefix="jm", ignore_cleanup_errors=True) as temporary_folder:
         jobs = {}
         launchers = []
 
-        def run(ranks, text, **settings):
-            if ranks not in jobs or not jobs[ranks].runs:
+        def run(ranks, text, isolation="process", **settings):
+            kind = ranks, isolation
+            if kind not in jobs or not jobs[kind].runs:
                 launchers.append(Mpirun(tmp_path_factory.mktemp("shared"), temporary_folder))
-                jobs[ranks] = SharedJob(launchers[-1], ranks, attached)
-            return jobs[ranks].script(text, **settings)
+                jobs[kind] = SharedJob(launchers[-1], *kind, attached)
+            return jobs[kind].script(text, **settings)
 
         yield run
         for job in jobs.values():

@@ -168,7 +168,7 @@ def test_what_cannot_be_pickled_is_named():
 def test_a_worker_keeps_functions_whose_pickles_have_a_limited_size():
     wire = Wire(CONTEXT._replace(kept_function_bytes=20_000))
     for i in range(300):
-        function = types.FunctionType((lambda: 0).__code__, {}, f"f{i}")
+        function = types.FunctionType((lambda: 0).__code__, {"__name__": "__main__"}, f"f{i}")
         assert wire.send((function, (), {})) == [0]
     kept = wire.decoder._functions
     assert 10 < len(kept) < 100

@@ -80,7 +80,7 @@ TEST_CASE("a node socket at which nothing is accepted any more makes no process 
   CHECK_FALSE(NodeSocket::connect(new_name()).open());
 }
 
-TEST_CASE("a connection of another user is not accepted, whatever it has sent") {
+TEST_CASE("a connection of another user is not accepted, not even with a message") {
   if (geteuid() != 0) return;
   const std::string name = new_name();
   const auto socket = NodeSocket::listen(name);

@@ -2,7 +2,9 @@
 
 #include <joblib_mpi/detail/payload.hpp>
 
+#include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -23,21 +25,32 @@ inline constexpr std::size_t megabyte = std::size_t{1} << 20;
   return SharedBytes(bytes(text));
 }
 
+/// Returns whether both have the same bytes, in one call: tests are compiled without optimization.
+[[nodiscard]] inline bool same_bytes(ByteView one, ByteView other) {
+  return one.size() == other.size() && (one.empty() || std::memcmp(one.data(), other.data(), one.size()) == 0);
+}
+
+/// Returns whether there is no byte but `value`.
+[[nodiscard]] inline bool has_only(ByteView bytes, char value) {
+  return bytes.empty() ||
+         (bytes.front() == std::byte(value) && same_bytes(bytes.subspan(1), bytes.first(bytes.size() - 1)));
+}
+
 /// Returns `size` bytes that depend on `seed` and position, so that a shift or a swap is noticed.
 [[nodiscard]] inline Bytes pattern(std::size_t size, std::size_t seed) {
+  constexpr std::size_t period = std::size_t{251} * 256;
   Bytes result(size);
-  for (std::size_t index = 0; index < size; ++index) {
+  for (std::size_t index = 0; index < std::min(size, period); ++index) {
     result[index] = static_cast<std::byte>((index * 131 + index / 251 + seed * 17) & 0xff);
+  }
+  for (std::size_t index = period; index < size; index += period) {
+    std::memcpy(&result[index], result.data(), std::min(period, size - index));
   }
   return result;
 }
 
 [[nodiscard]] inline bool is_pattern(ByteView bytes, std::size_t size, std::size_t seed) {
-  if (bytes.size() != size) return false;
-  for (std::size_t index = 0; index < size; ++index) {
-    if (bytes[index] != static_cast<std::byte>((index * 131 + index / 251 + seed * 17) & 0xff)) return false;
-  }
-  return true;
+  return bytes.size() == size && same_bytes(bytes, pattern(size, seed));
 }
 
 }  // namespace joblib_mpi::test

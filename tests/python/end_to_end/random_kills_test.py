@@ -82,9 +82,8 @@ def test_a_program_goes_on_whichever_process_of_its_job_is_killed(program, place
     (place.folder / "enough").touch()
     output, _ = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == 0, output
-    # Open MPI tells if a rank misses its launcher, the one that was killed, at its end.
-    said = [line for line in output.splitlines() if "ORTE_ERROR_LOG: Unreachable in file" not in line]
-    assert said[-1] == "True", output
+    # The program's last line; ranks and launchers of Open MPI may say after it that they miss what was killed.
+    assert "True" in output.splitlines(), output
     wait_until_none_is_left(mpirun)
 
 

@@ -136,10 +136,10 @@ MAIN_PATHS = """
 MAIN_PATHS_PRINT = ["True", "no 2", "332833500", "[1000000.0, 1000000.0, 1000000.0, 1000000.0]", "0", "False"]
 
 
-@pytest.mark.parametrize("job", ["", "/auto", "/NAME", "/SOCKET", "/ssh:there"])
-def test_a_client_through_ssh_gets_what_one_on_the_host_gets(cluster, job):
-    host = "ssh:there" + job.replace("NAME", cluster.access.job).replace("SOCKET", cluster.access.socket)
-    assert cluster.run(MAIN_PATHS.replace("HOST", repr(host))) == (MAIN_PATHS_PRINT, "")
+def test_a_client_through_ssh_gets_what_one_on_the_host_gets(cluster):
+    for job in ("", "/auto", f"/{cluster.access.job}", f"/{cluster.access.socket}", "/ssh:there"):
+        host = f"ssh:there{job}"
+        assert cluster.run(MAIN_PATHS.replace("HOST", repr(host))) == (MAIN_PATHS_PRINT, ""), host
 
 
 def test_a_client_reaches_a_job_on_another_host_of_slurm(cluster):
@@ -270,33 +270,30 @@ def test_the_end_of_the_job_is_an_error_at_once(cluster):
     cluster.place("list")  # removes what the job has left
 
 
-@pytest.mark.parametrize(
-    ("host", "setting", "texts"),
-    [
-        (
-            "ssh:elsewhere",
-            None,
-            ["status 255: ssh: Could not resolve hostname elsewhere", "BatchMode=yes elsewhere true"],
-        ),
-        ("ssh:there/none", None, ["ssh:there/none cannot be reached: no job of yours has the name", "none"]),
-        ("ssh:there", "no-such-command", ["there is no command joblib-mpi", "JOBLIB_MPI_REMOTE_COMMAND"]),
-        ("ssh:there", "echo older >&2; exit 2;", ["ended with status 2: older"]),
-        ("ssh:talks", None, ['prints "Welcome to the cluster" to stdout', ".bashrc"]),
-    ],
+#: A host, JOBLIB_MPI_REMOTE_COMMAND if it is another one, and what the error says.
+LEAD_NOWHERE = (
+    ("ssh:elsewhere", None, ["status 255: ssh: Could not resolve hostname elsewhere", "BatchMode=yes elsewhere true"]),
+    ("ssh:there/none", None, ["ssh:there/none cannot be reached: no job of yours has the name", "none"]),
+    ("ssh:there", "no-such-command", ["there is no command joblib-mpi", "JOBLIB_MPI_REMOTE_COMMAND"]),
+    ("ssh:there", "echo older >&2; exit 2;", ["ended with status 2: older"]),
+    ("ssh:talks", None, ['prints "Welcome to the cluster" to stdout', ".bashrc"]),
 )
-def test_a_way_that_leads_nowhere_is_one_sentence_that_says_why(cluster, host, setting, texts):
-    if setting is not None:
-        cluster.place.environment["JOBLIB_MPI_REMOTE_COMMAND"] = setting
-    lines, _ = cluster.run(
-        f"""
+
+
+def test_a_way_that_leads_nowhere_is_one_sentence_that_says_why(cluster):
+    usual = cluster.place.environment["JOBLIB_MPI_REMOTE_COMMAND"]
+    for host, setting, texts in LEAD_NOWHERE:
+        cluster.place.environment["JOBLIB_MPI_REMOTE_COMMAND"] = usual if setting is None else setting
+        lines, _ = cluster.run(
+            f"""
     try:
         Parallel(backend="mpi", scheduler_host={host!r})([delayed(square)(1)])
     except joblib_mpi.SessionError as error:
         print(error)
     """
-    )
-    assert len(lines) == 1, lines
-    assert all(text in lines[0] for text in texts), lines
+        )
+        assert len(lines) == 1, lines
+        assert all(text in lines[0] for text in texts), lines
 
 
 def test_the_command_says_why_it_cannot_connect_and_prints_nothing_else(cluster):

@@ -11,7 +11,7 @@ import pytest
 from support.time_limits import TIMEOUT_SECONDS
 
 #: Seconds of all tests of this file together.
-SECONDS = float(os.environ.get("JOBLIB_MPI_TEST_SOAK_SECONDS", "120"))
+SECONDS = float(os.environ.get("JOBLIB_MPI_TEST_SOAK_SECONDS", "40"))
 SEED = int(os.environ.get("JOBLIB_MPI_TEST_SEED", random.SystemRandom().randrange(1_000_000)))
 
 #: Less is kept between calls than by default, so that what is never freed shows within few calls.

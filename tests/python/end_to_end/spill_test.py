@@ -6,6 +6,7 @@ import pytest
 
 pytestmark = pytest.mark.system
 
+RANKS = 5
 PRELUDE = """
     import gc, os, resource, signal, time
     from pathlib import Path
@@ -23,9 +24,7 @@ PRELUDE = """
         return int(lines(name)[0]) // 1000
 """
 
-KINDS = (
-    PRELUDE
-    + """
+KINDS = """
     def kinds(i):
         n = 100_000
         nans = np.arange(n, dtype="f8")
@@ -60,15 +59,13 @@ KINDS = (
                     assert equal(got[name], array), name
                     assert got[name].flags.f_contiguous == array.flags.f_contiguous or name == "strided", name
 """
-)
 
 
 @pytest.mark.also_attached
 @pytest.mark.parametrize("isolation", ["process", "none"])
-@pytest.mark.parametrize("ranks", [1, 2, 4])
-def test_large_results_of_all_kinds_of_arrays_come_back_as_maps_that_can_be_written(mpirun, ranks, isolation):
-    done = mpirun.script(
-        ranks,
+@pytest.mark.parametrize("ranks", [1, 2, 5])
+def test_large_results_of_all_kinds_of_arrays_come_back_as_maps_that_can_be_written(run, ranks, isolation):
+    lines = run(
         KINDS
         + """
     with parallel_config(backend="mpi", spill_threshold="1MB"):
@@ -82,23 +79,22 @@ def test_large_results_of_all_kinds_of_arrays_come_back_as_maps_that_can_be_writ
         assert equal(array, changed), name
     print({results[0][name].flags.writeable for name in ("float", "fortran", "structured")})
     """,
-        environment={"JOBLIB_MPI_ISOLATION": isolation},
+        ranks=ranks,
+        isolation=isolation,
     )
-    assert (done.status, done.stdout) == (0, "{True}\n"), done
+    assert lines == ["{True}"]
 
 
 @pytest.mark.also_attached
 @pytest.mark.parametrize("compression", ["none", pytest.param("gzip", marks=pytest.mark.smoke)])
-def test_kept_results_are_found_in_the_index_after_the_job(mpirun, compression):
+def test_kept_results_are_found_in_the_index_after_their_call(run, tmp_path, compression):
     h5py = pytest.importorskip("h5py")
     import numpy as np
 
-    folder = mpirun.folder / "results"
+    folder = tmp_path / "results"
     folder.mkdir()
-    done = mpirun.script(
-        3,
-        PRELUDE
-        + f"""
+    lines = run(
+        f"""
     def table(i):
         return (np.arange(300_000).reshape(100, 3000) + i).astype(">f4")
 
@@ -107,9 +103,9 @@ def test_kept_results_are_found_in_the_index_after_the_job(mpirun, compression):
         results = Parallel(batch_size=1)(delayed(table)(i) for i in range(20))
     assert all(equal(result, table(i)) for i, result in enumerate(results))
     print("right")
-    """,
+    """
     )
-    assert (done.status, done.stdout) == (0, "right\n"), done
+    assert lines == ["right"]
     (index,) = folder.glob("joblib-mpi-*/call-1/index.h5")
     with h5py.File(index) as file:
         assert sorted(file["result"], key=int) == [str(i) for i in range(20)]
@@ -187,9 +183,7 @@ def test_memory_of_rank_0_stays_within_its_budget(mpirun):
 
 def stalled_generator(return_as, pre_dispatch, pause, before):
     """Return a script that runs `before`, takes one of 100 results of 8 MB, and prints how many tasks then start."""
-    return (
-        PRELUDE
-        + f"""
+    return f"""
     folder = Path("started")
     folder.mkdir()
 
@@ -212,31 +206,26 @@ def stalled_generator(return_as, pre_dispatch, pause, before):
     assert sorted(found) == list(range(100))
     print("waited" if started < 30 else started)
     """
-    )
 
 
 @pytest.mark.also_attached
 @pytest.mark.parametrize("return_as", ["generator", "generator_unordered"])
-def test_a_consumer_that_stalls_makes_the_tasks_of_its_generator_wait(mpirun, return_as):
-    done = mpirun.script(3, stalled_generator(return_as, "2 * n_jobs", pause="0", before="pass"))
-    assert (done.status, done.stdout) == (0, "waited\n"), done
+def test_a_consumer_that_stalls_makes_the_tasks_of_its_generator_wait(run, return_as):
+    assert run(stalled_generator(return_as, "2 * n_jobs", pause="0", before="pass")) == ["waited"]
 
 
 @pytest.mark.also_attached
 @pytest.mark.parametrize("return_as", ["generator", "generator_unordered"])
-def test_its_tasks_wait_also_if_results_spill_before_the_budget_is_used_up(mpirun, return_as):
+def test_its_tasks_wait_also_if_results_spill_before_the_budget_is_used_up(run, return_as):
     # The backend knows the size to expect; with three others running, the budget never has room for one more.
     before = "for _ in range(20): Parallel(batch_size=1)(delayed(np.full)(1_000_000, 1.0) for _ in range(4))"
-    done = mpirun.script(5, stalled_generator(return_as, 4, pause="0.1 + 0.02 * (i % 4)", before=before))
-    assert (done.status, done.stdout) == (0, "waited\n"), done
+    assert run(stalled_generator(return_as, 4, pause="0.1 + 0.02 * (i % 4)", before=before)) == ["waited"]
 
 
 @pytest.mark.also_attached
-def test_a_folder_that_cannot_be_used_is_an_error_of_the_call(mpirun):
-    done = mpirun.script(
-        2,
-        PRELUDE
-        + """
+def test_a_folder_that_cannot_be_used_is_an_error_of_the_call(run):
+    lines = run(
+        """
     Path("file").touch()
     for folder in ("missing", "file", "/proc"):
         try:
@@ -245,9 +234,9 @@ def test_a_folder_that_cannot_be_used_is_an_error_of_the_call(mpirun):
         except joblib_mpi.SpillError as error:
             print(os.path.basename(folder) in str(error), "spill_dir" in str(error))
     print(Parallel(backend="mpi")(delayed(abs)(i) for i in range(3)))
-    """,
+    """
     )
-    assert (done.status, done.stdout) == (0, "True True\n" * 3 + "[0, 1, 2]\n"), done
+    assert lines == ["True True"] * 3 + ["[0, 1, 2]"]
 
 
 @pytest.fixture
@@ -262,20 +251,18 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-BLOCK = (
-    PRELUDE
-    + """
+BLOCK = """
     def block(i):
         return np.full(1_000_000, float(i))
 """
-)
 
 
 @pytest.mark.parametrize("isolation", ["process", "none"])
 def test_where_the_disk_is_full_results_go_through_memory_if_they_fit(mpirun, small_disk, isolation):
     done = mpirun.script(
         2,
-        BLOCK
+        PRELUDE
+        + BLOCK
         + f"""
     with parallel_config(backend="mpi", spill_threshold="1MB", spill_dir={str(small_disk)!r}):
         results = Parallel(batch_size=1)(delayed(block)(i) for i in range(4))
@@ -297,18 +284,17 @@ def test_where_the_disk_is_full_results_go_through_memory_if_they_fit(mpirun, sm
 
 
 @pytest.mark.also_attached
-def test_results_without_a_place_can_be_returned_like_other_errors(mpirun, small_disk):
-    done = mpirun.script(
-        2,
+def test_results_without_a_place_can_be_returned_like_other_errors(run, small_disk):
+    lines = run(
         BLOCK
         + f"""
     with parallel_config(backend="mpi", spill_threshold="1MB", memory_budget="1MB", on_error="return",
                          spill_dir={str(small_disk)!r}):
         results = Parallel(batch_size=1)(delayed(block)(i) for i in range(3))
         print([type(result).__name__ for result in results])
-    """,
+    """
     )
-    assert (done.status, done.stdout) == (0, "['SpillError', 'SpillError', 'SpillError']\n"), done
+    assert lines == ["['SpillError', 'SpillError', 'SpillError']"]
 
 
 @pytest.mark.also_attached

@@ -20,7 +20,7 @@ class SharedJob:
     workers print is not part of a script's output. A job in which a script failed runs no further scripts.
     """
 
-    def __init__(self, launcher, ranks, attached):
+    def __init__(self, launcher, ranks, isolation, attached):
         self._launcher = launcher
         self._server = None
         self._folder = launcher.folder
@@ -28,13 +28,15 @@ class SharedJob:
             launcher.copy(program.name)
         self._kept = set(os.listdir(self._folder)) | {"output"}
         self._n_scripts = 0
+        options = ["--isolation", isolation]
         with open(self._folder / "output", "w") as output:
             if attached:
-                self._server, self._access = launcher.serve(ranks, output=output)
+                self._server, self._access = launcher.serve(ranks, *options, output=output)
                 self._kept.add(self._access.relative_to(self._folder).parts[0])
                 self._process = launcher.start_client(self._access, "one_after_another.py", output=output)
             else:
-                self._process = launcher.start(ranks, "-m", "joblib_mpi", "one_after_another.py", output=output)
+                program = ["-m", "joblib_mpi", *options, "one_after_another.py"]
+                self._process = launcher.start(ranks, *program, output=output)
 
     @property
     def runs(self):

@@ -68,9 +68,9 @@ def content(number, nbytes):
 
 
 def first_time(mark):
-    """Return whether no attempt has made this mark before."""
+    """Return whether no attempt has made this mark before: a folder, since a task may be ended with a file open."""
     try:
-        os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
+        os.mkdir(mark)
     except FileExistsError:
         return False
     return True
@@ -127,7 +127,7 @@ def sleep_once(number, mark):
 
 
 def sleep(mark):
-    Path(mark).touch()
+    first_time(mark)
     time.sleep(ENDLESS_SECONDS)
 
 
@@ -585,7 +585,17 @@ def kind_of_descriptor(target):
 
 
 class Usage(dict):
-    """Counts by name."""
+    """Counts by name.
+
+    Attributes
+    ----------
+    files : dict of str to list of str
+        The paths of the open files of the process that has most, by its role.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.files = {}
 
     def take_process(self, role, pid):
         """Add a process to those of its role, of which the largest counts."""
@@ -598,6 +608,8 @@ class Usage(dict):
             return
         for kind, count in Counter(kind_of_descriptor(target) for target in descriptors).items():
             self.raise_to(f"{role}: descriptors of {kind}", count)
+        files = sorted(target for target in descriptors if kind_of_descriptor(target) == "files")
+        self.files[role] = max(self.files.get(role, []), files, key=len)
         self.raise_to(f"{role}: threads", int(status["Threads"]))
         self.raise_to(f"{role}: megabytes", int(status["RssAnon"].split()[0]) // 1024)
 
@@ -716,7 +728,7 @@ def leave_nothing():
     kept_handles.clear()
     kept_results.clear()
     for path in MARKS.iterdir():
-        path.unlink(missing_ok=True)
+        shutil.rmtree(path, ignore_errors=True)  # a task that is being ended may make its mark now
 
 
 def spill_once():
@@ -753,7 +765,8 @@ def main():
         else:
             counts = settled_usage(limits)
             if found := grown(counts, limits):
-                raise Wrong(f"after lap {number} there is more than before (name: now, before): {found}")
+                text = f"after lap {number} there is more than before (name: now, before): {found}"
+                raise Wrong(f"{text}; open files: {counts.files}")
         number += 1
     print(f"{number} laps of {CALLS} calls", file=sys.stderr)
     print("all results are right and nothing has grown", flush=True)
