@@ -106,7 +106,7 @@ def test_kept_results_are_found_in_the_index_after_their_call(run, tmp_path, com
     """
     )
     assert lines == ["right"]
-    (index,) = folder.glob("joblib-mpi-*/call-1/index.h5")
+    (index,) = folder.glob("joblib-mpi-*/call-*/index.h5")
     with h5py.File(index) as file:
         assert sorted(file["result"], key=int) == [str(i) for i in range(20)]
         found = file["result/17"]

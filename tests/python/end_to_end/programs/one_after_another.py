@@ -5,6 +5,7 @@ stdin ends the job.
 """
 
 import contextlib
+import gc
 import io
 import itertools
 import json
@@ -33,6 +34,7 @@ def run(path):
         for thread in set(threading.enumerate()) - threads_before:
             if not thread.daemon:
                 thread.join()
+        gc.collect()  # what the script had, its results in memory for example
     return {"status": status, "stdout": stdout.getvalue(), "stderr": stderr.getvalue()}
 
 
