@@ -19,6 +19,7 @@
 #include <vector>
 
 using namespace joblib_mpi;
+using namespace joblib_mpi::test;
 using detail::PlainBytes;
 
 namespace hidden_members_test {
