@@ -137,8 +137,7 @@ def test_what_a_shell_prints_at_its_start_is_shown(start, monkeypatch):
     assert ".bashrc" in said
 
 
-def test_strange_bytes_that_come_only_with_a_question_are_not_taken_for_a_shells(start, monkeypatch):
-    monkeypatch.setattr(relay, "_END_SECONDS", 0.5)
+def test_strange_bytes_that_come_only_with_a_question_are_not_taken_for_a_shells(start):
     echoes, end = start("exec cat")
     end.close()
     assert "is not joblib-mpi; the command was: sh -c" in echoes.why_not(STRANGE)
