@@ -25,8 +25,9 @@
 namespace joblib_mpi {
 
 // These functions make the core's objects of Python's and Python's of the core's. They need the GIL.
-[[nodiscard]] TaskRequest task_request(std::uint64_t index, std::string name, const nanobind::bytes& head,
-                                       nanobind::handle buffers, nanobind::handle objects, std::optional<int> only_on);
+[[nodiscard]] TaskRequest task_request(std::uint64_t index, std::uint32_t items, std::string name,
+                                       const nanobind::bytes& head, nanobind::handle buffers, nanobind::handle objects,
+                                       std::optional<int> only_on);
 [[nodiscard]] nanobind::dict stats_by_name(const ObjectStats& stats);
 [[nodiscard]] nanobind::list refusals_by_rank(const std::vector<FileRefusal>& refusals);
 [[nodiscard]] nanobind::list finished_tasks(const std::vector<FinishedTask>& tasks);
@@ -76,13 +77,13 @@ void bind_coordinator(nanobind::class_<Type>& type) {
       nb::arg("spill_dir") = nb::none(), nb::arg("keep_spill") = nb::none(), nb::arg("spill_compression") = nb::none());
   type.def(
       "submit",
-      [](Type& self, std::uint64_t call, std::uint64_t index, std::string name, const nb::bytes& head,
-         nb::handle buffers, nb::handle objects, std::optional<int> only_on) {
-        TaskRequest request = task_request(index, std::move(name), head, buffers, objects, only_on);
+      [](Type& self, std::uint64_t call, std::uint64_t index, std::uint32_t items, std::string name,
+         const nb::bytes& head, nb::handle buffers, nb::handle objects, std::optional<int> only_on) {
+        TaskRequest request = task_request(index, items, std::move(name), head, buffers, objects, only_on);
         const WithoutGil release;
         self.coordinator().submit(CallId{call}, std::move(request));
       },
-      nb::arg("call"), nb::arg("index"), nb::arg("name"), nb::arg("head"), nb::arg("buffers"), nb::arg("objects"),
+      nb::arg("call"), nb::arg("index"), nb::arg("items"), nb::arg("name"), nb::arg("head"), nb::arg("buffers"), nb::arg("objects"),
       nb::arg("only_on") = nb::none());
   type.def(
       "stop_starting",

@@ -65,6 +65,8 @@ nb::object finished_task(const FinishedTask& task) {
   set(function_name(task));
   set(head_of(task.result));
   set(buffers_of(task.result, !task.result.read_only));
+  set(nb::int_(task.items.first));
+  set(nb::int_(task.items.count));
   return result;
 }
 
@@ -78,10 +80,12 @@ void bind_finished_task(nb::module_& module) {
       {"name", "The name of its function if the task has no answer, else None."},
       {"head", "What `run` returned, or the reason why there is no answer as UTF-8 text."},
       {"buffers", "The buffers that `run` returned."},
+      {"first_item", "The first item of the batch that this is about; 0 if several workers have not shared the batch."},
+      {"items", "The number of items that this is about; 1 for a task that is no batch."},
       {nullptr, nullptr},
   };
   static PyStructSequence_Desc description{"joblib_mpi._core.FinishedTask", "A task that `next_results` has given.",
-                                           fields, 8};
+                                           fields, 10};
   const nb::object type = nb::steal(reinterpret_cast<PyObject*>(PyStructSequence_NewType(&description)));
   if (!type.is_valid()) throw nb::python_error();
   module.attr("FinishedTask") = type;

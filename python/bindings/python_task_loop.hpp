@@ -3,6 +3,7 @@
 #include "executor/task_port.hpp"
 
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -29,6 +30,8 @@ class PythonTaskLoop {
   /// no such bytes.
   [[nodiscard]] nanobind::object copy_on_write(std::uint64_t object, std::size_t part, std::size_t offset,
                                                std::size_t bytes) const;
+  /// Returns the index of the item of the running batch that is to run next, or nothing if none is left to run here.
+  [[nodiscard]] std::optional<std::uint32_t> next_item() const { return port_->next_item(); }
   /// Returns whether the running task has been cancelled.
   [[nodiscard]] bool interrupt_requested() const { return running_ && port_->interrupt_requested(); }
 
@@ -40,7 +43,8 @@ class PythonTaskLoop {
   std::optional<ExecutorTask> running_;
 };
 
-/// Adds to a Python type what a running task may ask: `object`, `copy_on_write` and `interrupt_requested`.
+/// Adds to a Python type what a running task may ask: `object`, `copy_on_write`, `next_item` and
+/// `interrupt_requested`.
 /// `Type::loop()` returns its PythonTaskLoop.
 template <class Type>
 void bind_running_task(nanobind::class_<Type>& type) {
@@ -53,6 +57,7 @@ void bind_running_task(nanobind::class_<Type>& type) {
             return self.loop().copy_on_write(object, part, offset, bytes);
           },
           nanobind::arg("object_id"), nanobind::arg("part"), nanobind::arg("offset"), nanobind::arg("nbytes"))
+      .def("next_item", [](Type& self) { return self.loop().next_item(); })
       .def("interrupt_requested", [](Type& self) { return self.loop().interrupt_requested(); });
 }
 

@@ -138,6 +138,8 @@ class _RunningTask:
 
         Returns None where that is impossible, as in the rank itself.
         """
+    def next_item(self) -> int | None:
+        """Returns the item of the running batch that is to run next, or None if none is left to run here."""
     def interrupt_requested(self) -> bool:
         """Returns whether the task that is running now was cancelled.
 
@@ -217,7 +219,7 @@ class Client(Coordinator):  # type: ignore[misc]  # the compiled class is not ab
         """Forgets the connection, in a child process that was forked; nothing else may be called there."""
 
 @final
-class FinishedTask(tuple[int, int, int, str, int, str | None, bytes, list[Buffer]]):
+class FinishedTask(tuple[int, int, int, str, int, str | None, bytes, list[Buffer], int, int]):
     """A task that has ended, as `next_results` of a coordinator gives it: a tuple whose fields have names."""
 
     def __new__(cls, fields: Sequence[Any]) -> FinishedTask: ...
@@ -248,3 +250,9 @@ class FinishedTask(tuple[int, int, int, str, int, str | None, bytes, list[Buffer
     @property
     def buffers(self) -> list[Buffer]:
         """The buffers that `run` returned; those of a result that has spilled are private mappings of its file."""
+    @property
+    def first_item(self) -> int:
+        """The first item of the batch that this is about; 0 if several workers have not shared the batch."""
+    @property
+    def items(self) -> int:
+        """The number of items that this is about; 1 for a task that is no batch."""

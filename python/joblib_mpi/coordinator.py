@@ -64,14 +64,17 @@ class Coordinator(Job, Protocol):
         self,
         call: int,
         index: int,
+        items: int,
         name: str,
         head: bytes,
         buffers: "Sequence[SupportsBuffer]",
         objects: Sequence[int],
         only_on: int | None = None,
     ) -> None:
-        """Queue a task, which comes back once from `next_results`, with `call` and `index`.
+        """Queue a task, which comes back from `next_results`, with `call` and `index`: once, or in parts of a batch.
 
+        A task of more than one of `items` is a batch, whose items its worker claims one by one (`next_item`), so that
+        other workers can take those that have not begun.
         `name` is for messages ("fit_fold"). `buffers` (C-contiguous, any number) are not copied: they are kept alive
         and sent from where they are. The task starts on its worker after all `objects` have arrived there; only
         the worker of rank `only_on` may run it, if that is given. Does nothing if another thread has ended the call.

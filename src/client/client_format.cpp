@@ -102,9 +102,9 @@ void append(Frame& frame, const to_rank0::StartCall& message) {
 void append(Frame& frame, to_rank0::SubmitTask&& message) {
   TaskRequest& task = message.task;
   const WorkerId only_on = task.only_on.value_or(WorkerId{});  // rank 0 is no worker
-  BodyWriter writer(frame, 1 + sizeof message.call + sizeof task.index + sizeof only_on + list_bytes(task.name) +
-                               list_bytes(task.objects) + payload_bytes(task.arguments));
-  writer << kind_to_rank0<to_rank0::SubmitTask> << message.call << task.index << only_on;
+  BodyWriter writer(frame, 1 + sizeof message.call + sizeof task.index + sizeof only_on + sizeof task.items +
+                               list_bytes(task.name) + list_bytes(task.objects) + payload_bytes(task.arguments));
+  writer << kind_to_rank0<to_rank0::SubmitTask> << message.call << task.index << only_on << task.items;
   write_list(writer, task.name);
   write_list(writer, task.objects);
   write_payload(writer, frame, std::move(task.arguments));
@@ -163,10 +163,11 @@ void append(Frame& frame, const to_client::CallStarted& message) {
 void append(Frame& frame, to_client::TaskFinished&& message) {
   FinishedTask& task = message.task;
   BodyWriter writer(frame, 1 + sizeof task.call + sizeof task.index + sizeof task.worker + sizeof task.ending +
+                               sizeof task.items +
                                sizeof task.attempts + list_bytes(task.name) + sizeof task.result.on_disk +
                                payload_bytes(task.result));
   writer << kind_to_client<to_client::TaskFinished> << task.call << task.index << task.worker << task.ending
-         << task.attempts;
+         << task.attempts << task.items;
   write_list(writer, task.name);
   writer << task.result.on_disk;
   write_payload(writer, frame, std::move(task.result));
@@ -207,6 +208,8 @@ MessageToRank0 ClientFrameReader::next_to_rank0() {
       to_rank0::SubmitTask message{reader_.read<CallId>(), {}};
       message.task.index = reader_.read<std::uint64_t>();
       if (const auto worker = reader_.read<WorkerId>(); worker != WorkerId{}) message.task.only_on = worker;
+      message.task.items = reader_.read<std::uint32_t>();
+      if (message.task.items == 0) throw SerializationError("a client has sent a batch without items");
       message.task.name = read_list<std::string>(reader_);
       message.task.objects = read_list<std::vector<ObjectId>>(reader_);
       message.task.arguments = read_payload(reader_).payload;
@@ -262,6 +265,7 @@ MessageToClient ClientFrameReader::next_to_client() {
       task.worker = reader_.read<WorkerId>();
       task.ending = read_enum(reader_, TaskEnding::no_room);
       task.attempts = reader_.read<unsigned>();
+      task.items = reader_.read<ItemRange>();
       task.name = read_list<std::string>(reader_);
       const auto on_disk = reader_.read<bool>();
       task.result = read_payload(reader_).payload;

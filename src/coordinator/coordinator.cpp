@@ -55,9 +55,15 @@ void Coordinator::submit(CallId call, TaskRequest request) {
   const TaskId task =
       tasks_.add({sink,
                   std::move(request.name),
-                  {TaskId{}, call, limits, std::move(request.objects), std::move(request.arguments), request.index},
+                  {TaskId{},
+                   call,
+                   limits,
+                   std::move(request.objects),
+                   std::move(request.arguments),
+                   request.index,
+                   {0, request.items}},
                   request.only_on.value_or(WorkerId{})});
-  tell_scheduler(event::TaskSubmitted{task, call, request.only_on});
+  tell_scheduler(event::TaskSubmitted{task, call, request.only_on, request.items});
 }
 
 void Coordinator::stop_starting(CallId call) {
@@ -297,8 +303,8 @@ void Coordinator::complete(TaskTable::Entry& entry, TaskEnding ending, Payload r
     ending = TaskEnding::no_room;
     result = {copy_of(std::as_bytes(std::span(text))), {}};
   }
-  FinishedTask finished{entry.message.call, entry.message.index,   entry.worker,     ending,
-                        entry.attempts,     std::move(entry.name), std::move(result)};
+  FinishedTask finished{entry.message.call, entry.message.index,   entry.worker,      ending,
+                        entry.attempts,     std::move(entry.name), std::move(result), entry.message.items};
   remove(entry.message.task);
   sink->finished(std::move(finished));
 }
@@ -384,7 +390,30 @@ void Coordinator::handle(WorkerId worker, to_coordinator::Returned&& message) {
     return false;
   });
   if (outbox_.tasks_sent(worker) == 0) heartbeat_.set_busy(worker, false);
-  tell_scheduler(event::TasksReturned{worker, std::move(message.tasks)});
+  std::optional<event::BatchDivided> divided;
+  if (message.items) divided = divide(worker, *message.items);
+  tell_scheduler(event::TasksReturned{worker, std::move(message.tasks), std::move(divided)});
+}
+
+std::optional<event::BatchDivided> Coordinator::divide(WorkerId worker, const to_coordinator::GivenItems& given) {
+  TaskTable::Entry* batch = tasks_.find(given.batch);
+  if (batch == nullptr || !batch->held || batch->worker != worker) return std::nullopt;
+  ItemRange& kept = batch->message.items;
+  kept.count -= given.items.count;
+  event::BatchDivided divided{given.batch, kept.count, {}};
+  const TaskTable::Entry part{batch->sink, batch->name, batch->message};
+  const std::uint32_t parts = std::min(std::max(given.workers, 1U), given.items.count);
+  std::uint32_t first = given.items.first;
+  for (std::uint32_t index = 0; index < parts; ++index) {
+    TaskTable::Entry entry = part;
+    const std::uint32_t end = given.items.first + given.items.count * (index + 1) / parts;
+    entry.message.items = {first, end - first};
+    first = end;
+    for (const ObjectId object : entry.message.objects) objects_.use(object);
+    const std::size_t items = entry.message.items.count;
+    divided.parts.push_back({tasks_.add(std::move(entry)), items});
+  }
+  return divided;
 }
 
 bool Coordinator::flush(Outlook outlook) {

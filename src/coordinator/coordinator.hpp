@@ -179,6 +179,8 @@ class Coordinator {
   void handle(WorkerId worker, const to_coordinator::SpillFolderWanted& message);
   void handle(WorkerId worker, const to_coordinator::RoomLeft& message);
   void handle(WorkerId worker, to_coordinator::Returned&& message);
+  /// Makes tasks of the items that a worker has given back of its running batch.
+  [[nodiscard]] std::optional<event::BatchDivided> divide(WorkerId worker, const to_coordinator::GivenItems& given);
   void complete(TaskTable::Entry& entry, TaskEnding ending, Payload result);
   [[nodiscard]] std::string how_lost(const TaskTable::Entry& entry) const;
   void remove(TaskId task);

@@ -25,7 +25,7 @@ void TaskResults::open(to_coordinator::TaskFinished& message, const to_worker::R
   message.ending = TaskEnding::returned;
   if (call_has_ended) return ResultStore::discard(handle);
   try {
-    message.result = store_->open(task.call, task.index, handle);
+    message.result = store_->open(task.call, task.index + task.items.first, handle);
   } catch (const Error& error) {
     const std::string text = error.what();
     message.ending = TaskEnding::spill_failed;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/ids.hpp"
+#include "core/item_range.hpp"
 #include "core/task_ending.hpp"
 #include <joblib_mpi/detail/payload.hpp>
 
@@ -9,7 +10,7 @@
 
 namespace joblib_mpi {
 
-/// A task that is complete, as its submitter gets it.
+/// A task that is complete, as its submitter gets it. A batch comes in parts if several workers have shared it.
 struct FinishedTask {
   CallId call;
   std::uint64_t index;  ///< The index of the task's TaskRequest.
@@ -18,6 +19,7 @@ struct FinishedTask {
   unsigned attempts;
   std::string name;  ///< The name in the task's TaskRequest.
   Payload result;
+  ItemRange items = {};  ///< The items of the TaskRequest that this is about; those of other ranges come separately.
 };
 
 /// Receives the finished tasks of a call. It is called on the thread that drives the coordinator.

@@ -18,6 +18,7 @@ struct TaskRequest {
   Payload arguments;
   std::vector<ObjectId> objects;         ///< The objects that must be on the worker before the task starts.
   std::optional<WorkerId> only_on = {};  ///< The only worker that may run the task, if not every one may.
+  std::uint32_t items = 1;               ///< The number of items of a batch, which several workers may share.
 };
 
 }  // namespace joblib_mpi

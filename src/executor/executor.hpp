@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/ids.hpp"
+#include "core/item_range.hpp"
 #include "core/spill_place.hpp"
 #include "core/task_ending.hpp"
 #include <joblib_mpi/detail/payload.hpp>
@@ -24,6 +25,7 @@ struct ExecutorTask {
   std::vector<ObjectInput> objects;
   TaskLimits limits = {};
   ResultPlace place = {};
+  ItemRange items = {};
 };
 
 struct ExecutedTask {
@@ -49,6 +51,9 @@ class Executor {
   [[nodiscard]] virtual std::optional<ExecutedTask> take_finished() = 0;
   /// Asks the running task to end early; it still comes back from `take_finished`.
   virtual void interrupt() = 0;
+  /// Takes items from the end of the running task that have not begun, and returns them; the task ends without them.
+  /// Returns a range of 0 items if there are none.
+  [[nodiscard]] virtual ItemRange take_back_items(ItemSeekers) { return {0, 0}; }
   /// Returns whether the running task has returned a result that spills, and waits for its folder to be made.
   [[nodiscard]] virtual bool wants_spill_folder() const { return false; }
   /// Gives a result that waits the place where it may go now, which may also say why there is none. Does nothing if no

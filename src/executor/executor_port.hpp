@@ -34,6 +34,9 @@ class ExecutorPort final : public TaskPort {
   [[nodiscard]] Work next_task() override;
   void finish(ExecutedTask task) override;
   [[nodiscard]] bool interrupt_requested() const noexcept override;
+  [[nodiscard]] std::optional<std::uint32_t> next_item() override {
+    return process_.is_here() ? region_->items.claim() : std::nullopt;
+  }
   [[nodiscard]] std::optional<SharedBytes> copy_on_write(ByteView bytes) const override {
     return channel_.copy_on_write(bytes);
   }

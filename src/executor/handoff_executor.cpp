@@ -29,6 +29,8 @@ void HandoffExecutor::start(ExecutorTask task) {
   timed_out_ = false;
   time_is_up_.reset();
   if (limit_seconds_ > 0) time_is_up_ = Clock::now() + clock_duration(limit_seconds_);
+  first_item_ = task.items.first;
+  items_.begin(task.items);
   task_ = std::move(task);
   interrupt_requested_ = false;
   {
@@ -58,6 +60,10 @@ void HandoffExecutor::interrupt() {
   time_is_up_.reset();
   interrupt_requested_ = true;
   interrupt_thread_();
+}
+
+ItemRange HandoffExecutor::take_back_items(ItemSeekers seekers) {
+  return items_.take_back(first_item_, seekers);
 }
 
 void HandoffExecutor::forget(ObjectId object) {

@@ -2,6 +2,7 @@
 
 #include "core/wake_flag.hpp"
 #include "executor/executor.hpp"
+#include "executor/item_claims.hpp"
 #include "executor/large_results.hpp"
 #include "executor/task_port.hpp"
 #include "executor/task_process.hpp"
@@ -31,6 +32,7 @@ class HandoffExecutor final : public Executor, public TaskPort {
   void start(ExecutorTask task) override;
   [[nodiscard]] std::optional<ExecutedTask> take_finished() override;
   void interrupt() override;
+  [[nodiscard]] ItemRange take_back_items(ItemSeekers seekers) override;
   [[nodiscard]] bool wants_spill_folder() const override { return wants_spill_folder_.load(); }
   void give_spill_folder(std::shared_ptr<const SpillPlace> place) override;
   void forget(ObjectId object) override;
@@ -41,6 +43,7 @@ class HandoffExecutor final : public Executor, public TaskPort {
   [[nodiscard]] Work next_task() override;
   void finish(ExecutedTask task) override;
   [[nodiscard]] bool interrupt_requested() const noexcept override { return interrupt_requested_.load(); }
+  [[nodiscard]] std::optional<std::uint32_t> next_item() override { return items_.claim(); }
 
  private:
   /// Waits until the worker has given the running task's result its place, or the executor is closed.
@@ -58,11 +61,13 @@ class HandoffExecutor final : public Executor, public TaskPort {
   std::optional<ExecutedTask> result_;
   std::atomic<bool> interrupt_requested_{false};
   std::atomic<bool> wants_spill_folder_{false};
+  ItemClaims items_;  // those of the running batch
 
-  // Only the worker's thread uses these: when the running task's time is up, and its limit in seconds.
+  // Only the worker's thread uses these: when the running task's time is up, its limit in seconds, and its first item.
   std::optional<std::chrono::steady_clock::time_point> time_is_up_;
   double limit_seconds_ = 0;
   bool timed_out_ = false;
+  std::uint32_t first_item_ = 0;
 
   // Only the other thread uses these.
   TaskProcess process_;

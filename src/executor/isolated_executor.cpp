@@ -109,6 +109,7 @@ void IsolatedExecutor::pass_on() {
       channel_->send_spill_place(*task.place.spill);
       spill_place_ = task.place.spill;
     }
+    region_->items.begin(task.items);
     region_->memory_limit = task.limits.memory_bytes;
     if (task.limits.memory_bytes != 0 && !region_->watching_memory) zygote_->watch_memory(generation_);
     channel_->send_task(running_->number, task);
@@ -248,6 +249,15 @@ void IsolatedExecutor::interrupt() {
   } else {
     running_->interrupted = true;
   }
+}
+
+ItemRange IsolatedExecutor::take_back_items(ItemSeekers seekers) {
+  if (!running_) return {0, 0};
+  ItemRange& items = running_->task.items;
+  if (!running_->passed_on) region_->items.begin(items);
+  const ItemRange taken = region_->items.take_back(items.first, seekers);
+  items.count -= taken.count;
+  return taken;
 }
 
 void IsolatedExecutor::give_spill_folder(std::shared_ptr<const SpillPlace> place) {

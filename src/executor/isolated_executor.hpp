@@ -43,6 +43,7 @@ class IsolatedExecutor final : public Executor {
   void start(ExecutorTask task) override;
   [[nodiscard]] std::optional<ExecutedTask> take_finished() override;
   void interrupt() override;
+  [[nodiscard]] ItemRange take_back_items(ItemSeekers seekers) override;
   [[nodiscard]] bool wants_spill_folder() const override { return running_ && running_->wants_spill_folder; }
   void give_spill_folder(std::shared_ptr<const SpillPlace> place) override;
   [[nodiscard]] std::optional<std::string> broken() const override;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/wake_flag.hpp"
+#include "executor/item_claims.hpp"
 #include "executor/ring.hpp"
 #include "segments/descriptor.hpp"
 
@@ -48,6 +49,8 @@ struct SharedRegion {
   // Written by the worker.
   std::atomic<std::uint64_t> interrupted{0};   ///< The number of the task that should end early.
   std::atomic<std::uint64_t> memory_limit{0};  ///< The limit of the running task in bytes; 0 if there is none.
+
+  ItemClaims items;  ///< Those of the running batch, begun by the worker.
 
   alignas(64) WakeFlag worker_wake;
   alignas(64) WakeFlag executor_wake;

@@ -2,6 +2,7 @@
 
 #include "executor/executor.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <vector>
 
@@ -28,6 +29,9 @@ class TaskPort {
   virtual void finish(ExecutedTask task) = 0;
   /// Returns whether the last task that `next_task` returned should end early. Thread-safe and async-signal-safe.
   [[nodiscard]] virtual bool interrupt_requested() const noexcept = 0;
+  /// Returns the next item of the batch that `next_task` returned last, which must run now, or nothing: the others of
+  /// the batch run elsewhere, or have run.
+  [[nodiscard]] virtual std::optional<std::uint32_t> next_item() = 0;
   /// Returns writable bytes of an object that a task uses: a page is copied when it is written, so other users are not
   /// affected. Returns nothing where that is not possible; the caller then makes a copy. Throws std::system_error.
   [[nodiscard]] virtual std::optional<SharedBytes> copy_on_write(ByteView) const { return std::nullopt; }

@@ -2,11 +2,13 @@
 
 #include "core/file_identity.hpp"
 #include "core/ids.hpp"
+#include "core/item_range.hpp"
 #include "core/spill_place.hpp"
 #include "core/task_ending.hpp"
 #include <joblib_mpi/detail/payload.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -30,7 +32,8 @@ struct RunTask {
   TaskLimits limits;
   std::vector<ObjectId> objects;
   Payload arguments;
-  std::uint64_t index = 0;   ///< The index of the task in its call.
+  std::uint64_t index = 0;   ///< The index in its call of the task, or of the first item of its batch.
+  ItemRange items = {};      ///< The items of the batch that this task is to run.
   std::string no_room = {};  ///< Why the worker has no memory for the arguments, usually empty; set where it arrives.
 };
 /// Tells where results of the following tasks go if they spill; valid until the next SpillInto.
@@ -49,10 +52,12 @@ struct CancelCall {
   WhatRuns running = WhatRuns::is_interrupted;
 };
 /// Asks the worker for tasks of the call that it has not started, at most `most` and the last ones first, because
-/// another worker can start them sooner. The worker answers with one Returned, which may be empty.
+/// another worker can start them sooner. If `seekers` are given, items of the running batch are wanted too. The worker
+/// answers with one Returned, which may be empty.
 struct TakeBack {
   CallId call;
   std::uint64_t most;
+  ItemSeekers seekers = {};
 };
 /// Announces the broadcast of an object, which follows. `part_bytes` are the sizes of its parts in bytes; the head is
 /// the first.
@@ -114,10 +119,17 @@ struct TaskFinished {
   double seconds;  ///< The time that the function took.
   Payload result;
 };
-/// Answers TakeBack with the tasks, in the order in which they would have started. The worker answers these in no other
-/// way; they have not started and will not.
+/// The last items of a running batch: they have not started and will not start here. The batch ends without them.
+struct GivenItems {
+  TaskId batch;
+  ItemRange items;        ///< Its `count` is 0 if there are none.
+  std::uint32_t workers;  ///< The number of workers that are waiting for them.
+};
+/// Answers TakeBack with the tasks, in the order in which they would have started, and with items of the running batch
+/// if it was asked for any and runs one. The worker answers these in no other way; they have not started and will not.
 struct Returned {
   std::vector<TaskId> tasks;
+  std::optional<GivenItems> items = {};
 };
 /// Answers BroadcastsEnded with the objects that were announced and are incomplete.
 struct ObjectsMissing {

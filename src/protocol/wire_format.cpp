@@ -18,9 +18,10 @@ namespace {
 
 void append(Frame& frame, const to_worker::RunTask& message) {
   BodyWriter writer(frame, 1 + sizeof message.task + sizeof message.call + sizeof message.limits +
-                               sizeof message.index + list_bytes(message.objects) + payload_bytes(message.arguments));
+                               sizeof message.index + sizeof message.items + list_bytes(message.objects) +
+                               payload_bytes(message.arguments));
   writer << kind_of<MessageToWorker, to_worker::RunTask>() << message.task << message.call << message.limits
-         << message.index;
+         << message.index << message.items;
   write_list(writer, message.objects);
   write_payload(writer, frame, message.arguments);
 }
@@ -90,7 +91,10 @@ void append(Frame& frame, const to_worker::CompareFile& message) {
 }
 
 void append(Frame& frame, const to_worker::TakeBack& message) {
-  append_plain<MessageToWorker>(frame, message);
+  BodyWriter writer(frame, 1 + sizeof message.call + sizeof message.most + sizeof message.seekers.workers +
+                               sizeof message.seekers.share);
+  writer << kind_of<MessageToWorker, to_worker::TakeBack>() << message.call << message.most << message.seekers.workers
+         << message.seekers.share;
 }
 
 void append(Frame& frame, const to_coordinator::Hello& message) {
@@ -147,9 +151,11 @@ void append(Frame& frame, const to_coordinator::RoomLeft& message) {
 }
 
 void append(Frame& frame, const to_coordinator::Returned& message) {
-  BodyWriter writer(frame, 1 + list_bytes(message.tasks));
+  BodyWriter writer(frame, 2 + list_bytes(message.tasks) + (message.items ? sizeof *message.items : 0));
   writer << kind_of<MessageToCoordinator, to_coordinator::Returned>();
   write_list(writer, message.tasks);
+  writer << message.items.has_value();
+  if (message.items) writer << *message.items;
 }
 
 Payload FrameReader::read_payload(std::string& no_room) {
@@ -167,6 +173,7 @@ MessageToWorker FrameReader::next_to_worker() {
       message.call = reader_.read<CallId>();
       message.limits = reader_.read<TaskLimits>();
       message.index = reader_.read<std::uint64_t>();
+      message.items = reader_.read<ItemRange>();
       message.objects = read_list<std::vector<ObjectId>>(reader_);
       message.arguments = read_payload(message.no_room);
       return message;
@@ -210,8 +217,12 @@ MessageToWorker FrameReader::next_to_worker() {
       return to_worker::Begin{};
     case kind_of<MessageToWorker, to_worker::Rejoin>():
       return reader_.read<to_worker::Rejoin>();
-    case kind_of<MessageToWorker, to_worker::TakeBack>():
-      return reader_.read<to_worker::TakeBack>();
+    case kind_of<MessageToWorker, to_worker::TakeBack>(): {
+      to_worker::TakeBack message{reader_.read<CallId>(), reader_.read<std::uint64_t>()};
+      message.seekers.workers = reader_.read<std::uint32_t>();
+      message.seekers.share = reader_.read<bool>();
+      return message;
+    }
     case kind_of<MessageToWorker, to_worker::CompareFile>(): {
       to_worker::CompareFile message;
       message.question = reader_.read<std::uint64_t>();
@@ -261,8 +272,11 @@ MessageToCoordinator FrameReader::next_to_coordinator() {
       return reader_.read<to_coordinator::SpillFolderWanted>();
     case kind_of<MessageToCoordinator, to_coordinator::RoomLeft>():
       return reader_.read<to_coordinator::RoomLeft>();
-    case kind_of<MessageToCoordinator, to_coordinator::Returned>():
-      return to_coordinator::Returned{read_list<std::vector<TaskId>>(reader_)};
+    case kind_of<MessageToCoordinator, to_coordinator::Returned>(): {
+      to_coordinator::Returned message{read_list<std::vector<TaskId>>(reader_)};
+      if (reader_.read<bool>()) message.items = reader_.read<to_coordinator::GivenItems>();
+      return message;
+    }
     case kind_of<MessageToCoordinator, to_coordinator::FileCompared>(): {
       to_coordinator::FileCompared message;
       message.question = reader_.read<std::uint64_t>();

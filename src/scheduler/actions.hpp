@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/ids.hpp"
+#include "core/item_range.hpp"
 #include "core/task_ending.hpp"
 
 #include <cstddef>
@@ -40,12 +41,13 @@ struct CancelCall {
   WhatRuns running;
 };
 
-/// Asks the worker for the last of the call's tasks that it has not started, at most `most`. It answers with
-/// TasksReturned unless it is lost.
+/// Asks the worker for the last of the call's tasks that it has not started, at most `most`, or for items of the batch
+/// that it runs. It answers with TasksReturned unless it is lost.
 struct TakeBack {
   CallId call;
   WorkerId worker;
   std::size_t most;
+  ItemSeekers seekers = {};
 };
 
 }  // namespace action

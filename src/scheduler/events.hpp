@@ -38,6 +38,7 @@ struct TaskSubmitted {
   TaskId task;
   CallId call;
   std::optional<WorkerId> only_on = {};  ///< The only worker that may run the task, if not every one may.
+  std::size_t items = 1;                 ///< The number of items, of which other workers may take some.
 };
 /// The worker has finished an attempt at the task, whose function took `seconds`.
 struct TaskFinished {
@@ -45,10 +46,22 @@ struct TaskFinished {
   double seconds;
   TaskEnding ending = TaskEnding::returned;
 };
-/// The worker has answered TakeBack: it has not started these of its tasks and will not, in their order.
+/// A running batch was asked for items: it keeps `items_left`, and the rest are new tasks, in their order.
+struct BatchDivided {
+  struct Part {
+    TaskId task;
+    std::size_t items;
+  };
+  TaskId batch;
+  std::size_t items_left;
+  std::vector<Part> parts;  ///< Empty if no item was left to be given.
+};
+/// The worker has answered TakeBack: it has not started these of its tasks and will not, in their order, nor the items
+/// of the batch that are tasks now.
 struct TasksReturned {
   WorkerId worker;
   std::vector<TaskId> tasks;
+  std::optional<BatchDivided> divided = {};
 };
 /// No message of a worker has arrived for longer than a message takes.
 struct Lull {};

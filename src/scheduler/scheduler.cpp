@@ -71,7 +71,11 @@ void Scheduler::on(const event::TaskSubmitted& event, SchedulerActions& actions)
     return;
   }
   if (tasks_.size() <= event.task.slot) tasks_.resize(event.task.slot + 1);
-  tasks_[event.task.slot] = {.id = event.task, .call = event.call, .only_on = event.only_on, .number = ++submitted_};
+  tasks_[event.task.slot] = {.id = event.task,
+                             .call = event.call,
+                             .only_on = event.only_on,
+                             .number = ++submitted_,
+                             .items = event.only_on ? 1 : event.items};
   (event.only_on ? call.ready_pinned : call.ready).push(event.task);
   assign_ready(actions);
 }
@@ -103,20 +107,50 @@ void Scheduler::on(const event::TasksReturned& event, SchedulerActions& actions)
     Call& call = call_of(task.call);
     release(call, task);
     --task.attempts;
-    if (call.ended) {
-      actions.push_back(action::Discard{id});
-      if (call.holders == 0) forget(call.id);
-    } else if (call.stopped) {
-      actions.push_back(action::Withdraw{id});
-    } else {
-      // Tasks that run again come before all others.
-      const auto place = [&](const Task& other) { return std::pair(other.attempts == 0, other.number); };
-      (task.only_on ? call.ready_pinned : call.ready).push_before(id, [&](TaskId other) {
-        return place(tasks_[other.slot]) > place(task);
-      });
-    }
+    put_back(call, task, actions);
+    if (call.ended && call.holders == 0) forget(call.id);
   }
+  if (event.divided) take_parts(*event.divided, actions);
   assign_ready(actions);
+}
+
+void Scheduler::take_parts(const event::BatchDivided& divided, SchedulerActions& actions) {
+  Call& call = call_of(tasks_.at(divided.batch.slot).call);
+  for (const auto& [id, items] : divided.parts) {
+    if (tasks_.size() <= id.slot) tasks_.resize(id.slot + 1);
+    const Task& batch = tasks_[divided.batch.slot];
+    Task& part = tasks_[id.slot];
+    part = {.id = id, .call = batch.call, .number = batch.number, .items = items};
+    put_back(call, part, actions);
+  }
+  Task& batch = tasks_[divided.batch.slot];
+  assert(batch.held && batch.id == divided.batch);
+  set_items(call, batch, divided.parts.empty() ? 1 : divided.items_left);
+}
+
+void Scheduler::put_back(Call& call, const Task& task, SchedulerActions& actions) {
+  if (call.ended) {
+    actions.push_back(action::Discard{task.id});
+  } else if (call.stopped) {
+    actions.push_back(action::Withdraw{task.id});
+  } else {
+    // Tasks that run again come before all others.
+    const auto place = [&](const Task& other) { return std::pair(other.attempts == 0, other.number); };
+    (task.only_on ? call.ready_pinned : call.ready).push_before(task.id, [&](TaskId other) {
+      return place(tasks_[other.slot]) > place(task);
+    });
+  }
+}
+
+void Scheduler::set_items(Call& call, Task& task, std::size_t items) {
+  count_items(call, task, -1);
+  task.items = items;
+  count_items(call, task, 1);
+}
+
+void Scheduler::count_items(Call& call, const Task& task, int sign) {
+  call.items[static_cast<std::size_t>(task.worker.value)] += static_cast<std::size_t>(sign) * task.items;
+  if (task.items > 1) batches_held_ += static_cast<std::size_t>(sign);
 }
 
 void Scheduler::on(const event::Lull&, SchedulerActions& actions) {
@@ -158,7 +192,7 @@ void Scheduler::assign_ready(SchedulerActions& actions) {
 
 void Scheduler::take_back(Worth worth, SchedulerActions& actions) {
   waits_for_lull_ = false;
-  if (workers_.most_held() < 2) return;
+  if (workers_.most_held() < 2 && batches_held_ == 0) return;
   for (const Call& call : calls_) {
     if (call.holders > 0 && !call.stopped && !call.ended) take_back(call, worth, actions);
   }
@@ -168,7 +202,7 @@ void Scheduler::take_back(const Call& call, Worth worth, SchedulerActions& actio
   const bool all = others_wait(call);
   for (std::size_t wanted = all ? tasks_.size() : wanted_by_idle(call); wanted > 0;) {
     const auto [worker, waiting] = most_waiting(call);
-    if (waiting == 0) return;
+    if (waiting == 0) return divide_batches(call, worth, wanted, actions);
     if (worth == Worth::if_it_takes_time && call.credits.seconds_of(waiting) < seconds_of_a_message) {
       waits_for_lull_ = true;
       return;
@@ -180,6 +214,34 @@ void Scheduler::take_back(const Call& call, Worth worth, SchedulerActions& actio
     requests_.ask(worker, tasks);
     wanted -= std::min(wanted, tasks);
   }
+}
+
+void Scheduler::divide_batches(const Call& call, Worth worth, std::size_t wanted, SchedulerActions& actions) {
+  const bool all = others_wait(call);
+  const double least_seconds = all ? options_.prefetch_seconds : seconds_of_a_message;
+  while (wanted > 0) {
+    const auto [worker, items] = most_items(call);
+    if (items == 0) return;
+    if (worth == Worth::if_it_takes_time && call.credits.seconds_of(1) < least_seconds) {
+      waits_for_lull_ = true;
+      return;
+    }
+    const std::size_t parts = all ? 1 : std::min(wanted, items);
+    const bool share = !all && worth == Worth::if_it_takes_time;
+    actions.push_back(action::TakeBack{call.id, worker, 0, {static_cast<std::uint32_t>(parts), share}});
+    requests_.ask(worker, parts);
+    wanted -= std::min(wanted, parts);
+  }
+}
+
+Scheduler::Holder Scheduler::most_items(const Call& call) const {
+  Holder most;
+  for (std::size_t index = 0; index < call.items.size(); ++index) {
+    const WorkerId worker{static_cast<int>(index)};
+    const std::size_t items = call.items[index] - call.held[index];
+    if (items > most.waiting && requests_.may_ask(worker)) most = {worker, items};
+  }
+  return most;
 }
 
 std::size_t Scheduler::wanted_by_idle(const Call& call) const {
@@ -260,6 +322,7 @@ bool Scheduler::others_wait(const Call& call) const {
 
 void Scheduler::run_again(Call& call, Task& task) {
   task.failed_on = task.worker;
+  task.items = 1;  // which of its items has failed is not known, so it stays whole
   (task.only_on ? call.ready_pinned : task.alone ? call.ready_alone : call.ready).push_front(task.id);
 }
 
@@ -286,13 +349,18 @@ void Scheduler::take(Call& call, Task& task, WorkerId worker) {
   ++task.attempts;
   task.alone ? workers_.set_full(worker) : workers_.increment(worker);
   const auto index = static_cast<std::size_t>(worker.value);
-  if (call.held.size() <= index) call.held.resize(index + 1);
+  if (call.held.size() <= index) {
+    call.held.resize(index + 1);
+    call.items.resize(index + 1);
+  }
   if (++call.held[index] == 1) ++call.holders;
+  count_items(call, task, 1);
 }
 
 void Scheduler::release(Call& call, Task& task) {
   task.held = false;
   task.alone ? workers_.set_free(task.worker) : workers_.decrement(task.worker);
+  count_items(call, task, -1);
   if (--call.held[static_cast<std::size_t>(task.worker.value)] == 0) --call.holders;
 }
 

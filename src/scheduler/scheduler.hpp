@@ -37,7 +37,8 @@ struct SchedulerOptions {
 ///
 /// What a worker holds ahead of the running task is taken back when another worker is idle and nothing is ready for it,
 /// and when another call has tasks ready. A task that comes back has not had an attempt and keeps its place. Tasks that
-/// will start sooner than a message arrives are left alone unless there is a lull.
+/// will start sooner than a message arrives are left alone unless there is a lull. Where nothing is held ahead, running
+/// batches are divided: the items that have not begun become tasks of their own, in the place of their batch.
 ///
 /// A task that one worker alone may run starts before all others once that worker holds nothing. It is given up if that
 /// worker is lost, even with attempts left.
@@ -64,6 +65,7 @@ class Scheduler {
     ReadyQueue ready_alone = {};         // tasks that may not share their worker with another
     ReadyQueue ready_pinned = {};        // tasks that one worker alone may run
     std::vector<std::size_t> held = {};  // the number of this call's tasks that each worker holds, by worker id
+    std::vector<std::size_t> items = {};  // the number of items in these tasks, by worker id
     std::size_t holders = 0;             // the number of workers that hold any
     bool stopped = false;
     bool ended = false;
@@ -79,6 +81,7 @@ class Scheduler {
     std::optional<WorkerId> failed_on = {};  // the worker of the last failed attempt
     unsigned attempts = 0;
     std::uint64_t number = 0;  // in the order of submission
+    std::size_t items = 1;     // those of which other workers may take some, and the first
     bool held = false;
     bool alone = false;
   };
@@ -109,6 +112,12 @@ class Scheduler {
     std::size_t waiting = 0;
   };
   [[nodiscard]] Holder most_waiting(const Call& call) const;
+  void divide_batches(const Call& call, Worth worth, std::size_t wanted, SchedulerActions& actions);
+  [[nodiscard]] Holder most_items(const Call& call) const;
+  void take_parts(const event::BatchDivided& divided, SchedulerActions& actions);
+  void put_back(Call& call, const Task& task, SchedulerActions& actions);
+  void set_items(Call& call, Task& task, std::size_t items);
+  void count_items(Call& call, const Task& task, int sign);
   static void cancel_at_workers(const Call& call, WhatRuns running, SchedulerActions& actions);
   void run_again(Call& call, Task& task);
   void give_up_pinned(WorkerId worker, SchedulerActions& actions);
@@ -125,6 +134,7 @@ class Scheduler {
   Turns turns_;
   std::vector<Task> tasks_;  // by slot
   std::uint64_t submitted_ = 0;
+  std::size_t batches_held_ = 0;  // tasks that workers hold and other workers may take items of
   ReturnRequests requests_;
   bool waits_for_lull_ = false;
 };

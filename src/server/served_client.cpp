@@ -20,7 +20,8 @@ constexpr std::chrono::seconds file_patience{30};
 
 FinishedTask without_memory(CallId call, const TaskRequest& task) {
   constexpr std::string_view why = "rank 0 has no memory left for the task";
-  return {call, task.index, {}, TaskEnding::no_room, 0, task.name, {copy_of(std::as_bytes(std::span(why))), {}}};
+  return {call, task.index, {}, TaskEnding::no_room, 0, task.name, {copy_of(std::as_bytes(std::span(why))), {}},
+          {0, task.items}};
 }
 
 }  // namespace
@@ -83,7 +84,7 @@ void ServedClient::submit(to_rank0::SubmitTask&& message) {
   if (!std::all_of(message.task.objects.begin(), message.task.objects.end(), is_here)) {
     throw SerializationError("a client's task needs an object that does not exist");
   }
-  const TaskRequest named{message.task.index, message.task.name, {}, {}};
+  const TaskRequest named{message.task.index, message.task.name, {}, {}, {}, message.task.items};
   try {
     driver_->submit(found->second->call, std::move(message.task));
   } catch (const std::bad_alloc&) {
@@ -97,7 +98,8 @@ void ServedClient::handle(const to_rank0::StopStarting& message) {
   std::erase_if(waiting_, [&](const Waiting& waiting) {
     const auto* const task = std::get_if<to_rank0::SubmitTask>(&waiting);
     if (task == nullptr || task->call != message.call) return false;
-    FinishedTask cancelled{message.call, task->task.index, {}, TaskEnding::cancelled, 0, task->task.name, {}};
+    FinishedTask cancelled{message.call,     task->task.index, {}, TaskEnding::cancelled, 0,
+                           task->task.name, {},               {0, task->task.items}};
     append(outgoing_, to_client::TaskFinished{std::move(cancelled)});
     return true;
   });

@@ -176,6 +176,9 @@ void Worker::handle(const to_worker::TakeBack& message) {
     queue_.erase(task);
   }
   std::ranges::reverse(returned.tasks);
+  if (message.seekers.workers > 0 && running_ && running_->call == message.call && !running_->cancelled) {
+    returned.items = {running_->task, executor_->take_back_items(message.seekers), message.seekers.workers};
+  }
   send_results();  // before the answer: then rank 0 does not ask for tasks that have finished
   say(returned);
 }
@@ -273,7 +276,7 @@ void Worker::handle(const to_worker::CompareFile& message) {
 bool Worker::start_next_task() {
   if (running_ || queue_.empty()) return false;
   WaitingTask& next = queue_.front();
-  ExecutorTask task{next.task, {}, {}, next.limits, {{}, next.call, next.index}};
+  ExecutorTask task{next.task, {}, {}, next.limits, {{}, next.call, next.index + next.items.first}, next.items};
   task.objects.reserve(next.objects.size());
   for (const ObjectId object : next.objects) {
     auto value = store_->find(object);

@@ -107,7 +107,8 @@ def test_a_batch_that_hides_its_nested_backend_is_sent_with_that_of_its_call(mis
     encoder = TaskEncoder(context, {}, CallBuffers(SharedBuffers(nodes, 2**30, 2**30), 2**20))
     name, head, buffers, _ = encoder.encode(batch)
     entered = []
-    assert TaskDecoder(nodes, entered.append).decode(head, buffers)() == [0, 1]
+    next_item = iter([0, 1, None]).__next__
+    assert TaskDecoder(nodes, entered.append, next_item).decode(head, buffers)() == [0, 1]
     assert name == "square"
     assert [entered[0].nested_backend.nesting_level, entered[0].nested_n_jobs] == [1, 5]
 

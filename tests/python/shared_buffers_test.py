@@ -514,7 +514,7 @@ def test_a_long_function_stays_from_its_second_call_on():
     nodes = Nodes()
     shared = SharedBuffers(nodes, LIMIT, LIMIT)
     context = TaskContext(SequentialBackend(nesting_level=1), None, None, b"", b"key")
-    decoder = TaskDecoder(SharedObjects(nodes), lambda context: None)
+    decoder = TaskDecoder(SharedObjects(nodes), lambda context: None, lambda: None)
     for _ in range(3):
         text = "x" * 10_000
         call = CallBuffers(shared, THRESHOLD)

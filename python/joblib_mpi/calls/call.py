@@ -9,10 +9,11 @@ from typing import Any
 
 from joblib_mpi.calls.back_pressure import BackPressure
 from joblib_mpi.calls.call_options import CallOptions
+from joblib_mpi.calls.divided_batch import DividedBatch
 from joblib_mpi.checkpoint import checkpoint_signals
 from joblib_mpi.checkpoint.checkpoint import CheckpointedCall
 from joblib_mpi.coordinator import Coordinator
-from joblib_mpi.payloads.outcome import Outcome
+from joblib_mpi.payloads.outcome import FinishedTask, Outcome
 from joblib_mpi.sharing.call_buffers import CallBuffers
 
 
@@ -85,6 +86,7 @@ class Call:
         self.n_expected = 0
         self._callbacks: dict[int, Callable[[Outcome], None]] = {}
         self._batch_sizes: dict[int, int] = {}  # of those that have more than one task
+        self._parts: dict[int, list[FinishedTask]] = {}  # of divided batches, by their index
         self._end_lock = threading.Lock()
         self._deliveries: queue.SimpleQueue[tuple[int, Outcome, bool] | None] | None = None
 
@@ -104,6 +106,19 @@ class Call:
         """Return the number of tasks in the batch that has this index."""
         return self._batch_sizes.get(index, 1)
 
+    def whole(self, finished: FinishedTask) -> FinishedTask | DividedBatch | None:
+        """Return the outcome of the batch to which ``finished``, which has returned, belongs, once it is complete."""
+        if not self._batch_sizes or finished.items == (size := self._batch_sizes.get(finished.task_index, 1)):
+            return finished
+        if finished.task_index not in self._callbacks:  # another part has failed
+            return None
+        parts = self._parts.setdefault(finished.task_index, [])
+        parts.append(finished)
+        if sum(part.items for part in parts) < size:
+            return None
+        del self._parts[finished.task_index]
+        return DividedBatch(parts)
+
     def under_way(self) -> int:
         """Return the number of batches that the core has."""
         return len(self._callbacks) - len(self.held)
@@ -121,6 +136,7 @@ class Call:
         callback = self._callbacks.pop(index, None)
         if self._batch_sizes:
             self._batch_sizes.pop(index, None)
+            self._parts.pop(index, None)
         if callback is None or self.ended:
             return
         try:
@@ -174,6 +190,7 @@ class Call:
             self.ended = True
         self._callbacks.clear()
         self._batch_sizes.clear()
+        self._parts.clear()
         self._core.end_call(self.id)
         self.buffers.release()
         if self._deliveries is not None:

@@ -134,10 +134,10 @@ class _ServiceThread(threading.Thread):
             call = calls.get(result.call)
             if call is None:
                 pass  # it has ended
-            elif result.ending == RETURNED:
-                self._deliver(call, result.task_index, result, True)
-            else:
+            elif result.ending != RETURNED:
                 self._fail(call, result)
+            elif (outcome := call.whole(result)) is not None:
+                self._deliver(call, result.task_index, outcome, True)
 
     def _wait_for_more(self) -> None:
         if self.retired:
@@ -197,7 +197,7 @@ class _ServiceThread(threading.Thread):
             if call.checkpoint is not None and (found := call.checkpoint.find(index, batch)) is not None:
                 self._deliver(call, index, found_task(call.id, index, found), True)
             else:
-                self._dispatcher.core.submit(call.id, index, *encode(batch))
+                self._dispatcher.core.submit(call.id, index, call.tasks_under(index), *encode(batch))
         except BaseException as error:
             self._deliver(call, index, error, False)
 
@@ -209,7 +209,7 @@ class _ServiceThread(threading.Thread):
             call.withdraw(index)
         else:
             host = self._dispatcher.core.host(result.rank)
-            self._deliver(call, index, lost_task_error(result, host, call.tasks_under(index)), False)
+            self._deliver(call, index, lost_task_error(result, host), False)
 
     def _deliver(self, call: Call, index: int, outcome: Outcome, ok: bool) -> None:
         if call.checkpoint is not None:

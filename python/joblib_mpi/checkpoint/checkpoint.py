@@ -266,7 +266,7 @@ class CheckpointedCall:
 
 def found_task(call: int, index: int, result: tuple[bytes | memoryview, list[Any]]) -> FinishedTask:
     """Return a result that `find` has found, as if a worker had just returned it."""
-    return FinishedTask((call, index, 0, RETURNED, 0, None, *result))
+    return FinishedTask((call, index, 0, RETURNED, 0, None, *result, 0, 1))
 
 
 def _described(file: WrittenFile) -> str:

@@ -47,7 +47,7 @@ class TaskRunner:
         self._objects = SharedObjects(core)
         follower = ScriptFollower(_say, lambda: self._decoder.forget_functions())
         self._context = ContextKeeper(follower, ShippedModules(self._objects.whole, self._forget_modules))
-        self._decoder = TaskDecoder(self._objects, self._context.enter, self._end_child)
+        self._decoder = TaskDecoder(self._objects, self._context.enter, core.next_item, self._end_child)
         self._pickler = ResultPickler()
         self._running = False
         self._process = os.getpid()

@@ -28,12 +28,10 @@ def failed(outcome: Outcome) -> bool:
     return isinstance(outcome, BaseException) or outcome.ending != RETURNED
 
 
-def lost_task_error(
-    finished: FinishedTask, host: str, n_tasks: int
-) -> WorkerLostError | _core.SpillError | MemoryError:
+def lost_task_error(finished: FinishedTask, host: str) -> WorkerLostError | _core.SpillError | MemoryError:
     """Return the error of a task that ended without an answer."""
     index, rank, name, reason = (
-        finished.task_index,
+        finished.task_index + finished.first_item,
         finished.rank,
         finished.name,
         bytes(finished.head).decode(errors="replace"),
@@ -46,7 +44,7 @@ def lost_task_error(
             "or let large results go through files with a lower spill_threshold or memory_budget"
         )
     kind = TaskTimeoutError if finished.ending == TIMED_OUT else WorkerLostError
-    return kind(index, name or "?", rank, host, reason, finished.attempts, n_tasks)
+    return kind(index, name or "?", rank, host, reason, finished.attempts, finished.items)
 
 
 def error_of(outcome: Outcome, host: Callable[[int], str]) -> BaseException | None:

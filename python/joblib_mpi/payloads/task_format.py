@@ -231,6 +231,8 @@ class TaskDecoder:
         The objects and buffers that tasks refer to.
     enter : callable
         Enters a `TaskContext`; called when a task's context differs from that of the task before.
+    next_item : callable
+        Returns the index of the item of a batch that is to run next, or None if none is left.
     between : callable, optional
         Called after each task of a batch.
     """
@@ -239,10 +241,12 @@ class TaskDecoder:
         self,
         objects: Objects,
         enter: Callable[[TaskContext], None],
+        next_item: Callable[[], int | None],
         between: Callable[[], None] = lambda: None,
     ) -> None:
         self._objects = objects
         self._enter = enter
+        self._next_item = next_item
         self._between = between
         self._context: bytes | None = None
         self._functions = KeptFunctions()
@@ -253,7 +257,7 @@ class TaskDecoder:
         return self._last_name
 
     def decode(self, head: Head, buffers: Sequence[Any]) -> Callable[[], list[Any]]:
-        """Return a callable that runs the task and returns the list of its results."""
+        """Return a callable that runs the task and returns the list of its results, of a batch those of its items here."""
         begin_task()
         end = trailer_end(head) - 2
         context = bytes(head[end - (head[end] | head[end + 1] << 8) : end])
@@ -294,8 +298,8 @@ class TaskDecoder:
 
     def _run_batch(self, items: list[Any]) -> list[Any]:
         results = []
-        for item in items:
-            results.append(self._run(item))
+        while (index := self._next_item()) is not None:
+            results.append(self._run(items[index]))
             self._between()
         return results
 

@@ -18,7 +18,10 @@ try:
 except ImportError:  # not built, see install_if_not_built
 
     class FinishedTask(
-        namedtuple("_Fields", ["call", "task_index", "rank", "ending", "attempts", "name", "head", "buffers"])
+        namedtuple(
+            "_Fields",
+            ["call", "task_index", "rank", "ending", "attempts", "name", "head", "buffers", "first_item", "items"],
+        )
     ):
         """A tuple with named fields, made of a sequence."""
 
@@ -63,6 +66,7 @@ class Job:
         self.file_refusals = []  # what compare_file returns
         self.files_compared = []  # the arguments of compare_file
         self.faults = {}  # by index: the (ending, reason, attempts) of tasks that are not run
+        self.divide = lambda items: [items]  # a batch's items into the ranges that are tasks of their own
         self.rank0 = CoordinatorSession(self)
         self._threads = []
         if make_worker is not None:
@@ -104,18 +108,21 @@ class Job:
                     self.changed.wait()
                 if task is None:
                     return
-                call, index, name, head, buffers, objects, _ = task
+                call, index, items, name, head, buffers, objects, _ = task
                 self.running[call] += 1
                 self.most_running[call] = max(self.most_running[call], self.running[call])
             session.allowed = set(objects)
+            session.items = deque(items)
             dropped, self.dropped[session.rank] = self.dropped[session.rank], []
             if dropped:
                 worker.forget(dropped)
-            came_of_it = self._run(worker, index, name, head, buffers)
+            came_of_it = self._run(worker, index + items.start, name, head, buffers)
             with self.changed:
                 self.running[call] -= 1
                 if call in self.calls:
-                    self.results.append(FinishedTask((call, index, session.rank, *came_of_it)))
+                    self.results.append(
+                        FinishedTask((call, index, session.rank, *came_of_it, items.start, len(items)))
+                    )
                 self.changed.notify_all()
 
     def _run(self, worker, index, name, head, buffers):
@@ -167,7 +174,7 @@ class CoordinatorSession:
             self._job.spill_options[call] = tuple(spill.values())
         return call
 
-    def submit(self, call, index, name, head, buffers, objects, only_on=None):
+    def submit(self, call, index, items, name, head, buffers, objects, only_on=None):
         if only_on is not None and not 1 <= only_on <= self._job.n_workers:
             raise Refused(f"only_on={only_on} with {self._job.n_workers} workers")
         if type(name) is not str or type(head) is not bytes:
@@ -188,7 +195,8 @@ class CoordinatorSession:
                     raise Refused(f"task needs object {object_id}, which does not exist")
             self._indices[call].add(index)
             self._job.submitted.append((call, index, name, head, list(buffers), list(objects)))
-            self._job.tasks.append((call, index, name, head, buffers, objects, only_on))
+            for part in self._job.divide(range(items)):
+                self._job.tasks.append((call, index, part, name, head, buffers, objects, only_on))
             self._job.changed.notify_all()
 
     def stop_starting(self, call):
@@ -196,7 +204,7 @@ class CoordinatorSession:
             if call not in self._job.calls:
                 raise Refused(f"stop_starting of unknown or ended call {call}")
             self._job.results += [
-                FinishedTask((call, task[1], 0, "cancelled", 0, None, b"", []))
+                FinishedTask((call, task[1], 0, "cancelled", 0, None, b"", [], task[2].start, len(task[2])))
                 for task in self._job.tasks
                 if task[0] == call
             ]
@@ -302,6 +310,7 @@ class WorkerSession:
         self._job = job
         self.rank = rank
         self.allowed = set()
+        self.items = deque()
         self.cancelled = False
 
     @property
@@ -320,6 +329,9 @@ class WorkerSession:
 
     def copy_on_write(self, object_id, part, offset, nbytes):
         return bytearray(self.object(object_id)[1][part][offset : offset + nbytes])
+
+    def next_item(self):
+        return self.items.popleft() if self.items else None
 
     def interrupt_requested(self):
         return self.cancelled
