@@ -108,6 +108,65 @@ TEST_CASE("what a worker holds ahead goes to an idle worker once it has come bac
   CHECK(cluster.coordinator.unfinished_tasks() == 2);
 }
 
+TEST_CASE("the items that a running batch has not begun become tasks of idle workers") {
+  ScriptedCluster cluster(3);
+  for (const int worker : {1, 2, 3}) cluster.says(worker, to_coordinator::Hello{true});
+  const ObjectId object = cluster.coordinator.share({bytes("shared"), {}});
+  const CallId call = cluster.coordinator.start_call({.n_jobs = 3}, cluster.inbox);
+  cluster.submit(call, 100, {object}, 50);
+  std::vector<MessageToWorker> messages;
+  while (messages.empty() || !std::holds_alternative<to_worker::TakeBack>(messages.back())) {
+    for (auto& message : cluster.told(1)) messages.push_back(std::move(message));
+  }
+  CHECK(std::get<to_worker::TakeBack>(messages.back()).seekers.workers == 2);
+  const auto batch = std::get<to_worker::RunTask>(messages.at(messages.size() - 2));
+  CHECK(batch.items == ItemRange{0, 50});
+  cluster.coordinator.drop(object);
+  cluster.says(1, to_coordinator::Returned{{}, to_coordinator::GivenItems{batch.task, {1, 49}, 2}});
+
+  const auto part = [](const std::vector<MessageToWorker>& told) { return std::get<to_worker::RunTask>(told.back()); };
+  const auto second = part(cluster.told(2));
+  const auto third = part(cluster.told(3));
+  CHECK(second.items == ItemRange{1, 24});
+  CHECK(third.items == ItemRange{25, 25});
+  CHECK(second.objects == std::vector{object});
+  CHECK(text(second.arguments.head) == "arguments");
+  cluster.finish(3, third.task);
+  cluster.finish(1, batch.task);
+  cluster.finish(2, second.task);
+  REQUIRE(cluster.inbox.tasks.size() == 3);
+  for (const FinishedTask& finished : cluster.inbox.tasks) CHECK(finished.index == 100);
+  CHECK(cluster.inbox.tasks[0].items == third.items);
+  CHECK(cluster.inbox.tasks[1].items == ItemRange{0, 1});
+  CHECK(cluster.inbox.tasks[2].items == second.items);
+  CHECK(cluster.coordinator.unfinished_tasks() == 0);
+  CHECK(cluster.coordinator.object_stats().objects == 0);  // no part uses it any more
+}
+
+TEST_CASE("of a batch that was divided only the items are tried again that its worker was to run") {
+  ScriptedCluster cluster(2);
+  for (const int worker : {1, 2}) cluster.says(worker, to_coordinator::Hello{true});
+  const CallId call = cluster.coordinator.start_call({.n_jobs = 2, .retries = 1}, cluster.inbox);
+  cluster.submit(call, 0, {}, 4);
+  std::vector<MessageToWorker> messages;
+  while (messages.empty() || !std::holds_alternative<to_worker::TakeBack>(messages.back())) {
+    for (auto& message : cluster.told(1)) messages.push_back(std::move(message));
+  }
+  const TaskId batch = std::get<to_worker::RunTask>(messages.at(messages.size() - 2)).task;
+  cluster.says(1, to_coordinator::Returned{{}, to_coordinator::GivenItems{batch, {1, 3}, 1}});
+  CHECK(cluster.tasks_of(2).at(0).items == ItemRange{1, 3});
+  cluster.finish(1, batch, TaskEnding::lost);
+  const auto again = cluster.tasks_of(1);
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].task == batch);
+  CHECK(again[0].items == ItemRange{0, 1});
+  // What the worker says of a batch that it has finished counts for nothing.
+  cluster.finish(1, batch);
+  cluster.says(1, to_coordinator::Returned{{}, to_coordinator::GivenItems{batch, {0, 1}, 1}});
+  CHECK(cluster.inbox.tasks.size() == 1);
+  CHECK(cluster.coordinator.unfinished_tasks() == 1);
+}
+
 TEST_CASE("tiny tasks that a worker holds ahead are asked for once nothing has happened for some time") {
   Settings settings;
   settings.max_credits = 4;

@@ -98,9 +98,11 @@ TEST_CASE("the other messages to a worker arrive as they were sent") {
   CHECK(made.call == CallId{5});
   CHECK(made.place == refused);
   CHECK(through_wire(to_worker::Rejoin{7}).epoch == 7);
-  const auto take_back = through_wire(to_worker::TakeBack{CallId{9}, 5});
+  const auto take_back = through_wire(to_worker::TakeBack{CallId{9}, 5, {3, false}});
   CHECK(take_back.call == CallId{9});
   CHECK(take_back.most == 5);
+  CHECK(take_back.seekers.workers == 3);
+  CHECK_FALSE(take_back.seekers.share);
   through_wire(to_worker::Begin{});
 
   const FileIdentity file{"/data/x", FileUse::writing, "boot", 1, 2, 3, 4, 5, 6, {}, "mark"};
@@ -134,6 +136,12 @@ TEST_CASE("messages to the coordinator arrive as they were sent") {
   CHECK(through_wire(to_coordinator::Returned{{TaskId{4, 7}, TaskId{5, 1}}}).tasks ==
         std::vector{TaskId{4, 7}, TaskId{5, 1}});
   CHECK(through_wire(to_coordinator::Returned{}).tasks.empty());
+  CHECK_FALSE(through_wire(to_coordinator::Returned{}).items);
+  const auto given = through_wire(to_coordinator::Returned{{}, to_coordinator::GivenItems{{4, 7}, {5, 6}, 2}}).items;
+  REQUIRE(given);
+  CHECK(given->batch == TaskId{4, 7});
+  CHECK(given->items == ItemRange{5, 6});
+  CHECK(given->workers == 2);
   const auto compared = through_wire(to_coordinator::FileCompared{7, "another file is there"});
   CHECK(compared.question == 7);
   CHECK(compared.reason == "another file is there");

@@ -33,8 +33,9 @@ struct ScriptedCluster {
   Inbox inbox;
   std::size_t frames_sent = 0;
 
-  void submit(CallId call, std::uint64_t index, std::vector<ObjectId> objects = {}) {
-    coordinator.submit(call, {index, "fit_" + std::to_string(index), Payload{bytes("arguments"), {}}, objects});
+  void submit(CallId call, std::uint64_t index, std::vector<ObjectId> objects = {}, std::uint32_t items = 1) {
+    const std::string name = "fit_" + std::to_string(index);
+    coordinator.submit(call, {index, name, Payload{bytes("arguments"), {}}, std::move(objects), {}, items});
   }
   void progress() {
     while (coordinator.progress()) {

@@ -33,6 +33,10 @@ class ScriptedExecutor final : public Executor {
   }
   [[nodiscard]] std::optional<std::string> broken() const override { return broken_by; }
   void forget(ObjectId object) override { forgotten.push_back(object); }
+  [[nodiscard]] ItemRange take_back_items(ItemSeekers seekers) override {
+    asked.push_back(seekers);
+    return items_left;
+  }
   [[nodiscard]] bool wants_spill_folder() const override { return wants_folder; }
   void give_spill_folder(std::shared_ptr<const SpillPlace> place) override {
     if (!std::exchange(wants_folder, false)) throw std::logic_error("given a folder that it does not want");
@@ -57,6 +61,8 @@ class ScriptedExecutor final : public Executor {
   std::optional<ExecutorTask> running;
   int interrupts = 0;
   std::vector<ObjectId> forgotten;
+  ItemRange items_left{0, 0};  // what is given back of the running batch
+  std::vector<ItemSeekers> asked;
 
  private:
   std::optional<ExecutedTask> finished_;

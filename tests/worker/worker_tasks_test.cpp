@@ -80,6 +80,43 @@ TEST_CASE("a worker that is asked for tasks returns the last of the call's that 
   CHECK_FALSE(bench.executor.running);
 }
 
+TEST_CASE("a worker that is asked for items gives those of its running batch that have not begun") {
+  WorkerBench bench;
+  to_worker::RunTask batch = run_task(1, 1);
+  batch.items = {10, 40};
+  batch.index = 100;
+  bench.tell(std::move(batch));
+  bench.work();
+  CHECK(bench.executor.running->items == ItemRange{10, 40});
+  CHECK(bench.executor.running->place.index == 110);  // results of parts have places of their own
+  bench.executor.items_left = {20, 30};
+  bench.tell(to_worker::TakeBack{CallId{1}, 0, {3, true}});
+  bench.work();
+  const auto messages = bench.said();
+  REQUIRE(messages.size() == 1);
+  const auto& returned = std::get<to_coordinator::Returned>(messages[0]);
+  CHECK(returned.tasks.empty());
+  REQUIRE(returned.items);
+  CHECK(returned.items->batch == TaskId{1, 0});
+  CHECK(returned.items->items == ItemRange{20, 30});
+  CHECK(returned.items->workers == 3);
+  CHECK(bench.executor.asked.at(0).share);
+}
+
+TEST_CASE("a worker gives no items of another call's task, of a cancelled one, nor where none are wanted") {
+  WorkerBench bench;
+  bench.tell(run_task(1, 1));
+  bench.work();
+  bench.tell(to_worker::TakeBack{CallId{2}, 0, {1, true}}, to_worker::TakeBack{CallId{1}, 5});
+  bench.work();
+  bench.tell(to_worker::CancelCall{CallId{1}}, to_worker::TakeBack{CallId{1}, 0, {1, true}});
+  bench.work();
+  const auto messages = bench.said();
+  REQUIRE(messages.size() == 3);
+  for (const auto& message : messages) CHECK_FALSE(std::get<to_coordinator::Returned>(message).items);
+  CHECK(bench.executor.asked.empty());
+}
+
 TEST_CASE("a worker that is asked for tasks while another thread stands in answers at once") {
   WorkerBench bench;
   bench.tell(run_task(1, 1), run_task(2, 1));

@@ -15,6 +15,17 @@ PRELUDE = """
                 raise TimeoutError(path)
             time.sleep(0.001)
 
+    def wait_for_others(i, long, n_tasks, folder):
+        if i != long:
+            (folder / str(i)).touch()
+            return i
+        end = time.monotonic() + 100
+        while len(os.listdir(folder)) < n_tasks - 1:
+            if time.monotonic() > end:
+                raise TimeoutError(f"{len(os.listdir(folder))} of {n_tasks} tasks have run")
+            time.sleep(0.001)
+        return i
+
     def number(i, waits, path):
         if waits:
             wait_for(path)
@@ -44,6 +55,25 @@ def test_all_other_tasks_come_back_while_one_runs(run, batch_size):
     """
         )
         == ["True"] * 20
+    )
+
+
+@pytest.mark.also_attached
+@pytest.mark.parametrize("isolation", ["process", "none"])
+def test_all_other_tasks_of_a_batch_run_while_one_of_them_does(run, isolation):
+    # The long task ends only once all others have.
+    assert (
+        run(
+            """
+    for n_tasks, batch_size in ((50, 50), (60, 20), (5, 5)):
+        for long in (0, 1, n_tasks // 2, n_tasks - 1):
+            with tempfile.TemporaryDirectory() as folder:
+                tasks = (delayed(wait_for_others)(i, long, n_tasks, pathlib.Path(folder)) for i in range(n_tasks))
+                print(Parallel(backend="mpi", batch_size=batch_size, pre_dispatch="all")(tasks) == list(range(n_tasks)))
+    """,
+            isolation=isolation,
+        )
+        == ["True"] * 12
     )
 
 
