@@ -9,7 +9,8 @@ namespace joblib_mpi {
 
 TaskRequest task_request(std::uint64_t index, std::uint32_t items, std::string name, const nb::bytes& head,
                          nb::handle buffers, nb::handle objects, std::optional<int> only_on) {
-  TaskRequest request{.index = index, .name = std::move(name), .arguments = payload_from(head, buffers), .items = items};
+  TaskRequest request{index, std::move(name), payload_from(head, buffers), {}};
+  request.items = items;
   if (only_on) request.only_on = WorkerId{*only_on};
   for (const nb::handle object : objects) request.objects.push_back(ObjectId{nb::cast<std::uint64_t>(object)});
   return request;

@@ -322,7 +322,7 @@ void Coordinator::perform(const action::CancelCall& action) {
 }
 
 void Coordinator::perform(const action::TakeBack& action) {
-  outbox_.tell(action.worker, to_worker::TakeBack{action.call, action.most});
+  outbox_.tell(action.worker, to_worker::TakeBack{action.call, action.most, action.seekers});
 }
 
 void Coordinator::remove(TaskId task) {

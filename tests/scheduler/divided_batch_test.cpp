@@ -124,7 +124,8 @@ TEST_CASE("a batch keeps its worker for no longer than tasks that are held ahead
   scheduler.finish(1, 1.0);
   scheduler.finish(9, 1e-3);
   scheduler.submit_batch(2, 50);
-  scheduler.submit_batch(10, 1, 2);
+  scheduler.start(3);
+  scheduler.submit_batch(10, 1, 3);
   CHECK(scheduler.asked.size() == 1);
 }
 
