@@ -19,7 +19,6 @@ from joblib_mpi.calls.back_pressure import BackPressure
 from joblib_mpi.calls.call import Call
 from joblib_mpi.calls.call_options import CallOptions, documented_with_options, shows_options, without_joblibs
 from joblib_mpi.calls.dispatcher import Encode
-from joblib_mpi.calls.divided_batch import DividedBatch
 from joblib_mpi.calls.initializer import pickled_initializer
 from joblib_mpi.calls.inline_backend import InlineBackend
 from joblib_mpi.calls.refilled_buffers import RefilledBuffers
@@ -253,7 +252,7 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
         """Expect the first batch of a call from this thread; the batch tells which `Parallel` object calls."""
         self._calls.expect()
 
-    def submit(self, func: Any, callback: Callable[[Outcome | GatheredOutcomes | DividedBatch], None]) -> None:
+    def submit(self, func: Any, callback: Callable[[Outcome | GatheredOutcomes], None]) -> None:
         """Queue a batch and return at once.
 
         Parameters
@@ -273,12 +272,12 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
 
     apply_async = submit
 
-    def retrieve_result_callback(self, out: Outcome | GatheredOutcomes | DividedBatch) -> list[Any]:
+    def retrieve_result_callback(self, out: Outcome | GatheredOutcomes) -> list[Any]:
         """Return the results of a batch, or raise its error.
 
         Parameters
         ----------
-        out : tuple, BaseException, GatheredOutcomes or DividedBatch
+        out : tuple, DividedBatch, BaseException or GatheredOutcomes
             The outcome that the callback of `submit` got.
 
         Returns
@@ -294,13 +293,11 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
                 raise
             raise told from told.__cause__
 
-    def _results(self, out: Outcome | GatheredOutcomes | DividedBatch) -> list[Any]:
+    def _results(self, out: Outcome | GatheredOutcomes) -> list[Any]:
         if type(out) is FinishedTask and out.ending == RETURNED:  # first, since nearly all are
             return loaded_results(out, _host)
         try:
-            if isinstance(out, GatheredOutcomes | DividedBatch):
-                return out.results(_host)
-            return results_of(out, _host)
+            return out.results(_host) if type(out) is GatheredOutcomes else results_of(out, _host)
         except SessionError as error:
             raise sessions.explained(error) from error.__cause__
 

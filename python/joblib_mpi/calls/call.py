@@ -9,11 +9,10 @@ from typing import Any
 
 from joblib_mpi.calls.back_pressure import BackPressure
 from joblib_mpi.calls.call_options import CallOptions
-from joblib_mpi.calls.divided_batch import DividedBatch
 from joblib_mpi.checkpoint import checkpoint_signals
 from joblib_mpi.checkpoint.checkpoint import CheckpointedCall
 from joblib_mpi.coordinator import Coordinator
-from joblib_mpi.payloads.outcome import FinishedTask, Outcome
+from joblib_mpi.payloads.outcome import DividedBatch, FinishedTask, Outcome
 from joblib_mpi.sharing.call_buffers import CallBuffers
 
 

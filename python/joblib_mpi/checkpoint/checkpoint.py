@@ -228,7 +228,7 @@ class CheckpointedCall:
 
     def keep(self, index: int, outcome: Outcome) -> None:
         """Keep the result of a task that `find` has not found; a failed task is not kept."""
-        if not isinstance(outcome, BaseException) and outcome.ending == RETURNED:
+        if type(outcome) is FinishedTask and outcome.ending == RETURNED:  # a call with a checkpoint has no batches
             self._keep_unchanged(index, outcome.head, outcome.buffers)
         else:
             self._results.forget(index)

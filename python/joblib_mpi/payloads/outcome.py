@@ -2,7 +2,7 @@
 
 import pickle
 from collections.abc import Callable
-from typing import Any
+from typing import Any, final
 
 from joblib_mpi import _core
 from joblib_mpi.payloads.errors import as_error_of_program, unpack_error
@@ -12,15 +12,32 @@ from joblib_mpi.payloads.lost_tasks import TaskTimeoutError, WorkerLostError
 #: A finished task, as `Coordinator.next_results` returns it.
 FinishedTask = _core.FinishedTask
 
-#: A finished task, or the exception of a task that could not be sent or was lost.
-Outcome = FinishedTask | BaseException
-
 RETURNED = "returned"
 RAISED = "raised"
 TIMED_OUT = "timed out"
 CANCELLED = "cancelled"
 SPILL_FAILED = "spill failed"
 NO_ROOM = "no room"
+
+
+@final
+class DividedBatch:
+    """The parts of a batch whose items several workers have shared, and which have all returned.
+
+    Parameters
+    ----------
+    parts : list of FinishedTask
+        The parts, in any order.
+    """
+
+    ending = RETURNED
+
+    def __init__(self, parts: list[FinishedTask]) -> None:
+        self.parts = sorted(parts, key=lambda part: part.first_item)
+
+
+#: A finished task or batch, or the exception of a task that could not be sent or was lost.
+Outcome = FinishedTask | DividedBatch | BaseException
 
 
 def failed(outcome: Outcome) -> bool:
@@ -51,7 +68,7 @@ def error_of(outcome: Outcome, host: Callable[[int], str]) -> BaseException | No
     """Return the exception that the caller gets, or None; ``host`` returns the name of a rank's host."""
     if isinstance(outcome, BaseException):
         return outcome
-    if outcome.ending == RETURNED:
+    if isinstance(outcome, DividedBatch) or outcome.ending == RETURNED:
         return None
     return unpack_error(outcome.head, f"rank {outcome.rank} on {host(outcome.rank)}")
 
@@ -62,6 +79,8 @@ def results_of(outcome: Outcome, host: Callable[[int], str]) -> list[Any]:
     if error is not None:
         raise as_error_of_program(error)
     assert not isinstance(outcome, BaseException)  # as it would be the error
+    if isinstance(outcome, DividedBatch):
+        return [result for part in outcome.parts for result in loaded_results(part, host)]
     return loaded_results(outcome, host)
 
 

@@ -257,7 +257,7 @@ class TaskDecoder:
         return self._last_name
 
     def decode(self, head: Head, buffers: Sequence[Any]) -> Callable[[], list[Any]]:
-        """Return a callable that runs the task and returns the list of its results, of a batch those of its items here."""
+        """Return a callable that runs the task, or the items of its batch that run here, and returns the results."""
         begin_task()
         end = trailer_end(head) - 2
         context = bytes(head[end - (head[end] | head[end + 1] << 8) : end])

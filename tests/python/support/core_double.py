@@ -120,9 +120,7 @@ class Job:
             with self.changed:
                 self.running[call] -= 1
                 if call in self.calls:
-                    self.results.append(
-                        FinishedTask((call, index, session.rank, *came_of_it, items.start, len(items)))
-                    )
+                    self.results.append(FinishedTask((call, index, session.rank, *came_of_it, items.start, len(items))))
                 self.changed.notify_all()
 
     def _run(self, worker, index, name, head, buffers):
