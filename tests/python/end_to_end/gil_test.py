@@ -127,7 +127,7 @@ def test_rank_0_takes_the_locks_of_its_session_without_the_gil(mpirun):
         return result
 
     call = count(core.start_call, max_running=1, retries=0, retry_exceptions=False, task_timeout=0.0, memory_limit=0)
-    count(core.submit, call, 0, "task", b"", (), ())
+    count(core.submit, call, 0, 1, "task", b"", (), ())
     count(core.next_results, 0.0)
     count(core.object_stats)
     count(core.results_fill_memory, call)
