@@ -26,9 +26,13 @@ from joblib_mpi.sharing.shared_buffers import SharedBuffers
 
 
 class Core:
-    """A core without scattered objects, which cancels when told to."""
+    """A core without scattered objects, which cancels when told to, and whose batches are not divided."""
 
     cancelled = False
+    items = iter(())  # those of the task that `run` runs
+
+    def next_item(self):
+        return next(self.items, None)
 
     def interrupt_requested(self):
         return self.cancelled
@@ -105,6 +109,7 @@ def encode(function, *args, batch=1):
 
 def run(runner, function, *args, batch=1):
     _, head, buffers, _ = encode(function, *args, batch=batch)
+    Core.items = iter(range(batch))
     return runner.run(head, buffers)
 
 
