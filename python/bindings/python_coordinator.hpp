@@ -83,8 +83,8 @@ void bind_coordinator(nanobind::class_<Type>& type) {
         const WithoutGil release;
         self.coordinator().submit(CallId{call}, std::move(request));
       },
-      nb::arg("call"), nb::arg("index"), nb::arg("items"), nb::arg("name"), nb::arg("head"), nb::arg("buffers"), nb::arg("objects"),
-      nb::arg("only_on") = nb::none());
+      nb::arg("call"), nb::arg("index"), nb::arg("items"), nb::arg("name"), nb::arg("head"), nb::arg("buffers"),
+      nb::arg("objects"), nb::arg("only_on") = nb::none());
   type.def(
       "stop_starting",
       [](Type& self, std::uint64_t call) {

@@ -108,10 +108,10 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
     uses_threads = False
     default_n_jobs = -1
 
-    #: In seconds, for ``batch_size="auto"``: a tenth of joblib's limits, for backends that take longer to hand
-    #: a batch over. The shorter a batch, the fewer tasks wait at the end for one worker. Chosen, not measured.
-    MIN_IDEAL_BATCH_DURATION = 0.02
-    MAX_IDEAL_BATCH_DURATION = 0.2
+    #: In seconds, for ``batch_size="auto"``: a quarter of joblib's limits, which are for backends that take longer to
+    #: hand a batch over. The shorter a batch, the sooner a generator has its first results.
+    MIN_IDEAL_BATCH_DURATION = 0.05
+    MAX_IDEAL_BATCH_DURATION = 0.5
 
     @shows_options
     def __init__(

@@ -163,9 +163,8 @@ void append(Frame& frame, const to_client::CallStarted& message) {
 void append(Frame& frame, to_client::TaskFinished&& message) {
   FinishedTask& task = message.task;
   BodyWriter writer(frame, 1 + sizeof task.call + sizeof task.index + sizeof task.worker + sizeof task.ending +
-                               sizeof task.items +
-                               sizeof task.attempts + list_bytes(task.name) + sizeof task.result.on_disk +
-                               payload_bytes(task.result));
+                               sizeof task.items + sizeof task.attempts + list_bytes(task.name) +
+                               sizeof task.result.on_disk + payload_bytes(task.result));
   writer << kind_to_client<to_client::TaskFinished> << task.call << task.index << task.worker << task.ending
          << task.attempts << task.items;
   write_list(writer, task.name);

@@ -52,17 +52,16 @@ void Coordinator::submit(CallId call, TaskRequest request) {
   const auto& [sink, limits] = found->second;
   request.arguments.share_long_head();
   for (const ObjectId object : request.objects) objects_.use(object);
-  const TaskId task =
-      tasks_.add({sink,
-                  std::move(request.name),
-                  {TaskId{},
-                   call,
-                   limits,
-                   std::move(request.objects),
-                   std::move(request.arguments),
-                   request.index,
-                   {0, request.items}},
-                  request.only_on.value_or(WorkerId{})});
+  const TaskId task = tasks_.add({sink,
+                                  std::move(request.name),
+                                  {TaskId{},
+                                   call,
+                                   limits,
+                                   std::move(request.objects),
+                                   std::move(request.arguments),
+                                   request.index,
+                                   {0, request.items}},
+                                  request.only_on.value_or(WorkerId{})});
   tell_scheduler(event::TaskSubmitted{task, call, request.only_on, request.items});
 }
 

@@ -19,11 +19,12 @@ struct Settings {
   /// that may share one message back.
   std::size_t tasks_per_message = 16;
   /// JOBLIB_MPI_MAX_CREDITS: The number of tasks that one worker may hold, the running one included. Tasks that take
-  /// longer than `prefetch_seconds` are never sent ahead.
+  /// longer than forty times `prefetch_seconds` are never sent ahead.
   std::size_t max_credits = 32;
   // Longer than a rank may sleep at both ends of a round trip; other workers get what a worker holds for too long.
   /// JOBLIB_MPI_PREFETCH_SECONDS: The work that a worker holds in addition to the running task, by the measured time
-  /// per task; at most 0.5 ms if not all workers can give it back while a task runs.
+  /// per task, or one task that takes less than forty times as long; at most 0.5 ms if not all workers can give it back
+  /// while a task runs.
   double prefetch_seconds = 5e-3;
   // Chosen, not measured: thousands of ranks that import Python from a shared file system take minutes.
   /// JOBLIB_MPI_START_SECONDS: The time that ranks wait for each other at the start, rank 0 for the first message of a

@@ -308,10 +308,13 @@ std::size_t Scheduler::most_held(const Call& call) const {
   // Calls that compete hold nothing ahead: the tasks of other calls would have to wait behind it. Nothing is held ahead
   // either while a task waits for a worker that holds none: no worker would ever be idle.
   if (others_wait(call) || !call.retry.allows_more(1)) return 1;
-  const double seconds = requests_.all_give_back()
-                             ? options_.prefetch_seconds
-                             : std::min(options_.prefetch_seconds, options_.most_prefetch_seconds_for_good);
-  return call.credits.per_worker(call.ready.size(), std::min(call.max_running, workers_.size()), seconds);
+  const std::size_t workers = std::min(call.max_running, workers_.size());
+  if (requests_.all_give_back()) {
+    return call.credits.per_worker(call.ready.size(), workers, options_.prefetch_seconds,
+                                   options_.longest_ahead * options_.prefetch_seconds);
+  }
+  return call.credits.per_worker(call.ready.size(), workers,
+                                 std::min(options_.prefetch_seconds, options_.most_prefetch_seconds_for_good));
 }
 
 bool Scheduler::others_wait(const Call& call) const {

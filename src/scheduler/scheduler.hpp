@@ -20,6 +20,7 @@ namespace joblib_mpi {
 struct SchedulerOptions {
   double prefetch_seconds = 5e-3;
   double most_prefetch_seconds_for_good = 0.5e-3;  ///< For workers that give nothing back.
+  double longest_ahead = 40;  ///< Of tasks that take less than this many `prefetch_seconds`, one is held ahead.
   std::size_t max_credits = 32;
 };
 
@@ -62,11 +63,11 @@ class Scheduler {
     RetryPolicy retry;
     Credits credits;
     ReadyQueue ready = {};
-    ReadyQueue ready_alone = {};         // tasks that may not share their worker with another
-    ReadyQueue ready_pinned = {};        // tasks that one worker alone may run
-    std::vector<std::size_t> held = {};  // the number of this call's tasks that each worker holds, by worker id
+    ReadyQueue ready_alone = {};          // tasks that may not share their worker with another
+    ReadyQueue ready_pinned = {};         // tasks that one worker alone may run
+    std::vector<std::size_t> held = {};   // the number of this call's tasks that each worker holds, by worker id
     std::vector<std::size_t> items = {};  // the number of items in these tasks, by worker id
-    std::size_t holders = 0;             // the number of workers that hold any
+    std::size_t holders = 0;              // the number of workers that hold any
     bool stopped = false;
     bool ended = false;
 

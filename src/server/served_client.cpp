@@ -20,8 +20,9 @@ constexpr std::chrono::seconds file_patience{30};
 
 FinishedTask without_memory(CallId call, const TaskRequest& task) {
   constexpr std::string_view why = "rank 0 has no memory left for the task";
-  return {call, task.index, {}, TaskEnding::no_room, 0, task.name, {copy_of(std::as_bytes(std::span(why))), {}},
-          {0, task.items}};
+  return {
+      call,           task.index, {}, TaskEnding::no_room, 0, task.name, {copy_of(std::as_bytes(std::span(why))), {}},
+      {0, task.items}};
 }
 
 }  // namespace
@@ -98,8 +99,8 @@ void ServedClient::handle(const to_rank0::StopStarting& message) {
   std::erase_if(waiting_, [&](const Waiting& waiting) {
     const auto* const task = std::get_if<to_rank0::SubmitTask>(&waiting);
     if (task == nullptr || task->call != message.call) return false;
-    FinishedTask cancelled{message.call,     task->task.index, {}, TaskEnding::cancelled, 0,
-                           task->task.name, {},               {0, task->task.items}};
+    FinishedTask cancelled{message.call, task->task.index,     {}, TaskEnding::cancelled, 0, task->task.name,
+                           {},           {0, task->task.items}};
     append(outgoing_, to_client::TaskFinished{std::move(cancelled)});
     return true;
   });

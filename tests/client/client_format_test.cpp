@@ -64,7 +64,8 @@ TEST_CASE("all options of a call arrive, set or not") {
 TEST_CASE("tasks and results arrive with their arrays, which are not copied") {
   Payload arguments{bytes("head"), {part("array")}};
   const std::byte* const array = arguments.parts[0].view().data();
-  const auto submitted = sent_to_rank0(to_rank0::SubmitTask{{1}, {2, "name", std::move(arguments), {{3}, {4}}, {}, 50}});
+  const auto submitted =
+      sent_to_rank0(to_rank0::SubmitTask{{1}, {2, "name", std::move(arguments), {{3}, {4}}, {}, 50}});
   CHECK_FALSE(submitted.task.only_on);
   CHECK(submitted.task.index == 2);
   CHECK(submitted.task.items == 50);
@@ -76,7 +77,8 @@ TEST_CASE("tasks and results arrive with their arrays, which are not copied") {
   Payload result{bytes("result"), {part("of it")}};
   result.on_disk = true;
   const FinishedTask finished =
-      sent_to_client(to_client::TaskFinished{{{1}, 2, {3}, TaskEnding::raised, 4, "name", std::move(result), {7, 8}}}).task;
+      sent_to_client(to_client::TaskFinished{{{1}, 2, {3}, TaskEnding::raised, 4, "name", std::move(result), {7, 8}}})
+          .task;
   CHECK(finished.call == CallId{1});
   CHECK(finished.index == 2);
   CHECK(finished.worker == WorkerId{3});

@@ -31,6 +31,15 @@ TEST_CASE("long tasks are never held ahead") {
   }
 }
 
+TEST_CASE("one task is held ahead while it is not too long") {
+  Credits credits(32);
+  credits.observe(0.5);
+  CHECK(credits.per_worker(1'000'000, 4, 1e-3, 0.6) == 2);
+  CHECK(credits.per_worker(1'000'000, 4, 1e-3, 0.5) == 1);
+  CHECK(credits.per_worker(3, 4, 1e-3, 0.6) == 1);
+  CHECK(credits.per_worker(1'000'000, 4, 2.0, 0.6) == 5);
+}
+
 TEST_CASE("the measure follows tasks that become longer or shorter") {
   Credits credits(32);
   credits.observe(1e-6);

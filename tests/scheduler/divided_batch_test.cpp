@@ -102,9 +102,9 @@ TEST_CASE("parts of a batch start in the place of their batch and have all attem
   REQUIRE(scheduler.asked.size() == 1);  // for the other call, although no worker is idle
   CHECK_FALSE(scheduler.asked[0].seekers.share);
   scheduler.divide(1, 1, {part(2, 49)});
-  scheduler.finish(0, 0.02);
+  scheduler.finish(0, 1.0);
   CHECK(scheduler.tasks_of(1) == Slots{9});
-  scheduler.finish(9, 0.02);
+  scheduler.finish(9, 1.0);
   CHECK(scheduler.tasks_of(1) == Slots{2});  // before task 1, which was submitted after the batch
   for (int attempt = 0; attempt < 3; ++attempt) {
     CHECK_FALSE(scheduler.is_done(2));
@@ -149,7 +149,9 @@ TEST_CASE("parts of a batch whose call was stopped or has ended do not start") {
 
 TEST_CASE("a batch that has failed, and one for a certain worker, are not divided") {
   BatchHolder scheduler(2);
-  SECTION("failed") { scheduler.fail(0, TaskEnding::lost); }
+  SECTION("failed") {
+    scheduler.fail(0, TaskEnding::lost);
+  }
   SECTION("for a worker") {
     scheduler.finish(0, 1.0);
     scheduler.tell(event::TaskSubmitted{TaskId{1, 0}, CallId{1}, WorkerId{2}, 50});
