@@ -12,9 +12,6 @@
 namespace joblib_mpi {
 namespace {
 
-/// Longer than a message takes. Chosen, not measured.
-constexpr std::chrono::microseconds shortest_lull{200};
-
 /// Returns `seconds` as text without trailing zeros, such as "2.5".
 std::string in_words(double seconds) {
   char text[32];
@@ -32,7 +29,8 @@ Coordinator::Coordinator(Transport& transport, ObjectStore& store, const Setting
       objects_(store, outbox_),
       results_(outbox_, transport.size()),
       roster_(transport.size()),
-      heartbeat_(settings, transport.size() - 1) {
+      heartbeat_(settings, transport.size() - 1),
+      quiet_(std::chrono::duration<double>(seconds_of_a_message)) {
   outbox_.tell_all(to_worker::Begin{});
   for (int rank = 1; rank < transport.size(); ++rank) tell_scheduler(event::WorkerJoined{WorkerId{rank}});
 }
@@ -105,14 +103,8 @@ bool Coordinator::progress(Outlook outlook) {
 }
 
 bool Coordinator::notice_lull(bool active) {
-  if (active || !scheduler_.waits_for_lull()) {
-    quiet_since_.reset();
-    return false;
-  }
-  const auto now = std::chrono::steady_clock::now();
-  if (!quiet_since_) quiet_since_ = now;
-  if (now - *quiet_since_ < shortest_lull) return false;
-  quiet_since_.reset();
+  const bool waits = !active && scheduler_.waits_for_lull();
+  if (!quiet_.is_lull(waits, waits ? QuietClock::Clock::now() : QuietClock::Clock::time_point())) return false;
   tell_scheduler(event::Lull{});
   return flush(Outlook::nothing_known);
 }
@@ -141,8 +133,8 @@ bool Coordinator::take_arrived() {
   }
   if (roster_.standing(worker) == WorkerRoster::Standing::given_up) call_back(worker);
   for (const StuckTask& stuck : std::exchange(stuck_, {})) {
-    const TaskTable::Entry* entry = tasks_.find(stuck.task);
-    if (entry == nullptr || !entry->held || entry->worker != stuck.worker) continue;
+    const TaskTable::Entry* entry = tasks_.find_held(stuck.task, stuck.worker);
+    if (entry == nullptr) continue;
     timed_out_ = stuck.task;
     give_up(stuck.worker, "a task ran longer than its time limit of " + in_words(entry->message.limits.seconds) +
                               " s and cannot be interrupted in the rank's own process");
@@ -337,8 +329,8 @@ void Coordinator::handle(WorkerId worker, const to_coordinator::Hello& message) 
 }
 
 void Coordinator::handle(WorkerId worker, to_coordinator::TaskFinished&& message) {
-  TaskTable::Entry* entry = tasks_.find(message.task);
-  if (entry == nullptr || !entry->held || entry->worker != worker) {
+  TaskTable::Entry* entry = tasks_.find_held(message.task, worker);
+  if (entry == nullptr) {
     TaskResults::discard(message);
     return;
   }
@@ -381,8 +373,8 @@ void Coordinator::handle(WorkerId worker, const to_coordinator::RoomLeft& messag
 
 void Coordinator::handle(WorkerId worker, to_coordinator::Returned&& message) {
   std::erase_if(message.tasks, [&](TaskId task) {
-    TaskTable::Entry* entry = tasks_.find(task);
-    if (entry == nullptr || !entry->held || entry->worker != worker) return true;
+    TaskTable::Entry* entry = tasks_.find_held(task, worker);
+    if (entry == nullptr) return true;
     entry->held = false;
     if (--entry->attempts == 0) entry->worker = {};
     outbox_.task_came_back(worker);
@@ -390,28 +382,19 @@ void Coordinator::handle(WorkerId worker, to_coordinator::Returned&& message) {
   });
   if (outbox_.tasks_sent(worker) == 0) heartbeat_.set_busy(worker, false);
   std::optional<event::BatchDivided> divided;
-  if (message.items) divided = divide(worker, *message.items);
+  if (const auto& given = message.items; given && tasks_.find_held(given->batch, worker) != nullptr)
+    divided = divide(*given);
   tell_scheduler(event::TasksReturned{worker, std::move(message.tasks), std::move(divided)});
 }
 
-std::optional<event::BatchDivided> Coordinator::divide(WorkerId worker, const to_coordinator::GivenItems& given) {
-  TaskTable::Entry* batch = tasks_.find(given.batch);
-  if (batch == nullptr || !batch->held || batch->worker != worker) return std::nullopt;
-  ItemRange& kept = batch->message.items;
-  kept.count -= given.items.count;
-  event::BatchDivided divided{given.batch, kept.count, {}};
-  const TaskTable::Entry part{batch->sink, batch->name, batch->message};
-  const std::uint32_t parts = std::min(std::max(given.workers, 1U), given.items.count);
-  std::uint32_t first = given.items.first;
-  for (std::uint32_t index = 0; index < parts; ++index) {
-    TaskTable::Entry entry = part;
-    const std::uint32_t end = given.items.first + given.items.count * (index + 1) / parts;
-    entry.message.items = {first, end - first};
-    first = end;
-    for (const ObjectId object : entry.message.objects) objects_.use(object);
-    const std::size_t items = entry.message.items.count;
-    divided.parts.push_back({tasks_.add(std::move(entry)), items});
+event::BatchDivided Coordinator::divide(const to_coordinator::GivenItems& given) {
+  event::BatchDivided divided{given.batch, 0, {}};
+  for (const TaskId part : tasks_.divide(given.batch, given.items, given.workers)) {
+    const to_worker::RunTask& message = tasks_.at(part).message;
+    for (const ObjectId object : message.objects) objects_.use(object);
+    divided.parts.push_back({part, message.items.count});
   }
+  divided.items_left = tasks_.at(given.batch).message.items.count;
   return divided;
 }
 

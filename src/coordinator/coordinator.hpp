@@ -3,6 +3,7 @@
 #include "coordinator/file_questions.hpp"
 #include "coordinator/heartbeat.hpp"
 #include "coordinator/outbox.hpp"
+#include "coordinator/quiet_clock.hpp"
 #include "coordinator/shared_objects.hpp"
 #include "coordinator/task_results.hpp"
 #include "coordinator/task_table.hpp"
@@ -16,7 +17,6 @@
 #include "transport/transport.hpp"
 #include <joblib_mpi/detail/call_options.hpp>
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -180,7 +180,7 @@ class Coordinator {
   void handle(WorkerId worker, const to_coordinator::RoomLeft& message);
   void handle(WorkerId worker, to_coordinator::Returned&& message);
   /// Makes tasks of the items that a worker has given back of its running batch.
-  [[nodiscard]] std::optional<event::BatchDivided> divide(WorkerId worker, const to_coordinator::GivenItems& given);
+  [[nodiscard]] event::BatchDivided divide(const to_coordinator::GivenItems& given);
   void complete(TaskTable::Entry& entry, TaskEnding ending, Payload result);
   [[nodiscard]] std::string how_lost(const TaskTable::Entry& entry) const;
   void remove(TaskId task);
@@ -217,7 +217,7 @@ class Coordinator {
   std::function<bool(WorkerId)> is_at_work_;
   std::function<bool()> memory_is_short_;
   std::uint64_t calls_started_ = 0;
-  std::optional<std::chrono::steady_clock::time_point> quiet_since_;  // set while the scheduler waits for a lull
+  QuietClock quiet_;
 };
 
 }  // namespace joblib_mpi

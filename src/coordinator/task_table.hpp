@@ -49,9 +49,34 @@ class TaskTable {
     return slot.entry && slot.generation == task.generation ? &*slot.entry : nullptr;
   }
 
+  /// Returns the task if this worker holds it, or nullptr.
+  [[nodiscard]] Entry* find_held(TaskId task, WorkerId worker) {
+    Entry* entry = find(task);
+    return entry != nullptr && entry->held && entry->worker == worker ? entry : nullptr;
+  }
+
   [[nodiscard]] Entry& at(TaskId task) {
     assert(find(task) != nullptr);
     return *slots_[task.slot].entry;
+  }
+
+  /// Takes the last items of a batch away from it and adds `parts` tasks for them, or one for each if there are fewer,
+  /// which nobody holds. Returns these in the order of their items; none if the batch does not end with these items, or
+  /// has no others.
+  std::vector<TaskId> divide(TaskId batch, ItemRange items, std::uint32_t parts) {
+    ItemRange& kept = at(batch).message.items;
+    if (items.count >= kept.count || items.first != kept.first + (kept.count - items.count)) return {};
+    kept.count -= items.count;
+    const Entry entry{at(batch).sink, at(batch).name, at(batch).message};  // a reference would not outlive `add`
+    std::vector<TaskId> added;
+    for (parts = std::min(std::max(parts, 1U), items.count); parts > 0; --parts) {
+      Entry part = entry;
+      part.message.items = {items.first, items.count / parts};
+      items.first += part.message.items.count;
+      items.count -= part.message.items.count;
+      added.push_back(add(std::move(part)));
+    }
+    return added;
   }
 
   void remove(TaskId task) {

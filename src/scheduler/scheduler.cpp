@@ -5,12 +5,6 @@
 #include <utility>
 
 namespace joblib_mpi {
-namespace {
-
-/// About the time from a request to the return of a task, if both ranks are asleep. Chosen, not measured.
-constexpr double seconds_of_a_message = 0.2e-3;
-
-}  // namespace
 
 void Scheduler::handle(const SchedulerEvent& event, SchedulerActions& actions) {
   std::visit([&](const auto& concrete) { on(concrete, actions); }, event);

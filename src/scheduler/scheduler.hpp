@@ -17,6 +17,9 @@
 
 namespace joblib_mpi {
 
+/// About the time from a request to its answer, if both ranks are asleep; a lull lasts so long. Chosen, not measured.
+constexpr double seconds_of_a_message = 0.2e-3;
+
 struct SchedulerOptions {
   double prefetch_seconds = 5e-3;
   double most_prefetch_seconds_for_good = 0.5e-3;  ///< For workers that give nothing back.

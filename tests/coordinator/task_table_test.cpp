@@ -74,3 +74,53 @@ TEST_CASE("a task that a worker holds is found by the worker") {
   CHECK(table.any_of(WorkerId{1}) == nullptr);
   CHECK(table.count_of(WorkerId{1}) == 0);
 }
+
+TEST_CASE("the last items of a batch become as many tasks as there are workers for them") {
+  TaskTable table;
+  TaskTable::Entry batch = entry(100, 1);
+  batch.message.items = {10, 8};
+  const TaskId id = table.add(std::move(batch));
+  const auto items = [&](TaskId task) { return table.at(task).message.items; };
+
+  const auto added = table.divide(id, {11, 7}, 3);
+  REQUIRE(added.size() == 3);
+  CHECK(items(id) == ItemRange{10, 1});
+  CHECK(items(added[0]) == ItemRange{11, 2});
+  CHECK(items(added[1]) == ItemRange{13, 2});
+  CHECK(items(added[2]) == ItemRange{15, 3});
+  for (const TaskId part : added) {
+    CHECK(table.at(part).message.index == 100);
+    CHECK(table.at(part).message.task == part);
+    CHECK(table.at(part).name == "fit");
+    CHECK_FALSE(table.at(part).held);
+    CHECK(table.at(part).worker == WorkerId{});
+  }
+  CHECK(table.divide(added[2], {16, 2}, 5).size() == 2);
+  CHECK(items(added[2]) == ItemRange{15, 1});
+  CHECK(table.divide(added[1], {14, 1}, 0).size() == 1);
+  CHECK(table.size() == 7);
+}
+
+TEST_CASE("items that are not the last of a batch, or all of it, are not taken away") {
+  TaskTable table;
+  TaskTable::Entry batch = entry(100, 1);
+  batch.message.items = {10, 8};
+  const TaskId id = table.add(std::move(batch));
+  for (const ItemRange items : {ItemRange{11, 6}, ItemRange{10, 8}, ItemRange{12, 7}, ItemRange{9, 9}, ItemRange{18, 0},
+                                ItemRange{0xFFFFFFFF, 1}, ItemRange{11, 0xFFFFFFFF}}) {
+    CHECK(table.divide(id, items, 2).empty());
+    CHECK(table.at(id).message.items == ItemRange{10, 8});
+  }
+  CHECK(table.size() == 1);
+}
+
+TEST_CASE("a task is found as held by its worker alone") {
+  TaskTable table;
+  const TaskId held = table.add(entry(1, 2));
+  const TaskId waiting = table.add(entry(2));
+  CHECK(table.find_held(held, WorkerId{2}) == &table.at(held));
+  CHECK(table.find_held(held, WorkerId{1}) == nullptr);
+  CHECK(table.find_held(waiting, WorkerId{}) == nullptr);
+  table.remove(held);
+  CHECK(table.find_held(held, WorkerId{2}) == nullptr);
+}

@@ -99,7 +99,7 @@ class TimedCluster {
 
  private:
   static constexpr double never = std::numeric_limits<double>::infinity();
-  static constexpr double lull_seconds = 0.2e-3;
+  static constexpr double lull_seconds = seconds_of_a_message;
   static constexpr double seconds_until_loss_is_known = 1e-3;
 
   struct Happening {
