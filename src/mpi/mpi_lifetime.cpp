@@ -11,6 +11,17 @@
 #include <unistd.h>
 
 namespace joblib_mpi {
+namespace {
+
+/// Returns whether mpirun of Open MPI 4 lets ranks end without finalising MPI (`--mca orte_allowed_exit_without_sync
+/// 1`), as it is told to when ranks are to outlive each other. In this mode mpirun never ends, with no rank left, if
+/// one is killed while the others finalise.
+bool launcher_needs_no_finalisation() {
+  const char* allowed = std::getenv("OMPI_MCA_orte_allowed_exit_without_sync");
+  return allowed != nullptr && std::string_view(allowed) == "1";
+}
+
+}  // namespace
 
 std::string this_process() {
   std::array<char, 256> host{};
@@ -21,9 +32,12 @@ std::string this_process() {
   return "process " + std::to_string(getpid()) + " on " + host.data();
 }
 
-MpiLifetime::MpiLifetime(double limit_seconds, int* argc, char*** argv) : limit_seconds_(limit_seconds) {
+MpiLifetime::MpiLifetime(double limit_seconds, int* argc, char*** argv)
+    : process_(this_process()),
+      launcher_needs_no_finalisation_(launcher_needs_no_finalisation()),
+      limit_seconds_(limit_seconds) {
   const DeadlineGuard guard({.seconds = limit_seconds,
-                             .operation = this_process() + ": MPI_Init",
+                             .operation = process_ + ": MPI_Init",
                              .advice = "another rank has not started or has ended before it joined, or MPI has no room "
                                        "for its files in TMPDIR; look for the message of that rank or of MPI "
                                        "(JOBLIB_MPI_START_SECONDS changes the wait)"});
@@ -38,26 +52,14 @@ MpiLifetime::MpiLifetime(double limit_seconds, int* argc, char*** argv) : limit_
   MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
 }
 
-namespace {
-
-/// Returns whether mpirun of Open MPI 4 lets ranks end without finalising MPI (`--mca orte_allowed_exit_without_sync
-/// 1`), as it is told to when ranks are to outlive each other. In this mode mpirun never ends, with no rank left, if
-/// one is killed while the others finalise.
-bool launcher_needs_no_finalisation() {
-  const char* allowed = std::getenv("OMPI_MCA_orte_allowed_exit_without_sync");
-  return allowed != nullptr && std::string_view(allowed) == "1";
-}
-
-}  // namespace
-
 MpiLifetime::~MpiLifetime() {
-  if (!finalise_ || launcher_needs_no_finalisation()) {
+  if (!finalise_ || launcher_needs_no_finalisation_) {
     (void)environment_.release();
     return;
   }
   const DeadlineGuard guard(
       {.seconds = limit_seconds_,
-       .operation = this_process() + ": MPI_Finalize",
+       .operation = process_ + ": MPI_Finalize",
        .advice = "another rank has ended without calling it (JOBLIB_MPI_START_SECONDS changes the wait)",
        .exit_status = exit_status_});
   environment_.reset();

@@ -8,7 +8,7 @@
 namespace joblib_mpi {
 
 /// Returns a readable name of this process such as "rank 2 on n1", with the rank that the launcher's environment
-/// states. May be called before MPI is initialised.
+/// states, unless that has been removed. May be called before MPI is initialised.
 [[nodiscard]] std::string this_process();
 
 /// Initialises MPI and finalises it. Both wait for all ranks, some of which may never arrive: if either takes longer
@@ -28,6 +28,10 @@ class MpiLifetime {
   void leave_unfinalised() noexcept { finalise_ = false; }
 
  private:
+  // From the launcher's environment, which may be removed once MPI is initialised.
+  const std::string process_;
+  const bool launcher_needs_no_finalisation_;
+
   double limit_seconds_;
   int exit_status_ = 1;
   bool finalise_ = true;

@@ -177,8 +177,8 @@ void MpiWorld::wait_for_all() noexcept {
 }
 
 void MpiWorld::abort_with(const std::string& reason) const {
-  std::fprintf(stderr, "joblib_mpi: %s: %s; the job ends through MPI_Abort with status %d\n", this_process().c_str(),
-               reason.c_str(), exit_status_);
+  std::fprintf(stderr, "joblib_mpi: rank %d on %s: %s; the job ends through MPI_Abort with status %d\n", rank_,
+               hosts_[static_cast<std::size_t>(rank_)].c_str(), reason.c_str(), exit_status_);
   std::fflush(nullptr);
   abort(exit_status_);
 }

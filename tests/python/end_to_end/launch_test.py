@@ -2,9 +2,12 @@
 
 import os
 import signal
+import subprocess
 import time
 
 import pytest
+
+from support.mpirun import mpi_tells_of_dead_ranks
 
 pytestmark = pytest.mark.system
 
@@ -172,3 +175,15 @@ def test_one_rank_runs_a_command(mpirun):
     command = "from joblib import *; print(Parallel(backend='mpi')([delayed(abs)(-1)]))"
     ended = mpirun(1, "-m", "joblib_mpi", "-c", command)
     assert (ended.status, ended.stdout) == (0, "[1]\n"), ended
+
+
+@pytest.mark.parametrize("survives", [False, True])
+def test_mpi_is_finalised_unless_the_launcher_does_without(mpirun, survives):
+    # mpirun of Open MPI 4 tells ranks so in variables that programs do not get to see; its MPI_Finalize may hang then.
+    library = mpirun.folder / "tells_of_finalisation.so"
+    source = mpirun.copy("tells_of_finalisation.cpp")
+    subprocess.run(["c++", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    ended = mpirun.script(2, PARALLEL + SOME_TASKS, survives=survives, environment={"LD_PRELOAD": str(library)})
+    assert ended.status == 0, ended
+    finalises = not survives or mpi_tells_of_dead_ranks()
+    assert ended.stdout == 2 * finalises * "finalised\n", ended
