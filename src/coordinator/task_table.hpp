@@ -61,8 +61,8 @@ class TaskTable {
   }
 
   /// Takes the last items of a batch away from it and adds `parts` tasks for them, or one for each if there are fewer,
-  /// which nobody holds. Returns these in the order of their items; none if the batch does not end with these items, or
-  /// has no others.
+  /// which no worker holds. Returns these in the order of their items; none if the batch does not end with these items,
+  /// or has no others.
   std::vector<TaskId> divide(TaskId batch, ItemRange items, std::uint32_t parts) {
     ItemRange& kept = at(batch).message.items;
     if (items.count >= kept.count || items.first != kept.first + (kept.count - items.count)) return {};

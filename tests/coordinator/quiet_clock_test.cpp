@@ -18,7 +18,7 @@ TEST_CASE("a lull is found once it has been quiet for so long, and another one a
   CHECK(clock.is_lull(true, start + 2500ms));
 }
 
-TEST_CASE("whatever happens begins the time anew") {
+TEST_CASE("anything that happens begins the time anew") {
   QuietClock clock(1s);
   const QuietClock::Clock::time_point start{};
   CHECK_FALSE(clock.is_lull(true, start));
