@@ -4,12 +4,15 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <mutex>
+#include <pthread.h>
 #include <string>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x0010
@@ -21,6 +24,52 @@ namespace {
 [[noreturn]] void throw_no_memory(std::size_t bytes) {
   throw std::system_error(errno, std::generic_category(),
                           "cannot get " + std::to_string(bytes) + " bytes of memory to share with another process");
+}
+
+/// The segments of this process that it may write to, which are private in processes that it forks.
+class WritableSegments {
+ public:
+  WritableSegments() { pthread_atfork(lock, unlock, make_private_in_child); }
+
+  void add(const Segment& segment) {
+    const std::lock_guard guard(mutex_);
+    segments_.push_back(&segment);
+  }
+  void remove(const Segment& segment) noexcept {
+    const std::lock_guard guard(mutex_);
+    std::erase(segments_, &segment);
+  }
+
+ private:
+  static void lock();
+  static void unlock();
+  static void make_private_in_child();
+
+  std::mutex mutex_;
+  std::vector<const Segment*> segments_;
+};
+
+/// Never destroyed: segments may live longer than static objects.
+WritableSegments& writable_segments() {
+  static auto& segments = *new WritableSegments;
+  return segments;
+}
+
+void WritableSegments::lock() {
+  writable_segments().mutex_.lock();
+}
+
+void WritableSegments::unlock() {
+  writable_segments().mutex_.unlock();
+}
+
+void WritableSegments::make_private_in_child() {
+  for (const Segment* segment : writable_segments().segments_) {
+    const std::span<std::byte> bytes = segment->bytes();
+    mmap(bytes.data(), bytes.size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
+         segment->descriptor(), 0);
+  }
+  unlock();
 }
 
 }  // namespace
@@ -59,7 +108,13 @@ bool is_of_lasting_size(const Descriptor& file) noexcept {
 }
 
 Segment::Segment(std::uint64_t id, Descriptor file, std::size_t bytes, Access access)
-    : id_(id), file_(std::move(file)), mapping_(file_, bytes, access), access_(access) {}
+    : id_(id), file_(std::move(file)), mapping_(file_, bytes, access), access_(access) {
+  if (access_ == Access::writable) writable_segments().add(*this);
+}
+
+Segment::~Segment() {
+  if (access_ == Access::writable) writable_segments().remove(*this);
+}
 
 void Segment::write(std::size_t offset, ByteView content) const {
   while (!content.empty()) {

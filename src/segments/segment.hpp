@@ -36,11 +36,17 @@ class Mapping {
 [[nodiscard]] bool is_of_lasting_size(const Descriptor& file) noexcept;
 
 /// Memory that other processes can map once they have its descriptor.
+///
+/// A process that is forked while this object lives has the memory as if it were not shared: what it writes there is
+/// its own. A page shows what this process writes until the other one writes to it.
 class Segment {
  public:
   /// Maps a file of at least `bytes` bytes. `id` must be new among all segments of this process. Throws
   /// std::system_error.
   Segment(std::uint64_t id, Descriptor file, std::size_t bytes, Access access);
+  Segment(const Segment&) = delete;
+  Segment& operator=(const Segment&) = delete;
+  ~Segment();
 
   [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
   [[nodiscard]] std::span<std::byte> bytes() const noexcept { return mapping_.bytes(); }

@@ -14,7 +14,9 @@
 #include <set>
 #include <sys/resource.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <system_error>
+#include <unistd.h>
 #include <vector>
 
 using namespace joblib_mpi;
@@ -204,4 +206,28 @@ TEST_CASE("large memory for one process is a file where there is no room, and re
   SegmentPool without_files(0, {.uses_files = false, .room = short_of_room});
   CHECK_THROWS_AS(without_files.allocate(20 * megabyte), NoRoomError);
   CHECK_THROWS_AS(without_files.allocate_to_share(20 * megabyte), NoRoomError);
+}
+
+TEST_CASE("what a forked process writes into shared memory is its own") {
+  SegmentPool pool;
+  const auto block = pool.allocate(megabyte);
+  std::ranges::fill(block.bytes, std::byte{1});
+  const auto [segment, offset] = *pool.find(block.bytes);
+  const bool sealed = GENERATE(false, true);
+  if (sealed) segment->seal();
+  const Segment elsewhere(segment->id() + 1000, another_descriptor(segment->descriptor()), segment->bytes().size(),
+                          Access::read_only);
+
+  const pid_t child = fork();
+  if (child == 0) {
+    const bool as_before = block.bytes.front() == std::byte{1} && block.bytes.back() == std::byte{1};
+    std::ranges::fill(block.bytes, std::byte{2});
+    _exit(as_before && block.bytes.back() == std::byte{2} ? 0 : 1);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+  CHECK(std::ranges::count(block.bytes, std::byte{1}) == megabyte);
+  block.bytes.front() = std::byte{3};
+  CHECK(elsewhere.bytes()[offset] == std::byte{3});  // this process shares it as before
 }

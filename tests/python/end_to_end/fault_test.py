@@ -132,6 +132,31 @@ def test_of_a_task_that_forks_only_the_parent_answers(run, batch_size):
     assert run(FORKS.replace("BATCH", str(batch_size))) == ["8", "clean"]
 
 
+def test_what_a_child_process_writes_into_an_array_is_its_own(run):
+    # In tasks the array is an argument, and on rank 0 a result.
+    assert (
+        run(
+            """
+    def least_after_child(array):
+        child = os.fork()
+        if child == 0:
+            try:
+                array[:] = -1
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        return float(array.min())
+    def call(function, values):
+        return Parallel(backend="mpi", batch_size=1, max_nbytes=None)(delayed(function)(value) for value in values)
+    for size in (10, 10_000, 100_000, 1_000_000):
+        print(call(least_after_child, [numpy.ones(size) for _ in range(4)]))
+        print([least_after_child(array) for array in call(numpy.ones, [size] * 4)])
+    """
+        )
+        == ["[1.0, 1.0, 1.0, 1.0]"] * 8
+    )
+
+
 def test_of_a_task_that_forks_in_its_rank_only_the_parent_answers_and_nothing_is_printed_twice(mpirun):
     mpirun.copy("faults.py")
     script = (
