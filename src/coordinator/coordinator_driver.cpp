@@ -164,7 +164,7 @@ void CoordinatorDriver::submit_and_drive(CallId call, TaskRequest request) {
 
 bool CoordinatorDriver::wait(ResultInbox& inbox, std::vector<FinishedTask>& results,
                              std::optional<Clock::time_point> deadline) {
-  IdleWaiter waiter(settings_, has_own_core_);
+  Sleeper sleeper(*this);
   while (true) {
     bool active = false;
     {
@@ -177,7 +177,7 @@ bool CoordinatorDriver::wait(ResultInbox& inbox, std::vector<FinishedTask>& resu
       }
     }
     if (deadline && Clock::now() >= *deadline) return false;
-    active ? waiter.reset() : waiter.wait();
+    sleeper.after_turn(active);
   }
 }
 
@@ -196,7 +196,7 @@ void CoordinatorDriver::wait_for_workers() {
 }
 
 std::vector<ServingWorker> CoordinatorDriver::drive_until_left(std::optional<Clock::time_point> deadline) {
-  IdleWaiter waiter(settings_, has_own_core_);
+  Sleeper sleeper(*this);
   while (true) {
     bool active = false;
     std::vector<ServingWorker> serving;
@@ -208,7 +208,7 @@ std::vector<ServingWorker> CoordinatorDriver::drive_until_left(std::optional<Clo
       if (serving.empty() && coordinator_->quiet()) return {};
     }
     if (deadline && Clock::now() >= *deadline) return serving;
-    active ? waiter.reset() : waiter.wait();
+    sleeper.after_turn(active);
   }
 }
 

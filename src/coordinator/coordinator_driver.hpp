@@ -35,27 +35,32 @@ class CoordinatorDriver {
  public:
   using Clock = std::chrono::steady_clock;
 
-  CoordinatorDriver(Coordinator& coordinator, const Settings& settings, bool has_own_core)
+  /// How a thread waits that drives: see IdleWaiter.
+  struct Waiting {
+    bool has_own_core;
+    WakeFlag& wake_flag;
+    IdleWaiter::WokenBy woken_by = IdleWaiter::WokenBy::none;
+  };
+
+  /// Drives `coordinator`, which must outlive the last use of the driver before `close`.
+  CoordinatorDriver(Coordinator& coordinator, const Settings& settings, const Waiting& waiting)
       : coordinator_(&coordinator),
         settings_(settings),
-        has_own_core_(has_own_core),
+        waiting_(waiting),
         turns_between_checks_(turns_between_checks(settings)) {
     coordinator.ask_for_memory([this] { return !reserve_.refill(); });
   }
 
   /// The requests for which a thread that drives in a loop is woken.
   enum class WakeFor { every_task, everything_else };
-  /// Notifies `flag`, which belongs to a thread that drives in a loop, whenever another thread has asked for something.
-  /// With `everything_else`, a new task does not wake it: the submitter drives soon after. `flag` must outlive the
-  /// driver. Must be called before any other thread uses the driver.
-  void wake(WakeFlag& flag, WakeFor wake_for) noexcept {
-    wake_flag_ = &flag;
-    wake_for_ = wake_for;
-  }
+  /// Wakes a thread that drives in a loop, and sleeps on the flag, whenever another thread has asked for something.
+  /// With `everything_else`, a new task does not wake it: the submitter drives soon after. Must be called before any
+  /// other thread uses the driver.
+  void wake_for(WakeFor requests) noexcept { wake_for_ = requests; }
 
   /// Wakes the thread that drives in a loop, for a thread that has submitted tasks and does not drive itself.
   void notify() noexcept {
-    if (wake_flag_ != nullptr) wake_flag_->notify();
+    if (wake_for_) waiting_.wake_flag.notify();
   }
 
   // Thread-safe. These functions wait while another thread takes a turn and make no MPI call: `drive` carries out the
@@ -110,7 +115,8 @@ class CoordinatorDriver {
   /// Returns after how many turns workers are checked, so that a turn need not read the clock. Even if each turn waits
   /// as long as it may, workers are checked sixteen times per heartbeat.
   [[nodiscard]] static unsigned turns_between_checks(const Settings& settings) {
-    return static_cast<unsigned>(std::clamp(settings.heartbeat_seconds / 16 / settings.max_sleep_seconds, 1.0, 64.0));
+    return static_cast<unsigned>(
+        std::clamp(settings.heartbeat_seconds / 16 / longest_pause_seconds(settings), 1.0, 64.0));
   }
   /// Returns the coordinator for `function`. Throws UsageError after `close`. The lock must be held.
   [[nodiscard]] Coordinator& coordinator(const char* function) const;
@@ -128,16 +134,30 @@ class CoordinatorDriver {
     std::lock_guard<std::mutex> lock_;
     MemoryReserve::Use use_;
   };
+  /// Waits between the turns of a thread. One thread at a time can sleep on the flag; another one looks now and then.
+  class Sleeper {
+   public:
+    explicit Sleeper(CoordinatorDriver& driver)
+        : on_flag_(driver.sleeper_mutex_, std::try_to_lock),
+          waiter_(driver.settings_, driver.waiting_.has_own_core, on_flag_ ? driver.waiting_.wake_flag : own_flag_,
+                  on_flag_ ? driver.waiting_.woken_by : IdleWaiter::WokenBy::none) {}
+    void after_turn(bool active) { active ? waiter_.reset() : waiter_.wait(); }
+
+   private:
+    const std::unique_lock<std::mutex> on_flag_;
+    WakeFlag own_flag_;
+    IdleWaiter waiter_;
+  };
   /// Throws std::bad_alloc if memory has run out. The lock must be held.
   void require_memory();
 
   std::mutex mutex_;
   MemoryReserve reserve_;
   Coordinator* coordinator_;  // null after `close`
-  WakeFlag* wake_flag_ = nullptr;
-  WakeFor wake_for_ = WakeFor::every_task;
+  std::optional<WakeFor> wake_for_;
   const Settings settings_;
-  const bool has_own_core_;
+  const Waiting waiting_;
+  std::mutex sleeper_mutex_;  // held by the thread that sleeps on the flag
   const unsigned turns_between_checks_;
   unsigned turns_ = 0;
   unsigned submitted_ = 0;

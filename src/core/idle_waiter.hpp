@@ -8,14 +8,17 @@
 namespace joblib_mpi {
 
 /// Decides how a polling loop waits for traffic: it first polls without a pause, then yields its core between polls,
-/// then sleeps for pauses that double up to a limit. Traffic or a call of `notify` starts this sequence again.
+/// then sleeps for a quarter of the time for which it has been idle. Traffic or a call of `notify` starts this sequence
+/// again.
 class IdleWaiter {
  public:
+  /// The ranks that wake this one for the messages that they send to it. Without them it looks for messages sooner.
+  enum class WokenBy { none, all_ranks };
   /// Makes a waiter. Without a core to itself the loop never spins, since it would take the time from the rank it
   /// waits for.
   IdleWaiter(const Settings& settings, bool has_own_core);
   /// Makes a waiter that is also woken by notifications of `wake_flag`, which must outlive it.
-  IdleWaiter(const Settings& settings, bool has_own_core, WakeFlag& wake_flag);
+  IdleWaiter(const Settings& settings, bool has_own_core, WakeFlag& wake_flag, WokenBy woken_by = WokenBy::none);
   IdleWaiter(const IdleWaiter&) = delete;
   IdleWaiter& operator=(const IdleWaiter&) = delete;
 
@@ -33,9 +36,6 @@ class IdleWaiter {
     wait_slowly();
   }
 
-  /// Sleeps for the longest pause regardless of what happened before. Returns true if `notify` ended it.
-  bool sleep();
-
   /// Wakes the polling thread. Thread-safe, and cheap while that thread is awake.
   void notify() noexcept { wake_flag_->notify(); }
 
@@ -46,13 +46,14 @@ class IdleWaiter {
 
   const std::chrono::nanoseconds spin_;
   const std::chrono::nanoseconds yield_;
+  const std::chrono::nanoseconds pause_between_looks_;
   const std::chrono::nanoseconds longest_pause_;
   const bool has_own_core_;
+  const WokenBy woken_by_;
   bool spinning_;
   unsigned looks_ = 0;
   bool idle_ = false;
   Clock::time_point idle_since_;  // if idle_
-  std::chrono::nanoseconds pause_{};
 
   WakeFlag own_wake_flag_;
   WakeFlag* wake_flag_;

@@ -2,6 +2,7 @@
 
 #include <joblib_mpi/detail/spill_options.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <optional>
@@ -52,7 +53,8 @@ struct Settings {
   /// JOBLIB_MPI_SPIN_SECONDS: The time that an idle rank with a core to itself polls before it yields the core and then
   /// sleeps.
   double spin_seconds = 200e-6;
-  /// JOBLIB_MPI_MAX_SLEEP_SECONDS: The longest pause of an idle rank between two polls for messages.
+  /// JOBLIB_MPI_MAX_SLEEP_SECONDS: The longest pause of an idle rank between two polls for messages. After some time
+  /// without any, or if all that send it messages can wake it, it pauses for up to 20 ms.
   double max_sleep_seconds = 1e-3;
   /// JOBLIB_MPI_BROADCAST_CHUNK_BYTES: The size of the pieces in which a broadcast travels from node to node; rank 0's
   /// value counts. Each node in the chain adds the time of one piece to that of the whole array.
@@ -85,6 +87,13 @@ struct Settings {
   /// count.
   SpillOptions spill = {};
 };
+
+/// Returns the longest pause of a rank that has been idle for long, or is woken for messages. It is short beside the
+/// heartbeat, which is not missed for it.
+[[nodiscard]] inline double longest_pause_seconds(const Settings& settings) {
+  const double pause = settings.heartbeat_seconds > 0 ? std::min(20e-3, settings.heartbeat_seconds / 1024) : 20e-3;
+  return std::max(settings.max_sleep_seconds, pause);
+}
 
 /// A function that returns the value of an environment variable, or nothing if it is not set.
 using EnvironmentLookup = std::function<std::optional<std::string>(const char* name)>;

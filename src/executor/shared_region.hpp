@@ -10,16 +10,19 @@
 #include <cstdint>
 #include <memory>
 #include <sys/types.h>
+#include <type_traits>
 
 namespace joblib_mpi {
 
 /// The memory that a worker, its keeper, its zygote and the running executor share. Each group of members names its
 /// writer. Executors are told apart by their generation, 1 for the first.
 struct SharedRegion {
+  WakeFlag worker_wake;  ///< The first, see WakePage.
+
   // Written by the zygote, before the first executor. 0 while it prepares.
   static constexpr std::uint32_t prepared = 1;
   static constexpr std::uint32_t preparing_failed = 2;
-  std::atomic<std::uint32_t> zygote_state{0};
+  alignas(64) std::atomic<std::uint32_t> zygote_state{0};
   std::array<char, 4096> failure{};  ///< The text of the failure, if preparing has failed.
 
   std::atomic<pid_t> keeper_pid{0};  ///< Written by the keeper, once it is there.
@@ -52,11 +55,12 @@ struct SharedRegion {
 
   ItemClaims items;  ///< Those of the running batch, begun by the worker.
 
-  alignas(64) WakeFlag worker_wake;
   alignas(64) WakeFlag executor_wake;
   Ring to_executor;
   Ring to_worker;
 };
+
+static_assert(std::is_standard_layout_v<SharedRegion>, "a region begins with its first member");
 
 struct UnmapRegion {
   void operator()(SharedRegion* region) const noexcept;

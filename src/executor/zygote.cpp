@@ -72,7 +72,7 @@ std::variant<std::unique_ptr<Zygote>, std::unique_ptr<ExecutorPort>> Zygote::for
     if (options.hooks.in_child) options.hooks.in_child();
     return ZygoteKeeper(*region.release(), std::move(requests.second), std::move(options), rank_process).run();
   }
-  std::unique_ptr<Zygote> zygote(new Zygote(std::move(region), std::move(requests.first), keeper));
+  std::unique_ptr<Zygote> zygote(new Zygote(std::move(region), std::move(file), std::move(requests.first), keeper));
   requests.second.close();  // with it open, the end of the keeper would go unnoticed
   zygote->start();
   return zygote;
@@ -82,7 +82,8 @@ std::pair<std::unique_ptr<Zygote>, Zygote::Lifeline> Zygote::with_keeper_elsewhe
   raise_open_file_limit();
   auto [region, file] = make_shared_region();
   SocketPair requests = make_socket_pair();
-  std::unique_ptr<Zygote> zygote(new Zygote(std::move(region), std::move(requests.first), 0));
+  std::unique_ptr<Zygote> zygote(
+      new Zygote(std::move(region), another_descriptor(file.get()), std::move(requests.first), 0));
   return {std::move(zygote), Lifeline{std::move(file), std::move(requests.second)}};
 }
 
@@ -92,8 +93,11 @@ std::unique_ptr<ExecutorPort> Zygote::keep(Lifeline lifeline, ZygoteOptions opti
   return ZygoteKeeper(*region.release(), std::move(lifeline.requests), std::move(options), rank_process).run();
 }
 
-Zygote::Zygote(SharedRegionPointer region, Descriptor keeper, pid_t keeper_child)
-    : region_(std::move(region)), keeper_(std::move(keeper)), keeper_child_(keeper_child) {}
+Zygote::Zygote(SharedRegionPointer region, Descriptor file, Descriptor keeper, pid_t keeper_child)
+    : region_(std::move(region)),
+      region_file_(std::move(file)),
+      keeper_(std::move(keeper)),
+      keeper_child_(keeper_child) {}
 
 Zygote::~Zygote() {
   if (commands_.open() && !failure()) {

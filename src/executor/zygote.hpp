@@ -4,6 +4,7 @@
 #include "executor/executor_port.hpp"
 #include "executor/shared_region.hpp"
 #include "segments/descriptor.hpp"
+#include "segments/wake_page.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -79,6 +80,8 @@ class Zygote {
 
   /// Returns the flag that wakes the thread that uses this object, for its IdleWaiter.
   [[nodiscard]] WakeFlag& worker_wake_flag() noexcept { return region_->worker_wake; }
+  /// Returns this flag's page, which may outlive the zygote. May be called once. Throws std::system_error.
+  [[nodiscard]] OwnWakePage take_wake_page() { return OwnWakePage(std::move(region_file_)); }
 
   // For IsolatedExecutor. Each function names its executor by generation, so that a command for a dead one never
   // reaches the next.
@@ -99,7 +102,7 @@ class Zygote {
   [[nodiscard]] pid_t keeper_pid() const noexcept { return keeper_child_; }
 
  private:
-  Zygote(SharedRegionPointer region, Descriptor keeper, pid_t keeper_child);
+  Zygote(SharedRegionPointer region, Descriptor file, Descriptor keeper, pid_t keeper_child);
   /// Has the keeper fork a zygote. Returns false if it does not until `give_up`.
   [[nodiscard]] bool request_zygote(std::chrono::steady_clock::time_point give_up);
   /// Has the keeper fork a new zygote in place of one that was killed. Returns false if that cannot be.
@@ -111,7 +114,8 @@ class Zygote {
   void end_keeper();
 
   SharedRegionPointer region_;
-  Descriptor commands_;  // of the zygote
+  Descriptor region_file_;  // until it is taken
+  Descriptor commands_;     // of the zygote
   Descriptor keeper_;
   const pid_t keeper_child_;  // 0: it is another process's child
   std::uint32_t last_generation_ = 0;

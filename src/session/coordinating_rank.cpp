@@ -23,7 +23,8 @@ ResultStore::Options spill_options(const Rank& rank) {
 CoordinatingRank::CoordinatingRank(const Rank& rank, LossLog& losses)
     : store_(rank.transport, rank.segments, rank.node_links),
       coordinator_(rank.transport, store_, rank.settings),
-      driver_(std::make_shared<CoordinatorDriver>(coordinator_, rank.settings, rank.has_own_core)) {
+      driver_(std::make_shared<CoordinatorDriver>(
+          coordinator_, rank.settings, CoordinatorDriver::Waiting{rank.has_own_core, rank.wake_flag, rank.woken_by})) {
   if (rank.result_format != nullptr && rank.hosts.size() > 1) {
     coordinator_.spill_with(result_store_.emplace(spill_options(rank)));
   }

@@ -21,11 +21,23 @@ constexpr std::chrono::seconds time_for_last_line{1};
 
 }  // namespace
 
-MpiRank::MpiRank(const MpiWorld::Options& options, bool has_executor_processes)
-    : world_(prepared(options)), transport_(start_transport(has_executor_processes)) {}
+MpiRank::MpiRank(const MpiWorld::Options& options, const OwnWakePage& wake_page, bool has_executor_processes)
+    : world_(prepared(options)), wake_page_(wake_page), transport_(start_transport(has_executor_processes)) {
+  for (const auto& [rank, page] : other_wake_pages_) transport_.wake_with(rank, page.flag());
+}
 
-MpiRank::MpiRank(MPI_Comm communicator, const MpiWorld::Options& options, bool has_executor_processes)
-    : world_(communicator, prepared(options)), transport_(start_transport(has_executor_processes)) {}
+MpiRank::MpiRank(MPI_Comm communicator, const MpiWorld::Options& options, const OwnWakePage& wake_page,
+                 bool has_executor_processes)
+    : world_(communicator, prepared(options)),
+      wake_page_(wake_page),
+      transport_(start_transport(has_executor_processes)) {
+  for (const auto& [rank, page] : other_wake_pages_) transport_.wake_with(rank, page.flag());
+}
+
+bool MpiRank::is_woken() const {
+  if (world_.rank() != 0) return other_wake_pages_.contains(0);
+  return other_wake_pages_.size() + 1 == static_cast<std::size_t>(world_.size());
+}
 
 Rank MpiRank::parts() noexcept {
   return {.settings = settings_,
@@ -34,6 +46,8 @@ Rank MpiRank::parts() noexcept {
           .node_links = links_,
           .hosts = world_.hosts(),
           .has_own_core = world_.has_own_core(),
+          .wake_flag = wake_page_.flag(),
+          .woken_by = is_woken() ? IdleWaiter::WokenBy::all_ranks : IdleWaiter::WokenBy::none,
           .result_format = &session_result_format(),
           .is_at_work = [this](int rank) { return world_.is_at_work(rank); },
           .room = [] { return memory_room().bytes; }};
@@ -129,6 +143,7 @@ MpiTransport MpiRank::start_transport(bool has_executor_processes) {
   const DeadlineGuard guard(
       {.seconds = settings_.start_seconds, .operation = this_process() + ": connecting the ranks of each node"});
   NodeMeeting meeting = meet_node(world_.communicator());
+  other_wake_pages_ = exchange_wake_pages(meeting, world_.rank(), wake_page_);
   for (Descriptor& member : meeting.members) {
     links_.members.push_back(std::make_unique<NodeLink>(std::move(member), memory_.segments()));
   }

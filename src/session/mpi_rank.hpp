@@ -3,7 +3,9 @@
 #include "coordinator/coordinator.hpp"
 #include "core/settings.hpp"
 #include "mpi/mpi_world.hpp"
+#include "segments/wake_page.hpp"
 #include "session/loss_log.hpp"
+#include "session/node_wake_pages.hpp"
 #include "session/rank.hpp"
 #include "store/node_link.hpp"
 #include "transport/mpi_transport.hpp"
@@ -17,12 +19,14 @@ namespace joblib_mpi {
 class MpiRank {
  public:
   /// Initialises MPI, or joins it, on all ranks of MPI_COMM_WORLD. Collective. `options.start_seconds` is taken from
-  /// the settings. If there are executor processes, messages arrive in memory that these can map. Throws what
-  /// MpiWorld's constructor throws.
-  MpiRank(const MpiWorld::Options& options, bool has_executor_processes);
+  /// the settings. The thread that uses the transport sleeps on the flag of `wake_page`, which must outlive the rank.
+  /// If there are executor processes, messages arrive in memory that these can map. Throws what MpiWorld's constructor
+  /// throws.
+  MpiRank(const MpiWorld::Options& options, const OwnWakePage& wake_page, bool has_executor_processes);
   /// Joins the ranks of a communicator that belongs to the program. Collective over it. Throws what MpiWorld's
   /// constructor throws.
-  MpiRank(MPI_Comm communicator, const MpiWorld::Options& options, bool has_executor_processes);
+  MpiRank(MPI_Comm communicator, const MpiWorld::Options& options, const OwnWakePage& wake_page,
+          bool has_executor_processes);
 
   [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
   [[nodiscard]] MpiWorld& world() noexcept { return world_; }
@@ -60,13 +64,17 @@ class MpiRank {
   [[nodiscard]] std::string names_of(const std::vector<ServingWorker>& workers) const;
   /// Returns the options with the settings' time for the start, after raising the limit of open files.
   [[nodiscard]] MpiWorld::Options prepared(MpiWorld::Options options) const;
-  /// Connects the ranks of the node and returns the transport. Also makes `links_`.
+  /// Connects the ranks of the node and returns the transport. Also makes `links_` and `other_wake_pages_`.
   [[nodiscard]] MpiTransport start_transport(bool has_executor_processes);
+  /// Returns whether all ranks that send messages to this one can wake it.
+  [[nodiscard]] bool is_woken() const;
 
   const Settings settings_ = settings_from_environment();
   RankMemory memory_{settings_};
   MpiWorld world_;
   NodeLinks links_;
+  const OwnWakePage& wake_page_;
+  NodeWakePages other_wake_pages_;
   MpiTransport transport_;
   LossLog losses_;
 };

@@ -7,6 +7,7 @@
 #include "core/short_slices.hpp"
 #include "executor/running_task.hpp"
 #include "mpi/mpi_check.hpp"
+#include "segments/wake_page.hpp"
 #include "session/coordinating_rank.hpp"
 #include "session/executor_process.hpp"
 #include "session/file_formats.hpp"
@@ -113,13 +114,13 @@ enum class Afterwards { program_goes_on, program_ends };
 
 struct MpiSession::State {
   State(Isolation isolation, int& argc, char**& argv)
-      : zygote(zygote_for(isolation)), mpi(world_options(isolation, &argc, &argv), zygote != nullptr) {
+      : zygote(zygote_for(isolation)), mpi(world_options(isolation, &argc, &argv), wake_page, zygote != nullptr) {
     if (rank() == 0) zygote.reset();
     if (rank() == 0) ends_soon.heed();
   }
   explicit State(MPI_Comm communicator)
       : zygote(zygote_for(isolation_from_environment())),
-        mpi(communicator, world_options(Isolation::none), zygote != nullptr) {
+        mpi(communicator, world_options(Isolation::none), wake_page, zygote != nullptr) {
     if (rank() == 0) ends_soon.heed();
   }
 
@@ -140,6 +141,7 @@ struct MpiSession::State {
   LiveSession live;
   IgnoredSignal ends_soon{SIGUSR1};  // Slurm sends it to all ranks; rank 0 decides
   std::unique_ptr<Zygote> zygote;    // if tasks are isolated; made before MPI is initialised
+  OwnWakePage wake_page = zygote ? zygote->take_wake_page() : OwnWakePage();
   // Not beside processes that run tasks: the rank would interrupt them for each message.
   const std::optional<ShortSlices> short_slices = zygote ? std::nullopt : std::make_optional<ShortSlices>();
   MpiRank mpi;

@@ -1,7 +1,9 @@
 #pragma once
 
+#include "core/idle_waiter.hpp"
 #include "core/receive_memory.hpp"
 #include "core/settings.hpp"
+#include "core/wake_flag.hpp"
 #include "segments/segment_pool.hpp"
 #include "spill/result_format.hpp"
 #include "store/node_link.hpp"
@@ -61,7 +63,10 @@ struct Rank {
   NodeLinks& node_links;
   const std::vector<std::string>& hosts;  ///< processor names, by rank
   bool has_own_core;                      ///< true if its threads have cores to themselves, see MpiWorld
-  const ResultFormat* result_format;      ///< the format of files for large results; null: they are never written
+  /// The flag on which the thread sleeps that uses the transport, and who notifies it for messages.
+  WakeFlag& wake_flag;
+  IdleWaiter::WokenBy woken_by = IdleWaiter::WokenBy::none;
+  const ResultFormat* result_format;  ///< the format of files for large results; null: they are never written
   /// Tells whether a rank is seen to work on this machine; may be empty.
   std::function<bool(int rank)> is_at_work = {};
   /// Returns the bytes of memory that are left on this node; may be empty, and then they are not watched.

@@ -14,15 +14,6 @@ bool wants_stand_in(const ServingRank::TaskPlace& place) {
   return thread != nullptr && thread->has_stand_in;
 }
 
-/// Returns the flag that the executor notifies when a task is done, or `otherwise` if it notifies none.
-WakeFlag& wake_flag_of(const ServingRank::TaskPlace& place, WakeFlag& otherwise) {
-  if (const auto* processes = std::get_if<ServingRank::ExecutorProcesses>(&place)) {
-    return processes->zygote.worker_wake_flag();
-  }
-  const auto* thread = std::get_if<ServingRank::OtherThread>(&place);
-  return thread != nullptr ? thread->wake_flag : otherwise;
-}
-
 Worker::DuringTasks during_tasks(const ServingRank::TaskPlace& place) {
   const auto* thread = std::get_if<ServingRank::ServingThread>(&place);
   return thread == nullptr || thread->has_stand_in ? Worker::DuringTasks::answers : Worker::DuringTasks::is_silent;
@@ -34,7 +25,7 @@ ServingRank::ServingRank(const Rank& rank, const TaskPlace& place)
     : settings_(rank.settings),
       store_(rank.transport, rank.segments, rank.node_links),
       has_stand_in_(wants_stand_in(place)),
-      waiter_(rank.settings, rank.has_own_core, wake_flag_of(place, own_wake_flag_)),
+      waiter_(rank.settings, rank.has_own_core, rank.wake_flag, rank.woken_by),
       worker_(rank.transport, store_, make_executor(rank, place), waiter_, rank.settings, during_tasks(place)) {
   if (store_.is_node_head() && rank.room) worker_.watch_room(rank.room);
 }

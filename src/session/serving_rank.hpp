@@ -1,7 +1,6 @@
 #pragma once
 
 #include "core/idle_waiter.hpp"
-#include "core/wake_flag.hpp"
 #include "executor/executor.hpp"
 #include "executor/handoff_executor.hpp"
 #include "executor/registered_function_runner.hpp"
@@ -21,7 +20,7 @@ namespace joblib_mpi {
 /// A worker during one run of a session: its objects, its executor and its loop.
 class ServingRank {
  public:
-  /// Tasks run in executor processes that `zygote` forks.
+  /// Tasks run in executor processes that `zygote` forks. The rank's flag must be the zygote's.
   struct ExecutorProcesses {
     Zygote& zygote;
   };
@@ -31,10 +30,9 @@ class ServingRank {
     bool has_stand_in;
   };
   /// Tasks run on another thread of this process, which takes them from `executor`. The executor must have been made
-  /// with `wake_flag`.
+  /// with the rank's flag.
   struct OtherThread {
     HandoffExecutor& executor;
-    WakeFlag& wake_flag;
   };
   using TaskPlace = std::variant<ExecutorProcesses, ServingThread, OtherThread>;
 
@@ -53,7 +51,6 @@ class ServingRank {
 
   const Settings& settings_;
   NodeStore store_;
-  WakeFlag own_wake_flag_;
   RegisteredFunctionRunner runner_;
   const bool has_stand_in_;
   std::mutex worker_mutex_;  // held by the serving thread except while a function runs on it

@@ -3,6 +3,7 @@
 #include "core/idle_waiter.hpp"
 #include "core/wake_flag.hpp"
 #include "executor/handoff_executor.hpp"
+#include "segments/wake_page.hpp"
 #include "session/coordinating_rank.hpp"
 #include "session/mpi_rank.hpp"
 #include "session/serving_rank.hpp"
@@ -29,6 +30,9 @@ constexpr int busy_threads = 2;
 /// The time for which a thread that wants results makes the MPI calls itself before it leaves them to the session's
 /// thread and sleeps. Longer than the round trip of a small task.
 constexpr std::chrono::microseconds longest_help{200};
+
+/// The time between two looks of the session's thread at whether such a thread still makes them.
+constexpr std::chrono::milliseconds pause_beside_helper{1};
 
 /// The number of polls for further results before such a thread returns those that it has.
 constexpr int most_turns_with_results = 16;
@@ -85,7 +89,10 @@ class ResultQueue final : public CompletionSink {
 
 struct ThreadedSession::State {
   State(std::string session_identity, std::function<void()> interrupt, std::unique_ptr<Zygote> with_zygote)
-      : identity(std::move(session_identity)), interrupt_task(std::move(interrupt)), zygote(std::move(with_zygote)) {}
+      : identity(std::move(session_identity)),
+        interrupt_task(std::move(interrupt)),
+        zygote(std::move(with_zygote)),
+        wake_page(zygote ? zygote->take_wake_page() : OwnWakePage()) {}
 
   /// Runs on the session's thread: everything that uses MPI is created and destroyed here.
   void live(std::promise<void>& started);
@@ -101,7 +108,7 @@ struct ThreadedSession::State {
   std::unique_ptr<Zygote> zygote;
   int rank = 0;
   std::vector<std::string> hosts;
-  WakeFlag wake_flag;  // of the session's thread, unless a zygote has one
+  OwnWakePage wake_page;  // of the session's thread
 
   // Set by the session's thread before `started`.
   std::shared_ptr<CoordinatorDriver> driver;  // rank 0
@@ -110,6 +117,7 @@ struct ThreadedSession::State {
 
   bool may_help = false;            // any thread may make MPI calls
   std::atomic<unsigned> helped{0};  // number of turns that other threads have made
+  WakeFlag helper_left;             // notified by a thread that makes no more turns though results are missing
   ResultQueue results;
   std::atomic<bool> closing{false};
   int status = 0;  // written before `closing` is set, or by the session's thread before it ends
@@ -142,7 +150,7 @@ ThreadedSession::~ThreadedSession() {
 void ThreadedSession::State::live(std::promise<void>& started) {
   std::optional<MpiRank> mpi;
   try {
-    mpi.emplace(MpiWorld::Options{identity, busy_threads, true}, zygote != nullptr);
+    mpi.emplace(MpiWorld::Options{identity, busy_threads, true}, wake_page, zygote != nullptr);
     rank = mpi->world().rank();
     hosts = mpi->world().hosts();
     if (rank == 0) zygote.reset();
@@ -162,9 +170,9 @@ void ThreadedSession::State::coordinate(MpiRank& mpi, std::promise<void>& starte
   may_help = mpi.world().any_thread_may_call();
   // A thread that submits a task soon asks for results and drives then; if it does not, the session's thread drives
   // within its longest pause.
-  driver->wake(wake_flag,
-               may_help ? CoordinatorDriver::WakeFor::everything_else : CoordinatorDriver::WakeFor::every_task);
-  IdleWaiter waiter(mpi.settings(), mpi.world().has_own_core(), wake_flag);
+  driver->wake_for(may_help ? CoordinatorDriver::WakeFor::everything_else : CoordinatorDriver::WakeFor::every_task);
+  const Rank rank = mpi.parts();
+  IdleWaiter waiter(rank.settings, rank.has_own_core, rank.wake_flag, rank.woken_by);
   started.set_value();
   try {
     drive_until_closing(waiter);
@@ -181,9 +189,10 @@ void ThreadedSession::State::drive_until_closing(IdleWaiter& waiter) {
   unsigned seen = helped;
   while (!closing.load(std::memory_order_acquire)) {
     if (const unsigned now = helped; now != seen) {
-      // Another thread does the work. If it stops without notice, for example for a long computation, the next poll
-      // detects it.
-      seen = waiter.sleep() ? helped.load() : now;
+      // Another thread does the work, so messages need not wake this one. If it stops without notice, for example for
+      // a long computation, the next look detects it.
+      seen = helper_left.wait_for(pause_beside_helper) ? helped.load() : now;
+      waiter.reset();
     } else if (driver->drive()) {
       waiter.reset();
     } else {
@@ -200,13 +209,13 @@ void ThreadedSession::State::help() {
   }
   // Taking everything else that has arrived now costs the caller less than taking it one by one later.
   for (int turn = 0; may_help && turn < most_turns_with_results && driver->drive(); ++turn) ++helped;
-  if (!results.has_something()) wake_flag.notify();
+  if (!results.has_something()) helper_left.notify();
 }
 
 void ThreadedSession::State::serve(MpiRank& mpi, std::promise<void>& started) {
-  if (!zygote) handoff.emplace(wake_flag, interrupt_task);
+  if (!zygote) handoff.emplace(wake_page.flag(), interrupt_task);
   ServingRank serving(mpi.parts(), zygote ? ServingRank::TaskPlace(ServingRank::ExecutorProcesses{*zygote})
-                                          : ServingRank::TaskPlace(ServingRank::OtherThread{*handoff, wake_flag}));
+                                          : ServingRank::TaskPlace(ServingRank::OtherThread{*handoff}));
   serving.on_coordinator_loss(mpi.ending_without_coordinator());
   started.set_value();
   const to_worker::Stop stop = serving.serve();
@@ -253,7 +262,7 @@ void ThreadedSession::close(int status) {
   if (!state_->thread.joinable()) return;
   state_->status = status;
   state_->closing.store(true, std::memory_order_release);
-  state_->wake_flag.notify();
+  state_->wake_page.flag().notify();
   state_->thread.join();
 }
 

@@ -62,6 +62,7 @@ bool MpiIncoming::advance(int source, IncomingFrame& frame) {
     }
     PostedPiece& oldest = frame.posted.front();
     if (piece_taken || peers_->test(oldest.request) != MpiPeers::Outcome::done) return false;
+    peers_->wake(source);
     peers_->hear_of(source, oldest.bytes);
     frame.posted.pop_front();
     piece_taken = true;
@@ -121,6 +122,7 @@ bool MpiIncoming::post_pieces(int source, IncomingFrame& frame) {
                        "MPI_Irecv")) {
       return false;
     }
+    peers_->wake(source);  // it may have waited for this
     frame.posted.push_back({piece.size(), request});
     frame.to_post.pop_front();
   }

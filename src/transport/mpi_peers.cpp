@@ -15,7 +15,10 @@ constexpr std::size_t shortest_sign_of_life = std::size_t{128} << 10;
 }  // namespace
 
 MpiPeers::MpiPeers(MPI_Comm communicator, int size)
-    : communicator_(communicator), lost_(static_cast<std::size_t>(size)), heard_(lost_.size()) {}
+    : communicator_(communicator),
+      lost_(static_cast<std::size_t>(size)),
+      wake_flags_(lost_.size()),
+      heard_(lost_.size()) {}
 
 bool MpiPeers::check(int code, const char* operation) {
   if (code == MPI_SUCCESS) return true;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "core/wake_flag.hpp"
+
 #include <mpi.h>
 
 #include <cstddef>
@@ -34,6 +36,13 @@ class MpiPeers {
   [[nodiscard]] bool any_lost() const noexcept { return any_lost_; }
   [[nodiscard]] std::vector<int> lost() const { return marked(lost_); }
 
+  /// Notifies `flag` whenever `rank` is to look at MPI. It must outlive this object.
+  void wake_with(int rank, WakeFlag& flag) { wake_flags_[static_cast<std::size_t>(rank)] = &flag; }
+  /// Wakes `rank`, for which something has arrived or is about to. Does nothing if its flag is not known.
+  void wake(int rank) const noexcept {
+    if (WakeFlag* flag = wake_flags_[static_cast<std::size_t>(rank)]) flag->notify();
+  }
+
   /// Notes that a piece has been taken by this rank or by `rank`, if it is long enough to show that `rank` is alive.
   void hear_of(int rank, std::size_t piece_bytes);
   /// Returns the ranks that have been heard of since the last call.
@@ -45,7 +54,8 @@ class MpiPeers {
   MPI_Comm communicator_;
   bool death_suspected_ = false;
   bool any_lost_ = false;
-  std::vector<bool> lost_;  // by rank
+  std::vector<bool> lost_;             // by rank
+  std::vector<WakeFlag*> wake_flags_;  // by rank; null: unknown
   bool any_heard_ = false;
   std::vector<bool> heard_;  // by rank: since the last take_heard
 };

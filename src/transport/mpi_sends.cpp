@@ -63,6 +63,7 @@ void MpiSends::send_eager(int destination, std::unique_ptr<EagerBuffer> buffer, 
   const bool started = peers_->check(
       MPI_Isend(buffer->data(), static_cast<int>(bytes), MPI_BYTE, destination, eager_tag, communicator_, &request),
       "MPI_Isend");
+  peers_->wake(destination);
   if (started && peers_->test(request) == Outcome::done) {
     spare_buffers_.push_back(std::move(buffer));
   } else {
@@ -78,6 +79,7 @@ void MpiSends::send_large(int destination, SharedBytes bytes) {
                         "MPI_Isend");
     large_.push_back({destination, bytes, size, request});
   });
+  peers_->wake(destination);
 }
 
 void MpiSends::reap() {
@@ -87,12 +89,14 @@ void MpiSends::reap() {
 
 void MpiSends::reap_eager() {
   while (!eager_.empty() && peers_->test(eager_.front().request) == Outcome::done) {
+    peers_->wake(eager_.front().destination);
     spare_buffers_.push_back(std::move(eager_.front().buffer));
     eager_.pop_front();
   }
   if (++reaps_ % turns_between_sweeps != 0) return;
   std::erase_if(eager_, [this](EagerSend& send) {
     if (peers_->test(send.request) != Outcome::done) return false;
+    peers_->wake(send.destination);
     spare_buffers_.push_back(std::move(send.buffer));
     return true;
   });
@@ -108,6 +112,7 @@ void MpiSends::reap_large() {
       busy_[destination] = true;
       return false;
     }
+    peers_->wake(send.destination);
     peers_->hear_of(send.destination, send.piece_bytes);
     return true;
   });

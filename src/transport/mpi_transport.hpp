@@ -48,6 +48,9 @@ class MpiTransport final : public Transport {
   /// nothing.
   ~MpiTransport() override;
 
+  /// Notifies `flag` whenever `rank` is to look at MPI. It must outlive the transport.
+  void wake_with(int rank, WakeFlag& flag) { peers_.wake_with(rank, flag); }
+
   [[nodiscard]] int rank() const noexcept override { return rank_; }
   [[nodiscard]] int size() const noexcept override { return size_; }
   void send(int destination, Frame& frame) override;

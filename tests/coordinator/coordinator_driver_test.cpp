@@ -15,8 +15,8 @@ namespace {
 
 struct DrivenCluster {
   ScriptedCluster cluster{2};
-  CoordinatorDriver driver{cluster.coordinator, cluster.settings, false};
   WakeFlag flag;
+  CoordinatorDriver driver{cluster.coordinator, cluster.settings, {false, flag}};
 
   void submit(CallId call) { driver.submit(call, {0, "fit", Payload{bytes("arguments"), {}}, {}}); }
 };
@@ -25,7 +25,7 @@ struct DrivenCluster {
 
 TEST_CASE("a thread that drives in a loop is woken for every kind of work") {
   DrivenCluster driven;
-  driven.driver.wake(driven.flag, CoordinatorDriver::WakeFor::every_task);
+  driven.driver.wake_for(CoordinatorDriver::WakeFor::every_task);
   const CallId call = driven.driver.start_call({.n_jobs = 1}, driven.cluster.inbox);
   CHECK_FALSE(driven.flag.take());  // a call without tasks causes no work
   driven.submit(call);
@@ -42,7 +42,7 @@ TEST_CASE("a thread that drives in a loop is woken for every kind of work") {
 
 TEST_CASE("where submitters soon drive themselves, a new task wakes no other thread") {
   DrivenCluster driven;
-  driven.driver.wake(driven.flag, CoordinatorDriver::WakeFor::everything_else);
+  driven.driver.wake_for(CoordinatorDriver::WakeFor::everything_else);
   const CallId call = driven.driver.start_call({.n_jobs = 1}, driven.cluster.inbox);
   driven.submit(call);
   CHECK_FALSE(driven.flag.take());

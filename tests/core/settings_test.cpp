@@ -69,6 +69,20 @@ TEST_CASE("each variable sets its own setting") {
   CHECK(settings.broadcast_chunk_bytes == 4096);
 }
 
+TEST_CASE("the longest pause is never shorter than the time between two looks, nor long beside the heartbeat") {
+  const auto longest = [](double max_sleep, double heartbeat) {
+    Settings settings;
+    settings.max_sleep_seconds = max_sleep;
+    settings.heartbeat_seconds = heartbeat;
+    return longest_pause_seconds(settings);
+  };
+  CHECK(longest(1e-3, 0) == 20e-3);
+  CHECK(longest(1e-3, 60) == 20e-3);
+  CHECK(longest(1e-3, 10.24) == 10e-3);
+  CHECK(longest(1e-3, 0.1) == 1e-3);
+  CHECK(longest(0.5, 60) == 0.5);
+}
+
 TEST_CASE("what is said of large results is left open where the environment says nothing") {
   CHECK_FALSE(settings_with({}).spill.threshold_bytes);
   CHECK_FALSE(settings_with({}).spill.keep);

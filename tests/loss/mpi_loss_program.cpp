@@ -3,6 +3,7 @@
 
 #include "mpi/mpi_failures.hpp"
 #include "mpi/mpi_world.hpp"
+#include "segments/wake_page.hpp"
 #include "session/mpi_rank.hpp"
 #include "support/bytes.hpp"
 #include "transport/mpi_transport.hpp"
@@ -301,7 +302,8 @@ const std::map<std::string, std::function<void(TransportRank&)>> scenarios{
 };
 
 void start_and_end() {
-  MpiRank rank({.identity = "loss"}, false);
+  OwnWakePage wake_page;
+  MpiRank rank({.identity = "loss"}, wake_page, false);
   rank.world().rank() == 0 ? rank.end_as_coordinator(0) : rank.end_as_worker(0, false);
 }
 

@@ -26,7 +26,7 @@ class LoopbackCluster {
         format_(format),
         hosts_(names_of_hosts(workers + 1)),
         transports_(LoopbackTransport::make_cluster(workers + 1)) {
-    coordinating_.emplace(rank_on(*transports_.front(), memory_, links_), losses_);
+    coordinating_.emplace(rank_on(*transports_.front(), memory_, links_, wake_flag_), losses_);
     backend_ = std::make_shared<MpiBackend>(driver(), MpiBackend::Ranks{hosts_, true, std::this_thread::get_id()});
     register_backend("mpi", backend_);
     for (int rank = 1; rank <= workers; ++rank) {
@@ -73,13 +73,15 @@ class LoopbackCluster {
     return names;
   }
 
-  [[nodiscard]] Rank rank_on(LoopbackTransport& transport, RankMemory& memory, NodeLinks& links) const {
+  [[nodiscard]] Rank rank_on(LoopbackTransport& transport, RankMemory& memory, NodeLinks& links,
+                             WakeFlag& wake_flag) const {
     return {.settings = settings_,
             .transport = transport,
             .segments = memory.segments(),
             .node_links = links,
             .hosts = hosts_,
             .has_own_core = false,
+            .wake_flag = wake_flag,
             .result_format = format_};
   }
 
@@ -87,7 +89,8 @@ class LoopbackCluster {
     rank_of_thread = transport.rank();
     RankMemory memory(settings_);
     NodeLinks links;
-    ServingRank serving(rank_on(transport, memory, links), ServingRank::ServingThread{.has_stand_in = true});
+    WakeFlag wake_flag;
+    ServingRank serving(rank_on(transport, memory, links, wake_flag), ServingRank::ServingThread{.has_stand_in = true});
     try {
       serving.serve();
     } catch (const LoopbackRankDied&) {
@@ -102,6 +105,7 @@ class LoopbackCluster {
   std::vector<std::unique_ptr<LoopbackTransport>> transports_;
   RankMemory memory_{settings_};
   NodeLinks links_;
+  WakeFlag wake_flag_;
   LossLog losses_;
   std::optional<CoordinatingRank> coordinating_;
   std::shared_ptr<MpiBackend> backend_;
