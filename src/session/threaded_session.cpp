@@ -171,8 +171,8 @@ void ThreadedSession::State::coordinate(MpiRank& mpi, std::promise<void>& starte
   // A thread that submits a task soon asks for results and drives then; if it does not, the session's thread drives
   // within its longest pause.
   driver->wake_for(may_help ? CoordinatorDriver::WakeFor::everything_else : CoordinatorDriver::WakeFor::every_task);
-  const Rank rank = mpi.parts();
-  IdleWaiter waiter(rank.settings, rank.has_own_core, rank.wake_flag, rank.woken_by);
+  const Rank parts = mpi.parts();
+  IdleWaiter waiter(parts.settings, parts.has_own_core, parts.wake_flag, parts.woken_by);
   started.set_value();
   try {
     drive_until_closing(waiter);
