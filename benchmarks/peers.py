@@ -2,6 +2,7 @@
 
     .venv/bin/python benchmarks/peers.py [--rounds 7] [--workers 2] [--peers loky,dask] [--only noop_1,search]
     .venv/bin/python benchmarks/peers.py --compare REVISION [REVISION]
+    .venv/bin/python benchmarks/peers.py --two-hosts        as root
 
 The first run makes an environment in build/peers and installs this work tree and the peers there. In each round each
 library is started, measures everything once and ends, so that no other one runs beside it. The table has medians, the
@@ -9,6 +10,7 @@ spread of the rounds, and the ratio to joblib-mpi: above 1 means that joblib-mpi
 where there is one. A picture is left beside the table in build/peers.
 
 ``--compare`` measures commits of this project in place of the peers: those given, and the work tree if only one is.
+``--two-hosts`` has a second column of joblib-mpi with its ranks on two hosts, which are namespaces of this machine.
 """
 
 import argparse
@@ -18,13 +20,15 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "build" / "peers"
 WORKLOADS = ROOT / "benchmarks" / "peers" / "workloads.py"
+ON_TWO_HOSTS = ROOT / "benchmarks" / "peers" / "on_two_hosts.sh"
 PEERS = ("loky", "mpi4py", "dask", "ray")
-PACKAGES = ["mpi4py", "distributed", "ray", "scikit-learn", "psutil", "matplotlib"]
+PACKAGES = ["mpi4py", "distributed", "ray", "scikit-learn", "matplotlib"]
 
 #: By workload: what it is, its unit, whether more is better, and the limit, if it is a number.
 ROWS = {
@@ -51,7 +55,7 @@ def environment_for(name, source, packages=()):
     pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", FOLDER / name], check=True)
-        subprocess.run([*pip, *PACKAGES[3:5], *packages], check=True)
+        subprocess.run([*pip, "scikit-learn", *packages], check=True)
     subprocess.run([*pip, source], check=True)
     return python
 
@@ -69,6 +73,8 @@ def revision_source(revision):
 def command_of(library, python, n_workers):
     """Return the command that runs a program with this library's workers."""
     mpirun = ["mpirun", "--oversubscribe", "-n", str(n_workers + 1), python]
+    if library == "mpi_on_two_hosts":
+        return [ON_TWO_HOSTS, str(n_workers + 1), python, "-m", "joblib_mpi"]
     if library == "mpi":
         return [*mpirun, "-m", "joblib_mpi"]
     if library == "mpi4py":
@@ -76,14 +82,34 @@ def command_of(library, python, n_workers):
     return [python]
 
 
+def processor_seconds_below(pid):
+    """Return the seconds of processor time that a process and all below it have used."""
+    parents, ticks = {}, {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            parents[int(stat.parent.name)] = int(fields[1])
+            ticks[int(stat.parent.name)] = sum(map(int, fields[11:15]))  # with children that have ended
+    below = {pid}
+    while more := {child for child, parent in parents.items() if parent in below} - below:
+        below |= more
+    return sum(ticks.get(process, 0) for process in below) / os.sysconf("SC_CLK_TCK")
+
+
 def measure(library, python, arguments):
     """Return the figures of one round of one library, by workload."""
     size = "small" if arguments.small else "whole"
     names = [name for name in arguments.only if name != "start"]
-    command = [*command_of(library, python, arguments.workers), WORKLOADS, library, str(arguments.workers), size]
-    # The library's processes are below this one; the program must know which process that is.
-    command = ["sh", "-c", 'exec "$@" "$$" $NAMES', "sh", *command]
-    environment = {**os.environ, "NAMES": " ".join(names), "PYTHONWARNINGS": "ignore"}
+    backend = "mpi" if library == "mpi_on_two_hosts" else library
+    command = [
+        *command_of(library, python, arguments.workers),
+        WORKLOADS,
+        backend,
+        str(arguments.workers),
+        size,
+        *names,
+    ]
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
     begin = time.perf_counter()
     figures = {}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as job:
@@ -91,6 +117,11 @@ def measure(library, python, arguments):
             name, _, value = line.strip().partition(" ")
             if name == "first_result":
                 figures["start"] = time.perf_counter() - begin
+            elif name == "idle_begins":
+                idle_since, busy_before = time.perf_counter(), processor_seconds_below(job.pid)
+            elif name == "idle_ends":
+                busy = processor_seconds_below(job.pid) - busy_before
+                figures["idle"] = 100 * busy / (time.perf_counter() - idle_since)
             elif name in ROWS:
                 figures[name] = float(value)
         errors = job.stderr.read()
@@ -175,6 +206,7 @@ def parse():
     parser.add_argument("--peers", type=lambda text: text.split(","), default=list(PEERS))
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(ROWS))
     parser.add_argument("--compare", nargs="+", metavar="REVISION")
+    parser.add_argument("--two-hosts", action="store_true", help="joblib-mpi on two hosts, too; needs root")
     parser.add_argument("--small", action="store_true", help="a little of everything, to see whether it works")
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.only if name not in ROWS]:
@@ -198,6 +230,8 @@ def main():
             columns["work tree"] = ("mpi", python)
     else:
         columns = {"joblib-mpi": ("mpi", python)} | {peer: (peer, python) for peer in arguments.peers}
+    if arguments.two_hosts:
+        columns["on two hosts"] = ("mpi_on_two_hosts", python)
     rounds = {column: [] for column in columns}
     for number in range(arguments.rounds):
         for column, (library, interpreter) in columns.items():
@@ -208,6 +242,8 @@ def main():
     (FOLDER / "peers.md").write_text("\n".join(lines) + "\n")
     print(f"\nmedians of {arguments.rounds} rounds (smallest–largest), {arguments.workers} workers each", end="")
     print(f"; the picture is {draw(rounds, list(columns), arguments.only, python).relative_to(ROOT)}")
+    if without := [column for column, figures in rounds.items() if not all(figures)]:
+        sys.exit(f"without figures: {', '.join(without)}")
 
 
 if __name__ == "__main__":
