@@ -12,8 +12,8 @@ constexpr std::chrono::microseconds first_pause{20};
 
 /// A pause is at most the time for which the loop has been idle divided by this, so what it misses comes hardly later.
 constexpr int idle_per_pause = 4;
-/// The same beyond `max_sleep_seconds`, for messages of ranks that cannot wake this one. Chosen: after a second of
-/// idleness their messages wait for up to 10 ms, and looking for them takes a few thousandths of a core.
+/// The divisor of pauses beyond `max_sleep_seconds`, for messages of ranks that cannot wake this one. Chosen, not
+/// measured: after a second of idleness such a message waits for up to 10 ms.
 constexpr int idle_per_long_pause = 100;
 
 }  // namespace
