@@ -29,7 +29,7 @@ void close_socket_in_child() {
 ExecutorPort::ExecutorPort(SharedRegion& region, std::uint32_t generation, Descriptor socket)
     : region_(&region),
       generation_(generation),
-      channel_(pool_, {region.to_worker, region.to_executor, region.worker_wake}, std::move(socket),
+      channel_(pool_, {region.to_worker, region.to_executor, region.page.wake_flag}, std::move(socket),
                MessageChannel::WhenFull::wait) {
   [[maybe_unused]] static const int registered = pthread_atfork(nullptr, nullptr, close_socket_in_child);
   channel_of_process = &channel_;
@@ -46,7 +46,7 @@ TaskPort::Work ExecutorPort::next_task() {
   channel_.send_returned();
   if (region_->ready_generation.load(std::memory_order_relaxed) != generation_) {
     region_->ready_generation = generation_;
-    region_->worker_wake.notify();
+    region_->page.wake_flag.notify();
   }
   for (; !later_.empty(); later_.pop_front()) handle(std::move(later_.front()), work);
   while (!closed_ && !work.task) {

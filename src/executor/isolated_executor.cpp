@@ -62,7 +62,7 @@ bool IsolatedExecutor::wait_for_exit(std::chrono::nanoseconds longest) {
   const auto end = Clock::now() + longest;
   while (region_->exited_generation.load(std::memory_order_acquire) != generation_) {
     if (Clock::now() >= end || zygote_->failure()) return false;
-    region_->worker_wake.wait_for(pause);
+    region_->page.wake_flag.wait_for(pause);
   }
   return true;
 }

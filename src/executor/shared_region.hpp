@@ -4,6 +4,7 @@
 #include "executor/item_claims.hpp"
 #include "executor/ring.hpp"
 #include "segments/descriptor.hpp"
+#include "segments/wake_page.hpp"
 
 #include <array>
 #include <atomic>
@@ -17,7 +18,7 @@ namespace joblib_mpi {
 /// The memory that a worker, its keeper, its zygote and the running executor share. Each group of members names its
 /// writer. Executors are told apart by their generation, 1 for the first.
 struct SharedRegion {
-  WakeFlag worker_wake;  ///< The first, see WakePage.
+  RankPage page;  ///< The worker's, and the first member: see WakePage.
 
   // Written by the zygote, before the first executor. 0 while it prepares.
   static constexpr std::uint32_t prepared = 1;

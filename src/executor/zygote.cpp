@@ -136,7 +136,7 @@ bool Zygote::request_zygote(std::chrono::steady_clock::time_point give_up) {
   commands.second.close();
   const auto is_there = [&] { return region_->zygotes != zygotes_before; };
   while (!is_there() && region_->zygote_fork_error == 0 && has_keeper() && std::chrono::steady_clock::now() < give_up) {
-    region_->worker_wake.wait_for(between_looks_at_keeper);
+    region_->page.wake_flag.wait_for(between_looks_at_keeper);
   }
   if (!is_there()) return false;
   commands_ = std::move(commands.first);
@@ -158,7 +158,7 @@ void Zygote::wait_until_prepared() {
   constexpr std::chrono::milliseconds pause{10};  // between checks whether the zygote has ended
   while (region_->zygote_state != SharedRegion::prepared) {
     if (const auto text = failure()) throw Error(*text);
-    region_->worker_wake.wait_for(pause);
+    region_->page.wake_flag.wait_for(pause);
   }
 }
 

@@ -79,7 +79,7 @@ class Zygote {
   [[nodiscard]] std::optional<std::string> failure();
 
   /// Returns the flag that wakes the thread that uses this object, for its IdleWaiter.
-  [[nodiscard]] WakeFlag& worker_wake_flag() noexcept { return region_->worker_wake; }
+  [[nodiscard]] WakeFlag& worker_wake_flag() noexcept { return region_->page.wake_flag; }
   /// Returns this flag's page, which may outlive the zygote. May be called once. Throws std::system_error.
   [[nodiscard]] OwnWakePage take_wake_page() { return OwnWakePage(std::move(region_file_)); }
 

@@ -83,7 +83,7 @@ bool ZygoteKeeper::fork_zygote() {
     region_->zygote_pid = child;
     ++region_->zygotes;
   }
-  region_->worker_wake.notify();
+  region_->page.wake_flag.notify();
   return false;
 }
 
@@ -94,7 +94,7 @@ void ZygoteKeeper::reap() {
     zygote_ = 0;
     region_->zygote_wait_status = status;
     region_->zygote_pid = 0;
-    region_->worker_wake.notify();
+    region_->page.wake_flag.notify();
   }
 }
 

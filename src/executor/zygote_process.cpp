@@ -51,7 +51,7 @@ void set_failure(SharedRegion& region, std::string_view text) {
   std::memcpy(region.failure.data(), text.data(), size);
   region.failure[size] = '\0';
   region.zygote_state = SharedRegion::preparing_failed;
-  region.worker_wake.notify();
+  region.page.wake_flag.notify();
 }
 
 void prefer_for_the_oom_killer() {
@@ -105,7 +105,7 @@ void ZygoteProcess::prepare() {
   }
   options_.prepare = nullptr;
   region_->zygote_state = SharedRegion::prepared;
-  region_->worker_wake.notify();
+  region_->page.wake_flag.notify();
 }
 
 void ZygoteProcess::wait_for_event() {
@@ -195,7 +195,7 @@ void ZygoteProcess::reap() {
 
 void ZygoteProcess::publish_exit() {
   region_->exited_generation.store(generation_, std::memory_order_release);
-  region_->worker_wake.notify();
+  region_->page.wake_flag.notify();
 }
 
 void ZygoteProcess::look_at_memory() {

@@ -6,11 +6,11 @@
 namespace joblib_mpi {
 
 WakePage::WakePage(const Descriptor& file)
-    : mapping_(file, sizeof(WakeFlag), Access::writable),
-      flag_(std::launder(reinterpret_cast<WakeFlag*>(mapping_.bytes().data()))) {}
+    : mapping_(file, sizeof(RankPage), Access::writable),
+      page_(std::launder(reinterpret_cast<RankPage*>(mapping_.bytes().data()))) {}
 
-OwnWakePage::OwnWakePage() : OwnWakePage(make_memory_file(sizeof(WakeFlag))) {
-  ::new (&flag()) WakeFlag;
+OwnWakePage::OwnWakePage() : OwnWakePage(make_memory_file(sizeof(RankPage))) {
+  ::new (&flag()) RankPage;
 }
 
 OwnWakePage::OwnWakePage(Descriptor file) : file_(std::move(file)), page_(file_) {}

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <optional>
 #include <thread>
 
 namespace joblib_mpi {
@@ -82,6 +83,7 @@ void MpiRank::announce_wait_for(const std::vector<ServingWorker>& stuck) const {
 }
 
 void MpiRank::end_as_coordinator(int status) {
+  wake_page_.session_end().tell(status);
   world_.set_exit_status(status);
   (void)transport_.take_lost_ranks();  // a rank may have died after it had left
   for (const int rank : transport_.lost_ranks()) losses_.add(WorkerId{rank});
@@ -112,6 +114,7 @@ void MpiRank::end_as_coordinator(int status) {
 }
 
 void MpiRank::end_as_worker(int status, bool ranks_lost) {
+  wake_page_.session_end().tell(status);
   world_.set_exit_status(status);
   (void)transport_.take_lost_ranks();
   if (!ranks_lost && transport_.lost_ranks().empty()) return;
@@ -129,6 +132,12 @@ Worker::CoordinatorLoss MpiRank::ending_without_coordinator() const {
                          world_.hosts().front().c_str(), reason.c_str(), world_.rank());
             std::fflush(nullptr);
             world_.abort(1);
+          },
+          [this]() -> std::optional<int> {
+            for (const auto& [rank, page] : other_wake_pages_) {
+              if (const auto status = page.session_end().status()) return status;
+            }
+            return std::nullopt;
           }};
 }
 

@@ -103,12 +103,12 @@ void Worker::look_around(Clock::time_point now) {
 }
 
 void Worker::watch_coordinator(Clock::time_point now) {
-  if (!coordinator_loss_.lost || said_goodbye_) return;
+  if (!coordinator_loss_.lost || said_goodbye_ || left_alone_) return;
   const std::vector<int> lost = transport_->take_lost_ranks();
   if (std::ranges::find(lost, 0) != lost.end()) {
-    coordinator_loss_.lost("was found dead by MPI");
+    outlive_coordinator("was found dead by MPI");
   } else if (coordinator_loss_.has_ended()) {
-    coordinator_loss_.lost("has ended");
+    outlive_coordinator("has ended");
   } else if (coordinator_watch_.is_overdue(now)) {
     if (coordinator_loss_.is_running()) return coordinator_watch_.heard();
     coordinator_loss_.lost("was silent for " + std::to_string(std::lround(coordinator_watch_.patience_seconds())) +
@@ -116,11 +116,29 @@ void Worker::watch_coordinator(Clock::time_point now) {
   }
 }
 
+void Worker::outlive_coordinator(const std::string& reason) {
+  const std::optional<int> status = coordinator_loss_.session_status();
+  if (!status) return coordinator_loss_.lost(reason);
+  left_alone_ = true;
+  transport_->give_up(0);
+  stop_ = to_worker::Stop{.status = *status, .failure = {}, .ranks_lost = true};
+  queue_.clear();
+  if (running_) cancel_running();
+}
+
 template <class Message>
 void Worker::say(const Message& message) {
   Frame frame;
   append(frame, message);
-  transport_->send(0, frame);
+  send(frame);
+}
+
+void Worker::send(Frame& frame) {
+  if (left_alone_) {
+    frame = {};
+  } else {
+    transport_->send(0, frame);
+  }
 }
 
 bool Worker::receive() {
@@ -339,7 +357,7 @@ void Worker::report(to_coordinator::TaskFinished&& message) {
 
 void Worker::send_results() {
   if (results_count_ == 0) return;
-  transport_->send(0, results_);
+  send(results_);
   results_count_ = 0;
   results_seconds_ = 0;
 }

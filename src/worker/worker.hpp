@@ -38,11 +38,13 @@ class Worker {
   /// The reaction to the death of rank 0. `has_ended` and `is_running` are polled now and then; they return true if the
   /// death or the life of rank 0 is known by other means than messages. A rank 0 that is known to live may be silent
   /// for any time. `lost` is called with the reason, from `serve` or `attend`; it should end this process, since there
-  /// is no rank left to work for.
+  /// is no rank left to work for. It is not called if `session_status` returns the status with which the session has
+  /// ended without this worker, which leaves then.
   struct CoordinatorLoss {
     std::function<bool()> has_ended;
     std::function<bool()> is_running;
     std::function<void(const std::string& reason)> lost;
+    std::function<std::optional<int>()> session_status = [] { return std::optional<int>(); };
   };
   /// Sets the reaction to the death of rank 0. By default there is none.
   void on_coordinator_loss(CoordinatorLoss loss) { coordinator_loss_ = std::move(loss); }
@@ -100,8 +102,13 @@ class Worker {
   void leave_tasks_to_others(const std::string& reason);
   /// Says Hello again after rank 0 had given this worker up, once nothing of the time before is running.
   void come_back();
+  /// Ends this process's part without rank 0, which has ended or is dead. Rank 0 may have ended the session while this
+  /// worker had stopped, and its Stop be lost with it: then this worker leaves, so that it does not fail a job that has
+  /// succeeded.
+  void outlive_coordinator(const std::string& reason);
   template <class Message>
   void say(const Message& message);
+  void send(Frame& frame);
 
   struct RunningTask {
     TaskId task;
@@ -138,6 +145,7 @@ class Worker {
   bool broadcasts_ended_ = false;
   bool begun_ = false;  // rank 0 has said Begin
   bool said_goodbye_ = false;
+  bool left_alone_ = false;  // rank 0 has ended without this worker; nothing is sent any more
   bool broken_ = false;  // and rank 0 has been told
   std::exception_ptr attend_error_;
 

@@ -35,6 +35,16 @@ TEST_CASE("a rank is woken by another process that has its page") {
   CHECK_FALSE(own.flag().take());  // one flag, seen at two addresses
 }
 
+TEST_CASE("a rank that was away learns from another one's page how the session has ended") {
+  const OwnWakePage own;
+  const WakePage elsewhere(own.file());
+  CHECK(elsewhere.session_end().status() == std::nullopt);
+  const int status = GENERATE(0, 1, 255);
+  own.session_end().tell(status);
+  CHECK(elsewhere.session_end().status() == status);
+  CHECK_FALSE(own.flag().take());
+}
+
 TEST_CASE("a page that is taken keeps what was notified, and lasts as long as one that maps it") {
   std::optional<OwnWakePage> first(std::in_place);
   first->flag().notify();
@@ -43,8 +53,8 @@ TEST_CASE("a page that is taken keeps what was notified, and lasts as long as on
   CHECK(second.flag().take());
 }
 
-TEST_CASE("a file without room for a flag is no page") {
-  CHECK_THROWS_AS(WakePage(make_memory_file(1)), std::system_error);
-  CHECK_THROWS_AS(OwnWakePage(make_memory_file(1)), std::system_error);
+TEST_CASE("a file without room for a page is none") {
+  CHECK_THROWS_AS(WakePage(make_memory_file(sizeof(WakeFlag))), std::system_error);
+  CHECK_THROWS_AS(OwnWakePage(make_memory_file(sizeof(WakeFlag))), std::system_error);
   CHECK_THROWS_AS(OwnWakePage(Descriptor()), std::system_error);
 }

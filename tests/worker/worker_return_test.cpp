@@ -1,5 +1,7 @@
 #include "worker/worker_bench.hpp"
 
+#include <set>
+
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
 
@@ -14,6 +16,36 @@ TEST_CASE("rank 0 is lost to a worker when MPI or the system says so, and not be
   has_ended = true;
   bench.worker.attend(Worker::Clock::now());
   CHECK(reasons == std::vector<std::string>{"has ended"});
+}
+
+TEST_CASE("a worker leaves without a word if rank 0 has ended the session without it") {
+  const bool found_by_mpi = GENERATE(false, true);
+  WorkerBench bench;
+  bool has_ended = false;
+  std::vector<std::string> reasons;
+  bench.worker.on_coordinator_loss({[&] { return has_ended; }, [] { return false; },
+                                    [&](const std::string& reason) { reasons.push_back(reason); },
+                                    [] { return std::optional<int>(3); }});
+  bench.tell(run_task(1), run_task(2));
+  bench.work();
+  bench.worker.attend(Worker::Clock::now());
+  CHECK(bench.transport.given_up.empty());
+  if (found_by_mpi) bench.transport.found_dead = {0};
+  has_ended = !found_by_mpi;
+  bench.worker.attend(Worker::Clock::now());
+  bench.worker.attend(Worker::Clock::now());
+  CHECK(bench.transport.given_up == std::set{0});
+  CHECK(bench.executor.interrupts == 1);
+  CHECK_FALSE(bench.worker.stopped());
+  bench.executor.finish(60);
+  bench.work();
+  CHECK_FALSE(bench.executor.running);
+  CHECK(bench.worker.stopped());
+  const to_worker::Stop stop = bench.worker.serve();
+  CHECK(stop.status == 3);
+  CHECK(stop.ranks_lost);
+  CHECK(bench.said().empty());
+  CHECK(reasons.empty());
 }
 
 TEST_CASE("a rank 0 that always asks is lost to a worker after a long silence, unless it is known to live") {
