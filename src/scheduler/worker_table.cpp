@@ -25,8 +25,9 @@ void WorkerTable::set_full(WorkerId worker) {
 }
 
 std::optional<WorkerId> WorkerTable::least_loaded(std::size_t limit, std::optional<WorkerId> avoided) const {
+  while (least_ < most_ && by_load_[least_].size == 0) ++least_;
   const std::size_t end = std::min(limit, by_load_.size());
-  for (std::size_t load = 0; load < end; ++load) {
+  for (std::size_t load = least_; load < end; ++load) {
     const int first = by_load_[load].first;
     if (first == none) continue;
     const bool another = avoided == WorkerId{first} && entries_[static_cast<std::size_t>(first)].next != none;
@@ -36,9 +37,8 @@ std::optional<WorkerId> WorkerTable::least_loaded(std::size_t limit, std::option
 }
 
 std::size_t WorkerTable::most_held() const noexcept {
-  std::size_t load = by_load_.size();
-  while (load > 0 && by_load_[load - 1].size == 0) --load;
-  return load == 0 ? 0 : load - 1;
+  while (most_ > 0 && by_load_[most_].size == 0) --most_;
+  return most_;
 }
 
 void WorkerTable::move(WorkerId worker, std::size_t load) {
@@ -53,6 +53,8 @@ void WorkerTable::append(int worker, std::size_t load) {
   (list.last == none ? list.first : entries_[static_cast<std::size_t>(list.last)].next) = worker;
   list.last = worker;
   ++list.size;
+  least_ = std::min(least_, load);
+  most_ = std::max(most_, load);
 }
 
 void WorkerTable::unlink(int worker) {

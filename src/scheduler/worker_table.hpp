@@ -9,9 +9,8 @@
 
 namespace joblib_mpi {
 
-/// The workers, ordered by the number of tasks that they hold. The time to find the least loaded worker grows with the
-/// number of distinct loads (at most the credits), not with the number of workers. Among workers with equal load the
-/// one that has waited longest is chosen.
+/// The workers, ordered by the number of tasks that they hold. The least loaded one is found in constant time, as long
+/// as loads change by one. Among workers with equal load the one that has waited longest is chosen.
 class WorkerTable {
  public:
   void add(WorkerId worker);
@@ -64,6 +63,9 @@ class WorkerTable {
 
   std::vector<Entry> entries_;  // by worker id
   std::vector<List> by_load_;
+  // No worker holds fewer tasks than `least_`, or more than `most_`; they are brought up to date when they are read.
+  mutable std::size_t least_ = 0;
+  mutable std::size_t most_ = 0;
   std::size_t count_ = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "worker/worker.hpp"
 
+#include "core/clock_duration.hpp"
 #include "files/file_comparison.hpp"
 #include "protocol/wire_format.hpp"
 #include <joblib_mpi/error.hpp>
@@ -18,6 +19,17 @@ namespace {
 constexpr double most_seconds_held_back = 20e-6;
 constexpr std::size_t most_bytes_held_back = 3072;  // so that the frame stays one eager message
 
+/// The time between two looks at rank 0's process and the node's memory, which cost as much as ten messages. Shorter
+/// with a short heartbeat. Chosen, not measured.
+constexpr double seconds_between_looks_around = 10e-3;
+
+std::chrono::steady_clock::duration between_looks_around(const Settings& settings) {
+  const double seconds = settings.heartbeat_seconds > 0
+                             ? std::min(seconds_between_looks_around, settings.heartbeat_seconds / 16)
+                             : seconds_between_looks_around;
+  return clock_duration(seconds);
+}
+
 Payload text_payload(std::string_view text) {
   return {copy_of(std::as_bytes(std::span(text))), {}};
 }
@@ -32,18 +44,25 @@ Worker::Worker(Transport& transport, ObjectStore& store, Executor& executor, Idl
       waiter_(&waiter),
       tasks_per_message_(settings.tasks_per_message),
       grace_seconds_(settings.grace_seconds),
+      between_looks_around_(between_looks_around(settings)),
       during_tasks_(during_tasks),
       coordinator_watch_(settings.heartbeat_seconds) {}
 
 to_worker::Stop Worker::serve() {
-  constexpr unsigned looks_between_checks = 64;  // so that most turns do nothing but poll
-  for (unsigned looks = 0; !stopped();) {
+  constexpr unsigned turns_between_clock_readings = 64;  // so that most turns do nothing but poll
+  Clock::time_point next_look_around{};
+  for (unsigned turns = 0; !stopped();) {
     if (step()) {
       waiter_->reset();
-    } else {
-      if (++looks % looks_between_checks == 0) look_around(Clock::now());
-      waiter_->wait();
+      continue;
     }
+    if (++turns % turns_between_clock_readings == 0) {
+      if (const auto now = Clock::now(); now >= next_look_around) {
+        look_around(now);
+        next_look_around = now + between_looks_around_;
+      }
+    }
+    waiter_->wait();
   }
   return *stop_;
 }
@@ -60,9 +79,8 @@ bool Worker::step() {
   active |= take_finished_task();
   ask_for_spill_folder();
   if (!running_) executor_->reclaim();
-  const bool started = start_next_task();
+  const bool started = start_tasks();
   active |= started;
-  active |= take_finished_task();                              // done already if the executor ran it on this thread
   if (queue_.empty() || running_ || !started) send_results();  // nothing more will join them soon
   if (rejoin_ && !running_) come_back();
   if (stop_ && !running_ && !said_goodbye_) {
@@ -291,6 +309,16 @@ void Worker::handle(const to_worker::CompareFile& message) {
   say(to_coordinator::FileCompared{message.question, reason});
 }
 
+bool Worker::start_tasks() {
+  bool started = false;
+  seconds_without_look_ = 0;
+  while (seconds_without_look_ <= most_seconds_held_back && start_next_task()) {
+    started = true;
+    if (!take_finished_task()) break;  // unless the executor has run the task on this thread
+  }
+  return started;
+}
+
 bool Worker::start_next_task() {
   if (running_ || queue_.empty()) return false;
   WaitingTask& next = queue_.front();
@@ -332,6 +360,7 @@ bool Worker::take_finished_task() {
   if (!running_) return false;
   std::optional<ExecutedTask> done = executor_->take_finished();
   if (!done) return false;
+  seconds_without_look_ += done->seconds;
   const TaskEnding ending = running_->cancelled ? TaskEnding::cancelled : done->ending;
   report({done->task, ending, done->seconds, std::move(done->result)});
   running_.reset();

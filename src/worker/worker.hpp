@@ -83,6 +83,9 @@ class Worker {
   void handle(const to_worker::Rejoin& message);
   void handle(const to_worker::CompareFile& message);
 
+  /// Starts the next task. If the executor runs it on this thread, and it is tiny, those behind it follow without a
+  /// look for messages in between, which would take longer than they do. Returns whether a task was started.
+  bool start_tasks();
   bool start_next_task();
   /// Reports the next task as lost because an object that it names will not be available here. Another node may have
   /// it.
@@ -127,6 +130,7 @@ class Worker {
   IdleWaiter* waiter_;
   const std::size_t tasks_per_message_;
   const double grace_seconds_;
+  const Clock::duration between_looks_around_;
   const DuringTasks during_tasks_;
 
   struct WaitingTask : to_worker::RunTask {
@@ -139,6 +143,7 @@ class Worker {
   Frame results_;  // finished tasks that are not yet reported to rank 0
   std::size_t results_count_ = 0;
   double results_seconds_ = 0;
+  double seconds_without_look_ = 0;  // the time that the tasks of this turn took
 
   std::optional<to_worker::Stop> stop_;
   std::optional<to_worker::Rejoin> rejoin_;  // not yet answered

@@ -29,9 +29,12 @@ constexpr double heartbeat_seconds = 2.0;
 
 std::atomic<LoopbackCluster*> current{nullptr};
 
-/// Makes the rank of the calling task die. The function continues, since a thread cannot be ended, but its result is
-/// lost.
+thread_local bool is_dead = false;
+
+/// Makes the rank of the calling task die. The function continues, since a thread cannot be ended, and so may other
+/// tasks that the rank has, but their results are lost.
 void die(Death death) {
+  is_dead = true;
   current.load()->transport(LoopbackCluster::rank_of_this_thread()).die(death);
 }
 
@@ -41,7 +44,7 @@ std::atomic<int> paused_rank{0};
 
 /// Makes the ranks of the first tasks that reach it die.
 int square_or_die(int value) {
-  if (value % 50 == 49 && deaths < deaths_wanted && ++deaths <= deaths_wanted) die(Death::found);
+  if (value % 50 == 49 && !is_dead && deaths < deaths_wanted && ++deaths <= deaths_wanted) die(Death::found);
   return value * value;
 }
 int poison(int value) {

@@ -133,6 +133,7 @@ TEST_CASE("a worker that is asked for tasks while another thread stands in answe
 TEST_CASE("a worker that is asked for tasks tells first of those that have finished") {
   WorkerBench bench;
   bench.executor.at_once = true;
+  bench.executor.seconds_at_once = 1e-3;
   bench.tell(run_task(1, 1), run_task(2, 1), run_task(3, 1));
   bench.worker.step();
   bench.tell(to_worker::TakeBack{CallId{1}, 9});
@@ -274,4 +275,31 @@ TEST_CASE("a cancelled task does not wait for a folder") {
   const auto said = bench.said();
   REQUIRE(said.size() == 2);
   CHECK(std::get<to_coordinator::TaskFinished>(said[1]).ending == TaskEnding::cancelled);
+}
+
+TEST_CASE("tiny tasks run one after another in one turn, and their results share a message") {
+  WorkerBench bench;
+  bench.executor.at_once = true;
+  bench.tell(run_task(1), run_task(2), run_task(3));
+  CHECK(bench.worker.step());
+  const auto messages = bench.said();
+  REQUIRE(messages.size() == 3);
+  for (std::uint32_t slot = 1; slot <= 3; ++slot) {
+    CHECK(std::get<to_coordinator::TaskFinished>(messages[slot - 1]).task.slot == slot);
+  }
+  CHECK(bench.frames_sent == 1);
+}
+
+TEST_CASE("a task that takes long is followed by a look for messages") {
+  WorkerBench bench;
+  bench.executor.at_once = true;
+  bench.executor.seconds_at_once = 1e-3;
+  bench.tell(run_task(1), run_task(2));
+  CHECK(bench.worker.step());
+  bench.tell(to_worker::CancelCall{CallId{1}});
+  bench.work();
+  const auto tasks = bench.finished();
+  REQUIRE(tasks.size() == 2);
+  CHECK(tasks[0].ending == TaskEnding::returned);
+  CHECK(tasks[1].ending == TaskEnding::cancelled);
 }
