@@ -14,60 +14,36 @@ where there is one. A picture is left beside the table in build/peers.
 """
 
 import argparse
-import json
 import os
-import statistics
 import subprocess
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / "build" / "peers"
+from comparison import FOLDER, ROOT, Row, environment_for, report, revision_source
+
 WORKLOADS = ROOT / "benchmarks" / "peers" / "workloads.py"
 ON_TWO_HOSTS = ROOT / "benchmarks" / "peers" / "on_two_hosts.sh"
 PEERS = ("loky", "mpi4py", "dask", "ray")
 PACKAGES = ["mpi4py", "distributed", "ray", "scikit-learn", "matplotlib"]
 
-#: By workload: what it is, its unit, whether more is better, and the limit, if it is a number.
 ROWS = {
-    "start": ("start to first result", "s", False, None),
-    "noop_1": ("no-op, batch_size=1", "µs", False, None),
-    "noop_auto": ("no-op, batch_size=auto", "µs", False, None),
-    "two_tasks": ("call of two tasks", "ms", False, None),
-    "two_tasks_after_idle": ("the same after 0.5 s", "ms", False, None),
-    "lognormal_1": ("lognormal tasks, batch_size=1", "%", True, 100),
-    "lognormal_auto": ("lognormal tasks, batch_size=auto", "%", True, 100),
-    "nine_others_1": ("nine tasks beside one of 1 s, batch_size=1", "ms", False, 0),
-    "nine_others_auto": ("the same, batch_size=auto", "ms", False, 0),
-    "constant": ("200 tasks with a 5 MB dict", "ms", False, None),
-    "large_array": ("256 MB to all workers", "ms", False, None),
-    "search": ("randomized search, digits", "s", False, None),
-    "forest": ("forest of 200 trees, digits", "s", False, None),
-    "idle": ("idle, all processes", "% of a core", False, 0),
+    "start": Row("start to first result", "s"),
+    "noop_1": Row("no-op, batch_size=1", "µs"),
+    "noop_auto": Row("no-op, batch_size=auto", "µs"),
+    "two_tasks": Row("call of two tasks", "ms"),
+    "two_tasks_after_idle": Row("the same after 0.5 s", "ms"),
+    "lognormal_1": Row("lognormal tasks, batch_size=1", "%", True, 100),
+    "lognormal_auto": Row("lognormal tasks, batch_size=auto", "%", True, 100),
+    "nine_others_1": Row("nine tasks beside one of 1 s, batch_size=1", "ms", limit=0),
+    "nine_others_auto": Row("the same, batch_size=auto", "ms", limit=0),
+    "constant": Row("200 tasks with a 5 MB dict", "ms"),
+    "large_array": Row("256 MB to all workers", "ms"),
+    "search": Row("randomized search, digits", "s"),
+    "forest": Row("forest of 200 trees, digits", "s"),
+    "idle": Row("idle, all processes", "% of a core", limit=0),
 }
-
-
-def environment_for(name, source, packages=()):
-    """Return the Python of the environment of that name, with the package of ``source``; made or updated if need be."""
-    python = FOLDER / name / "bin" / "python"
-    pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", FOLDER / name], check=True)
-        subprocess.run([*pip, "scikit-learn", *packages], check=True)
-    subprocess.run([*pip, source], check=True)
-    return python
-
-
-def revision_source(revision):
-    """Return a folder with the files of the commit."""
-    folder = FOLDER / f"source-{revision}"
-    if not folder.exists():
-        folder.mkdir(parents=True)
-        archive = subprocess.run(["git", "archive", revision], cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
-        subprocess.run(["tar", "--extract", "--directory", folder], input=archive, check=True)
-    return folder
 
 
 def command_of(library, python, n_workers):
@@ -137,67 +113,6 @@ def measure(library, python, arguments):
 NOT_MEASURED = {("mpi4py", "search"), ("mpi4py", "forest")}
 
 
-def table(rounds, libraries, only):
-    """Return the lines of a table: medians, spread, and the ratio to the first library."""
-    lines = [
-        "| work | unit | limit | " + " | ".join(libraries) + " |",
-        "| --- | --- | --- |" + " --- |" * len(libraries),
-    ]
-    for name in only:
-        title, unit, more_is_better, limit = ROWS[name]
-        cells = []
-        own = [figures[name] for figures in rounds[libraries[0]] if name in figures]
-        for library in libraries:
-            values = [figures[name] for figures in rounds[library] if name in figures]
-            if not values:
-                cells.append("–")
-                continue
-            median = statistics.median(values)
-            cell = f"{median:.3g} ({min(values):.3g}–{max(values):.3g})"
-            if library != libraries[0] and own:
-                ratio = statistics.median(own) / median if more_is_better else median / statistics.median(own)
-                cell += f" **{ratio:.2f}**"
-            cells.append(cell)
-        lines.append(f"| {title} | {unit} | {'–' if limit is None else limit} | {' | '.join(cells)} |")
-    return lines
-
-
-def draw(rounds, libraries, only, python):
-    """Draw the ratios as bars, with matplotlib of the environment."""
-    ratios = {}
-    for name in only:
-        own = [figures[name] for figures in rounds[libraries[0]] if name in figures]
-        for library in libraries[1:]:
-            values = [figures[name] for figures in rounds[library] if name in figures]
-            if own and values and statistics.median(own) > 0 and statistics.median(values) > 0:
-                ratio = statistics.median(values) / statistics.median(own)
-                ratios.setdefault(library, {})[ROWS[name][0]] = 1 / ratio if ROWS[name][2] else ratio
-    program = """
-import json, sys
-import matplotlib
-matplotlib.use("Agg")
-from matplotlib import pyplot
-ratios, own, path = json.load(sys.stdin)
-titles = list(dict.fromkeys(title for by_title in ratios.values() for title in by_title))[::-1]
-figure, axes = pyplot.subplots(figsize=(9, 0.5 * len(titles) + 1), layout="constrained")
-height = 0.8 / max(1, len(ratios))
-for number, (library, by_title) in enumerate(ratios.items()):
-    places = [titles.index(title) + 0.4 - (number + 0.5) * height for title in by_title]
-    axes.barh(places, [value - 1 for value in by_title.values()], height, left=1, label=library)
-axes.set_yticks(range(len(titles)), titles)
-axes.set_xscale("log")
-axes.axvline(1, color="black")
-axes.set_xlabel(f"times as long as {own}")
-axes.legend()
-figure.savefig(path, dpi=120)
-"""
-    picture = FOLDER / "peers.png"
-    subprocess.run(
-        [python, "-c", program], input=json.dumps([ratios, libraries[0], str(picture)]), text=True, check=True
-    )
-    return picture
-
-
 def parse():
     """Return the arguments."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -223,7 +138,7 @@ def main():
     python = environment_for("environment", ROOT, PACKAGES)
     if arguments.compare:
         columns = {
-            revision: ("mpi", environment_for(f"environment-{revision}", revision_source(revision)))
+            revision: ("mpi", environment_for(f"environment-{revision}", revision_source(revision), ["scikit-learn"]))
             for revision in arguments.compare
         }
         if len(columns) == 1:
@@ -232,18 +147,20 @@ def main():
         columns = {"joblib-mpi": ("mpi", python)} | {peer: (peer, python) for peer in arguments.peers}
     if arguments.two_hosts:
         columns["on two hosts"] = ("mpi_on_two_hosts", python)
-    rounds = {column: [] for column in columns}
+    rounds = {column: {} for column in columns}
+    incomplete = set()
     for number in range(arguments.rounds):
         for column, (library, interpreter) in columns.items():
             print(f"round {number + 1} of {arguments.rounds}: {column}", file=sys.stderr, flush=True)
-            rounds[column].append(measure(library, interpreter, arguments))
-    lines = table(rounds, list(columns), arguments.only)
-    print("\n".join(lines))
-    (FOLDER / "peers.md").write_text("\n".join(lines) + "\n")
-    print(f"\nmedians of {arguments.rounds} rounds (smallest–largest), {arguments.workers} workers each", end="")
-    print(f"; the picture is {draw(rounds, list(columns), arguments.only, python).relative_to(ROOT)}")
-    if without := [column for column, figures in rounds.items() if not all(figures)]:
-        sys.exit(f"without figures: {', '.join(without)}")
+            figures = measure(library, interpreter, arguments)
+            incomplete |= {column} if not figures else set()
+            for name, figure in figures.items():
+                rounds[column].setdefault(name, []).append(figure)
+    rows = {name: ROWS[name] for name in arguments.only}
+    note = f"medians of {arguments.rounds} rounds (smallest–largest), {arguments.workers} workers each"
+    report(rows, rounds, "peers", note, python)
+    if incomplete:
+        sys.exit(f"without figures in a round: {', '.join(sorted(incomplete))}")
 
 
 if __name__ == "__main__":

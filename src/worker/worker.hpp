@@ -151,7 +151,7 @@ class Worker {
   bool begun_ = false;  // rank 0 has said Begin
   bool said_goodbye_ = false;
   bool left_alone_ = false;  // rank 0 has ended without this worker; nothing is sent any more
-  bool broken_ = false;  // and rank 0 has been told
+  bool broken_ = false;      // and rank 0 has been told
   std::exception_ptr attend_error_;
 
   CoordinatorWatch coordinator_watch_;
