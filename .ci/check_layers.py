@@ -79,6 +79,7 @@ LAYERS = {
         "coordinator",
         "serialization/exception_codec.hpp",
         "core/task_scope.hpp",
+        "core/usable_cores.hpp",
         "joblib_mpi/backend.hpp",
     ],
     # Between any backend and a call's results: it knows no backend.
@@ -106,7 +107,7 @@ LAYERS = {
     "command": ["core"],
     # The user's terminal, and rank 0 as the program that has it.
     "terminal": ["command/launch_error.hpp", "segments/descriptor.hpp", "segments/node_socket.hpp"],
-    "run": ["command", "terminal/attended_launch.hpp"],
+    "run": ["command", "terminal/attended_launch.hpp", "core/usable_cores.hpp"],
     "serve": ["command", "run"],
     "submit": ["command", "run"],
     "doctor": ["command", "run", "probe"],

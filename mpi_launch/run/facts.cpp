@@ -1,6 +1,7 @@
 #include "run/facts.hpp"
 
 #include "command/command_output.hpp"
+#include "core/usable_cores.hpp"
 
 #include <algorithm>
 #include <fstream>
@@ -8,7 +9,6 @@
 #include <sched.h>
 #include <set>
 #include <string>
-#include <thread>
 #include <unistd.h>
 
 extern char** environ;
@@ -29,13 +29,13 @@ VariableMap environment_variables() {
   return variables;
 }
 
-/// Returns the number of cores that this process may use. Hardware threads do not count, nor does mpirun count them as
-/// slots.
+/// Returns the number of cores that this process may use, as a quota of its cgroup lets it. Hardware threads do not
+/// count, nor does mpirun count them as slots.
 int cores_of_this_process() {
   cpu_set_t own;
   CPU_ZERO(&own);
   if (sched_getaffinity(0, sizeof own, &own) != 0) {  // more than 1024 processors
-    return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+    return usable_cores();
   }
   std::set<std::string> cores;
   for (int processor = 0; processor < CPU_SETSIZE; ++processor) {
@@ -46,7 +46,7 @@ int cores_of_this_process() {
     std::getline(file, siblings);
     cores.insert(siblings);
   }
-  return static_cast<int>(cores.size());
+  return std::min(static_cast<int>(cores.size()), usable_cores());
 }
 
 std::string contents_of(const std::string& path) {

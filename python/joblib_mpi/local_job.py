@@ -12,6 +12,8 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+import joblib
+
 from joblib_mpi import _core
 from joblib_mpi.serving import access_files, socket_folder
 from joblib_mpi.serving.listener import listening_process, process_start
@@ -109,7 +111,7 @@ class LocalJob:
         in_allocation = any(os.environ.get(name) for name in ("SLURM_JOB_ID", "PBS_NODEFILE", "LSB_DJOB_HOSTFILE"))
         if self._slurm_options is not None or in_allocation:
             return []
-        return ["-n", str(len(os.sched_getaffinity(0)) + 1)]
+        return ["-n", str(joblib.cpu_count() + 1)]
 
     def _route_to_rank_0(self) -> Route:
         assert self._launcher is not None

@@ -1,11 +1,11 @@
 #include "backends/threading_backend.hpp"
 
 #include "backends/run_here.hpp"
+#include "core/usable_cores.hpp"
 
 #include <condition_variable>
 #include <deque>
 #include <mutex>
-#include <sched.h>
 #include <thread>
 #include <vector>
 
@@ -97,13 +97,6 @@ class ThreadingCall final : public BackendCall {
   bool closed_ = false;
   std::vector<std::jthread> threads_;
 };
-
-int usable_cores() {
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  if (sched_getaffinity(0, sizeof cores, &cores) == 0) return CPU_COUNT(&cores);
-  return static_cast<int>(std::thread::hardware_concurrency());
-}
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 
 #include "core/deadline_guard.hpp"
 #include "core/process_watch.hpp"
+#include "core/usable_cores.hpp"
 #include "mpi/mpi_abandoned_memory.hpp"
 #include "mpi/mpi_check.hpp"
 #include "mpi/mpi_failures.hpp"
@@ -207,7 +208,9 @@ void MpiWorld::look_at_node(int busy_threads) {
   if (sched_getaffinity(0, sizeof own, &own) != 0) return;  // more than 1024 cores: be polite and do not spin
   cpu_set_t all = own;
   check_mpi(MPI_Allreduce(&own, &all, sizeof own, MPI_UNSIGNED_CHAR, MPI_BOR, node), "MPI_Allreduce");
-  has_own_core_ = CPU_COUNT(&own) >= busy_threads && CPU_COUNT(&all) >= node.size() * busy_threads;
+  const int busy_threads_here = node.size() * busy_threads;
+  has_own_core_ =
+      CPU_COUNT(&own) >= busy_threads && CPU_COUNT(&all) >= busy_threads_here && processor_quota() >= busy_threads_here;
 }
 
 }  // namespace joblib_mpi

@@ -1,5 +1,7 @@
 #include "segments/memory_room.hpp"
 
+#include "core/cgroups.hpp"
+
 #include <algorithm>
 #include <fstream>
 #include <limits>
@@ -11,14 +13,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The file names of one version of cgroups.
-struct CgroupFiles {
+/// The names of the files of memory cgroups.
+struct MemoryFiles {
   const char* limit;
   const char* usage;
   const char* droppable;  // the line of memory.stat that counts pages of files that can be dropped
 };
-constexpr CgroupFiles version_1{"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"};
-constexpr CgroupFiles version_2{"memory.max", "memory.current", "inactive_file"};
+constexpr MemoryFiles version_1{"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"};
+constexpr MemoryFiles version_2{"memory.max", "memory.current", "inactive_file"};
 
 /// Returns the number that a file consists of; nothing if the file does not exist or holds a word such as "max".
 std::optional<std::uint64_t> number_in(const fs::path& file) {
@@ -38,20 +40,16 @@ std::optional<std::uint64_t> number_after(const fs::path& file, std::string_view
   return std::nullopt;
 }
 
-/// Lowers `room` to what the cgroup `group` and those above it have left.
-void narrow(MemoryRoom& room, const fs::path& mount, fs::path group, const CgroupFiles& files) {
-  for (;; group = group.parent_path()) {
-    const fs::path folder = mount / group.relative_path();
-    const auto limit = number_in(folder / files.limit);
-    const auto usage = number_in(folder / files.usage);
-    if (limit && usage) {
-      const std::uint64_t used =
-          *usage - std::min(*usage, number_after(folder / "memory.stat", files.droppable).value_or(0));
-      const std::uint64_t left = *limit - std::min(*limit, used);
-      if (left < room.bytes) room = {left, "the memory cgroup " + group.string(), *limit};
-    }
-    if (!group.has_relative_path()) return;
-  }
+/// Lowers `room` to what the cgroup has left.
+void narrow(MemoryRoom& room, const CgroupFiles& cgroup) {
+  const MemoryFiles& files = cgroup.version == 2 ? version_2 : version_1;
+  const auto limit = number_in(cgroup.folder / files.limit);
+  const auto usage = number_in(cgroup.folder / files.usage);
+  if (!limit || !usage) return;
+  const std::uint64_t used =
+      *usage - std::min(*usage, number_after(cgroup.folder / "memory.stat", files.droppable).value_or(0));
+  const std::uint64_t left = *limit - std::min(*limit, used);
+  if (left < room.bytes) room = {left, "the memory cgroup " + cgroup.group.string(), *limit};
 }
 
 }  // namespace
@@ -60,16 +58,7 @@ MemoryRoom memory_room(const fs::path& proc, const fs::path& cgroups) {
   MemoryRoom room{std::numeric_limits<std::uint64_t>::max(), "the machine's memory"};
   if (const auto kilobytes = number_after(proc / "meminfo", "MemAvailable:")) room.bytes = *kilobytes * 1024;
   room.total_bytes = number_after(proc / "meminfo", "MemTotal:").value_or(room.bytes / 1024) * 1024;
-  std::ifstream groups(proc / "self/cgroup");
-  for (std::string line; std::getline(groups, line);) {  // number:controllers:path
-    const auto first = line.find(':');
-    const auto second = line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
-    const fs::path group = line.substr(second + 1);
-    if (controllers == ",,") narrow(room, cgroups, group, version_2);
-    if (controllers.find(",memory,") != std::string::npos) narrow(room, cgroups / "memory", group, version_1);
-  }
+  for (const CgroupFiles& cgroup : own_cgroups("memory", proc, cgroups)) narrow(room, cgroup);
   return room;
 }
 
