@@ -4,8 +4,6 @@
 #include "support/temporary_folder.hpp"
 
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 #include <sched.h>
 #include <string>
 
@@ -15,45 +13,37 @@ using joblib_mpi::test::TemporaryFolder;
 namespace {
 
 /// A fake of /proc and /sys/fs/cgroup.
-class Machine {
- public:
-  void write(const std::string& name, const std::string& text) const {
-    const std::filesystem::path path = folder_ / name;
-    std::filesystem::create_directories(path.parent_path());
-    std::ofstream(path) << text;
-  }
+using Machine = TemporaryFolder;
 
-  [[nodiscard]] double quota() const { return processor_quota(folder_ / "proc", folder_ / "cgroup"); }
-
- private:
-  TemporaryFolder folder_;
-};
+double quota_of(const Machine& machine) {
+  return processor_quota(machine / "proc", machine / "cgroup");
+}
 
 }  // namespace
 
 TEST_CASE("without cgroups there is no quota") {
-  CHECK(std::isinf(Machine().quota()));
+  CHECK(std::isinf(quota_of(Machine())));
 }
 
 TEST_CASE("a quota of version 2 counts in cores, and the smallest of a cgroup and those above it holds") {
   const Machine machine;
   machine.write("proc/self/cgroup", "0::/docker/abc\n");
-  CHECK(std::isinf(machine.quota()));
+  CHECK(std::isinf(quota_of(machine)));
   machine.write("cgroup/docker/abc/cpu.max", "max 100000\n");
-  CHECK(std::isinf(machine.quota()));
+  CHECK(std::isinf(quota_of(machine)));
   machine.write("cgroup/docker/abc/cpu.max", "250000 100000\n");
-  CHECK(machine.quota() == 2.5);
+  CHECK(quota_of(machine) == 2.5);
   machine.write("cgroup/docker/cpu.max", "50000 100000\n");
-  CHECK(machine.quota() == 0.5);
+  CHECK(quota_of(machine) == 0.5);
   machine.write("cgroup/cpu.max", "400000 100000\n");
-  CHECK(machine.quota() == 0.5);
+  CHECK(quota_of(machine) == 0.5);
 }
 
 TEST_CASE("in a container its own cgroup is the root") {
   const Machine machine;
   machine.write("proc/self/cgroup", "0::/\n");
   machine.write("cgroup/cpu.max", "150000 100000\n");
-  CHECK(machine.quota() == 1.5);
+  CHECK(quota_of(machine) == 1.5);
 }
 
 TEST_CASE("a quota of version 1 is looked up among those of the processor's controller") {
@@ -61,9 +51,9 @@ TEST_CASE("a quota of version 1 is looked up among those of the processor's cont
   machine.write("proc/self/cgroup", "11:memory:/other\n4:cpu,cpuacct:/job_7\n1:name=systemd:/other\n0::/other\n");
   machine.write("cgroup/cpu/job_7/cpu.cfs_period_us", "100000\n");
   machine.write("cgroup/cpu/job_7/cpu.cfs_quota_us", "-1\n");
-  CHECK(std::isinf(machine.quota()));
+  CHECK(std::isinf(quota_of(machine)));
   machine.write("cgroup/cpu/job_7/cpu.cfs_quota_us", "300000\n");
-  CHECK(machine.quota() == 3);
+  CHECK(quota_of(machine) == 3);
 }
 
 TEST_CASE("a quota that cannot be read is none") {
@@ -71,7 +61,7 @@ TEST_CASE("a quota that cannot be read is none") {
   const Machine machine;
   machine.write("proc/self/cgroup", "0::/\n");
   machine.write("cgroup/cpu.max", text);
-  CHECK(std::isinf(machine.quota()));
+  CHECK(std::isinf(quota_of(machine)));
 }
 
 TEST_CASE("a process that is bound to one core can use one") {

@@ -3,8 +3,6 @@
 #include "support/catch.hpp"
 #include "support/temporary_folder.hpp"
 
-#include <filesystem>
-#include <fstream>
 #include <string>
 
 using namespace joblib_mpi;
@@ -21,11 +19,7 @@ class Machine {
           "Cached:          3000000 kB\n");
   }
 
-  void write(const std::string& name, const std::string& text) const {
-    const std::filesystem::path path = folder_ / name;
-    std::filesystem::create_directories(path.parent_path());
-    std::ofstream(path) << text;
-  }
+  void write(const std::string& name, const std::string& text) const { folder_.write(name, text); }
 
   [[nodiscard]] MemoryRoom room() const { return memory_room(folder_ / "proc", folder_ / "cgroup"); }
 

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <stdexcept>
 #include <string>
 
@@ -23,6 +24,12 @@ class TemporaryFolder {
   }
 
   [[nodiscard]] std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+  /// Writes a file, and makes the folders above it.
+  void write(const std::string& name, const std::string& text) const {
+    std::filesystem::create_directories((path_ / name).parent_path());
+    std::ofstream(path_ / name) << text;
+  }
 
  private:
   std::filesystem::path path_;
