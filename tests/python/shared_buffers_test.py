@@ -218,6 +218,17 @@ def test_memory_that_is_watched_is_compared_once(monkeypatch):
     assert wire.send(x)[10] == 7.5
 
 
+def test_an_array_that_is_known_to_come_again_is_broadcast_at_its_first_use():
+    wire = Wire()
+    x = normal(600_000)
+    watched = HashedMemory(memoryview(x).cast("B"))
+    watched.comes_again = True
+    wire.call._watched = lambda begin, end: watched
+    assert (wire.send(x) == x).all()
+    assert wire.sent_bytes < 1000
+    assert (wire.stats["sent_with_a_task"], wire.stats["broadcast"]) == (0, 1)
+
+
 def test_watched_memory_that_was_changed_before_it_was_sent_is_an_error():
     wire = Wire()
     x = normal(600_000)

@@ -45,15 +45,15 @@ def writeable(array):
     return array.flags.writeable
 
 
-def test_tasks_share_an_array_without_a_hint(job):
+@pytest.mark.parametrize(("pre_dispatch", "n_carriers"), [(1, 1), ("all", 0)])
+def test_tasks_share_an_array_without_a_hint(job, pre_dispatch, n_carriers):
     x = normal(200_000)
-    assert Parallel(batch_size=1, backend="mpi")(delayed(total)(x, i) for i in range(20)) == [
-        x.sum() * i for i in range(20)
-    ]
+    found = Parallel(batch_size=1, backend="mpi", pre_dispatch=pre_dispatch)(delayed(total)(x, i) for i in range(20))
+    assert found == [x.sum() * i for i in range(20)]
     sent = [len(task[3]) + sum(memoryview(buffer).nbytes for buffer in task[4]) for task in job.submitted]
-    assert sum(nbytes > x.nbytes for nbytes in sent) == 1
+    assert sum(nbytes > x.nbytes for nbytes in sent) == n_carriers
     stats = joblib_mpi.stats()
-    assert (stats["sent_with_a_task"], stats["broadcast"], stats["automatic_bytes"]) == (1, 1, x.nbytes)
+    assert (stats["sent_with_a_task"], stats["broadcast"], stats["automatic_bytes"]) == (n_carriers, 1, x.nbytes)
 
 
 def test_max_nbytes_none_switches_sharing_off(job):

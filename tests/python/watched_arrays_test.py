@@ -62,6 +62,15 @@ def test_a_new_array_is_compared_as_a_whole_at_the_next_look(watch):
         watch.arrays.look()
 
 
+def test_an_array_of_several_tasks_is_known_to_come_again(watch):
+    array = large()
+    watch.add(array, array)  # both of one task
+    (watched,) = watch.arrays.by_place.values()
+    assert not watched.memory.comes_again
+    watch.add(array)
+    assert watched.memory.comes_again
+
+
 def test_an_array_that_comes_again_is_compared_as_a_whole(watch):
     array, other = large(), large()
     watch.add(array)

@@ -50,7 +50,6 @@ class _Watched:
         self.described = f" ({array.dtype}, shape {array.shape})"
         self.take = take
         self.compared_in = look  # the number of the look
-        self.came_again = False
         self.is_dropped = False
 
 
@@ -173,13 +172,13 @@ class WatchedArrays:
 
     def _add_again(self, known: _Watched, take: Take) -> None:
         was_compared = known.compared_in == self._n_looks
-        if not known.came_again and not was_compared:
+        if not known.memory.comes_again and not was_compared:
             has_changed = known.memory.has_changed()
         else:  # the look at the task has glanced at few arrays
             has_changed = not was_compared and len(self._turns) > _GLANCES and known.memory.glance()
         if has_changed:
             raise self._error(known)
-        known.came_again = True
+        known.memory.comes_again = True
         known.take = take
 
     def _compare(self, some: Iterable[_Watched]) -> None:

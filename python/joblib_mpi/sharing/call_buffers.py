@@ -1,4 +1,4 @@
-"""The large buffers of one call: the first task that has one brings it along, for the second it is broadcast."""
+"""The large buffers of one call: broadcast if several tasks are known to have one, else the first brings it along."""
 
 import itertools
 import threading
@@ -63,8 +63,9 @@ class CallBuffers:
     def find(self, buffer: memoryview, at_once: bool = False) -> Reference | None:
         """Return the place of these bytes on the workers, or None if they are to be sent with the task.
 
-        With ``at_once`` they are to be sent only if there is no room for an object. Raises `ChangedContentError` if
-        they are watched and were changed too early.
+        They are shared at their second use. With ``at_once``, or if they are watched and come again, they are at their
+        first, unless there is no room for an object. Raises `ChangedContentError` if they are watched and were changed
+        too early.
         """
         begin = address_of(buffer)
         end = begin + buffer.nbytes
@@ -86,6 +87,7 @@ class CallBuffers:
                 raise ChangedContentError(buffer.nbytes)
             if used.is_alive():
                 self._used.add(used)
+        at_once |= watched is not None and watched.comes_again
         content = self._share(used, whole, at_once) if used.content is None else used.content
         return None if content is None else Reference(content.object_id, 0, begin - used.begin)
 

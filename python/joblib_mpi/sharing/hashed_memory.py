@@ -47,6 +47,8 @@ class HashedMemory(Region):
     ----------
     key : bytes
         The hash of the content, equal for equal contents in this process.
+    comes_again : bool
+        Whether it is known that several tasks of the call have it.
     """
 
     def __init__(self, buffer: memoryview, keeps_unowned: bool = False) -> None:
@@ -56,6 +58,7 @@ class HashedMemory(Region):
         self._kept = np.frombuffer(buffer, np.uint8) if owner is None and keeps_unowned else None
         self._hashes = _hashes_of(np.frombuffer(buffer, np.uint8))
         self.key = self._hashes[0] if len(self._hashes) == 1 else _core.content_hash(b"".join(self._hashes))
+        self.comes_again = False
         self._next_block = 0
 
     def owner(self) -> np.ndarray | None:

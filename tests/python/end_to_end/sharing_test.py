@@ -98,7 +98,7 @@ SHARED = """
 @pytest.mark.also_attached
 @pytest.mark.parametrize("isolation", ["process", "none"])
 @pytest.mark.parametrize("ranks", [1, 2, 4])
-def test_an_array_without_a_hint_is_sent_once_and_found_again(shared_script, ranks, isolation):
+def test_an_array_without_a_hint_is_broadcast_once_and_found_again(shared_script, ranks, isolation):
     done = shared_script(
         ranks,
         SHARED
@@ -122,7 +122,9 @@ def test_an_array_without_a_hint_is_sent_once_and_found_again(shared_script, ran
     """.replace("__RANKS__", str(ranks)),
         isolation=isolation,
     )
-    assert (done.status, done.stdout) == (0, "0 0 0\n" if ranks == 1 else "1 1 1\n"), done
+    # For one worker joblib takes the second task while the first is sent, which brings the array along or does not.
+    expected = {1: ["0 0 0\n"], 2: ["0 1 1\n", "1 1 1\n"], 4: ["0 1 1\n"]}
+    assert done.status == 0 and done.stdout in expected[ranks], done
 
 
 @pytest.mark.parametrize("isolation", ["process", "none"])
