@@ -1,6 +1,7 @@
 """The C++ library beside farms of tasks that are written by hand, and beside DynaMPI where it is installed.
 
-    .venv/bin/python benchmarks/peers_cpp.py [--rounds 7] [--ranks 2,3,4,8] [--dynampi INCLUDE_DIRECTORY]
+    .venv/bin/python benchmarks/peers_cpp.py [--rounds 7] [--ranks 2,3,4,8] [--only noop,metg]
+        [--dynampi INCLUDE_DIRECTORY]
     .venv/bin/python benchmarks/peers_cpp.py --compare REVISION [REVISION]
 
 Builds benchmark_farms, in which the farms take turns, and runs it with each number of ranks. The table has medians, the
@@ -62,12 +63,10 @@ def source_with_this_benchmark(revision):
     return folder
 
 
-def measure(program, ranks, rounds, small):
-    """Return the figures of all rounds with that many ranks, by farm and "RANKS WORK"."""
-    command = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks), program, str(rounds)]
-    output = subprocess.run(
-        [*command, *(["small"] if small else [])], check=True, stdout=subprocess.PIPE, text=True
-    ).stdout
+def measure(program, ranks, words):
+    """Return the figures of one round with that many ranks, by farm and "RANKS WORK"."""
+    command = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks), program, "1", *words]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     figures = {}
     for line in output.splitlines():
         farm, work, figure = line.split("|")
@@ -80,10 +79,14 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--ranks", type=lambda text: [int(part) for part in text.split(",")], default=[2, 3, 4, 8])
+    parser.add_argument("--only", type=lambda text: text.split(","), default=[])
     parser.add_argument("--dynampi", metavar="INCLUDE_DIRECTORY")
     parser.add_argument("--compare", nargs="+", metavar="REVISION")
     parser.add_argument("--small", action="store_true", help="a little of everything, to see whether it works")
     arguments = parser.parse_args()
+    known = [*(name for name in WORKS if not name.startswith("metg_")), "metg"]
+    if unknown := [name for name in arguments.only if name not in known]:
+        parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(known)}")
     if min(arguments.ranks) < 2:
         parser.error(f"--ranks {min(arguments.ranks)}: rank 0 does not work, so at least 2 are needed")
     return arguments
@@ -98,11 +101,12 @@ def main():
     if len(revisions) < 2:
         programs["work tree"] = program_of(ROOT, arguments.dynampi)
     columns = {}
+    words = [*(["small"] if arguments.small else []), *arguments.only]
     for ranks in arguments.ranks:
         for number in range(arguments.rounds):
             print(f"{ranks} ranks, round {number + 1} of {arguments.rounds}", file=sys.stderr, flush=True)
             for revision, program in programs.items():
-                for farm, figures in measure(program, ranks, 1, arguments.small).items():
+                for farm, figures in measure(program, ranks, words).items():
                     if revisions and farm != OWN:
                         continue
                     column = columns.setdefault(revision if revisions else farm, {})
@@ -110,7 +114,8 @@ def main():
                         column.setdefault(name, []).extend(values)
     python = environment_for("drawing", "matplotlib")
     note = f"medians of {arguments.rounds} rounds (smallest–largest), {os.cpu_count()} cores"
-    report(rows_for(arguments.ranks), columns, "peers_cpp", note, python)
+    rows = {name: row for name, row in rows_for(arguments.ranks).items() if any(name in one for one in columns.values())}
+    report(rows, columns, "peers_cpp", note, python)
 
 
 if __name__ == "__main__":

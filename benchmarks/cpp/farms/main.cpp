@@ -1,8 +1,8 @@
 // Measures farms of tasks beside each other: joblib_mpi, some written by hand, and DynaMPI where it is installed.
 //
-//   mpirun --oversubscribe --bind-to none -n 3 build/release/benchmarks/cpp/benchmark_farms [rounds] [small]
+//   mpirun --oversubscribe --bind-to none -n 3 build/release/benchmarks/cpp/benchmark_farms [rounds] [small] [WORK...]
 //
-// In each round the farms take turns at each work. Prints a line "FARM|WORK|FIGURE" for each; benchmarks/peers_cpp.py
+// In each round the farms take turns at each work, or at those that are named. Prints a line "FARM|WORK|FIGURE" for each; benchmarks/peers_cpp.py
 // makes tables of them.
 
 #include "../median.hpp"
@@ -18,9 +18,12 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <numeric>
+#include <set>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -124,7 +127,9 @@ std::vector<std::unique_ptr<Farm>> all_farms() {
 
 int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 7;
-  const bool small = argc > 2 && std::string_view(argv[2]) == "small";
+  std::set<std::string, std::less<>> only(argv + std::min(argc, 2), argv + argc);
+  const bool small = only.erase("small") > 0;
+  const auto is_asked_for = [&](std::string_view name) { return only.empty() || only.contains(name); };
   MPI_Init(&argc, &argv);
   {
     int size = 0;
@@ -137,10 +142,12 @@ int main(int argc, char** argv) {
     const auto farms = all_farms();
     for (int round = 0; round < rounds; ++round) {
       for (const Workload& workload : workloads(size - 1, small)) {
+        if (!is_asked_for(workload.name)) continue;
         for (const auto& farm : farms) {
           Measure::print(*farm, workload.name.c_str(), measure.figure(*farm, workload));
         }
       }
+      if (!is_asked_for("metg")) continue;
       for (const auto& farm : farms) measure.print_granularity(*farm, small);
     }
   }
