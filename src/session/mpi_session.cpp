@@ -142,9 +142,10 @@ struct MpiSession::State {
   IgnoredSignal ends_soon{SIGUSR1};  // Slurm sends it to all ranks; rank 0 decides
   std::unique_ptr<Zygote> zygote;    // if tasks are isolated; made before MPI is initialised
   OwnWakePage wake_page = zygote ? zygote->take_wake_page() : OwnWakePage();
-  // Not beside processes that run tasks: the rank would interrupt them for each message.
-  const std::optional<ShortSlices> short_slices = zygote ? std::nullopt : std::make_optional<ShortSlices>();
   MpiRank mpi;
+  // Not beside processes that run tasks, or ranks that do on the same cores: each message would interrupt a task.
+  const std::optional<ShortSlices> short_slices =
+      zygote || !mpi.world().has_own_core() ? std::nullopt : std::make_optional<ShortSlices>();
   std::thread::id thread = std::this_thread::get_id();
   CoordinatorDriver* driver_in_use = nullptr;  // rank 0's, while the program's function runs
   bool has_run = false;

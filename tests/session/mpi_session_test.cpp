@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <unistd.h>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
@@ -73,14 +74,22 @@ TEST_CASE("runs that follow each other at once keep their messages apart") {
   }
 }
 
-TEST_CASE("a rank that waits for messages has short time slices, and the program has its own again") {
+TEST_CASE("a rank with a core to itself has short time slices, and the program has its own again") {
   const std::uint64_t before = time_slice();
   {
-    MpiSession session(MPI_COMM_WORLD);
+    MpiSession session(MPI_COMM_SELF);
     CHECK(time_slice() == short_time_slice(before));
     session.run([] {});
   }
   CHECK(time_slice() == before);
+}
+
+TEST_CASE("ranks that share cores have the program's time slices") {
+  const std::uint64_t before = time_slice();
+  MpiSession session(MPI_COMM_WORLD);
+  const bool shares_cores = session.size() > sysconf(_SC_NPROCESSORS_ONLN);
+  CHECK((time_slice() == before || !shares_cores));
+  session.run([] {});
 }
 
 TEST_CASE("sessions one after another work") {
