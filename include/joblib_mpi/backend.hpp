@@ -103,7 +103,7 @@ struct TaskArguments {
 class Task {
  public:
   virtual ~Task() = default;
-  /// Returns the name of the function, for messages.
+  /// Returns the name of the function, for messages; valid until the program ends.
   [[nodiscard]] virtual std::string_view name() const = 0;
   /// Runs the task in this process. Returns what ResultSink::store takes; exceptions of the function pass through.
   [[nodiscard]] virtual std::shared_ptr<void> run() = 0;

@@ -47,7 +47,8 @@ PyObject* ending_name(TaskEnding ending) {
 /// cost more than the rest of the tuple.
 nb::object function_name(const FinishedTask& task) {
   const bool has_answer = task.ending == TaskEnding::returned || task.ending == TaskEnding::raised;
-  return has_answer ? nb::none() : nb::cast(task.name.c_str());
+  if (has_answer) return nb::none();
+  return nb::str(task.name.view().data(), task.name.view().size());
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ Payload payload_from(nb::handle head, nb::handle buffers) {
   Payload payload;
   if (PyBytes_CheckExact(head.ptr()) != 0 && static_cast<std::size_t>(PyBytes_GET_SIZE(head.ptr())) < min_part_bytes) {
     const auto size = static_cast<std::size_t>(PyBytes_GET_SIZE(head.ptr()));
-    payload.head = copy_of(std::as_bytes(std::span(PyBytes_AS_STRING(head.ptr()), size)));
+    payload.head = std::as_bytes(std::span(PyBytes_AS_STRING(head.ptr()), size));
   } else {
     payload.set_packed(bytes_of(head));
   }

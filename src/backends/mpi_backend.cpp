@@ -33,7 +33,7 @@ class MpiBackend::Call final : public BackendCall {
   }
 
   void submit(std::size_t index, Task& task) override {
-    TaskRequest request{index, std::string(task.name()), {}, {}};
+    TaskRequest request{index, TaskName::of_registered(task.name()), {}, {}};
     try {
       TaskArguments arguments = task.save(*backend_);
       request.arguments = std::move(arguments.payload);
@@ -83,13 +83,13 @@ class MpiBackend::Call final : public BackendCall {
     if (task.ending == TaskEnding::raised) return load_exception(reader, rank, host);
     const ByteView reason = reader.read_bytes(reader.remaining_bytes());
     LostTask lost{.index = task.index,
-                  .function = task.name,
+                  .function = std::string(task.name.view()),
                   .rank = rank,
                   .host = host,
                   .attempts = task.attempts,
                   .reason = {reinterpret_cast<const char*>(reason.data()), reason.size()}};
     if (task.ending == TaskEnding::spill_failed || task.ending == TaskEnding::no_room) {
-      return std::make_exception_ptr(SpillError("\"" + task.name + "\" (task " + std::to_string(task.index) +
+      return std::make_exception_ptr(SpillError("\"" + lost.function + "\" (task " + std::to_string(task.index) +
                                                 ") ran on rank " + std::to_string(rank) + " on " + host + ", but " +
                                                 lost.reason));
     }

@@ -103,9 +103,9 @@ void append(Frame& frame, to_rank0::SubmitTask&& message) {
   TaskRequest& task = message.task;
   const WorkerId only_on = task.only_on.value_or(WorkerId{});  // rank 0 is no worker
   BodyWriter writer(frame, 1 + sizeof message.call + sizeof task.index + sizeof only_on + sizeof task.items +
-                               list_bytes(task.name) + list_bytes(task.objects) + payload_bytes(task.arguments));
+                               list_bytes(task.name.view()) + list_bytes(task.objects) + payload_bytes(task.arguments));
   writer << kind_to_rank0<to_rank0::SubmitTask> << message.call << task.index << only_on << task.items;
-  write_list(writer, task.name);
+  write_list(writer, task.name.view());
   write_list(writer, task.objects);
   write_payload(writer, frame, std::move(task.arguments));
 }
@@ -121,7 +121,7 @@ void append(Frame& frame, const to_rank0::EndCall& message) {
 void append(Frame& frame, to_rank0::ShareObject&& message) {
   Payload& value = message.value;
   // The head is a part, so that it arrives where the parts do.
-  if (!value.head.empty()) value.long_head = SharedBytes(std::exchange(value.head, {}));
+  if (!value.head.empty()) value.share_head();
   BodyWriter writer(frame, 1 + sizeof message.object + payload_bytes(message.value));
   writer << kind_to_rank0<to_rank0::ShareObject> << message.object;
   write_payload(writer, frame, std::move(message.value));
@@ -163,11 +163,11 @@ void append(Frame& frame, const to_client::CallStarted& message) {
 void append(Frame& frame, to_client::TaskFinished&& message) {
   FinishedTask& task = message.task;
   BodyWriter writer(frame, 1 + sizeof task.call + sizeof task.index + sizeof task.worker + sizeof task.ending +
-                               sizeof task.items + sizeof task.attempts + list_bytes(task.name) +
+                               sizeof task.items + sizeof task.attempts + list_bytes(task.name.view()) +
                                sizeof task.result.on_disk + payload_bytes(task.result));
   writer << kind_to_client<to_client::TaskFinished> << task.call << task.index << task.worker << task.ending
          << task.attempts << task.items;
-  write_list(writer, task.name);
+  write_list(writer, task.name.view());
   writer << task.result.on_disk;
   write_payload(writer, frame, std::move(task.result));
 }

@@ -239,7 +239,7 @@ std::vector<ServingWorker> Coordinator::serving_workers() const {
   std::vector<ServingWorker> serving;
   for (const WorkerId worker : roster_.serving()) {
     const TaskTable::Entry* task = tasks_.any_of(worker);
-    serving.push_back({worker, task == nullptr ? "" : task->name});
+    serving.push_back({worker, std::string(task == nullptr ? std::string_view() : task->name.view())});
   }
   return serving;
 }
@@ -292,7 +292,7 @@ void Coordinator::complete(TaskTable::Entry& entry, TaskEnding ending, Payload r
     const std::string text =
         "rank 0 has no memory left to take its result of " + std::to_string(result.size_bytes()) + " bytes and go on";
     ending = TaskEnding::no_room;
-    result = {copy_of(std::as_bytes(std::span(text))), {}};
+    result = {std::as_bytes(std::span(text)), {}};
   }
   FinishedTask finished{entry.message.call, entry.message.index,   entry.worker,      ending,
                         entry.attempts,     std::move(entry.name), std::move(result), entry.message.items};

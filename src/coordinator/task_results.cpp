@@ -21,7 +21,7 @@ void TaskResults::make_folder(WorkerId worker, CallId call) {
 }
 
 void TaskResults::open(to_coordinator::TaskFinished& message, const to_worker::RunTask& task, bool call_has_ended) {
-  const Bytes handle = std::exchange(message.result.head, {});
+  const PackedBytes handle = std::exchange(message.result.head, {});
   message.ending = TaskEnding::returned;
   if (call_has_ended) return ResultStore::discard(handle);
   try {
@@ -29,7 +29,7 @@ void TaskResults::open(to_coordinator::TaskFinished& message, const to_worker::R
   } catch (const Error& error) {
     const std::string text = error.what();
     message.ending = TaskEnding::spill_failed;
-    message.result = {copy_of(std::as_bytes(std::span(text))), {}};
+    message.result = {std::as_bytes(std::span(text)), {}};
   }
 }
 

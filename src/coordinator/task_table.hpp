@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/ids.hpp"
+#include "core/task_name.hpp"
 #include "protocol/messages.hpp"
 #include <joblib_mpi/detail/payload.hpp>
 
@@ -9,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <vector>
 
 namespace joblib_mpi {
@@ -21,7 +21,7 @@ class TaskTable {
  public:
   struct Entry {
     CompletionSink* sink;
-    std::string name;
+    TaskName name;
     to_worker::RunTask message;  // kept until the task is complete, because it may have to be sent again
     WorkerId worker{};           // the worker of the last attempt, or the only one that may run the task, if any
     unsigned attempts = 0;

@@ -2,8 +2,6 @@
 
 #include "core/text_fields.hpp"
 
-#include <utility>
-
 namespace joblib_mpi {
 
 Bytes encode(const FileIdentity& identity) {
@@ -20,7 +18,7 @@ Bytes encode(const FileIdentity& identity) {
   writer.write(identity.seed);
   writer.write(identity.samples);
   write_text(writer, identity.mark);
-  return std::move(payload.head);
+  return copy_of(payload.head);
 }
 
 FileIdentity decode_file_identity(ByteView bytes) {

@@ -3,10 +3,10 @@
 #include "core/ids.hpp"
 #include "core/item_range.hpp"
 #include "core/task_ending.hpp"
+#include "core/task_name.hpp"
 #include <joblib_mpi/detail/payload.hpp>
 
 #include <cstdint>
-#include <string>
 
 namespace joblib_mpi {
 
@@ -17,7 +17,7 @@ struct FinishedTask {
   WorkerId worker;      ///< The worker of the last attempt; 0 if there was no attempt.
   TaskEnding ending;    ///< Is `cancelled` only after stop_starting, and never `spilled`.
   unsigned attempts;
-  std::string name;  ///< The name in the task's TaskRequest.
+  TaskName name;  ///< The name in the task's TaskRequest.
   Payload result;
   ItemRange items = {};  ///< The items of the TaskRequest that this is about; those of other ranges come separately.
 };

@@ -2,8 +2,6 @@
 
 #include "core/text_fields.hpp"
 
-#include <utility>
-
 namespace joblib_mpi {
 
 Bytes encode(const SpillPlace& place) {
@@ -14,7 +12,7 @@ Bytes encode(const SpillPlace& place) {
   write_text(writer, place.compression);
   writer.write(place.rank);
   write_text(writer, place.refusal);
-  return std::move(payload.head);
+  return copy_of(payload.head);
 }
 
 SpillPlace decode_spill_place(ByteView bytes) {

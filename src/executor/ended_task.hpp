@@ -17,7 +17,7 @@ namespace joblib_mpi {
 
 /// Returns a task that ended without returning a result; the reason becomes its result.
 [[nodiscard]] inline ExecutedTask ended_task(TaskId task, TaskEnding ending, std::string_view reason, double seconds) {
-  return {task, ending, seconds, Payload{copy_of(std::as_bytes(std::span(reason))), {}}};
+  return {task, ending, seconds, Payload{std::as_bytes(std::span(reason)), {}}};
 }
 
 }  // namespace joblib_mpi

@@ -275,7 +275,7 @@ ExecutorMessage MessageChannel::decode(ByteView message) {
     payload.long_head = std::move(payload.parts.back());
     payload.parts.pop_back();
   }
-  payload.head = copy_of(reader.read_bytes(header.head_bytes));
+  payload.head = reader.read_bytes(header.head_bytes);
   switch (header.kind) {
     case Kind::run_task:
       return executor_message::RunTask{header.number, header.task, std::move(objects), std::move(payload),

@@ -120,7 +120,7 @@ struct PayloadInFrame {
 inline PayloadInFrame read_payload(PayloadReader& reader) {
   PayloadInFrame read;
   const auto is_long = reader.read<bool>();
-  read.payload.head = copy_of(reader.read_bytes(reader.read<std::uint64_t>()));
+  read.payload.head = reader.read_bytes(reader.read<std::uint64_t>());
   const auto parts = reader.read<Count>();
   if (is_long) read.payload.long_head = reader.read_part();
   for (Count part = 0; part < parts; ++part) read.payload.parts.push_back(reader.read_part());

@@ -254,7 +254,7 @@ MessageToCoordinator FrameReader::next_to_coordinator() {
       if (!no_room.empty()) {
         // The handle of a file and every other text are short, so only the result of the function can be missing.
         message.ending = TaskEnding::no_room;
-        message.result = {copy_of(std::as_bytes(std::span(no_room))), {}};
+        message.result = {std::as_bytes(std::span(no_room)), {}};
       }
       return message;
     }

@@ -20,9 +20,8 @@ constexpr std::chrono::seconds file_patience{30};
 
 FinishedTask without_memory(CallId call, const TaskRequest& task) {
   constexpr std::string_view why = "rank 0 has no memory left for the task";
-  return {
-      call,           task.index, {}, TaskEnding::no_room, 0, task.name, {copy_of(std::as_bytes(std::span(why))), {}},
-      {0, task.items}};
+  return {call,           task.index, {}, TaskEnding::no_room, 0, task.name, {std::as_bytes(std::span(why)), {}},
+          {0, task.items}};
 }
 
 }  // namespace

@@ -264,8 +264,7 @@ Payload Hdf5ResultFormat::decompress(ByteView content) const {
   check_hdf5(H5Pset_file_image(access.get(), bytes, content.size()), "passing a file image to HDF5");
   const Hdf5Handle file(H5Fopen("a result in memory", H5F_ACC_RDONLY, access.get()), H5Fclose, "opening a result file");
   Payload result;
-  result.head = read_bytes(file, "head");
-  result.share_long_head();
+  result.set_packed(SharedBytes(read_bytes(file, "head")));
   if (H5Lexists(file.get(), "arrays", H5P_DEFAULT) <= 0) return result;
   const Hdf5Handle group(H5Gopen2(file.get(), "arrays", H5P_DEFAULT), H5Gclose, "opening a group");
   for (std::size_t number = 0; H5Lexists(group.get(), std::to_string(number).c_str(), H5P_DEFAULT) > 0; ++number) {

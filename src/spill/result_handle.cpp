@@ -4,7 +4,6 @@ namespace joblib_mpi {
 
 Bytes encode(const ResultHandle& handle) {
   Payload payload;
-  payload.head.reserve(handle.path.size() + 128);  // g++ 12 warns of an overflow where the vector grows
   PayloadWriter writer(payload);
   writer.write(static_cast<std::uint64_t>(handle.path.size()));
   writer.write_bytes(handle.path.data(), handle.path.size());
@@ -14,7 +13,7 @@ Bytes encode(const ResultHandle& handle) {
   writer.write(handle.compressed);
   writer.write(handle.head);
   for (const ResultHandle::Extent& part : handle.parts) writer.write(part);
-  return std::move(payload.head);
+  return copy_of(payload.head);
 }
 
 ResultHandle decode_result_handle(ByteView bytes) {

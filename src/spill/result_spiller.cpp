@@ -65,7 +65,7 @@ TaskEnding ResultSpiller::spill(Payload& result, const ResultNotes& notes, doubl
   const std::string text = "its result of " + std::to_string(bytes) + " bytes could not be stored: " + reason +
                            "; and rank 0's memory_budget has " + std::to_string(limits.memory_left_bytes) +
                            " bytes left. Set spill_dir to a folder with enough space, or raise memory_budget";
-  result = {copy_of(std::as_bytes(std::span(text))), {}};
+  result = {std::as_bytes(std::span(text)), {}};
   return TaskEnding::spill_failed;
 }
 

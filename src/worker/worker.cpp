@@ -31,7 +31,7 @@ std::chrono::steady_clock::duration between_looks_around(const Settings& setting
 }
 
 Payload text_payload(std::string_view text) {
-  return {copy_of(std::as_bytes(std::span(text))), {}};
+  return {std::as_bytes(std::span(text)), {}};
 }
 
 }  // namespace

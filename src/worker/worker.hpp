@@ -16,6 +16,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <memory_resource>
 #include <optional>
 #include <string>
 #include <utility>
@@ -136,7 +137,8 @@ class Worker {
   struct WaitingTask : to_worker::RunTask {
     std::shared_ptr<const SpillPlace> spill_place;
   };
-  std::deque<WaitingTask> queue_;
+  std::pmr::unsynchronized_pool_resource queue_memory_;  // keeps memory of tasks that have left for those that come
+  std::pmr::deque<WaitingTask> queue_{&queue_memory_};
   std::shared_ptr<const SpillPlace> spill_place_;  // for tasks that arrive from now on; null: no results spill
   std::optional<RunningTask> running_;
 

@@ -71,7 +71,7 @@ Bytes compared(const T& value) {
   Payload payload;
   PayloadWriter writer(payload, PayloadWriter::Use::compare);
   save(writer, value);
-  return payload.head;
+  return copy_of(payload.head);
 }
 
 /// Checks that these bytes, which carry no value, are left out, alone and in containers.

@@ -2,8 +2,10 @@
 #include "support/catch.hpp"
 #include <joblib_mpi/detail/payload.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <utility>
 
 using namespace joblib_mpi;
 using namespace joblib_mpi::test;
@@ -96,6 +98,27 @@ TEST_CASE("a long head is shared without a copy and read like any other") {
   CHECK(reader.read<int>() == 7);
   CHECK(text(reader.read_bytes(min_part_bytes)) == std::string(min_part_bytes, 'x'));
   CHECK(text(reader.read_part().view()) == "a part");
+}
+
+TEST_CASE("a head is what was appended, whatever its length, and stays so when it is copied and moved") {
+  const Bytes expected = pattern(200, 3);
+  for (const std::size_t at_a_time : {1U, 7U, 64U, 65U, 200U}) {
+    PackedBytes head;
+    for (std::size_t begin = 0; begin < expected.size(); begin += at_a_time) {
+      head.append(ByteView(expected).subspan(begin, std::min(at_a_time, expected.size() - begin)));
+      const ByteView so_far = ByteView(expected).first(std::min(begin + at_a_time, expected.size()));
+      CHECK(head == PackedBytes(so_far));
+      const PackedBytes copy = head;
+      CHECK(std::ranges::equal(copy.view(), so_far));
+      PackedBytes moved = std::move(head);
+      CHECK(std::ranges::equal(moved.view(), so_far));
+      CHECK(moved.size() == so_far.size());
+      head = std::move(moved);
+    }
+  }
+  CHECK(PackedBytes().empty());
+  CHECK_FALSE(PackedBytes(expected).empty());
+  CHECK_FALSE(PackedBytes(bytes("a")) == PackedBytes(bytes("ab")));
 }
 
 TEST_CASE("a short head stays where it is") {

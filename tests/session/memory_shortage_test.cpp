@@ -57,7 +57,7 @@ std::string repeated(int number) {
 }
 
 std::vector<std::string> results_of_call() {
-  return Parallel({.n_jobs = 2})(std::views::iota(0, 6) |
+  return Parallel({.n_jobs = 2})(std::views::iota(0, 20) |
                                  std::views::transform([](int number) { return delayed<repeated>(number); }));
 }
 
@@ -66,7 +66,7 @@ std::vector<std::string> results_of_call() {
 void fail_each_allocation(bool stays) {
   LoopbackCluster cluster(2);
   const std::vector<std::string> right = results_of_call();
-  REQUIRE(right.size() == 6);
+  REQUIRE(right.size() == 20);
   long number = 0;
   int refused = 0;
   for (bool failed = true; failed; ++number) {

@@ -3,6 +3,8 @@
 #include <joblib_mpi/detail/array_layout.hpp>
 #include <joblib_mpi/error.hpp>
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -82,27 +84,72 @@ class SharedBytes {
   ByteView bytes_;
 };
 
+/// Bytes that lie in the object itself while they are few, as the arguments and the result of a small task are, and so
+/// need no allocation. g++ 12 takes moves of Boost's small_vector of bytes for overflows.
+class PackedBytes {
+ public:
+  PackedBytes() = default;
+  /// Copies `bytes`.
+  PackedBytes(ByteView bytes) { append(bytes); }
+  /// Copies `bytes`.
+  PackedBytes(const Bytes& bytes) : PackedBytes(ByteView(bytes)) {}
+
+  /// Appends a copy of `bytes`.
+  void append(ByteView bytes) {
+    if (bytes.empty()) return;
+    if (size() + bytes.size() <= few_.size()) {
+      std::memcpy(few_.data() + n_few_, bytes.data(), bytes.size());
+      n_few_ += bytes.size();
+      return;
+    }
+    if (many_.empty()) many_ = copy_of({few_.data(), std::exchange(n_few_, 0)});
+    const std::size_t position = many_.size();
+    many_.resize(position + bytes.size());
+    std::memcpy(many_.data() + position, bytes.data(), bytes.size());
+  }
+  /// Returns the bytes; valid until this object changes or moves.
+  [[nodiscard]] ByteView view() const noexcept { return many_.empty() ? ByteView(few_).first(n_few_) : many_; }
+  /// Returns the bytes as `view` does.
+  operator ByteView() const noexcept { return view(); }
+  [[nodiscard]] const std::byte* data() const noexcept { return view().data(); }
+  [[nodiscard]] std::size_t size() const noexcept { return n_few_ + many_.size(); }
+  [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+  friend bool operator==(const PackedBytes& a, const PackedBytes& b) noexcept {
+    return std::ranges::equal(a.view(), b.view());
+  }
+
+ private:
+  std::array<std::byte, 64> few_{};
+  std::size_t n_few_ = 0;
+  Bytes many_;  // all of them, once there are more than fit into `few_`
+};
+
 /// The size in bytes from which an array becomes a part, and from which a head travels as parts do. Smaller ones are
 /// copied into the head or the message, which saves a message. Chosen, not measured.
 inline constexpr std::size_t min_part_bytes = 64 * 1024;
 
 /// A serialized value: a head, and the large arrays of the value beside it, which travel without being packed.
 struct Payload {
-  Bytes head;                      ///< the small values, packed; empty if there is a long head
+  PackedBytes head;                ///< the small values, packed; empty if there is a long head
   std::vector<SharedBytes> parts;  ///< the large arrays, in the order of writing
   bool on_disk = false;        ///< true if read from a file; the parts are the file's pages unless it was compressed
   bool read_only = false;      ///< true if the memory of the parts must not be written to
   SharedBytes long_head = {};  ///< in place of `head` if that is long: a long text, for instance; shared, not copied
 
   /// Returns the small values, packed, wherever they are.
-  [[nodiscard]] ByteView packed() const noexcept { return long_head.size() > 0 ? long_head.view() : ByteView(head); }
+  [[nodiscard]] ByteView packed() const noexcept { return long_head.size() > 0 ? long_head.view() : head.view(); }
   /// Turns a head of at least `min_part_bytes` into a long head, without copying it.
   void share_long_head() {
-    if (head.size() >= min_part_bytes) long_head = SharedBytes(std::exchange(head, {}));
+    if (head.size() >= min_part_bytes) share_head();
+  }
+  /// Turns a head of any size into a long head, without copying it if it is long.
+  void share_head() {
+    const auto owner = std::make_shared<const PackedBytes>(std::exchange(head, {}));
+    long_head = SharedBytes(owner, owner->view());
   }
   /// Sets the small values to `bytes`, which are copied if they are short.
   void set_packed(const SharedBytes& bytes) {
-    head = bytes.size() < min_part_bytes ? copy_of(bytes.view()) : Bytes();
+    head = bytes.size() < min_part_bytes ? PackedBytes(bytes.view()) : PackedBytes();
     long_head = bytes.size() < min_part_bytes ? SharedBytes() : bytes;
   }
 
@@ -132,10 +179,7 @@ class PayloadWriter {
 
   /// Appends `size` bytes to the head.
   void write_bytes(const void* data, std::size_t size) {
-    if (size == 0) return;
-    const std::size_t position = payload_->head.size();
-    payload_->head.resize(position + size);
-    std::memcpy(payload_->head.data() + position, data, size);
+    payload_->head.append({static_cast<const std::byte*>(data), size});
   }
 
   /// Appends the bytes of `value` to the head.
@@ -204,7 +248,7 @@ class PayloadReader {
   /// Returns the number of unread bytes of the head.
   [[nodiscard]] std::size_t remaining_bytes() const noexcept { return head_.size(); }
   /// Returns the unread rest; its parts are shared, not copied.
-  [[nodiscard]] Payload rest() const { return {copy_of(head_), {parts_.begin(), parts_.end()}, on_disk_}; }
+  [[nodiscard]] Payload rest() const { return {PackedBytes(head_), {parts_.begin(), parts_.end()}, on_disk_}; }
 
  private:
   ByteView head_;
