@@ -114,7 +114,9 @@ def main():
                         column.setdefault(name, []).extend(values)
     python = environment_for("drawing", "matplotlib")
     note = f"medians of {arguments.rounds} rounds (smallest–largest), {os.cpu_count()} cores"
-    rows = {name: row for name, row in rows_for(arguments.ranks).items() if any(name in one for one in columns.values())}
+    rows = {
+        name: row for name, row in rows_for(arguments.ranks).items() if any(name in one for one in columns.values())
+    }
     report(rows, columns, "peers_cpp", note, python)
 
 

@@ -91,8 +91,8 @@ class MpiBackend(AutoBatchingMixin, ParallelBackendBase):
 
     - ``max_nbytes`` (1 MB; None switches sharing off): arrays of at least this size are shared wherever they are in the
       arguments of tasks. An array that joblib has taken for several tasks is broadcast before the first of them;
-      otherwise the first task brings it along, and it is broadcast for the second. All later tasks, also of later calls,
-      refer to it as long as its content stays the same.
+      otherwise the first task brings it along, and it is broadcast for the second. All later tasks, also of later
+      calls, refer to it as long as its content stays the same.
     - ``mmap_mode`` ("r"): tasks may not write to shared and scattered arrays. With "c", "r+", "w+" or None each task
       may write to them as to copies. The parts of scipy's sparse matrices can always be written to.
 

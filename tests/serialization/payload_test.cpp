@@ -100,7 +100,7 @@ TEST_CASE("a long head is shared without a copy and read like any other") {
   CHECK(text(reader.read_part().view()) == "a part");
 }
 
-TEST_CASE("a head is what was appended, whatever its length, and stays so when it is copied and moved") {
+TEST_CASE("a head of any length is what was appended, also when it is copied and moved") {
   const Bytes expected = pattern(200, 3);
   for (const std::size_t at_a_time : {1U, 7U, 64U, 65U, 200U}) {
     PackedBytes head;

@@ -2,8 +2,8 @@
 //
 //   mpirun --oversubscribe --bind-to none -n 3 build/release/benchmarks/cpp/benchmark_farms [rounds] [small] [WORK...]
 //
-// In each round the farms take turns at each work, or at those that are named. Prints a line "FARM|WORK|FIGURE" for each; benchmarks/peers_cpp.py
-// makes tables of them.
+// In each round the farms take turns at each work, or at those that are named. Prints a line "FARM|WORK|FIGURE" for
+// each; benchmarks/peers_cpp.py makes tables of them.
 
 #include "../median.hpp"
 #include "bare_farm.hpp"

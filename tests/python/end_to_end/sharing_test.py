@@ -124,7 +124,8 @@ def test_an_array_without_a_hint_is_broadcast_once_and_found_again(shared_script
     )
     # For one worker joblib takes the second task while the first is sent, which brings the array along or does not.
     expected = {1: ["0 0 0\n"], 2: ["0 1 1\n", "1 1 1\n"], 4: ["0 1 1\n"]}
-    assert done.status == 0 and done.stdout in expected[ranks], done
+    assert done.status == 0, done
+    assert done.stdout in expected[ranks], done
 
 
 @pytest.mark.parametrize("isolation", ["process", "none"])
